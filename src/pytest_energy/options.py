@@ -1,0 +1,379 @@
+"""What the user says: command line, ini file and marker, as one frozen `Settings` / `Inference`."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_energy.units import Budget, parse_budget, parse_percent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+ROLES = ("task-specific", "general-purpose")
+
+MARKER = (
+    "inference(n, task, model, dataset, role, unit, warmup, tolerance, budget, precision):"
+    " meter this test's energy and fail it when it rises over its stored baseline."
+    " n: inferences that the body performs (may be left out when the test loops over"
+    " energy.each(samples))."
+    " task, model: whose baseline it is; by default the module's and the test's name."
+    " dataset: part of what must agree with the baseline."
+    ' role: "task-specific" or "general-purpose".'
+    ' unit: what the energy is divided by, "inference" by default; with "token" the divisor is'
+    " energy.record(tokens=...)."
+    " warmup: unmetered inferences that energy.each performs first."
+    ' tolerance: allowed rise, "5%".'
+    ' budget: ceiling, "2 J" per unit, "0.5 Wh/1000", "0.6 gCO2e/1000".'
+    ' precision: stop the loop once the figure is settled to "2%".'
+    " All are keywords; on a class or module they hold for every test in it."
+)
+
+# Name, kind ("flag", "text", "list", "path"), metavar, default of the ini twin, help.
+_OPTIONS: tuple[tuple[str, str, str | None, str, str], ...] = (
+    ("report", "flag", None, "", "show the full table at the end, not only one line and failures"),
+    (
+        "update",
+        "flag",
+        None,
+        "",
+        "store what is measured as the baseline of the selected tests; a regression does not fail",
+    ),
+    (
+        "strict",
+        "flag",
+        None,
+        "",
+        "also fail what could not be compared: new, inconclusive, incomparable, unresolved,"
+        " unmeasured",
+    ),
+    ("off", "flag", None, "", "run the tests without metering"),
+    (
+        "prune",
+        "flag",
+        None,
+        "",
+        "delete the baselines of tests whose module was collected whole and that are gone",
+    ),
+    (
+        "meter",
+        "list",
+        "NAME",
+        "auto",
+        "meters to read: auto (every counter there is, an estimate where the CPU has none), rapl,"
+        " nvml, cpu_time or a plugin's; several with commas",
+    ),
+    ("baselines", "path", "DIR", "baselines", "folder of the baselines (default: baselines/)"),
+    (
+        "tolerance",
+        "text",
+        "PERCENT",
+        "5%",
+        'allowed rise over the baseline where the marker says none (default: "5%%")',
+    ),
+    (
+        "precision",
+        "text",
+        "PERCENT",
+        "",
+        "end energy.each once the figure is settled to so much, where the marker says nothing"
+        " (default: perform all n)",
+    ),
+    (
+        "country",
+        "text",
+        "CODE",
+        "",
+        "ISO 3166-1 alpha-3 code of the electricity grid, as USA (default: the world average)",
+    ),
+    (
+        "region",
+        "text",
+        "NAME",
+        "",
+        "US state, Canadian province, Nordic bidding zone or Chinese province of the grid",
+    ),
+    (
+        "carbon-intensity",
+        "text",
+        "G_PER_KWH",
+        "",
+        "carbon intensity of the electricity in gCO2e/kWh; wins over country and region",
+    ),
+    (
+        "pue",
+        "text",
+        "RATIO",
+        "1.0",
+        "power usage effectiveness of the site, 1 or more (default: 1.0)",
+    ),
+    ("json", "path", "PATH", "", "write every measurement and verdict to this file"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What holds for the whole session.
+
+    Args:
+        report, update, strict, off, prune: the flags of the same names.
+        meters: names, or `("auto",)`.
+        baselines: the folder, absolute.
+        tolerance: allowed rise, as a fraction.
+        precision: wanted half-width of the interval, as a fraction; None to perform all n.
+        country, region: where the electricity comes from; None where not said.
+        carbon_intensity: gCO2e/kWh, or None.
+        pue: power usage effectiveness.
+        json: the report's path, or None.
+    """
+
+    report: bool
+    update: bool
+    strict: bool
+    off: bool
+    prune: bool
+    meters: tuple[str, ...]
+    baselines: Path
+    tolerance: float
+    precision: float | None
+    country: str | None
+    region: str | None
+    carbon_intensity: float | None
+    pue: float
+    json: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class Inference:
+    """What one test says of itself: the marker's arguments, None or empty where not given."""
+
+    n: int | None = None
+    task: str = ""
+    model: str = ""
+    dataset: str = ""
+    role: str = ""
+    unit: str = "inference"
+    warmup: int | None = None
+    tolerance: float | None = None
+    budget: Budget | None = None
+    precision: float | None = None
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Register every option with its ini twin.
+
+    On the command line the default is None: only so can an ini value apply. No option takes an
+    optional value, which would swallow the path behind it.
+    """
+    group = parser.getgroup("energy", "energy per inference (pytest-energy)")
+    for name, kind, metavar, default, text in _OPTIONS:
+        dest = f"energy_{name.replace('-', '_')}"
+        flag = f"--energy-{name}"
+        if kind == "flag":
+            group.addoption(flag, dest=dest, action="store_true", default=None, help=text)
+            parser.addini(dest, text.replace("%%", "%"), type="bool", default=False)
+            continue
+        action = "append" if kind == "list" else "store"
+        group.addoption(flag, dest=dest, action=action, default=None, metavar=metavar, help=text)
+        parser.addini(dest, text.replace("%%", "%"), type="string", default=default)
+
+
+def _value(config: pytest.Config, name: str) -> Any:
+    given = config.getoption(f"energy_{name}", default=None)
+    return config.getini(f"energy_{name}") if given is None else given
+
+
+def read_settings(config: pytest.Config) -> Settings:
+    """The session's settings.
+
+    Raises:
+        pytest.UsageError: a value that cannot be meant; names the option, what was found, and
+            how to write it.
+    """
+    given_meters = _value(config, "meter")
+    texts = given_meters if isinstance(given_meters, list) else [given_meters]
+    meters = tuple(name.strip() for text in texts for name in text.split(",") if name.strip())
+    json_path = _value(config, "json")
+    return Settings(
+        report=bool(_value(config, "report")),
+        update=bool(_value(config, "update")),
+        strict=bool(_value(config, "strict")),
+        off=bool(_value(config, "off")),
+        prune=bool(_value(config, "prune")),
+        meters=meters or ("auto",),
+        # Absolute paths stay as they are; an empty name would be the root folder itself.
+        baselines=config.rootpath / (_value(config, "baselines") or "baselines"),
+        tolerance=_read("tolerance", _value(config, "tolerance"), parse_percent),
+        precision=_optional("precision", _value(config, "precision"), _parse_precision),
+        country=_value(config, "country") or None,
+        region=_value(config, "region") or None,
+        carbon_intensity=_optional(
+            "carbon_intensity", _value(config, "carbon_intensity"), _parse_intensity
+        ),
+        pue=_read("pue", _value(config, "pue"), _parse_pue),
+        json=config.invocation_params.dir / json_path if json_path else None,
+    )
+
+
+def _read(name: str, text: str, parse: Any) -> Any:
+    try:
+        return parse(text)
+    except ValueError as error:
+        flag = name.replace("_", "-")
+        raise pytest.UsageError(f"--energy-{flag} (or ini energy_{name}): {error}") from error
+
+
+def _optional(name: str, text: str, parse: Any) -> Any:
+    return _read(name, text, parse) if text else None
+
+
+def _parse_precision(text: object) -> float:
+    value = parse_percent(text)
+    if value <= 0:
+        raise ValueError(f'expected a percentage above 0 such as "2%", found {text!r}')
+    return value
+
+
+def _parse_number(text: str, least: float, wanted: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not (math.isfinite(value) and value >= least):
+        raise ValueError(f"expected {wanted}, found {text!r}")
+    return value
+
+
+def _parse_intensity(text: str) -> float:
+    return _parse_number(text, 0.0, "grams of CO2e per kWh such as 369")
+
+
+def _parse_pue(text: str) -> float:
+    return _parse_number(text, 1.0, "a ratio of 1 or more such as 1.2")
+
+
+def is_metered(item: pytest.Item) -> bool:
+    """Whether a test carries the marker or asks for the fixture."""
+    return "energy" in getattr(item, "fixturenames", ()) or (
+        item.get_closest_marker("inference") is not None
+    )
+
+
+def read_inference(item: pytest.Item) -> Inference:
+    """The marker's arguments of one test; the closest marker wins, argument by argument.
+
+    Raises:
+        ValueError: an argument that cannot be meant, in words for the test's author.
+    """
+    arguments: dict[str, Any] = {}
+    for mark in item.iter_markers("inference"):  # closest first
+        if mark.args:
+            raise ValueError(
+                f"write its arguments as keywords, such as n=1000, found {mark.args!r}"
+            )
+        for name, value in mark.kwargs.items():
+            arguments.setdefault(name, value)
+    inference = _checked(arguments)
+    if inference.n is None and "energy" not in getattr(item, "fixturenames", ()):
+        raise ValueError(
+            "n is missing: without the energy fixture the whole body is metered, and n says how"
+            " many inferences it performs"
+        )
+    return inference
+
+
+def _checked(arguments: dict[str, Any]) -> Inference:
+    known = [field.name for field in fields(Inference)]
+    for name in arguments:
+        if name not in known:
+            raise ValueError(f"unknown argument {name!r}; there are: {', '.join(known)}")
+    checked = dict(arguments)
+    for name, least in (("n", 1), ("warmup", 0)):
+        if name in arguments:
+            checked[name] = _whole(name, arguments[name], least)
+    for name in ("task", "model", "dataset", "unit"):
+        if name in arguments and not (isinstance(arguments[name], str) and arguments[name].strip()):
+            raise ValueError(f"{name}: expected a text, found {arguments[name]!r}")
+    if "role" in arguments and arguments["role"] not in ROLES:
+        raise ValueError(f"role: expected one of {ROLES}, found {arguments['role']!r}")
+    for name, parse in (
+        ("tolerance", parse_percent),
+        ("budget", parse_budget),
+        ("precision", _parse_precision),
+    ):
+        if name in arguments:
+            try:
+                checked[name] = parse(arguments[name])
+            except ValueError as error:
+                raise ValueError(f"{name}: {error}") from error
+    return Inference(**checked)
+
+
+def _whole(name: str, value: object, least: int) -> int:
+    # A bool is an int to Python; n=True is a slip.
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ValueError(f"{name}: expected a whole number of {least} or more, found {value!r}")
+    return value
+
+
+def read_inferences(items: Iterable[pytest.Item]) -> dict[pytest.Item, Inference]:
+    """The metered tests of a session, each with what it says of itself.
+
+    Raises:
+        pytest.UsageError: one or more markers are wrong; names each test.
+    """
+    metered: dict[pytest.Item, Inference] = {}
+    problems = []
+    for item in items:
+        if not is_metered(item):
+            continue
+        try:
+            metered[item] = read_inference(item)
+        except ValueError as error:
+            problems.append(f"{item.nodeid}: @pytest.mark.inference: {error}")
+    if problems:
+        raise pytest.UsageError(*problems)
+    return metered
+
+
+def default_names(item: pytest.Item) -> tuple[str, str]:
+    """Task and model of a test that names none: the module's name, and the test's."""
+    module = Path(item.nodeid.partition("::")[0]).stem
+    return module.removeprefix("test_") or item.name, item.name
+
+
+def check_prune(config: pytest.Config) -> None:
+    """Refuse `--energy-prune` where the collected tests are not all that there are.
+
+    Raises:
+        pytest.UsageError: says which argument stands in the way.
+    """
+    obstacles = [f"{arg!r} names a single test" for arg in config.args if "::" in arg]
+    if config.getoption("lf", default=False):
+        obstacles.append("--last-failed leaves tests out")
+    if is_xdist_controller(config):
+        obstacles.append("pytest-xdist collects in its workers (use -n 0)")
+    if obstacles:
+        raise pytest.UsageError(
+            "--energy-prune deletes the baselines of tests that were not collected, so whole"
+            f" modules must be: {'; '.join(obstacles)}"
+        )
+
+
+def is_xdist_worker(config: pytest.Config) -> bool:
+    """Whether this process runs tests for a pytest-xdist controller."""
+    return hasattr(config, "workerinput")
+
+
+def is_xdist_controller(config: pytest.Config) -> bool:
+    """Whether this process hands its tests to pytest-xdist's workers."""
+    return config.getoption("dist", default="no") != "no" and not is_xdist_worker(config)
+
+
+def workers(config: pytest.Config) -> int:
+    """Test processes that run side by side; 1 without pytest-xdist."""
+    return int(getattr(config, "workerinput", {}).get("workercount", 1))

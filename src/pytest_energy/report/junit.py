@@ -1,0 +1,33 @@
+"""Properties of a test in JUnit XML."""
+
+from __future__ import annotations
+
+from pytest_energy.carbon import Carbon
+from pytest_energy.measurement import Result
+
+
+def properties(result: Result, carbon: Carbon) -> list[tuple[str, object]]:
+    """Names and values for pytest's `user_properties`; a region's carry its name.
+
+    Units are in the names: joules per unit, kWh and gCO2e per 1,000 units, seconds per unit.
+    """
+    prefix = f"energy.{result.subject.region}." if result.subject.region else "energy."
+    found: list[tuple[str, object]] = [("verdict", result.verdict.status.value)]
+    if result.verdict.reason:
+        found.append(("reason", result.verdict.reason))
+    measurement = result.measurement
+    if measurement is not None:
+        found += [
+            ("joules_per_unit", measurement.joules_per_unit),
+            ("kwh_per_1000", measurement.kwh_per_1000),
+            ("gco2e_per_1000", carbon.grams(measurement.joules_per_unit) * 1000),
+            ("seconds_per_unit", measurement.seconds_per_unit),
+            (
+                "method",
+                "+".join(sorted({measurement.domains[i].method for i in measurement.gated})),
+            ),
+        ]
+        found += sorted((measurement.recorded or {}).items())
+    if result.verdict.change is not None:
+        found.append(("change", result.verdict.change))
+    return [(prefix + name, value) for name, value in found]

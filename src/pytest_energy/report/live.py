@@ -1,0 +1,128 @@
+"""The live line: test, inferences done of n, joules so far, time left; on a terminal only."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from time import perf_counter
+from typing import TextIO
+
+import pytest
+
+REFRESH_SECONDS = 0.5
+"""Between two drawings, so that what is drawn costs next to nothing."""
+
+
+class LiveLine:
+    """One line below pytest's own, drawn between inferences and erased when the loop ends.
+
+    Args:
+        file: the terminal.
+        width: of the terminal now, in columns.
+        column: of pytest's own line, where the cursor goes back to at the end.
+        uncaptured: lets writing reach the terminal while pytest captures output.
+    """
+
+    def __init__(
+        self,
+        file: TextIO,
+        width: Callable[[], int],
+        column: Callable[[], int],
+        uncaptured: Callable[[], AbstractContextManager[None]],
+    ) -> None:
+        self._file = file
+        self._width = width
+        self._column = column
+        self._uncaptured = uncaptured
+        self._next = 0.0
+        self._began = 0.0
+        self._test = ""
+        self._n = 0
+        self._drawn = False
+
+    def start(self, test: str, n: int) -> None:
+        """A loop of `n` inferences begins."""
+        self._test, self._n = test, n
+        self._began = perf_counter()
+        self._next = self._began + REFRESH_SECONDS
+
+    def due(self) -> bool:
+        """Whether it is time to draw again."""
+        return perf_counter() >= self._next
+
+    def update(self, done: int, joules: float) -> None:
+        """Draw.
+
+        Args:
+            done: inferences so far.
+            joules: of the finished blocks so far.
+        """
+        from pytest_energy.units import format_joules, format_seconds
+
+        now = perf_counter()
+        self._next = now + REFRESH_SECONDS
+        left = (now - self._began) / done * (self._n - done)
+        facts = f"{done:,}/{self._n:,}  {format_joules(joules)}  {format_seconds(left)} left"
+        self._write(self._line(facts, done / self._n))
+
+    def stop(self) -> None:
+        """The loop has ended: erase the line and go back to where pytest was writing."""
+        if self._drawn:
+            column = self._column()
+            self._drawn = False
+            with self._uncaptured():
+                self._file.write("\r\x1b[2K\x1b[1A" + (f"\x1b[{column}C" if column else ""))
+                self._file.flush()
+
+    def _line(self, facts: str, share: float) -> str:
+        from rich.console import Console
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+        from rich.text import Text
+
+        # Not rich's Live: it takes over standard output and a thread, both of them pytest's or
+        # the test's. Its renderables alone are what is wanted.
+        console = Console(file=self._file, width=max(20, self._width() - 1), force_terminal=True)
+        grid = Table.grid(padding=(0, 1), expand=True)
+        grid.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
+        grid.add_column(width=16)
+        grid.add_column(no_wrap=True, justify="right")
+        name = Text(self._test.rpartition("::")[2], style="bold")
+        grid.add_row(name, ProgressBar(total=1.0, completed=share, width=16), facts)
+        with console.capture() as captured:
+            console.print(grid, end="")
+        return captured.get().rstrip("\n")
+
+    def _write(self, line: str) -> None:
+        with self._uncaptured():
+            # The first time on a new line: pytest's own, with its dots, stays as it is.
+            self._file.write(("\r\x1b[2K" if self._drawn else "\n") + line)
+            self._file.flush()
+        self._drawn = True
+
+
+def live_line(config: pytest.Config) -> LiveLine | None:
+    """A live line for this session; None where nobody watches.
+
+    Not under `-q`, in CI, with `-s` (the test's own output would run into it), or when standard
+    output is no terminal.
+    """
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    capture = config.pluginmanager.get_plugin("capturemanager")
+    if reporter is None or capture is None or config.get_verbosity() < 0:
+        return None
+    if os.environ.get("CI") or os.environ.get("BUILD_NUMBER") or os.environ.get("TERM") == "dumb":
+        return None
+    if config.getoption("capture") == "no":
+        return None
+    writer = reporter._tw
+    file = writer._file
+    if not (hasattr(file, "isatty") and file.isatty()):
+        return None
+    return LiveLine(
+        file,
+        width=lambda: int(writer.fullwidth),
+        column=lambda: int(writer.width_of_current_line),
+        uncaptured=capture.global_and_fixture_disabled,
+    )

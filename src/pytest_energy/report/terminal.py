@@ -1,0 +1,343 @@
+"""What a person reads on the terminal: a failing test's message, the table, the closing line."""
+
+from __future__ import annotations
+
+import shlex
+import textwrap
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_energy import verdict as rules
+from pytest_energy.carbon import Carbon
+from pytest_energy.measurement import COMPARED, Result, Status, Verdict
+from pytest_energy.units import (
+    format_change,
+    format_grams,
+    format_joules,
+    format_percent,
+    format_seconds,
+    significant,
+)
+
+if TYPE_CHECKING:
+    import pytest
+    from rich.table import Table
+
+    from pytest_energy.ledger import Ledger
+    from pytest_energy.session import EnergySession
+
+WIDEST = 100
+"""Columns that a report uses at most."""
+
+_STYLES = {
+    Status.OK: "green",
+    Status.IMPROVED: "bold green",
+    Status.REGRESSED: "bold red",
+    Status.OVER_BUDGET: "bold red",
+    Status.NEW: "cyan",
+}
+_DOUBTFUL = "yellow"
+
+
+def header(session: EnergySession, root: Path) -> list[str]:
+    """Lines below pytest's own header: meters with their methods, machine class, baseline folder.
+
+    Args:
+        session: of the metered tests.
+        root: pytest's rootdir.
+    """
+    meters = session.meters
+    named = ", ".join(
+        f"{meter.name} ({'+'.join(sorted({domain.method for domain in meter.domains}))})"
+        for meter in meters.meters
+    )
+    folder = session.settings.baselines
+    shown = folder.relative_to(root) if folder.is_relative_to(root) else folder
+    lines = _fold(f"energy: {named or 'no meter'}, {session.machine.slug}, baselines in {shown}/")
+    return lines + (_fold(f"energy: {meters.note}") if meters.note else [])
+
+
+def write_summary(
+    reporter: pytest.TerminalReporter, ledger: Ledger, session: EnergySession, full: bool
+) -> None:
+    """The section at the end: the table if asked for, what went wrong, the closing line.
+
+    Args:
+        reporter: pytest's terminal.
+        ledger: at least one test's results.
+        session: whose carbon intensity and meters.
+        full: whether to show the table.
+    """
+    results = ledger.results
+    if full:
+        reporter.write_sep("=", "energy")
+        colour = bool(reporter.hasmarkup)
+        width = int(reporter._tw.fullwidth)
+        reporter.write_line(table(results, ledger.stored, session.carbon, width, colour))
+        for domain in session.meters.domains:
+            basis = f": {domain.basis}" if domain.basis else ""
+            for line in _fold(f"{domain.name}: {domain.method} ({domain.source}){basis}"):
+                reporter.write_line(line)
+    else:
+        for line in incomparable_lines(results):
+            reporter.write_line(line, yellow=True)
+        for key, text in ledger.stored.items():
+            for line in _fold(f"energy: {key}: {text}"):
+                reporter.write_line(line)
+    for problem in ledger.problems:
+        for line in _fold(f"energy: {problem}"):
+            reporter.write_line(line, red=True)
+    reporter.write_line(closing_line(results, *ledger.gate_cost), **closing_markup(results))
+
+
+def _fold(line: str) -> list[str]:
+    return textwrap.wrap(
+        line, WIDEST, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+    )
+
+
+def failure_message(result: Result, carbon: Carbon) -> str:
+    """Why a test fails, in at most 100 columns (the command at its end may be longer).
+
+    Args:
+        result: with a verdict that fails.
+        carbon: today's intensity, for the baseline's grams too: a cleaner grid is no improvement.
+    """
+    subject, decision, measurement = result.subject, result.verdict, result.measurement
+    where = f" in {subject.region!r}" if subject.region else ""
+    status = decision.status.value.replace("_", " ")
+    lines = [f"energy {status}{where}: {_headline(result)}"]
+    if decision.reason and measurement is not None:
+        lines += _wrapped("reason", decision.reason)
+    if decision.change is not None:
+        interval = ""
+        if decision.low is not None and decision.high is not None:
+            interval = f"  [{format_change(decision.low)}, {format_change(decision.high)}]"
+        allowed = f"   allowed +{format_percent(decision.limit or 0.0)}"
+        lines.append(f"  {'change':<7} {format_change(decision.change):>7}{interval}{allowed}")
+    if measurement is not None:
+        changes = dict(decision.domain_changes)
+        for domain in measurement.domains:
+            if domain.name in changes:
+                change = format_change(changes[domain.name])
+                lines.append(f"  {domain.name:<7} {change:>7}  {domain.method} ({domain.source})")
+        lines.append(f"  {'CO2e':<7} {_grams(result, carbon)}")
+    if decision.remedy:
+        lines += _wrapped("remedy", decision.remedy)
+    if decision.storable:
+        verb = "store" if decision.status is Status.NEW else "accept"
+        lines.append(f"{verb} it: pytest {shlex.quote(subject.test)} --energy-update")
+    return "\n".join(lines)
+
+
+def _wrapped(label: str, text: str) -> list[str]:
+    return textwrap.wrap(
+        text,
+        WIDEST,
+        initial_indent=f"  {label:<7} ",
+        subsequent_indent=" " * 10,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _headline(result: Result) -> str:
+    decision, measurement = result.verdict, result.measurement
+    if measurement is None:
+        return decision.reason
+    now = f"{format_joules(measurement.joules_per_unit)} per {result.subject.unit}"
+    if decision.status is Status.OVER_BUDGET and decision.budget_joules is not None:
+        now += f", allowed {format_joules(decision.budget_joules)}"
+    if decision.baseline_joules is None:
+        return f"{now}, no baseline" if decision.status is Status.NEW else now
+    count = f"{decision.sessions} session{'s' * (decision.sessions > 1)}"
+    if decision.sessions > 1:
+        low = significant(_in_unit_of(decision.baseline_low, decision.baseline_joules))
+        high = significant(_in_unit_of(decision.baseline_high, decision.baseline_joules))
+        count += f", {low} to {high}"
+    return f"{now}, baseline {format_joules(decision.baseline_joules)} ({count})"
+
+
+def _in_unit_of(value: float | None, reference: float) -> float:
+    """`value` in the unit that `format_joules` chose for `reference`."""
+    shown = float(format_joules(reference).split()[0].replace(",", ""))
+    return (value or 0.0) * shown / reference if reference else 0.0
+
+
+def _grams(result: Result, carbon: Carbon) -> str:
+    measurement, decision = result.measurement, result.verdict
+    if measurement is None:
+        return ""
+    after = format_grams(carbon.grams(measurement.joules_per_unit) * 1000)
+    before = ""
+    if decision.baseline_joules is not None:
+        before = f"{format_grams(carbon.grams(decision.baseline_joules) * 1000)} -> "
+    return f"{before}{after} per 1,000 {result.subject.unit}s at {carbon.label}"
+
+
+def closing_line(results: Sequence[Result], gate_seconds: float, gate_joules: float) -> str:
+    """How many were compared, with what outcome, and what the gate itself took."""
+    counts = Counter(result.verdict.status for result in results)
+    compared = sum(counts[status] for status in COMPARED)
+    inside = ", ".join(
+        _count(counts, status) for status in Status if status in COMPARED & set(counts)
+    )
+    rest = [_count(counts, status) for status in Status if status in set(counts) - COMPARED]
+    head = f"{compared} compared ({inside})" if compared else "nothing was compared"
+    cost = f"the gate took {format_joules(gate_joules)} and {format_seconds(gate_seconds)}"
+    return f"energy: {', '.join([head, *rest])}; {cost}"
+
+
+def _count(counts: Mapping[Status, int], status: Status) -> str:
+    return f"{counts[status]:,} {status.value.replace('_', ' ')}"
+
+
+def closing_markup(results: Sequence[Result]) -> dict[str, bool]:
+    """The closing line's colour: red for a gate that compared nothing or found something."""
+    statuses = {result.verdict.status for result in results}
+    failed = statuses & {Status.REGRESSED, Status.OVER_BUDGET}
+    if failed or not statuses & COMPARED:
+        return {"red": True, "bold": True}
+    return {"green": True} if statuses <= COMPARED else {"yellow": True}
+
+
+def incomparable_lines(results: Iterable[Result]) -> list[str]:
+    """Each distinct reason why a baseline could not be used, in at most 100 columns."""
+    reasons = dict.fromkeys(
+        result.verdict.reason for result in results if result.verdict.status is Status.INCOMPARABLE
+    )
+    return [line for reason in reasons for line in _fold(f"energy: incomparable: {reason}")]
+
+
+def table(
+    results: Sequence[Result], stored: Mapping[str, str], carbon: Carbon, width: int, colour: bool
+) -> str:
+    """The full table.
+
+    Args:
+        results: at least one.
+        stored: what `--energy-update` did, by the subject's key.
+        carbon: intensity and PUE.
+        width: of the terminal in columns; at most 100 are used.
+        colour: whether escape sequences may stand in it.
+    """
+    from io import StringIO
+
+    from rich.console import Console
+    from rich.text import Text
+
+    buffer = StringIO()
+    console = Console(
+        file=buffer,
+        width=min(width, WIDEST),
+        force_terminal=colour,
+        no_color=not colour,
+        color_system="standard" if colour else None,
+        highlight=False,
+        emoji=False,
+        markup=False,
+    )
+    console.print(_table(results, carbon))
+    for line in _ratios(results):
+        console.print(Text(line, style="bold"))
+    for result in results:
+        note = _note(result, stored)
+        if note:
+            name = result.subject.key.rpartition("::")[2]
+            console.print(Text(f"{name}: ", style="dim").append(note), soft_wrap=False)
+    console.print(Text(f"carbon: {carbon.label}; source: {carbon.source}", style="dim"))
+    return buffer.getvalue().rstrip("\n")
+
+
+def _table(results: Sequence[Result], carbon: Carbon) -> Table:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False)
+    grid.add_column("model\n  test", overflow="fold", min_width=16)
+    for heading in ("energy/unit\ntime, power", "per 1,000\nCO2e", "change\n95 % interval"):
+        grid.add_column(heading, no_wrap=True)
+    grid.add_column("verdict\nbought", overflow="fold", min_width=12)
+    task = None
+    for result in results:
+        subject, decision, measurement = result.subject, result.verdict, result.measurement
+        if subject.task != task:
+            task = subject.task
+            grid.add_row(Text(task, style="bold"))
+        name = subject.key.rpartition("::")[2]
+        first = Text(f"{subject.model}\n").append(f"  {name}", style="dim")
+        style = _STYLES.get(decision.status, _DOUBTFUL)
+        last = Text(decision.status.value.replace("_", " "), style=style)
+        if measurement is None:
+            grid.add_row(first, "-", "-", "-", last)
+            continue
+        if measurement.done != subject.n:
+            last.append(f"\nfrom {measurement.done:,}", style="dim")
+        for quantity, value in (measurement.recorded or {}).items():
+            last.append(f"\n{quantity} {significant(value)}", style="dim")
+        unit = "" if subject.unit == "inference" else f"/{subject.unit}"
+        grid.add_row(
+            first,
+            Text(f"{format_joules(measurement.joules_per_unit)}{unit}\n").append(
+                f"{format_seconds(measurement.seconds_per_unit)},"
+                f" {significant(measurement.watts)} W",
+                style="dim",
+            ),
+            Text(f"{significant(measurement.kwh_per_1000)} kWh\n").append(
+                f"{format_grams(carbon.grams(measurement.joules_per_unit) * 1000)}", style="dim"
+            ),
+            _change(decision),
+            last,
+        )
+    return grid
+
+
+def _change(decision: Verdict) -> str:
+    if decision.change is None:
+        return "-"
+    text = format_change(decision.change)
+    if decision.low is not None and decision.high is not None:
+        text += f"\n{100 * decision.low:+.1f} to {100 * decision.high:+.1f}"
+    return text
+
+
+def _note(result: Result, stored: Mapping[str, str]) -> str:
+    decision = result.verdict
+    parts = [stored[result.subject.key]] if result.subject.key in stored else []
+    if decision.reason:
+        parts.append(decision.reason)
+    if decision.remedy and not parts[:-1]:
+        parts.append(decision.remedy)
+    return "; ".join(parts)
+
+
+def _ratios(results: Sequence[Result]) -> list[str]:
+    """General-purpose over task-specific, for each task that has both."""
+    lines = []
+    for task in dict.fromkeys(result.subject.task for result in results):
+        sides = [
+            [
+                result.measurement
+                for result in results
+                if (result.subject.task, result.subject.role) == (task, role)
+                and not result.subject.region
+                and result.measurement is not None
+                and result.measurement.joules_per_unit > 0
+            ]
+            for role in ("general-purpose", "task-specific")
+        ]
+        if all(sides):
+            found = rules.ratio(*sides)
+            interval = (
+                f" [{significant(found.low)}, {significant(found.high)}]"
+                if found.low is not None and found.high is not None
+                else ""
+            )
+            lines.append(
+                f"{task}: general-purpose takes {significant(found.value)} times the energy of"
+                f" task-specific{interval}"
+            )
+    return lines

@@ -1,0 +1,150 @@
+"""What one pytest session holds: its meters, its grid, its baselines, its results, its own cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from time import perf_counter
+
+from pytest_energy import carbon, verdict
+from pytest_energy.baseline_file import BaselineError
+from pytest_energy.baselines import BaselineStore
+from pytest_energy.machine import read_machine
+from pytest_energy.measurement import Measurement, Result, Status, Subject, Verdict, gated_domains
+from pytest_energy.meters import open_meters
+from pytest_energy.meters.base import MeterLostError, MeterSet, MeterSource
+from pytest_energy.options import Inference, Settings
+
+FAILING = frozenset({Status.REGRESSED, Status.OVER_BUDGET})
+"""Verdicts that fail a test."""
+
+FAILING_STRICT = FAILING | {
+    Status.NEW,
+    Status.INCONCLUSIVE,
+    Status.INCOMPARABLE,
+    Status.UNRESOLVED,
+    Status.UNMEASURED,
+}
+"""Verdicts that fail a test under `--energy-strict`."""
+
+
+class Cost:
+    """What the gate itself takes: opening meters, warm-up, reading, judging, storing.
+
+    Args:
+        seconds: so far.
+        joules: so far, of the gated domains.
+    """
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self.joules = 0.0
+
+    @contextmanager
+    def counting(self, meters: MeterSet) -> Iterator[None]:
+        """Add what the block takes."""
+        start = perf_counter()
+        before = _counts(meters)
+        try:
+            yield
+        finally:
+            after = _counts(meters)
+            if before and after:
+                gated = gated_domains(meters.domains)
+                self.joules += max(0.0, sum(after[i] - before[i] for i in gated) / 1e6)
+            self.seconds += perf_counter() - start
+
+    def take(self) -> tuple[float, float]:
+        """Seconds and joules since the last call."""
+        taken = self.seconds, self.joules
+        self.seconds = self.joules = 0.0
+        return taken
+
+
+def _counts(meters: MeterSet) -> tuple[int, ...]:
+    try:
+        return meters.read().microjoules
+    except MeterLostError:
+        return ()
+
+
+class EnergySession:
+    """The session's meters and stores, opened before the first metered test.
+
+    Args:
+        settings: what the user said.
+        sources: the meters there are.
+        workers: test processes that run side by side on this machine; 1 without pytest-xdist.
+
+    Raises:
+        ValueError: a meter, country or region that is not there.
+    """
+
+    def __init__(
+        self, settings: Settings, sources: Iterable[MeterSource], workers: int = 1
+    ) -> None:
+        from pytest_energy.meters.nvml import boards
+
+        start = perf_counter()
+        self.settings = settings
+        self.workers = workers
+        self.cost = Cost()
+        self.carbon = carbon.resolve(
+            settings.country, settings.region, settings.carbon_intensity, settings.pue
+        )
+        self.meters = open_meters(settings.meters, sources)
+        self.machine = read_machine(boards())
+        self.store = BaselineStore(settings.baselines, self.machine, self.carbon)
+        self.results: dict[str, Result] = {}
+        self.cost.seconds += perf_counter() - start
+
+    def rule(self, inference: Inference) -> verdict.Rule:
+        """What a test allows: its marker's word, else the session's."""
+        tolerance = inference.tolerance
+        budget = inference.budget
+        joules = None
+        if budget is not None:
+            joules = (
+                self.carbon.joules(budget.grams or 0.0) if budget.joules is None else budget.joules
+            )
+        return verdict.Rule(
+            self.settings.tolerance if tolerance is None else tolerance,
+            joules,
+            budget.text if budget else "",
+        )
+
+    def judge(
+        self, subject: Subject, measurement: Measurement | None, reason: str, rule: verdict.Rule
+    ) -> Result:
+        """Decide about one test or region and remember the result.
+
+        Args:
+            subject: what was to be measured.
+            measurement: the figures, or None.
+            reason: why there are none.
+            rule: what is allowed.
+        """
+        if measurement is None:
+            decision = verdict.unmeasured(reason)
+        else:
+            try:
+                baseline = self.store.find(subject)
+                elsewhere = () if baseline else self.store.machines_with(subject)
+                decision = verdict.judge(subject, measurement, baseline, rule, elsewhere)
+            except BaselineError as error:
+                decision = Verdict(
+                    Status.INCOMPARABLE, str(error), budget_joules=rule.budget_joules
+                )
+        result = Result(subject, measurement, decision)
+        self.results[subject.key] = result
+        return result
+
+    def fails(self, decision: Verdict) -> bool:
+        """Whether a verdict fails its test. What `--energy-update` will store, it accepts."""
+        if self.settings.update and decision.storable:
+            return False
+        return decision.status in (FAILING_STRICT if self.settings.strict else FAILING)
+
+    def close(self) -> None:
+        """Close the meters."""
+        self.meters.close()

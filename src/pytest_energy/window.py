@@ -1,0 +1,250 @@
+"""Meter a region of a program: synchronise, read the edges, keep the blocks.
+
+What the window knows beside energy: how long it took, what share of the machine's CPU time others
+used meanwhile, and whether something watched the program that makes it run differently.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from time import perf_counter
+
+import psutil
+
+from pytest_energy.measurement import Block, Domain, Measurement, Reading, gated_domains
+from pytest_energy.meters.base import MeterLostError, MeterSet
+from pytest_energy.meters.cpu_time import process_tree_cpu_ns
+
+BLOCKS = 20
+"""Blocks of a metered loop, fewer when it has fewer inferences."""
+
+SHORTEST_SHARE_SECONDS = 0.5
+"""A shorter window says nothing about others: the kernel counts idle time in ticks of 10 ms."""
+
+PAUSABLE_SECONDS = 2e-3
+"""Pausing costs the uncertainty of one more edge; a counter slower than this is left running."""
+
+
+def block_sizes(n: int) -> tuple[int, ...]:
+    """How `n` inferences are cut into blocks: by `n` alone, so that block i is always its work."""
+    count = min(n, BLOCKS)
+    size, larger = divmod(n, count)
+    return tuple(size + 1 if i < larger else size for i in range(count))
+
+
+def synchronise() -> None:
+    """Wait for the GPU work that the program has queued.
+
+    Launching work returns at once; without this its energy would fall into the next window. Only
+    frameworks that the program has already imported, and devices that it has already used.
+    """
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        cuda = getattr(torch, "cuda", None)
+        if cuda is not None and cuda.is_initialized():
+            for index in range(cuda.device_count()):
+                if cuda.memory_reserved(index) or index == cuda.current_device():
+                    cuda.synchronize(index)
+        mps = getattr(torch, "mps", None)
+        if mps is not None and sys.platform == "darwin" and torch.backends.mps.is_available():
+            mps.synchronize()
+        xpu = getattr(torch, "xpu", None)
+        if xpu is not None and getattr(xpu, "is_initialized", bool)():
+            xpu.synchronize()
+    cupy = sys.modules.get("cupy")
+    if cupy is not None and hasattr(cupy, "cuda"):
+        cupy.cuda.Device().synchronize()
+
+
+class _Neighbours:
+    """The CPU time of everything that is not this process or its children."""
+
+    __slots__ = ("_descriptor",)
+
+    def __init__(self) -> None:
+        # /proc/uptime has the idle seconds of all CPUs in one short line (1.6 µs to read);
+        # /proc/stat says more and costs ten times as much, more with every CPU. Waiting for a
+        # disk is counted as use by others: for metering, a stall is a disturbance too.
+        try:
+            self._descriptor = os.open("/proc/uptime", os.O_RDONLY)
+        except OSError:
+            self._descriptor = -1
+
+    def idle_seconds(self) -> float:
+        if self._descriptor < 0:
+            return float(psutil.cpu_times().idle)
+        return float(os.pread(self._descriptor, 64, 0).split()[1])
+
+
+_neighbours: _Neighbours | None = None
+_logical_cpus = psutil.cpu_count() or 1
+
+
+def _idle_seconds() -> float:
+    global _neighbours
+    if _neighbours is None:
+        _neighbours = _Neighbours()
+    return _neighbours.idle_seconds()
+
+
+def watched_by() -> str:
+    """What watches this program and makes it run differently; empty when nothing does."""
+    if sys.gettrace() is not None or sys.getprofile() is not None:
+        return "a tracer (coverage, a profiler or a debugger) was running"
+    monitoring = getattr(sys, "monitoring", None)
+    if monitoring is not None:
+        for tool in range(6):
+            name = monitoring.get_tool(tool)
+            if name is not None:
+                return f"sys.monitoring was in use by {name}"
+    return ""
+
+
+class Window:
+    """One metered stretch of work, in blocks.
+
+    `open` and `close` stand around the work, as often as wanted; `split` ends a block and begins
+    the next with one reading. What is done between a `close` and the next `open` is not metered.
+
+    Args:
+        meters: what is read.
+    """
+
+    __slots__ = (
+        "_begun",
+        "_blocks",
+        "_meters",
+        "_opened",
+        "_others_share",
+        "_partial",
+        "_watched",
+        "lost",
+    )
+
+    def __init__(self, meters: MeterSet) -> None:
+        self._meters = meters
+        self._blocks: list[tuple[int, float, tuple[int, ...]]] = []
+        self._partial: tuple[float, tuple[int, ...]] | None = None
+        self._opened: Reading | None = None
+        self._begun: tuple[float, float, int] | None = None
+        self._others_share: float | None = None
+        self._watched = ""
+        self.lost = ""
+        """Why the meter could not be read; empty while all is well."""
+
+    def open(self) -> None:
+        """Begin, or go on after a `close` or `pause`."""
+        if self._begun is None:
+            self._begun = (perf_counter(), _idle_seconds(), process_tree_cpu_ns())
+            self._watched = watched_by()
+        synchronise()
+        self._opened = self._read()
+
+    def pause(self) -> None:
+        """Stop metering inside a block; `open` goes on with the same block."""
+        synchronise()
+        self._add(self._read())
+
+    def split(self, n: int) -> None:
+        """End a block of `n` inferences and begin the next at the same reading."""
+        synchronise()
+        reading = self._read()
+        self._add(reading)
+        self._end_block(n)
+        self._opened = reading
+
+    def close(self, n: int) -> None:
+        """End a block of `n` inferences and stop metering."""
+        synchronise()
+        self._add(self._read())
+        self._end_block(n)
+        self._look_around()
+
+    @property
+    def pausable(self) -> bool:
+        """Whether pausing costs less than what it keeps out."""
+        return all(d.resolution_seconds <= PAUSABLE_SECONDS for d in self._meters.domains)
+
+    @property
+    def done(self) -> int:
+        """Inferences in the blocks so far."""
+        return sum(n for n, _, _ in self._blocks)
+
+    def joules_so_far(self) -> float:
+        """Gated joules of the blocks so far, for showing."""
+        gated = gated_domains(self._meters.domains)
+        return sum(counts[i] for _, _, counts in self._blocks for i in gated) / 1e6
+
+    def measurement(
+        self, units: float | None = None, recorded: Mapping[str, float] | None = None
+    ) -> Measurement | None:
+        """What was metered; None when nothing was, or when a meter was lost.
+
+        Args:
+            units: the divisor; the metered inferences when left out.
+            recorded: what the energy bought.
+        """
+        if self.lost or not self._blocks:
+            return None
+        done = self.done
+        return Measurement(
+            meters=self._meters.names,
+            domains=self._meters.domains,
+            blocks=tuple(
+                Block(n, seconds, tuple(count / 1e6 for count in counts))
+                for n, seconds, counts in self._blocks
+            ),
+            done=done,
+            units=done if units is None else units,
+            others_share=self._others_share,
+            disturbances=(self._watched,) if self._watched else (),
+            recorded=dict(recorded or {}),
+        )
+
+    def _read(self) -> Reading | None:
+        if self.lost:
+            return None
+        try:
+            return self._meters.read()
+        except MeterLostError as error:
+            self.lost = str(error)
+            return None
+
+    def _add(self, reading: Reading | None) -> None:
+        opened, self._opened = self._opened, None
+        if reading is None or opened is None:
+            return
+        counts = tuple(b - a for a, b in zip(opened.microjoules, reading.microjoules, strict=True))
+        for domain, count in zip(self._meters.domains, counts, strict=True):
+            if count < 0:
+                self.lost = f"{_counter(domain)} went back by {-count / 1e6:.3g} J"
+                return
+        seconds = reading.seconds - opened.seconds
+        if self._partial is not None:
+            seconds += self._partial[0]
+            counts = tuple(a + b for a, b in zip(self._partial[1], counts, strict=True))
+        self._partial = (seconds, counts)
+
+    def _end_block(self, n: int) -> None:
+        if self._partial is not None:
+            self._blocks.append((n, *self._partial))
+            self._partial = None
+
+    def _look_around(self) -> None:
+        """The share that others used, from the first opening to now, whatever was metered of it."""
+        if self._begun is None:
+            return
+        begun, idle_before, own_before = self._begun
+        elapsed = perf_counter() - begun
+        if elapsed < SHORTEST_SHARE_SECONDS:
+            return
+        capacity = elapsed * _logical_cpus
+        idle = _idle_seconds() - idle_before
+        own = (process_tree_cpu_ns() - own_before) / 1e9
+        self._others_share = min(1.0, max(0.0, (capacity - idle - own) / capacity))
+
+
+def _counter(domain: Domain) -> str:
+    return f"the counter of {domain.name} ({domain.source})"
