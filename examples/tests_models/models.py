@@ -6,11 +6,14 @@ Every loader says which it used, as the second thing that it returns.
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
+import huggingface_hub
 import torch
 from datasets import Dataset
 from transformers import AutoModel, AutoModelForCausalLM, AutoTokenizer
@@ -35,11 +38,25 @@ def _package(name: str) -> Path:
     return Path(spec.submodule_search_locations[0])
 
 
-def _load(hub_id: str, auto: Any, fallback: Callable[[], tuple[Any, Any, str]]) -> Loaded:
+def _hub_is_reachable() -> bool:
+    # Asked beforehand: the hub's client retries for half a minute before it gives up.
+    host = urlsplit(huggingface_hub.constants.ENDPOINT).hostname
     try:
-        model, tokenizer = auto.from_pretrained(hub_id), AutoTokenizer.from_pretrained(hub_id)
+        socket.getaddrinfo(host, 443)
+    except OSError:
+        return False
+    return True
+
+
+def _load(hub_id: str, auto: Any, fallback: Callable[[], tuple[Any, Any, str]]) -> Loaded:
+    only_cached = not _hub_is_reachable()
+    try:
+        model, tokenizer = (
+            kind.from_pretrained(hub_id, local_files_only=only_cached)
+            for kind in (auto, AutoTokenizer)
+        )
         origin = f"{hub_id} from the hub"
-    except OSError:  # what transformers raises without a network and without a cached copy
+    except OSError:  # what transformers raises for what it cannot find or fetch
         model, tokenizer, package = fallback()
         origin = f"{hub_id} from the package {package}"
     return Loaded(model.to(torch.float32).eval().requires_grad_(False), tokenizer, origin)

@@ -6,6 +6,7 @@ the same samples, batch size 1; what does it cost to use a model that could do a
 
 from __future__ import annotations
 
+import functools
 import os
 
 import models
@@ -19,8 +20,12 @@ N = int(os.environ.get("SENTIMENT_N", "200"))
 TRAINING = 800
 PADDING = "longest"
 
-pytestmark = pytest.mark.inference(
-    n=N, task="text-classification", dataset="movie-review-snippets", tolerance="25%"
+inference = functools.partial(
+    pytest.mark.inference,
+    n=N,
+    task="text-classification",
+    dataset="movie-review-snippets",
+    tolerance="25%",
 )
 
 
@@ -77,7 +82,8 @@ def smollm2(say_origin):
     model, tokenizer, origin = models.load_smollm2()
     say_origin(f"{origin}; zero-shot by label logits")
     positive, negative = (
-        tokenizer(word, add_special_tokens=False).input_ids[0] for word in (" positive", " negative")
+        tokenizer(word, add_special_tokens=False).input_ids[0]
+        for word in (" positive", " negative")
     )
 
     @torch.inference_mode()
@@ -95,14 +101,14 @@ def accuracy(energy, classify, samples: list[dict]) -> float:
     return hits / energy.count
 
 
-@pytest.mark.inference(model="all-MiniLM-L6-v2+linear", role="task-specific")
+@inference(model="all-MiniLM-L6-v2+linear", role="task-specific")
 def test_task_specific(energy, minilm, samples):
     share = accuracy(energy, minilm, samples)
     energy.record(accuracy=share)
     assert share > 0.6
 
 
-@pytest.mark.inference(model="SmolLM2-135M-Instruct", role="general-purpose")
+@inference(model="SmolLM2-135M-Instruct", role="general-purpose")
 def test_general_purpose(energy, smollm2, samples):
     share = accuracy(energy, smollm2, samples)
     energy.record(accuracy=share)

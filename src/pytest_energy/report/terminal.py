@@ -239,7 +239,10 @@ def table(
         emoji=False,
         markup=False,
     )
-    console.print(_table(results, carbon))
+    for task in dict.fromkeys(result.subject.task for result in results):
+        of_task = [result for result in results if result.subject.task == task]
+        console.print(Text(task, style="bold underline"))
+        console.print(_table(of_task, carbon, console.width))
     for line in _ratios(results):
         console.print(Text(line, style="bold"))
     for result in results:
@@ -251,24 +254,29 @@ def table(
     return buffer.getvalue().rstrip("\n")
 
 
-def _table(results: Sequence[Result], carbon: Carbon) -> Table:
+_COLUMNS = (
+    ("energy/unit\ntime, power", 15),
+    ("per 1,000\nCO2e", 12),
+    ("change\n95 % interval", 15),
+    ("verdict\nbought", 12),
+)
+
+
+def _table(results: Sequence[Result], carbon: Carbon, width: int) -> Table:
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    grid = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False)
-    grid.add_column("model\n  test", overflow="fold", min_width=16)
-    for heading in ("energy/unit\ntime, power", "per 1,000\nCO2e", "change\n95 % interval"):
-        grid.add_column(heading, no_wrap=True)
-    grid.add_column("verdict\nbought", overflow="fold", min_width=12)
-    task = None
+    grid = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=0, pad_edge=False)
+    # The same widths in every task's table; names get what is left.
+    left = width - sum(columns + 1 for _, columns in _COLUMNS)
+    grid.add_column("model\n test", overflow="fold", width=max(12, min(left, 40)))
+    for heading, columns in _COLUMNS:
+        grid.add_column(heading, overflow="fold", width=columns)
     for result in results:
         subject, decision, measurement = result.subject, result.verdict, result.measurement
-        if subject.task != task:
-            task = subject.task
-            grid.add_row(Text(task, style="bold"))
         name = subject.key.rpartition("::")[2]
-        first = Text(f"{subject.model}\n").append(f"  {name}", style="dim")
+        first = Text(f"{subject.model}\n").append(f" {name}", style="dim")
         style = _STYLES.get(decision.status, _DOUBTFUL)
         last = Text(decision.status.value.replace("_", " "), style=style)
         if measurement is None:
