@@ -130,7 +130,8 @@ def format_change(fraction: float) -> str:
     percent = fraction * 100
     if abs(percent) >= 999.95:
         return f"{percent:+,.0f} %"
-    return f"{percent + 0.0:+.1f} %"
+    # Adding zero turns a rounded -0.0 into 0.0.
+    return f"{round(percent, 1) + 0.0:+.1f} %"
 
 
 def format_percent(fraction: float) -> str:

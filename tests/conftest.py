@@ -1,0 +1,134 @@
+"""What the tests share: a project with a scripted meter of known joules.
+
+No outcome may hang on this machine's noise, so tests of the gate meter through a meter that a test
+tells what to count. It comes in through the public hook, as anybody's would.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest_plugins = ["pytester"]
+
+SCRIPTED_METER = '''
+from pytest_energy import Domain, Meter, MeterLostError, MeterSource, Method
+
+SPENT = {"cpu": 0.0, "gpu:0": 0.0}
+LOST = []
+
+
+def spend(joules=0.0, gpu=0.0):
+    """So many joules have flown since the last call."""
+    SPENT["cpu"] += joules
+    SPENT["gpu:0"] += gpu
+
+
+class Scripted(Meter):
+    name = "scripted"
+    domains = (
+        Domain("gpu:0", "gpu", Method.COUNTER, "NVML", 0.0),
+        Domain("cpu", "cpu", Method.COUNTER, "RAPL", 0.0),
+    )
+
+    def read(self):
+        if LOST:
+            raise MeterLostError(LOST[0])
+        return tuple(round(SPENT[domain.name] * 1e6) for domain in self.domains)
+
+
+def sources():
+    return [MeterSource("scripted", Scripted)]
+'''
+
+CONFTEST = """
+import scripted
+
+def pytest_energy_meters(config):
+    return scripted.sources()
+"""
+
+
+class Project:
+    """A folder with tests that are metered by the scripted meter.
+
+    `run` runs pytest in it; `model.py` holds what an inference takes, so that a test can make the
+    model slower without touching the tests.
+    """
+
+    def __init__(self, pytester: pytest.Pytester) -> None:
+        self.pytester = pytester
+        pytester.makepyfile(scripted=SCRIPTED_METER)
+        pytester.makeconftest(CONFTEST)
+        pytester.makeini("[pytest]\nenergy_meter = scripted\n")
+        self.set_cost(2.0)
+
+    @property
+    def path(self) -> Path:
+        return self.pytester.path
+
+    def set_cost(self, joules: float, gpu: float = 0.0) -> None:
+        """What one inference of the model takes from now on, in joules."""
+        self.pytester.makepyfile(
+            model=f"""
+            from scripted import spend
+
+            def infer(sample=None):
+                spend({joules}, {gpu})
+                return sample
+            """
+        )
+
+    def write(self, **files: str) -> None:
+        self.pytester.makepyfile(**files)
+
+    def run(self, *arguments: str) -> pytest.RunResult:
+        return self.pytester.runpytest("-p", "no:cacheprovider", *arguments)
+
+    def baselines(self) -> list[Path]:
+        return sorted((self.path / "baselines").glob("*/*/*.json"))
+
+    def baseline(self) -> dict[str, Any]:
+        """The only baseline file."""
+        (path,) = self.baselines()
+        return dict(json.loads(path.read_text("utf-8")))
+
+    def report(self, *arguments: str) -> dict[str, Any]:
+        """Run, and the JSON report."""
+        path = self.path / "report.json"
+        path.unlink(missing_ok=True)
+        self.run(f"--energy-json={path}", *arguments)
+        return dict(json.loads(path.read_text("utf-8")))
+
+    def verdicts(self, *arguments: str) -> dict[str, dict[str, Any]]:
+        """Run, and the verdict of each test (and region)."""
+        return {
+            "#".join(filter(None, (r["subject"]["test"], r["subject"]["region"]))): r["verdict"]
+            for r in self.report(*arguments)["results"]
+        }
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester) -> Project:
+    return Project(pytester)
+
+
+LOOP = """
+import pytest
+from model import infer
+
+@pytest.mark.inference(n=100, task="sentiment", model="tiny")
+def test_loop(energy):
+    for sample in energy.each(range(30)):
+        infer(sample)
+"""
+
+
+@pytest.fixture
+def loop(project: Project) -> Project:
+    """A project with one metered loop in test_it.py."""
+    project.write(test_it=LOOP)
+    return project

@@ -1,0 +1,104 @@
+"""From joules to grams."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_energy import carbon, reference
+
+
+def test_carbon_is_kwh_times_pue_times_intensity():
+    grid = carbon.Carbon(400.0, "X", 2024, "a test", pue=1.5)
+    assert grid.grams(3.6e6) == pytest.approx(600.0)
+    assert grid.joules(600.0) == pytest.approx(3.6e6)
+
+
+def test_unset_the_intensity_is_the_world_average_and_says_so():
+    grid = carbon.resolve(None, None, None, 1.0)
+    assert grid.grams_per_kwh == 475.0
+    assert grid.label == "475 g/kWh (world average, 2018)"
+    assert "IEA" in grid.source
+
+
+def test_a_country_brings_its_figure_year_and_source():
+    grid = carbon.resolve("usa", None, None, 1.2)
+    assert grid.place == "United States"
+    assert 300 < grid.grams_per_kwh < 450
+    assert grid.year >= 2022
+    assert "codecarbon" in grid.source
+    assert grid.label.endswith(f"(United States, {grid.year}, PUE 1.2)")
+
+
+@pytest.mark.parametrize(
+    ("country", "region", "low", "high"),
+    [
+        ("USA", "california", 100, 350),
+        ("USA", "California", 100, 350),
+        ("CAN", "quebec", 0, 60),
+        ("SWE", "SE1", 5, 60),
+        ("CHN", "beijing", 300, 800),
+    ],
+)
+def test_regions_have_their_own_figures(country, region, low, high):
+    grid = carbon.resolve(country, region, None, 1.0)
+    assert low < grid.grams_per_kwh < high
+    assert country in grid.place
+
+
+def test_a_figure_of_the_users_own_wins():
+    grid = carbon.resolve("USA", None, 12.0, 1.0)
+    assert (grid.grams_per_kwh, grid.place) == (12.0, "USA")
+    assert carbon.resolve(None, None, 12.0, 1.0).place == "as given"
+
+
+@pytest.mark.parametrize(
+    ("country", "near"),
+    [("DE", "DEU (Germany)"), ("US", "USA (United States)"), ("france", "FRA (France)")],
+)
+def test_an_unknown_country_is_refused_with_near_ones(country, near):
+    with pytest.raises(ValueError, match="alpha-3") as error:
+        carbon.resolve(country, None, None, 1.0)
+    assert near in str(error.value)
+
+
+def test_an_unknown_region_never_becomes_the_country():
+    with pytest.raises(ValueError, match="near it: california"):
+        carbon.resolve("USA", "californa", None, 1.0)
+    with pytest.raises(ValueError, match="leave it out"):
+        carbon.resolve("FRA", "bretagne", None, 1.0)
+    with pytest.raises(ValueError, match="needs energy_country"):
+        carbon.resolve(None, "california", None, 1.0)
+
+
+def test_a_carbon_free_grid_emits_nothing_and_no_budget_in_grams_binds():
+    grid = carbon.Carbon(0.0, "X", None, "a test")
+    assert grid.grams(1e9) == 0.0
+    assert grid.joules(1.0) == float("inf")
+
+
+def test_a_country_matches_what_codecarbon_says():
+    from codecarbon.core.emissions import Emissions
+    from codecarbon.core.units import Energy
+    from codecarbon.external.geography import GeoMetadata
+    from codecarbon.input import DataSource
+
+    for code in ("USA", "FRA", "DEU", "IND"):
+        theirs = Emissions(DataSource()).get_country_emissions(
+            Energy.from_energy(kWh=1.0), GeoMetadata(country_iso_code=code)
+        )
+        assert carbon.resolve(code, None, None, 1.0).grams_per_kwh == pytest.approx(theirs * 1000)
+
+
+@pytest.mark.parametrize(
+    ("brand", "watts"),
+    [
+        ("AMD EPYC 7763 64-Core Processor", 280.0),
+        ("Intel(R) Xeon(R) Platinum 8370C CPU @ 2.80GHz", 205.0),
+        ("Intel(R) Core(TM) i7-2620M CPU @ 2.70GHz", 35.0),
+        ("AMD EPYC", None),
+        ("Intel(R) Xeon(R) CPU @ 2.20GHz", None),
+        ("", None),
+    ],
+)
+def test_a_brand_string_is_found_in_the_table_or_not_at_all(brand, watts):
+    assert reference.cpu_tdp_watts(brand) == watts
