@@ -6,13 +6,24 @@ tells what to count. It comes in through the public hook, as anybody's would.
 
 from __future__ import annotations
 
+import importlib
 import json
+import pkgutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import pytest_energy
+
 pytest_plugins = ["pytester"]
+
+# pytester forgets what a run inside this process has imported. What is imported here stays: every
+# run sees the same classes, and none pays for the import again.
+for _module in pkgutil.walk_packages(pytest_energy.__path__, "pytest_energy."):
+    importlib.import_module(_module.name)
+for _name in ("filelock", "hypothesis.internal.observability", "rich.console", "rich.table"):
+    importlib.import_module(_name)
 
 SCRIPTED_METER = '''
 from pytest_energy import Domain, Meter, MeterLostError, MeterSource, Method

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -85,7 +86,7 @@ def test_the_count_never_goes_back_even_when_a_child_takes_its_seconds_along(met
     figures = iter([100, 200, 150, 160])
     monkeypatch.setattr(cpu_time, "process_tree_cpu_ns", lambda: next(figures) * 10**9)
     counts = [meter.read()[0] for _ in range(4)]
-    assert [(b - a) / 1e6 / meter.watts for a, b in zip(counts, counts[1:], strict=False)] == [
+    assert [(b - a) / 1e6 / meter.watts for a, b in pairwise(counts)] == [
         100,
         0,
         10,

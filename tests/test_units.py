@@ -71,6 +71,14 @@ def test_joules_have_three_digits_and_a_prefix(joules, text):
 
 
 @pytest.mark.parametrize(
+    ("grams", "text"),
+    [(0.69, "0.690 g"), (0.04, "40.0 mg"), (1200, "1.20 kg"), (2.5, "2.50 g"), (0, "0 g")],
+)
+def test_grams_keep_to_grams_down_to_a_tenth(grams, text):
+    assert units.format_grams(grams) == text
+
+
+@pytest.mark.parametrize(
     ("seconds", "text"),
     [
         (0.0116, "11.6 ms"),
@@ -110,6 +118,20 @@ def test_a_formatted_energy_can_be_read_back(value):
     number, unit = units.format_joules(value).split()
     factor = {"µJ": 1e-6, "mJ": 1e-3, "J": 1, "kJ": 1e3, "MJ": 1e6}[unit]
     assert float(number.replace(",", "")) * factor == pytest.approx(value, rel=5.1e-3)
+
+
+@given(st.floats(min_value=1e-6, max_value=1e9))
+def test_a_formatted_mass_can_be_read_back(value):
+    number, unit = units.format_grams(value).split()
+    factor = {"µg": 1e-6, "mg": 1e-3, "g": 1, "kg": 1e3}[unit]
+    assert float(number.replace(",", "")) * factor == pytest.approx(value, rel=5.1e-3)
+
+
+@given(st.floats(min_value=1e-6, max_value=59))
+def test_a_formatted_duration_can_be_read_back(value):
+    number, unit = units.format_seconds(value).split()
+    factor = {"µs": 1e-6, "ms": 1e-3, "s": 1}[unit]
+    assert float(number) * factor == pytest.approx(value, rel=5.1e-3)
 
 
 def test_a_kilowatt_hour_is_3_6_megajoules():

@@ -203,7 +203,7 @@ def test_over_budget_without_any_baseline():
     rule = verdict.Rule(0.05, budget_joules=1.5, budget_text="1.5 J")
     decision = judge(measured(2.0), None, rule)
     assert decision.status is Status.OVER_BUDGET
-    assert decision.reason == "allowed 1.5 J"
+    assert decision.reason == "the budget is 1.5 J"
     assert not decision.storable
     assert judge(measured(1.4), None, rule).status is Status.NEW
 

@@ -27,7 +27,23 @@ MOST_JOULES = 1e12
 
 
 class BaselineError(Exception):
-    """A baseline file that cannot be read or written; the message names file, line and remedy."""
+    """A baseline file that cannot be read or written; the message names file, line and remedy.
+
+    Args:
+        path: the file; shown relative to the current folder where it lies inside.
+        problem: what is wrong, and what to do.
+        line: where, counted from 1.
+    """
+
+    def __init__(self, path: Path, problem: str, line: int | None = None) -> None:
+        place = shown_path(path) if line is None else f"{shown_path(path)}, line {line}"
+        super().__init__(f"{place}: {problem}")
+
+
+def shown_path(path: Path) -> str:
+    """A path for people: relative to the current folder where it lies inside."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def stable(value: float) -> float:
@@ -142,15 +158,15 @@ def read_file(path: Path) -> BaselineFile:
         return BaselineFile({}, {})
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
-        raise BaselineError(f"{path}, line {line}: not UTF-8 text; {_LEFT}") from error
+        raise BaselineError(path, f"not UTF-8 text; {_LEFT}", line) from error
     except OSError as error:
-        raise BaselineError(f"{path}: {error.strerror or error}") from error
+        raise BaselineError(path, error.strerror or str(error)) from error
     try:
         record = json.loads(text)
     except json.JSONDecodeError as error:
-        raise BaselineError(f"{path}, line {error.lineno}: {error.msg}; {_LEFT}") from error
+        raise BaselineError(path, f"{error.msg}; {_LEFT}", error.lineno) from error
     except RecursionError as error:
-        raise BaselineError(f"{path}, line 1: nested too deeply; {_LEFT}") from error
+        raise BaselineError(path, f"nested too deeply; {_LEFT}", 1) from error
     return BaselineFile(record, _Reader(path, text).file(record))
 
 
@@ -165,7 +181,7 @@ class _Reader:
         self._text = text
 
     def fail(self, where: tuple[str | int, ...], problem: str) -> NoReturn:
-        raise BaselineError(f"{self._path}, line {_line_of(self._text, where)}: {problem}; {_LEFT}")
+        raise BaselineError(self._path, f"{problem}; {_LEFT}", _line_of(self._text, where))
 
     def member(self, record: object, where: tuple[str | int, ...], name: str) -> Any:
         if not isinstance(record, dict):

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from pytest_energy.baseline_file import BaselineError, read_file, stable
+from pytest_energy.baseline_file import BaselineError, read_file, shown_path, stable
 from pytest_energy.carbon import Carbon
 from pytest_energy.machine import Machine
 from pytest_energy.measurement import Baseline, Measurement, Session, Subject
@@ -193,7 +193,7 @@ def prune(folder: Path, gone: Callable[[Subject], bool]) -> list[str]:
                 for empty in (path.parent, path.parent.parent):
                     if not any(empty.iterdir()):
                         empty.rmdir()
-        deleted += [f"{path}: {key}" for key in keys]
+        deleted += [f"{shown_path(path)}: {key}" for key in keys]
     return deleted
 
 
@@ -212,10 +212,10 @@ def writing(folder: Path, path: Path) -> Iterator[None]:
             yield
     except Timeout as error:
         raise BaselineError(
-            f"{path}: another run has held {lock} for {LOCK_SECONDS} s; try again when it has ended"
+            path, f"another run has held {lock} for {LOCK_SECONDS} s; try again when it has ended"
         ) from error
     except OSError as error:
-        raise BaselineError(f"{path}: {error.strerror or error}; nothing was written") from error
+        raise BaselineError(path, f"{error.strerror or error}; nothing was written") from error
 
 
 def replace_file(path: Path, text: str) -> None:

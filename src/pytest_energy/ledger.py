@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_energy import baselines, verdict
 from pytest_energy.baseline_file import BaselineError
 from pytest_energy.baselines import Addition, session_of
-from pytest_energy.measurement import Baseline, Result, Subject, from_record, to_record
+from pytest_energy.measurement import Baseline, Result, Status, Subject, from_record, to_record
 from pytest_energy.units import format_change, format_joules
 
 if TYPE_CHECKING:
@@ -118,6 +118,8 @@ class Ledger:
                 why_not = _why_not_stored(result, test.outcome)
                 if why_not or result.measurement is None:
                     self.stored[result.subject.key] = f"not stored: {why_not}"
+                    if result.verdict.status is Status.INCOMPARABLE:  # its file is broken
+                        self.problems.append(f"not stored: {result.subject.key}: see above")
                     continue
                 measurement, subject = result.measurement, result.subject
                 addition = Addition(

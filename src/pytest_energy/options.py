@@ -320,24 +320,25 @@ def _whole(name: str, value: object, least: int) -> int:
     return value
 
 
-def read_inferences(items: Iterable[pytest.Item]) -> dict[pytest.Item, Inference]:
-    """The metered tests of a session, each with what it says of itself.
+def read_inferences(
+    items: Iterable[pytest.Item],
+) -> tuple[dict[pytest.Item, Inference], dict[pytest.Item, str]]:
+    """The metered tests of a session.
 
-    Raises:
-        pytest.UsageError: one or more markers are wrong; names each test.
+    Returns:
+        What each says of itself, and what is wrong with those that cannot be understood, in words
+        that name the test.
     """
     metered: dict[pytest.Item, Inference] = {}
-    problems = []
+    problems: dict[pytest.Item, str] = {}
     for item in items:
         if not is_metered(item):
             continue
         try:
             metered[item] = read_inference(item)
         except ValueError as error:
-            problems.append(f"{item.nodeid}: @pytest.mark.inference: {error}")
-    if problems:
-        raise pytest.UsageError(*problems)
-    return metered
+            problems[item] = f"{item.nodeid}: @pytest.mark.inference: {error}"
+    return metered, problems
 
 
 def default_names(item: pytest.Item) -> tuple[str, str]:

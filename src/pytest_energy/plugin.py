@@ -50,10 +50,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    metered = options.read_inferences(items)
+    metered, problems = options.read_inferences(items)
+    # An error in a worker's collection would be pytest-xdist's internal error, without the text:
+    # there each wrong test fails in its own setup.
+    if problems and not options.is_xdist_worker(config):
+        raise pytest.UsageError(*problems.values())
     settings = config.stash[_settings_key]
-    if metered and not settings.off:
-        gate = config.stash[_gate_key] = Gate(config, settings, metered)
+    if problems or (metered and not settings.off):
+        gate = config.stash[_gate_key] = Gate(config, settings, metered, problems)
         config.pluginmanager.register(gate, "energy-gate")
         if not options.is_xdist_worker(config):
             config.pluginmanager.register(Reporter(config, settings), "energy-reporter")
@@ -93,10 +97,12 @@ class Gate:
         config: pytest.Config,
         settings: options.Settings,
         metered: dict[pytest.Item, options.Inference],
+        problems: dict[pytest.Item, str],
     ) -> None:
         self._config = config
         self._settings = settings
         self._metered = metered
+        self._problems = problems
         self._live: LiveLine | None = None
         self._session: EnergySession | None = None
 
@@ -113,6 +119,8 @@ class Gate:
 
         if session.config.option.collectonly or self._metered.keys().isdisjoint(session.items):
             return
+        if options.is_xdist_worker(session.config):
+            return  # opened in the first test's setup, where an error can be shown
         self._session = self.session
         self._live = live_line(session.config)
 
@@ -121,14 +129,16 @@ class Gate:
 
         if self._session is None or config.get_verbosity() < 0:
             return []
-        return terminal.header(self._session, config.rootpath)
+        return terminal.header(self._session)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         from pytest_energy.fixture import Energy
 
+        if item in self._problems:
+            raise pytest.UsageError(self._problems[item])
         inference = self._metered.get(item)
-        if inference is not None:
+        if inference is not None and not self._settings.off:
             names = options.default_names(item)
             item.stash[_energy_key] = Energy(
                 self.session, item.nodeid, inference, *names, live=self._live
@@ -232,7 +242,7 @@ class Reporter:
     def _energy_session(self) -> EnergySession:
         gate = self._config.stash.get(_gate_key, None)
         if gate is None:
-            gate = self._config.stash[_gate_key] = Gate(self._config, self._settings, {})
+            gate = self._config.stash[_gate_key] = Gate(self._config, self._settings, {}, {})
         return gate.session
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from time import perf_counter
 
 from pytest_energy import carbon, verdict
@@ -132,9 +133,11 @@ class EnergySession:
                 elsewhere = () if baseline else self.store.machines_with(subject)
                 decision = verdict.judge(subject, measurement, baseline, rule, elsewhere)
             except BaselineError as error:
-                decision = Verdict(
-                    Status.INCOMPARABLE, str(error), budget_joules=rule.budget_joules
-                )
+                decision = verdict.judge(subject, measurement, None, rule)
+                if decision.status is Status.NEW:
+                    decision = replace(
+                        decision, status=Status.INCOMPARABLE, reason=str(error), storable=False
+                    )
         result = Result(subject, measurement, decision)
         self.results[subject.key] = result
         return result

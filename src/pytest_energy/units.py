@@ -108,10 +108,12 @@ def format_joules(joules: float) -> str:
 
 
 def format_grams(grams: float) -> str:
-    """`0.69` as `0.690 g`, `0.0004` as `0.400 mg`, `1200` as `1.20 kg`."""
+    """`0.69` as `0.690 g`, `0.04` as `40.0 mg`, `1200` as `1.20 kg`."""
     if grams == 0:
         return "0 g"
-    return _scaled(grams, "g", ((1e3, "k"), (0.1, ""), (1e-3, "m"), (1e-6, "µ")))
+    if 0.1 <= abs(grams) < 1:  # tenths of a gram are what 1,000 inferences often take
+        return f"{significant(grams)} g"
+    return _scaled(grams, "g", ((1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ")))
 
 
 def format_seconds(seconds: float) -> str:

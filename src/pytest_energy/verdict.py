@@ -123,7 +123,7 @@ def judge(
         return _with(compared, Status.INCONCLUSIVE, *disturbed, storable=False)
     if budget is not None and measurement.joules_per_unit > budget:
         return _with(
-            compared, Status.OVER_BUDGET, f"allowed {rule.budget_text}", "", storable=False
+            compared, Status.OVER_BUDGET, f"the budget is {rule.budget_text}", "", storable=False
         )
     return compared
 

@@ -12,6 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from pytest_energy.baseline_file import shown_path
 from pytest_energy.carbon import Carbon
 from pytest_energy.ledger import Ledger, git_commit, utc_now
 from pytest_energy.measurement import Result, to_record
@@ -88,5 +89,6 @@ def write_report(path: Path, ledger: Ledger, session: EnergySession, root: Path)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"{text}\n", encoding="utf-8")
     except OSError as error:
-        return [f"--energy-json: {path}: {error.strerror or error}; the report was not written"]
+        why = error.strerror or error
+        return [f"--energy-json: {shown_path(path)}: {why}; the report was not written"]
     return []

@@ -6,10 +6,10 @@ import shlex
 import textwrap
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_energy import verdict as rules
+from pytest_energy.baseline_file import shown_path
 from pytest_energy.carbon import Carbon
 from pytest_energy.measurement import COMPARED, Result, Status, Verdict
 from pytest_energy.units import (
@@ -41,20 +41,18 @@ _STYLES = {
 _DOUBTFUL = "yellow"
 
 
-def header(session: EnergySession, root: Path) -> list[str]:
+def header(session: EnergySession) -> list[str]:
     """Lines below pytest's own header: meters with their methods, machine class, baseline folder.
 
     Args:
         session: of the metered tests.
-        root: pytest's rootdir.
     """
     meters = session.meters
     named = ", ".join(
         f"{meter.name} ({'+'.join(sorted({domain.method for domain in meter.domains}))})"
         for meter in meters.meters
     )
-    folder = session.settings.baselines
-    shown = folder.relative_to(root) if folder.is_relative_to(root) else folder
+    shown = shown_path(session.settings.baselines)
     lines = _fold(f"energy: {named or 'no meter'}, {session.machine.slug}, baselines in {shown}/")
     return lines + (_fold(f"energy: {meters.note}") if meters.note else [])
 

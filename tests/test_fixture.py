@@ -1,0 +1,566 @@
+"""What a test's author writes: marker, fixture, regions, records, results."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def test_the_marker_alone_meters_the_whole_body(project):
+    project.write(
+        test_it="""
+        import pytest
+        from model import infer
+
+        @pytest.mark.inference(n=4)
+        def test_body():
+            for _ in range(4):
+                infer()
+        """
+    )
+    (result,) = project.report()["results"]
+    assert result["verdict"]["status"] == "new"
+    assert result["measurement"]["joules_per_unit"] == 2.0
+    assert result["subject"] | {"n": 4, "task": "it", "model": "test_body"} == result["subject"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        # plain class
+        """
+        @pytest.mark.inference(n=2)
+        class TestIt:
+            def test_a(self):
+                infer(), infer()
+        """,
+        # unittest
+        """
+        import unittest
+        class TestIt(unittest.TestCase):
+            @pytest.mark.inference(n=2)
+            def test_a(self):
+                infer(), infer()
+                self.assertTrue(True)
+        """,
+        # parametrised
+        """
+        @pytest.mark.parametrize("x", [1])
+        @pytest.mark.inference(n=2)
+        def test_a(x):
+            infer(), infer()
+        """,
+        # pytest-asyncio
+        """
+        @pytest.mark.asyncio
+        @pytest.mark.inference(n=2)
+        async def test_a():
+            import asyncio
+            infer()
+            await asyncio.sleep(0)
+            infer()
+        """,
+        # anyio
+        """
+        @pytest.fixture
+        def anyio_backend():
+            return "asyncio"
+
+        @pytest.mark.anyio
+        @pytest.mark.inference(n=2)
+        async def test_a():
+            import anyio
+            infer()
+            await anyio.sleep(0)
+            infer()
+        """,
+        # the module's mark
+        """
+        pytestmark = pytest.mark.inference(n=2)
+        def test_a():
+            infer(), infer()
+        """,
+        # what fixtures take is not in it
+        """
+        @pytest.fixture
+        def model():
+            infer()
+            yield
+            infer()
+
+        @pytest.mark.inference(n=2)
+        def test_a(model):
+            infer(), infer()
+        """,
+    ],
+)
+def test_every_kind_of_test_can_be_marked(project, body):
+    import textwrap
+
+    project.write(test_it="import pytest\nfrom model import infer\n" + textwrap.dedent(body))
+    (result,) = project.report()["results"]
+    assert result["outcome"] == "passed"
+    assert result["measurement"]["joules_per_unit"] == 2.0
+
+
+def test_the_closest_mark_wins_argument_by_argument(project):
+    project.write(
+        test_it="""
+        import pytest
+        from model import infer
+        pytestmark = pytest.mark.inference(n=5, task="qa", model="base")
+
+        @pytest.mark.inference(model="large")
+        class TestIt:
+            @pytest.mark.inference(n=2)
+            def test_a(self):
+                infer(), infer()
+        """
+    )
+    (result,) = project.report()["results"]
+    subject = result["subject"]
+    assert (subject["n"], subject["task"], subject["model"]) == (2, "qa", "large")
+
+
+def test_each_yields_exactly_n_samples_after_a_warm_up_that_is_not_metered(project):
+    project.write(
+        test_it="""
+        import pytest
+        from model import infer
+
+        @pytest.mark.inference(n=10, warmup=3)
+        def test_each(energy):
+            seen = [infer(sample) for sample in energy.each("abcd")]
+            assert "".join(seen) == "abc" + "abcdabcdab"
+            assert energy.count == 13
+            assert energy.result.done == 10
+        """
+    )
+    report = project.report()
+    (result,) = report["results"]
+    assert result["measurement"]["joules_per_unit"] == 2.0
+    assert result["measurement"]["done"] == 10
+    assert [block["n"] for block in result["measurement"]["blocks"]] == [1] * 10
+    # The gate's own cost holds the warm-up: 3 inferences of 2 J.
+    assert report["gate"]["joules"] == pytest.approx(6.0)
+
+
+def test_a_generator_of_samples_is_read_once_and_comes_round_again(project):
+    project.write(
+        test_it="""
+        import pytest
+
+        @pytest.mark.inference(n=5, warmup=0)
+        def test_each(energy):
+            from scripted import spend
+            seen = [spend(1) or x for x in energy.each(x for x in range(3))]
+            assert seen == [0, 1, 2, 0, 1]
+        """
+    )
+    assert project.verdicts()["test_it.py::test_each"]["status"] == "new"
+
+
+def test_an_endless_generator_is_read_as_far_as_needed(project):
+    project.write(
+        test_it="""
+        import itertools, pytest
+        from model import infer
+
+        @pytest.mark.inference(n=5)
+        def test_each(energy):
+            for x in energy.each(itertools.count()):
+                infer()
+        """
+    )
+    assert project.verdicts()["test_it.py::test_each"]["status"] == "new"
+
+
+def test_without_a_marker_n_is_the_number_of_samples(project):
+    project.write(
+        test_sentiment="""
+        from model import infer
+
+        def test_tiny(energy):
+            for sample in energy.each(iter([1, 2, 3])):
+                infer(sample)
+        """
+    )
+    (result,) = project.report()["results"]
+    subject = result["subject"]
+    assert (subject["n"], subject["task"], subject["model"]) == (3, "sentiment", "test_tiny")
+
+
+def test_run_returns_the_outputs_of_the_metered_calls(project):
+    project.write(
+        test_it="""
+        import pytest
+        from model import infer
+
+        @pytest.mark.inference(n=5, warmup=2)
+        def test_run(energy):
+            assert energy.run(infer, [1, 2, 3]) == [1, 2, 3, 1, 2]
+            assert energy.count == 7
+        """
+    )
+    (result,) = project.report()["results"]
+    assert result["outcome"] == "passed"
+    assert result["measurement"]["joules_per_unit"] == 2.0
+
+
+@pytest.mark.parametrize("callee", ["infer_async", "lambda x: infer_async(x)"])
+def test_run_refuses_a_coroutine_function_instead_of_timing_its_creation(project, callee):
+    project.write(
+        test_it=f"""
+        import pytest
+
+        async def infer_async(x):
+            return x
+
+        @pytest.mark.inference(n=5)
+        def test_run(energy):
+            energy.run({callee}, [1, 2, 3])
+        """
+    )
+    result = project.run()
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*energy.run got a coroutine function*await fn(sample)*"])
+
+
+def test_the_loop_works_in_an_async_test(project):
+    project.write(
+        test_it="""
+        import asyncio, pytest
+        from model import infer
+
+        @pytest.mark.asyncio
+        @pytest.mark.inference(n=5)
+        async def test_loop(energy):
+            for sample in energy.each([1, 2]):
+                await asyncio.sleep(0)
+                infer(sample)
+        """
+    )
+    (result,) = project.report()["results"]
+    assert result["outcome"] == "passed"
+    assert result["measurement"]["joules_per_unit"] == 2.0
+
+
+def test_named_regions_have_baselines_of_their_own_and_their_entries_add_up(project):
+    project.write(
+        test_it="""
+        import pytest
+        from scripted import spend
+
+        def test_generate(energy):
+            for _ in range(3):
+                with energy.measure("prefill"):
+                    spend(5)
+                with energy.measure("decode", n=10):
+                    spend(20)
+            assert energy.result.joules_per_unit == 2.0
+        """
+    )
+    project.run("--energy-update")
+    entries = {}
+    for path in project.baselines():
+        import json
+
+        entries |= json.loads(path.read_text())["entries"]
+    assert entries["test_it.py::test_generate#prefill"]["joules_per_unit"] == 5.0
+    assert entries["test_it.py::test_generate#prefill"]["n"] == 3
+    assert entries["test_it.py::test_generate#decode"]["joules_per_unit"] == 2.0
+    assert entries["test_it.py::test_generate#decode"]["n"] == 30
+
+
+def test_a_region_inside_the_loop_is_metered_beside_it(project):
+    project.write(
+        test_it="""
+        import pytest
+        from scripted import spend
+
+        @pytest.mark.inference(n=4, warmup=0)
+        def test_generate(energy):
+            for _ in energy.each([1]):
+                spend(3)
+                with energy.measure("decode"):
+                    spend(1)
+        """
+    )
+    results = {r["subject"]["region"]: r["measurement"] for r in project.report()["results"]}
+    assert results[""]["joules_per_unit"] == 4.0
+    assert results["decode"]["joules_per_unit"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("call", "problem"),
+    [
+        ('energy.measure("")', "expected a name"),
+        ("energy.measure(3)", "expected a name, found 3"),
+        ('energy.measure("x", n=0)', "n: expected a whole number of 1 or more, found 0"),
+        ('energy.measure("x", n=True)', "found True"),
+    ],
+)
+def test_a_region_needs_a_name_and_a_number(project, call, problem):
+    project.write(test_it=f"def test_x(energy):\n    with {call}: pass\n")
+    project.run().stdout.fnmatch_lines([f"*UsageError: energy.measure*{problem}*"])
+
+
+def test_a_second_loop_needs_a_name(project):
+    project.write(
+        test_it="""
+        def test_x(energy):
+            list(energy.each([1]))
+            list(energy.each([1]))
+        """
+    )
+    project.run().stdout.fnmatch_lines(
+        ["*energy.each or energy.run was used twice*energy.measure*"]
+    )
+
+
+@pytest.mark.parametrize("samples", ["5", "None"])
+def test_what_cannot_be_looped_over_is_refused(project, samples):
+    project.write(test_it=f"def test_x(energy):\n    list(energy.each({samples}))\n")
+    project.run().stdout.fnmatch_lines(["*energy.each: expected samples to loop over, found*"])
+
+
+def test_what_the_energy_bought_is_recorded(project):
+    project.write(
+        test_it="""
+        import pytest
+        from model import infer
+
+        @pytest.mark.inference(n=2)
+        def test_x(energy):
+            infer(), infer()
+            energy.record(accuracy=0.5, f1=0.25)
+            energy.record(accuracy=0.75)
+        """
+    )
+    (result,) = project.report()["results"]
+    assert result["measurement"]["recorded"] == {"accuracy": 0.75, "f1": 0.25}
+
+
+@pytest.mark.parametrize("value", ["'many'", "float('nan')", "None", "[]"])
+def test_only_finite_numbers_can_be_recorded(project, value):
+    project.write(test_it=f"def test_x(energy):\n    energy.record(accuracy={value})\n")
+    project.run().stdout.fnmatch_lines(["*energy.record(accuracy=…): expected a finite number*"])
+
+
+def test_another_unit_divides_by_what_was_recorded(project):
+    project.write(
+        test_it="""
+        import pytest
+        from model import infer
+
+        @pytest.mark.inference(n=4, warmup=1, unit="token")
+        def test_loop(energy):
+            tokens = sum(infer(5) for _ in energy.each([0]))  # 5 tokens each, warm-up too
+            energy.record(tokens=tokens)
+
+        @pytest.mark.inference(n=4, unit="token")
+        def test_run(energy):
+            energy.record(tokens=sum(energy.run(lambda _: infer(5), [0])))
+
+        @pytest.mark.inference(n=1, unit="token")
+        def test_body(energy):
+            energy.record(tokens=infer(5))
+
+        @pytest.mark.inference(n=1, unit="token")
+        def test_none(energy):
+            infer(5)
+        """.replace("infer(5) for _ in", "(infer() or 5) for _ in")
+        .replace("lambda _: infer(5)", "lambda _: infer() or 5")
+        .replace("tokens=infer(5)", "tokens=infer() or 5")
+    )
+    results = {r["subject"]["test"].rpartition("::")[2]: r for r in project.report()["results"]}
+    for name in ("test_loop", "test_run", "test_body"):
+        assert results[name]["measurement"]["joules_per_unit"] == pytest.approx(0.4), name
+    assert results["test_none"]["verdict"]["status"] == "unmeasured"
+    assert "energy.record(tokens=…) recorded none" in results["test_none"]["verdict"]["reason"]
+
+
+def test_results_of_the_session_can_be_compared(project):
+    project.write(
+        test_it="""
+        import pytest
+        from scripted import spend
+
+        @pytest.mark.inference(n=40, task="qa", role="task-specific")
+        def test_small(energy):
+            for _ in energy.each([0]):
+                spend(2)
+
+        @pytest.mark.inference(n=40, task="qa", role="general-purpose")
+        def test_large(energy):
+            for _ in energy.each([0]):
+                spend(7)
+
+        def test_ratio(energy_results):
+            qa = energy_results.where(task="qa")
+            general, specific = qa.where(role="general-purpose"), qa.where(role="task-specific")
+            ratio = general.ratio(specific)
+            assert (ratio.value, ratio.low, ratio.high) == pytest.approx((3.5, 3.5, 3.5))
+            assert [r.subject.model for r in qa] == ["test_small", "test_large"]
+            assert len(energy_results) == 2
+            assert general[0].measurement.joules_per_unit == 7.0
+            with pytest.raises(LookupError, match="numerator: no results"):
+                qa.where(model="none").ratio(specific)
+            with pytest.raises(TypeError, match="knows test, region, task"):
+                qa.where(colour="red")
+        """
+    )
+    project.run("-v").assert_outcomes(passed=3)
+
+
+def test_precision_ends_the_loop_early_and_says_so(project):
+    project.write(
+        test_it="""
+        import pytest
+        from model import infer
+
+        @pytest.mark.inference(n=1000, warmup=0, precision="2%")
+        def test_x(energy):
+            assert sum(1 for x in energy.each([0]) if not infer(x)) == 500
+        """
+    )
+    (result,) = project.report("--energy-report")["results"]
+    assert result["measurement"]["done"] == 500
+    assert result["measurement"]["joules_per_unit"] == 2.0
+    project.run("--energy-report").stdout.fnmatch_lines(["*from 500*"])
+
+
+# A clear verdict, never a made-up number
+
+
+@pytest.mark.parametrize(
+    ("body", "reason", "outcome"),
+    [
+        ("for _ in energy.each([]): pass", "samples is empty", "passed"),
+        (
+            # 20 of them are the warm-up
+            "for i, _ in enumerate(energy.each([0])):\n        infer()\n        if i == 359: break",
+            "the loop was left after 340 of 1,000 inferences",
+            "passed",
+        ),
+        ("next(energy.each([0]))", "the loop was left after 0 of 1,000 inferences", "passed"),
+        (
+            "for i, _ in enumerate(energy.each([0])):\n        if i == 25: raise KeyError('mine')",
+            "the body raised KeyError after 6 of 1,000 inferences",
+            "failed",
+        ),
+        ("infer(); raise KeyError('mine')", "the body raised KeyError", "failed"),
+        ("infer(); pytest.fail('mine')", "the body raised Failed", "failed"),
+        ("infer(); pytest.skip('not today')", "skipped inside the body", "skipped"),
+        ("infer(); pytest.xfail('known')", "xfailed inside the body", "xfailed"),
+        ("import scripted; scripted.LOST.append('unplugged')", "scripted: unplugged", "passed"),
+        (
+            "for i, _ in enumerate(energy.each([0])):\n        infer()\n"
+            "        if i == 500: import scripted; scripted.LOST.append('unplugged')",
+            "the meter was lost: scripted: unplugged",
+            "passed",
+        ),
+        (
+            "with pytest.raises(KeyError):\n        with energy.measure('x'): raise KeyError",
+            "the region raised KeyError",
+            "passed",
+        ),
+    ],
+)
+def test_what_gave_no_figure_is_unmeasured_with_a_reason(project, body, reason, outcome):
+    project.write(
+        test_it=f"""
+import pytest
+from model import infer
+
+@pytest.mark.inference(n=1000)
+def test_x(energy):
+    {body}
+"""
+    )
+    (result,) = project.report()["results"]
+    assert result["verdict"]["status"] == "unmeasured"
+    assert reason in result["verdict"]["reason"]
+    assert result["measurement"] is None
+    assert result["outcome"] == outcome
+    project.run("--energy-update")
+    assert project.baselines() == []
+
+
+def test_the_bodys_own_failure_stays_on_top(project):
+    project.write(
+        test_it="""
+        import pytest
+
+        @pytest.mark.inference(n=10)
+        def test_x(energy):
+            for _ in energy.each([0]):
+                assert 1 == 2, "mine"
+        """
+    )
+    result = project.run("--energy-strict")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*AssertionError: mine*"])
+    result.stdout.no_fnmatch_line("*energy unmeasured*")
+
+
+def test_a_unittest_failure_stays_on_top_too(project):
+    project.write(
+        test_it="""
+        import pytest, unittest
+
+        class TestIt(unittest.TestCase):
+            @pytest.mark.inference(n=10)
+            def test_x(self):
+                self.assertEqual(1, 2)
+
+            @pytest.mark.inference(n=10)
+            def test_y(self):
+                self.skipTest("not today")
+        """
+    )
+    verdicts = project.verdicts("--energy-strict")
+    assert "raised AssertionError" in verdicts["test_it.py::TestIt::test_x"]["reason"]
+    assert "skipped inside" in verdicts["test_it.py::TestIt::test_y"]["reason"]
+    project.run("--energy-strict").assert_outcomes(failed=1, skipped=1)
+
+
+def test_a_fixture_that_is_asked_for_and_not_used_says_what_to_do(project):
+    project.write(test_it="def test_x(energy): pass")
+    verdict = project.verdicts()["test_it.py::test_x"]
+    assert verdict["status"] == "unmeasured"
+    assert "loop over energy.each(samples)" in verdict["reason"]
+
+
+def test_a_loop_that_counts_for_itself_is_still_whole(project):
+    project.write(
+        test_it="""
+        import pytest
+        from model import infer
+
+        @pytest.mark.inference(n=5, warmup=0)
+        def test_x(energy):
+            samples = energy.each([0])
+            for _ in range(5):
+                infer(next(samples))
+            samples.close()
+        """
+    )
+    (result,) = project.report()["results"]
+    assert result["measurement"]["joules_per_unit"] == 2.0
+
+
+def test_a_late_request_for_the_fixture_is_refused(project):
+    project.write(test_it="def test_x(request):\n    request.getfixturevalue('energy')\n")
+    project.run().stdout.fnmatch_lines(["*energy was asked for with getfixturevalue*usefixtures*"])
+
+
+def test_usefixtures_is_as_good_as_an_argument(project):
+    project.write(
+        test_it="""
+        import pytest
+        @pytest.mark.usefixtures("energy")
+        def test_x(request):
+            list(request.getfixturevalue("energy").each([1, 2]))
+        """
+    )
+    assert project.verdicts()["test_it.py::test_x"]["status"] == "unresolved"  # it took nothing

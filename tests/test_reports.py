@@ -1,0 +1,345 @@
+"""What people and machines read: messages, the table, JSON, JUnit, the live line."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from xml.etree import ElementTree
+
+import jsonschema
+import pytest
+
+from pytest_energy.carbon import Carbon
+from pytest_energy.measurement import (
+    Block,
+    Domain,
+    Measurement,
+    Method,
+    Result,
+    Status,
+    Subject,
+    Verdict,
+    from_record,
+    to_record,
+)
+from pytest_energy.report import json as json_report
+from pytest_energy.report import terminal
+
+USA = Carbon(369.0, "USA", 2022, "a test")
+GPU = Domain("gpu:0", "gpu", Method.COUNTER, "NVML", 0.1)
+CPU = Domain("cpu", "cpu", Method.COUNTER, "RAPL", 1e-3)
+
+
+def result(
+    status=Status.REGRESSED,
+    *,
+    model="distilbert",
+    test="tests/test_x.py::test_sentiment",
+    n=1000,
+    region="",
+    role="",
+    recorded=None,
+    **verdict,
+):
+    """2.41 J per inference against a baseline of 2.10 J."""
+    subject = Subject(test, region, "sentiment", model, "", role, "inference", n)
+    blocks = tuple(Block(n // 20, 1.0, (2.0 * n / 20, 0.41 * n / 20)) for _ in range(20))
+    measured = Measurement(("nvml", "rapl"), (GPU, CPU), blocks, n, float(n), recorded=recorded)
+    return Result(subject, measured, Verdict(status, **verdict))
+
+
+REGRESSED = {
+    "change": 0.148,
+    "low": 0.129,
+    "high": 0.167,
+    "limit": 0.05,
+    "baseline_joules": 2.1,
+    "baseline_low": 2.05,
+    "baseline_high": 2.13,
+    "sessions": 5,
+    "domain_changes": (("gpu:0", 0.151), ("cpu", 0.139)),
+    "storable": True,
+}
+
+
+def test_the_message_of_a_regression_reads_as_the_design_has_it():
+    assert terminal.failure_message(result(**REGRESSED), USA).splitlines() == [
+        "energy regressed: 2.41 J per inference, baseline 2.10 J (5 sessions, 2.05 to 2.13)",
+        "  change  +14.8 %  [+12.9 %, +16.7 %]   allowed +5 %",
+        "  gpu:0   +15.1 %  counter (NVML)",
+        "  cpu     +13.9 %  counter (RAPL)",
+        "  CO2e    0.215 g -> 0.247 g per 1,000 inferences at 369 g/kWh (USA, 2022)",
+        "accept it: pytest tests/test_x.py::test_sentiment --energy-update",
+    ]
+
+
+def test_the_command_at_its_end_can_be_pasted_whatever_the_test_is_called():
+    message = terminal.failure_message(result(test="t.py::test_x[a b-$c]", **REGRESSED), USA)
+    assert message.splitlines()[-1] == "accept it: pytest 't.py::test_x[a b-$c]' --energy-update"
+
+
+def test_a_region_is_named():
+    message = terminal.failure_message(result(region="prefill", **REGRESSED), USA)
+    assert message.startswith("energy regressed in 'prefill': 2.41 J")
+
+
+def test_a_long_reason_is_folded_at_100_columns():
+    reason = "the baseline's cpu rests on " + "CPU time, 4 W per logical CPU, " * 12
+    message = terminal.failure_message(
+        result(Status.INCOMPARABLE, reason=reason, remedy="start anew " * 20), USA
+    )
+    assert max(map(len, message.splitlines())) <= 100
+    assert reason.split() == message[message.index("the base") : message.index("  CO2e")].split()
+
+
+def test_without_a_baseline_nothing_is_compared_and_storing_is_offered():
+    message = terminal.failure_message(result(Status.NEW, storable=True), USA)
+    assert message.splitlines()[0] == "energy new: 2.41 J per inference, no baseline"
+    assert message.splitlines()[-1].startswith("store it: pytest ")
+
+
+def test_what_was_not_measured_has_no_figures():
+    unmeasured = Result(result().subject, None, Verdict(Status.UNMEASURED, "samples is empty"))
+    assert terminal.failure_message(unmeasured, USA) == "energy unmeasured: samples is empty"
+
+
+MANY = [
+    result(
+        Status.OK,
+        model="sentence-transformers/all-MiniLM-L6-v2",
+        role="task-specific",
+        recorded={"accuracy": 0.789},
+        **{**REGRESSED, "change": 0.01},
+    ),
+    result(
+        model="meta-llama/Llama-4-Maverick-17B-128E-Instruct-FP8",
+        role="general-purpose",
+        test="t.py::test_general_purpose[a-very-long-parameter]",
+        **REGRESSED,
+    ),
+    result(
+        Status.INCONCLUSIVE,
+        reason="others used 31 % of the machine's CPU time meanwhile",
+        remedy="measure on a quieter machine",
+    ),
+    Result(result().subject, None, Verdict(Status.UNMEASURED, "samples is empty")),
+]
+
+
+@pytest.mark.parametrize("width", [80, 100, 120])
+def test_the_table_fits_the_terminal_and_no_more_than_100_columns(width):
+    lines = terminal.table(MANY, {}, USA, width, colour=False).splitlines()
+    assert max(map(len, lines)) <= min(width, 100)
+    text = " ".join(" ".join(lines).split())
+    for figure in ("2.41 J", "0.000669 kWh", "0.247 g", "+14.8 %", "+12.9 to +16.7", "accuracy"):
+        assert figure in text
+    for status in ("ok", "regressed", "inconclusive", "unmeasured"):
+        assert re.search(rf"\b{status}\b", text)
+    assert "samples is empty" in text
+    assert "general-purpose takes 1.00 times the energy of task-specific" in text
+    assert "369 g/kWh (USA, 2022)" in text
+
+
+def test_no_escape_sequences_where_nobody_sees_colours():
+    assert "\x1b" not in terminal.table(MANY, {}, USA, 80, colour=False)
+    assert "\x1b" in terminal.table(MANY, {}, USA, 80, colour=True)
+
+
+def test_names_cannot_smuggle_markup_into_the_table():
+    odd = [result(model="[red]m[/red]", test="t.py::test_x[/bold]")]
+    text = terminal.table(odd, {}, USA, 100, colour=False)
+    assert "[red]m[/red]" in text
+    assert "test_x[/bold]" in text
+
+
+def test_the_closing_line_counts_and_says_what_the_gate_took():
+    assert terminal.closing_line(MANY, 1.4, 3.2) == (
+        "energy: 2 compared (1 ok, 1 regressed), 1 inconclusive, 1 unmeasured;"
+        " the gate took 3.20 J and 1.40 s"
+    )
+    assert terminal.closing_markup(MANY)["red"]
+    assert terminal.closing_markup(MANY[:1]) == {"green": True}
+    assert terminal.closing_markup(MANY[:1] + MANY[2:]) == {"yellow": True}
+
+
+@pytest.mark.parametrize("which", range(4))
+def test_a_result_survives_its_travel_between_processes(which):
+    record = json.loads(json.dumps(to_record(MANY[which])))
+    assert to_record(from_record(record)) == to_record(MANY[which])
+    assert from_record(record).verdict == MANY[which].verdict
+
+
+MIXED = """
+import pytest
+from model import infer
+
+@pytest.mark.inference(n=40, task="t", model="m", role="task-specific", budget="9 J")
+def test_loop(energy):
+    for _ in energy.each([0]):
+        infer()
+    energy.record(accuracy=0.5)
+
+@pytest.mark.inference(n=1, task="t", model="m")
+def test_empty(energy):
+    list(energy.each([]))
+
+def test_region(energy):
+    with energy.measure("decode"):
+        infer()
+"""
+
+
+def test_the_json_report_fits_its_schema_in_every_state(project):
+    schema = json.loads(json_report.SCHEMA_FILE.read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    project.write(test_it=MIXED)
+    validator = jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker())
+    for cost, arguments in ((2.0, ["--energy-update"]), (2.0, []), (3.0, ["--energy-country=FRA"])):
+        project.set_cost(cost)
+        report = project.report(*arguments)
+        validator.validate(report)
+        assert len(report["results"]) == 3
+    regressed = report["results"][0]
+    assert regressed["verdict"]["status"] == "regressed"
+    assert regressed["outcome"] == "failed"
+    assert regressed["measurement"]["kwh_per_1000"] == pytest.approx(3 / 3600)
+    assert regressed["measurement"]["gco2e_per_1000"] == pytest.approx(
+        3 / 3600 * report["carbon"]["grams_per_kwh"]
+    )
+    assert report["carbon"]["place"] == "France"
+
+
+def test_the_schema_refuses_what_is_not_a_report(project):
+    schema = json.loads(json_report.SCHEMA_FILE.read_text())
+    project.write(test_it=MIXED)
+    report = project.report()
+    report["results"][0]["measurement"]["joules_per_unit"] = "2 J"
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(report, schema)
+
+
+def test_junit_xml_carries_figures_and_the_failures_message(project):
+    project.write(test_it=MIXED)
+    project.run("--energy-update")
+    project.set_cost(3.0)
+    project.run("--junitxml=junit.xml")
+    suite = ElementTree.parse(project.path / "junit.xml").getroot()[0]
+    assert suite.get("failures") == "2"
+    case = next(c for c in suite.iter("testcase") if c.get("name") == "test_loop")
+    properties = {p.get("name"): p.get("value") for p in case.iter("property")}
+    assert properties["energy.verdict"] == "regressed"
+    assert float(properties["energy.joules_per_unit"]) == 3.0
+    assert float(properties["energy.change"]) == pytest.approx(0.5)
+    assert properties["energy.method"] == "counter"
+    assert properties["energy.accuracy"] == "0.5"
+    assert case.find("failure").get("message").startswith("Failed: energy regressed: 3.00 J")
+    region = next(c for c in suite.iter("testcase") if c.get("name") == "test_region")
+    assert "energy.decode.verdict" in {p.get("name") for p in region.iter("property")}
+
+
+def test_the_report_stands_between_its_own_lines(project):
+    project.write(test_it=MIXED)
+    project.run("--energy-report").stdout.fnmatch_lines(
+        [
+            "*= energy =*",
+            "t",
+            "model*energy/unit*per 1,000*change*verdict*",
+            "m *2.00 J *0.000556 kWh *new*",
+            "carbon: 475 g/kWh (world average, 2018); source: *",
+            "gpu:0: counter (NVML)",
+            "energy: nothing was compared, 2 new, 1 unmeasured; the gate took *",
+        ]
+    )
+
+
+# The live line, on a real pseudo-terminal
+
+LIVE = """
+import pytest, time
+from model import infer
+
+@pytest.mark.inference(n=60, warmup=0)
+def test_live(energy):
+    for _ in energy.each([0]):
+        infer()
+        time.sleep(0.02)
+    print("captured")
+
+def test_after(): pass
+"""
+
+
+def screen_of(command, cwd, columns=80, environment=None):
+    """Run a command on a pseudo-terminal: every screen that was drawn, and the last."""
+    pyte = pytest.importorskip("pyte")
+    pty = pytest.importorskip("pty")
+    import fcntl
+    import struct
+    import termios
+
+    screen = pyte.Screen(columns, 40)
+    stream = pyte.ByteStream(screen)
+    parent, child = pty.openpty()
+    fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    # A developer's own CI variables must not decide here.
+    env = {k: v for k, v in os.environ.items() if k not in {"CI", "BUILD_NUMBER", "COLUMNS"}}
+    env |= {"TERM": "xterm", **(environment or {})}
+    process = subprocess.Popen(command, cwd=cwd, stdin=child, stdout=child, stderr=child, env=env)
+    os.close(child)
+    drawn = []
+    while True:
+        try:
+            data = os.read(parent, 65536)
+        except OSError:  # Linux says so when the other end is closed
+            break
+        if not data:
+            break
+        stream.feed(data)
+        drawn.append("\n".join(line.rstrip() for line in screen.display))
+    process.wait()
+    os.close(parent)
+    return drawn, drawn[-1]
+
+
+COMMAND = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
+
+
+@pytest.mark.parametrize(("columns", "flags"), [(80, []), (120, []), (80, ["-v"])])
+def test_a_long_loop_shows_a_live_line_and_leaves_no_trace(project, columns, flags):
+    project.write(test_it=LIVE)
+    drawn, last = screen_of([*COMMAND, *flags], project.path, columns)
+    live = [s for s in drawn if re.search(r"test_live.*\d+/60 +[\d.]+ J +\d.* left", s)]
+    assert live
+    assert "left" not in last
+    assert "2 passed" in last
+    if flags:
+        assert re.search(r"test_it.py::test_live PASSED", last)
+    else:
+        assert re.search(r"^test_it\.py \.\. ", last, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("flags", "environment"),
+    [
+        (["-q"], {}),
+        (["-s"], {}),
+        ([], {"CI": "true"}),
+        ([], {"TERM": "dumb"}),
+        (["--energy-off"], {}),
+    ],
+)
+def test_nothing_of_the_sort_when_nobody_watches(project, flags, environment):
+    project.write(test_it=LIVE)
+    drawn, last = screen_of([*COMMAND, *flags], project.path, environment=environment)
+    assert not any(" left" in screen for screen in drawn)
+    assert "2 passed" in last
+
+
+def test_no_live_line_when_output_is_not_a_terminal(project):
+    project.write(test_it=LIVE)
+    done = subprocess.run(COMMAND, cwd=project.path, capture_output=True, text=True, check=True)
+    assert " left" not in done.stdout
+    assert "\x1b" not in done.stdout
