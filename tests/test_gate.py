@@ -32,7 +32,7 @@ def test_new_then_ok_then_regressed_then_accepted(loop):
             "energy regressed: 2.30 J per inference, baseline 2.00 J (1 session)",
             "  change  +15.0 %  [[]+15.0 %, +15.0 %[]]   allowed +5 %",
             "  cpu     +15.0 %  counter (RAPL)",
-            "  CO2e    0.264 g -> 0.304 g per 1,000 inferences at 475 g/kWh (world average, 2018)",
+            "  CO2e    0.264 g -> 0.303 g per 1,000 inferences at 475 g/kWh (world average, 2018)",
             f"accept it: pytest {TEST} --energy-update",
             "energy: 1 compared (1 regressed); the gate took *",
             "FAILED test_it.py::test_loop - Failed: energy regressed: 2.30 J per inference*",
@@ -234,9 +234,9 @@ def test_every_option_has_an_ini_twin_and_stands_in_help_and_readme(pytester, re
     result = pytester.runpytest("--help")
     text = result.stdout.str()
     readme = (request.config.rootpath / "README.md").read_text()
-    from pytest_energy import options
+    from pytest_energy import arguments
 
-    for name, *_ in options._OPTIONS:
+    for name, *_ in arguments.OPTIONS:
         assert f"--energy-{name}" in text
         assert f"energy_{name.replace('-', '_')} (" in text
         assert f"`--energy-{name}" in readme

@@ -9,110 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_energy.arguments import is_xdist_controller
 from pytest_energy.units import Budget, parse_budget, parse_percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 ROLES = ("task-specific", "general-purpose")
-
-MARKER = (
-    "inference(n, task, model, dataset, role, unit, warmup, tolerance, budget, precision):"
-    " meter this test's energy and fail it when it rises over its stored baseline."
-    " n: inferences that the body performs (may be left out when the test loops over"
-    " energy.each(samples))."
-    " task, model: whose baseline it is; by default the module's and the test's name."
-    " dataset: part of what must agree with the baseline."
-    ' role: "task-specific" or "general-purpose".'
-    ' unit: what the energy is divided by, "inference" by default; with "token" the divisor is'
-    " energy.record(tokens=...)."
-    " warmup: unmetered inferences that energy.each performs first."
-    ' tolerance: allowed rise, "5%".'
-    ' budget: ceiling, "2 J" per unit, "0.5 Wh/1000", "0.6 gCO2e/1000".'
-    ' precision: stop the loop once the figure is settled to "2%".'
-    " All are keywords; on a class or module they hold for every test in it."
-)
-
-# Name, kind ("flag", "text", "list", "path"), metavar, default of the ini twin, help.
-_OPTIONS: tuple[tuple[str, str, str | None, str, str], ...] = (
-    ("report", "flag", None, "", "show the full table at the end, not only one line and failures"),
-    (
-        "update",
-        "flag",
-        None,
-        "",
-        "store what is measured as the baseline of the selected tests; a regression does not fail",
-    ),
-    (
-        "strict",
-        "flag",
-        None,
-        "",
-        "also fail what could not be compared: new, inconclusive, incomparable, unresolved,"
-        " unmeasured",
-    ),
-    ("off", "flag", None, "", "run the tests without metering"),
-    (
-        "prune",
-        "flag",
-        None,
-        "",
-        "delete the baselines of tests whose module was collected whole and that are gone",
-    ),
-    (
-        "meter",
-        "list",
-        "NAME",
-        "auto",
-        "meters to read: auto (every counter there is, an estimate where the CPU has none), rapl,"
-        " nvml, cpu_time or a plugin's; several with commas",
-    ),
-    ("baselines", "path", "DIR", "baselines", "folder of the baselines (default: baselines/)"),
-    (
-        "tolerance",
-        "text",
-        "PERCENT",
-        "5%",
-        'allowed rise over the baseline where the marker says none (default: "5%%")',
-    ),
-    (
-        "precision",
-        "text",
-        "PERCENT",
-        "",
-        "end energy.each once the figure is settled to so much, where the marker says nothing"
-        " (default: perform all n)",
-    ),
-    (
-        "country",
-        "text",
-        "CODE",
-        "",
-        "ISO 3166-1 alpha-3 code of the electricity grid, as USA (default: the world average)",
-    ),
-    (
-        "region",
-        "text",
-        "NAME",
-        "",
-        "US state, Canadian province, Nordic bidding zone or Chinese province of the grid",
-    ),
-    (
-        "carbon-intensity",
-        "text",
-        "G_PER_KWH",
-        "",
-        "carbon intensity of the electricity in gCO2e/kWh; wins over country and region",
-    ),
-    (
-        "pue",
-        "text",
-        "RATIO",
-        "1.0",
-        "power usage effectiveness of the site, 1 or more (default: 1.0)",
-    ),
-    ("json", "path", "PATH", "", "write every measurement and verdict to this file"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,25 +64,6 @@ class Inference:
     tolerance: float | None = None
     budget: Budget | None = None
     precision: float | None = None
-
-
-def add_options(parser: pytest.Parser) -> None:
-    """Register every option with its ini twin.
-
-    On the command line the default is None: only so can an ini value apply. No option takes an
-    optional value, which would swallow the path behind it.
-    """
-    group = parser.getgroup("energy", "energy per inference (pytest-energy)")
-    for name, kind, metavar, default, text in _OPTIONS:
-        dest = f"energy_{name.replace('-', '_')}"
-        flag = f"--energy-{name}"
-        if kind == "flag":
-            group.addoption(flag, dest=dest, action="store_true", default=None, help=text)
-            parser.addini(dest, text.replace("%%", "%"), type="bool", default=False)
-            continue
-        action = "append" if kind == "list" else "store"
-        group.addoption(flag, dest=dest, action=action, default=None, metavar=metavar, help=text)
-        parser.addini(dest, text.replace("%%", "%"), type="string", default=default)
 
 
 def _value(config: pytest.Config, name: str) -> Any:
@@ -256,13 +140,6 @@ def _parse_pue(text: str) -> float:
     return _parse_number(text, 1.0, "a ratio of 1 or more such as 1.2")
 
 
-def is_metered(item: pytest.Item) -> bool:
-    """Whether a test carries the marker or asks for the fixture."""
-    return "energy" in getattr(item, "fixturenames", ()) or (
-        item.get_closest_marker("inference") is not None
-    )
-
-
 def read_inference(item: pytest.Item) -> Inference:
     """The marker's arguments of one test; the closest marker wins, argument by argument.
 
@@ -323,17 +200,18 @@ def _whole(name: str, value: object, least: int) -> int:
 def read_inferences(
     items: Iterable[pytest.Item],
 ) -> tuple[dict[pytest.Item, Inference], dict[pytest.Item, str]]:
-    """The metered tests of a session.
+    """What metered tests say of themselves.
+
+    Args:
+        items: with the marker, or asking for the fixture.
 
     Returns:
-        What each says of itself, and what is wrong with those that cannot be understood, in words
-        that name the test.
+        What each says, and what is wrong with those that cannot be understood, in words that name
+        the test.
     """
     metered: dict[pytest.Item, Inference] = {}
     problems: dict[pytest.Item, str] = {}
     for item in items:
-        if not is_metered(item):
-            continue
         try:
             metered[item] = read_inference(item)
         except ValueError as error:
@@ -363,18 +241,3 @@ def check_prune(config: pytest.Config) -> None:
             "--energy-prune deletes the baselines of tests that were not collected, so whole"
             f" modules must be: {'; '.join(obstacles)}"
         )
-
-
-def is_xdist_worker(config: pytest.Config) -> bool:
-    """Whether this process runs tests for a pytest-xdist controller."""
-    return hasattr(config, "workerinput")
-
-
-def is_xdist_controller(config: pytest.Config) -> bool:
-    """Whether this process hands its tests to pytest-xdist's workers."""
-    return config.getoption("dist", default="no") != "no" and not is_xdist_worker(config)
-
-
-def workers(config: pytest.Config) -> int:
-    """Test processes that run side by side; 1 without pytest-xdist."""
-    return int(getattr(config, "workerinput", {}).get("workercount", 1))

@@ -7,28 +7,29 @@ A session without metered tests pays for option parsing alone, so the rooms are 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
-from unittest import SkipTest
 
 import pytest
 
-from pytest_energy import options
+from pytest_energy import arguments
 
 if TYPE_CHECKING:
+    from pytest_energy import options
     from pytest_energy.fixture import Energy, Results
     from pytest_energy.ledger import Ledger
     from pytest_energy.report.live import LiveLine
     from pytest_energy.session import EnergySession
 
-_settings_key = pytest.StashKey[options.Settings]()
+_settings_key = pytest.StashKey["options.Settings"]()
 _gate_key = pytest.StashKey["Gate"]()
 _energy_key = pytest.StashKey["Energy"]()
 _payload_key = pytest.StashKey[dict[str, Any]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    options.add_options(parser)
+    arguments.add_options(parser)
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
@@ -39,38 +40,43 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", options.MARKER)
-    settings = config.stash[_settings_key] = options.read_settings(config)
-    if settings.prune:
-        options.check_prune(config)
-        config.pluginmanager.register(Pruner(config, settings), "energy-pruner")
-    if options.is_xdist_controller(config) and not settings.off:
-        config.pluginmanager.register(Reporter(config, settings), "energy-reporter")
+    config.addinivalue_line("markers", arguments.MARKER)
+    if arguments.any_given(config):
+        _settings(config)
+    if arguments.flag(config, "prune"):
+        config.pluginmanager.register(Pruner(config), "energy-pruner")
+    if arguments.is_xdist_controller(config) and not arguments.flag(config, "off"):
+        config.pluginmanager.register(Reporter(config), "energy-reporter")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    metered, problems = options.read_inferences(items)
+    marked = [item for item in items if arguments.is_metered(item)]
+    if not marked:
+        return
+    from pytest_energy import options
+
+    metered, problems = options.read_inferences(marked)
     # An error in a worker's collection would be pytest-xdist's internal error, without the text:
     # there each wrong test fails in its own setup.
-    if problems and not options.is_xdist_worker(config):
+    if problems and not arguments.is_xdist_worker(config):
         raise pytest.UsageError(*problems.values())
-    settings = config.stash[_settings_key]
-    if problems or (metered and not settings.off):
-        gate = config.stash[_gate_key] = Gate(config, settings, metered, problems)
+    if problems or not _settings(config).off:
+        gate = config.stash[_gate_key] = Gate(config, metered, problems)
         config.pluginmanager.register(gate, "energy-gate")
-        if not options.is_xdist_worker(config):
-            config.pluginmanager.register(Reporter(config, settings), "energy-reporter")
+        if not arguments.is_xdist_worker(config):
+            config.pluginmanager.register(Reporter(config), "energy-reporter")
 
 
 @pytest.fixture
 def energy(request: pytest.FixtureRequest) -> Energy:
     """Meters inferences: energy.each(samples), energy.run(fn, samples), energy.measure(name)."""
+    from pytest_energy import options
     from pytest_energy.fixture import Energy
 
     found: Energy | None = request.node.stash.get(_energy_key, None)
     if found is None:
-        if not request.config.stash[_settings_key].off:
+        if not _settings(request.config).off:
             raise pytest.UsageError(
                 "energy was asked for with getfixturevalue, too late to meter the test: name it in"
                 " the test's arguments, or add @pytest.mark.usefixtures('energy')"
@@ -95,12 +101,11 @@ class Gate:
     def __init__(
         self,
         config: pytest.Config,
-        settings: options.Settings,
         metered: dict[pytest.Item, options.Inference],
         problems: dict[pytest.Item, str],
     ) -> None:
         self._config = config
-        self._settings = settings
+        self._settings = _settings(config)
         self._metered = metered
         self._problems = problems
         self._live: LiveLine | None = None
@@ -119,7 +124,7 @@ class Gate:
 
         if session.config.option.collectonly or self._metered.keys().isdisjoint(session.items):
             return
-        if options.is_xdist_worker(session.config):
+        if arguments.is_xdist_worker(session.config):
             return  # opened in the first test's setup, where an error can be shown
         self._session = self.session
         self._live = live_line(session.config)
@@ -129,10 +134,11 @@ class Gate:
 
         if self._session is None or config.get_verbosity() < 0:
             return []
-        return terminal.header(self._session)
+        return terminal.header(self._session, config.pluginmanager.get_plugin("terminalreporter"))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        from pytest_energy import options
         from pytest_energy.fixture import Energy
 
         if item in self._problems:
@@ -202,11 +208,11 @@ class Gate:
 class Reporter:
     """Gathers what the tests report, stores it, and shows it."""
 
-    def __init__(self, config: pytest.Config, settings: options.Settings) -> None:
+    def __init__(self, config: pytest.Config) -> None:
         from pytest_energy.ledger import Ledger
 
         self._config = config
-        self._settings = settings
+        self._settings = _settings(config)
         self._ledger: Ledger = Ledger()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -242,16 +248,19 @@ class Reporter:
     def _energy_session(self) -> EnergySession:
         gate = self._config.stash.get(_gate_key, None)
         if gate is None:
-            gate = self._config.stash[_gate_key] = Gate(self._config, self._settings, {}, {})
+            gate = self._config.stash[_gate_key] = Gate(self._config, {}, {})
         return gate.session
 
 
 class Pruner:
     """Deletes the baselines of tests that are gone."""
 
-    def __init__(self, config: pytest.Config, settings: options.Settings) -> None:
+    def __init__(self, config: pytest.Config) -> None:
+        from pytest_energy import options
+
         self._config = config
-        self._settings = settings
+        self._settings = _settings(config)
+        options.check_prune(config)
         self._modules: set[str] = set()
         self._tests: frozenset[str] = frozenset()
         self._lines: list[str] = []
@@ -283,6 +292,15 @@ class Pruner:
             terminalreporter.write_line(line)
 
 
+def _settings(config: pytest.Config) -> options.Settings:
+    """What the user said; read once, when it is first needed."""
+    from pytest_energy import options
+
+    if _settings_key not in config.stash:
+        config.stash[_settings_key] = options.read_settings(config)
+    return config.stash[_settings_key]
+
+
 def _open_session(config: pytest.Config, settings: options.Settings) -> EnergySession:
     from pytest_energy.meters import builtin_sources
     from pytest_energy.session import EnergySession
@@ -290,7 +308,7 @@ def _open_session(config: pytest.Config, settings: options.Settings) -> EnergySe
     added = config.hook.pytest_energy_meters(config=config)
     sources = [*builtin_sources(), *(source for sources in added for source in sources)]
     try:
-        return EnergySession(settings, sources, options.workers(config))
+        return EnergySession(settings, sources, arguments.workers(config))
     except ValueError as error:
         raise pytest.UsageError(str(error)) from error
 
@@ -298,6 +316,8 @@ def _open_session(config: pytest.Config, settings: options.Settings) -> EnergySe
 def _why_interrupted(error: BaseException) -> str:
     if isinstance(error, pytest.xfail.Exception):
         return "xfailed inside the body"
-    if isinstance(error, pytest.skip.Exception | SkipTest):
+    # unittest is looked up, not imported: who raises its SkipTest has imported it.
+    skips = getattr(sys.modules.get("unittest"), "SkipTest", pytest.skip.Exception)
+    if isinstance(error, (pytest.skip.Exception, skips)):
         return "skipped inside the body"
     return f"the body raised {type(error).__name__}"

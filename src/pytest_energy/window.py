@@ -93,10 +93,9 @@ def watched_by() -> str:
     """What watches this program and makes it run differently; empty when nothing does."""
     if sys.gettrace() is not None or sys.getprofile() is not None:
         return "a tracer (coverage, a profiler or a debugger) was running"
-    monitoring = getattr(sys, "monitoring", None)
-    if monitoring is not None:
+    if sys.version_info >= (3, 12):
         for tool in range(6):
-            name = monitoring.get_tool(tool)
+            name = sys.monitoring.get_tool(tool)
             if name is not None:
                 return f"sys.monitoring was in use by {name}"
     return ""
@@ -136,11 +135,14 @@ class Window:
 
     def open(self) -> None:
         """Begin, or go on after a `close` or `pause`."""
-        if self._begun is None:
-            self._begun = (perf_counter(), _idle_seconds(), process_tree_cpu_ns())
+        first = self._begun is None
+        if first:
+            begun, idle = perf_counter(), _idle_seconds()
             self._watched = watched_by()
         synchronise()
         self._opened = self._read()
+        if first:
+            self._begun = (begun, idle, self._own_cpu_ns())
 
     def pause(self) -> None:
         """Stop metering inside a block; `open` goes on with the same block."""
@@ -232,6 +234,10 @@ class Window:
             self._blocks.append((n, *self._partial))
             self._partial = None
 
+    def _own_cpu_ns(self) -> int:
+        known = self._meters.own_cpu_ns()
+        return process_tree_cpu_ns() if known is None else known
+
     def _look_around(self) -> None:
         """The share that others used, from the first opening to now, whatever was metered of it."""
         if self._begun is None:
@@ -242,7 +248,7 @@ class Window:
             return
         capacity = elapsed * _logical_cpus
         idle = _idle_seconds() - idle_before
-        own = (process_tree_cpu_ns() - own_before) / 1e9
+        own = (self._own_cpu_ns() - own_before) / 1e9
         self._others_share = min(1.0, max(0.0, (capacity - idle - own) / capacity))
 
 

@@ -53,6 +53,10 @@ class Meter(ABC):
     domains: tuple[Domain, ...]
     """What is counted; fixed for the meter's life."""
 
+    own_cpu_ns: int | None = None
+    """CPU nanoseconds of this process and its children at the last `read`, from a meter that reads
+    them anyway; None from any other."""
+
     @abstractmethod
     def read(self) -> tuple[int, ...]:
         """The counters now: one cumulative count of microjoules per domain, in order.
@@ -133,6 +137,13 @@ class MeterSet:
                 f"{', '.join(self.names)}: {len(counts)} counts for {len(self.domains)} domains"
             )
         return Reading(seconds, counts)
+
+    def own_cpu_ns(self) -> int | None:
+        """What `Meter.own_cpu_ns` says, from the first meter that knows."""
+        for meter in self.meters:
+            if meter.own_cpu_ns is not None:
+                return meter.own_cpu_ns
+        return None
 
     def close(self) -> None:
         """Close every meter."""

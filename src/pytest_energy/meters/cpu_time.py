@@ -97,7 +97,8 @@ def _living_children_ns() -> int:
         try:
             # Linux encodes the CPU clock of a process in its clock id (clock_getcpuclockid(3)).
             total += time.clock_gettime_ns((~pid << 3) | 2)
-            fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+            with open(f"/proc/{pid}/stat", "rb", buffering=0) as stat:
+                fields = stat.read().rpartition(b")")[2].split()
             total += (int(fields[13]) + int(fields[14])) * _TICK_NANOSECONDS
         except (OSError, IndexError):  # it ended meanwhile: its parent has its seconds
             continue
@@ -108,8 +109,10 @@ def _living_children_ns() -> int:
 def _child_ids(process: str) -> list[int]:
     ids: list[int] = []
     try:
-        for thread in Path(f"/proc/{process}/task").iterdir():
-            ids += map(int, (thread / "children").read_bytes().split())
+        # Plain opens and names: pathlib would take three times as long.
+        for thread in os.listdir(f"/proc/{process}/task"):  # noqa: PTH208
+            with open(f"/proc/{process}/task/{thread}/children", "rb", buffering=0) as children:
+                ids += map(int, children.read().split())
     except OSError:
         pass
     return ids
@@ -139,6 +142,7 @@ class CpuTime(Meter):
     """
 
     name = "cpu_time"
+    own_cpu_ns: int
 
     def __init__(self, cpu: Cpu | None = None) -> None:
         self.watts, basis = watts_per_cpu(cpu or read_cpu())
@@ -152,14 +156,15 @@ class CpuTime(Meter):
             basis=f"{self.watts:.4g} W per logical CPU ({basis})",
         )
         self.domains = (domain,)
-        self._last_ns = 0
+        self.own_cpu_ns = 0
         self._lost_ns = 0
 
     def read(self) -> tuple[int, ...]:
         """Microjoules since the process began, estimated."""
         now = process_tree_cpu_ns() + self._lost_ns
-        if now < self._last_ns:
-            self._lost_ns += self._last_ns - now
-            now = self._last_ns
-        self._last_ns = now
+        last = self.own_cpu_ns
+        if now < last:
+            self._lost_ns += last - now
+            now = last
+        self.own_cpu_ns = now
         return (int(now * self.watts) // 1000,)

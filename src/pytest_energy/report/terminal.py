@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import textwrap
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pytest_energy import verdict as rules
@@ -41,20 +41,23 @@ _STYLES = {
 _DOUBTFUL = "yellow"
 
 
-def header(session: EnergySession) -> list[str]:
+def header(session: EnergySession, reporter: pytest.TerminalReporter | None) -> list[str]:
     """Lines below pytest's own header: meters with their methods, machine class, baseline folder.
 
     Args:
         session: of the metered tests.
+        reporter: pytest's terminal, for its width.
     """
+    width = _width(reporter)
     meters = session.meters
     named = ", ".join(
         f"{meter.name} ({'+'.join(sorted({domain.method for domain in meter.domains}))})"
         for meter in meters.meters
     )
     shown = shown_path(session.settings.baselines)
-    lines = _fold(f"energy: {named or 'no meter'}, {session.machine.slug}, baselines in {shown}/")
-    return lines + (_fold(f"energy: {meters.note}") if meters.note else [])
+    lines = [f"energy: {named or 'no meter'}, {session.machine.slug}, baselines in {shown}/"]
+    lines += [f"energy: {meters.note}"] if meters.note else []
+    return [line for long in lines for line in _fold(long, width)]
 
 
 def write_summary(
@@ -69,30 +72,41 @@ def write_summary(
         full: whether to show the table.
     """
     results = ledger.results
+    width = _width(reporter)
+
+    def write(line: str, **markup: bool) -> None:
+        for part in _fold(line, width):
+            reporter.write_line(part, **markup)
+
     if full:
         reporter.write_sep("=", "energy")
         colour = bool(reporter.hasmarkup)
-        width = int(reporter._tw.fullwidth)
         reporter.write_line(table(results, ledger.stored, session.carbon, width, colour))
         for domain in session.meters.domains:
             basis = f": {domain.basis}" if domain.basis else ""
-            for line in _fold(f"{domain.name}: {domain.method} ({domain.source}){basis}"):
-                reporter.write_line(line)
+            write(f"{domain.name}: {domain.method} ({domain.source}){basis}")
     else:
-        for line in incomparable_lines(results):
-            reporter.write_line(line, yellow=True)
+        # Each distinct reason why a baseline could not be used.
+        for reason in dict.fromkeys(
+            result.verdict.reason
+            for result in results
+            if result.verdict.status is Status.INCOMPARABLE
+        ):
+            write(f"energy: incomparable: {reason}", yellow=True)
         for key, text in ledger.stored.items():
-            for line in _fold(f"energy: {key}: {text}"):
-                reporter.write_line(line)
+            write(f"energy: {key}: {text}")
     for problem in ledger.problems:
-        for line in _fold(f"energy: {problem}"):
-            reporter.write_line(line, red=True)
-    reporter.write_line(closing_line(results, *ledger.gate_cost), **closing_markup(results))
+        write(f"energy: {problem}", red=True)
+    write(closing_line(results, *ledger.gate_cost), **closing_markup(results))
 
 
-def _fold(line: str) -> list[str]:
+def _width(reporter: pytest.TerminalReporter | None) -> int:
+    return WIDEST if reporter is None else min(WIDEST, int(reporter._tw.fullwidth))
+
+
+def _fold(line: str, width: int) -> list[str]:
     return textwrap.wrap(
-        line, WIDEST, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+        line, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
     )
 
 
@@ -199,14 +213,6 @@ def closing_markup(results: Sequence[Result]) -> dict[str, bool]:
     if failed or not statuses & COMPARED:
         return {"red": True, "bold": True}
     return {"green": True} if statuses <= COMPARED else {"yellow": True}
-
-
-def incomparable_lines(results: Iterable[Result]) -> list[str]:
-    """Each distinct reason why a baseline could not be used, in at most 100 columns."""
-    reasons = dict.fromkeys(
-        result.verdict.reason for result in results if result.verdict.status is Status.INCOMPARABLE
-    )
-    return [line for reason in reasons for line in _fold(f"energy: incomparable: {reason}")]
 
 
 def table(

@@ -1,0 +1,160 @@
+"""What can be said: the options, their ini twins, the marker; and which tests say it.
+
+Every pytest session loads this module, metered or not, so it imports nothing but pytest. What was
+said is read in `options`, once a test is metered.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+MARKER = (
+    "inference(n, task, model, dataset, role, unit, warmup, tolerance, budget, precision):"
+    " meter this test's energy and fail it when it rises over its stored baseline."
+    " n: inferences that the body performs (may be left out when the test loops over"
+    " energy.each(samples))."
+    " task, model: whose baseline it is; by default the module's and the test's name."
+    " dataset: part of what must agree with the baseline."
+    ' role: "task-specific" or "general-purpose".'
+    ' unit: what the energy is divided by, "inference" by default; with "token" the divisor is'
+    " energy.record(tokens=...)."
+    " warmup: unmetered inferences that energy.each performs first."
+    ' tolerance: allowed rise, "5%".'
+    ' budget: ceiling, "2 J" per unit, "0.5 Wh/1000", "0.6 gCO2e/1000".'
+    ' precision: stop the loop once the figure is settled to "2%".'
+    " All are keywords; on a class or module they hold for every test in it."
+)
+
+# Name, kind ("flag", "text", "list", "path"), metavar, default of the ini twin, help.
+OPTIONS: tuple[tuple[str, str, str | None, str, str], ...] = (
+    ("report", "flag", None, "", "show the full table at the end, not only one line and failures"),
+    (
+        "update",
+        "flag",
+        None,
+        "",
+        "store what is measured as the baseline of the selected tests; a regression does not fail",
+    ),
+    (
+        "strict",
+        "flag",
+        None,
+        "",
+        "also fail what could not be compared: new, inconclusive, incomparable, unresolved,"
+        " unmeasured",
+    ),
+    ("off", "flag", None, "", "run the tests without metering"),
+    (
+        "prune",
+        "flag",
+        None,
+        "",
+        "delete the baselines of tests whose module was collected whole and that are gone",
+    ),
+    (
+        "meter",
+        "list",
+        "NAME",
+        "auto",
+        "meters to read: auto (every counter there is, an estimate where the CPU has none), rapl,"
+        " nvml, cpu_time or a plugin's; several with commas",
+    ),
+    ("baselines", "path", "DIR", "baselines", "folder of the baselines (default: baselines/)"),
+    (
+        "tolerance",
+        "text",
+        "PERCENT",
+        "5%",
+        'allowed rise over the baseline where the marker says none (default: "5%%")',
+    ),
+    (
+        "precision",
+        "text",
+        "PERCENT",
+        "",
+        "end energy.each once the figure is settled to so much, where the marker says nothing"
+        " (default: perform all n)",
+    ),
+    (
+        "country",
+        "text",
+        "CODE",
+        "",
+        "ISO 3166-1 alpha-3 code of the electricity grid, as USA (default: the world average)",
+    ),
+    (
+        "region",
+        "text",
+        "NAME",
+        "",
+        "US state, Canadian province, Nordic bidding zone or Chinese province of the grid",
+    ),
+    (
+        "carbon-intensity",
+        "text",
+        "G_PER_KWH",
+        "",
+        "carbon intensity of the electricity in gCO2e/kWh; wins over country and region",
+    ),
+    (
+        "pue",
+        "text",
+        "RATIO",
+        "1.0",
+        "power usage effectiveness of the site, 1 or more (default: 1.0)",
+    ),
+    ("json", "path", "PATH", "", "write every measurement and verdict to this file"),
+)
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Register every option with its ini twin.
+
+    On the command line the default is None: only so can an ini value apply. No option takes an
+    optional value, which would swallow the path behind it.
+    """
+    group = parser.getgroup("energy", "energy per inference (pytest-energy)")
+    for name, kind, metavar, default, text in OPTIONS:
+        dest = f"energy_{name.replace('-', '_')}"
+        flag = f"--energy-{name}"
+        if kind == "flag":
+            group.addoption(flag, dest=dest, action="store_true", default=None, help=text)
+            parser.addini(dest, text.replace("%%", "%"), type="bool", default=False)
+            continue
+        action = "append" if kind == "list" else "store"
+        group.addoption(flag, dest=dest, action=action, default=None, metavar=metavar, help=text)
+        parser.addini(dest, text.replace("%%", "%"), type="string", default=default)
+
+
+def any_given(config: pytest.Config) -> bool:
+    """Whether an option stands on the command line, so that it is checked in any session."""
+    dests = (f"energy_{name.replace('-', '_')}" for name, *_ in OPTIONS)
+    return any(config.getoption(dest, default=None) is not None for dest in dests)
+
+
+def flag(config: pytest.Config, name: str) -> bool:
+    """A flag, from the command line or else the ini file."""
+    given = config.getoption(f"energy_{name}", default=None)
+    return bool(config.getini(f"energy_{name}") if given is None else given)
+
+
+def is_metered(item: pytest.Item) -> bool:
+    """Whether a test carries the marker or asks for the fixture."""
+    return "energy" in getattr(item, "fixturenames", ()) or (
+        item.get_closest_marker("inference") is not None
+    )
+
+
+def is_xdist_worker(config: pytest.Config) -> bool:
+    """Whether this process runs tests for a pytest-xdist controller."""
+    return hasattr(config, "workerinput")
+
+
+def is_xdist_controller(config: pytest.Config) -> bool:
+    """Whether this process hands its tests to pytest-xdist's workers."""
+    return config.getoption("dist", default="no") != "no" and not is_xdist_worker(config)
+
+
+def workers(config: pytest.Config) -> int:
+    """Test processes that run side by side; 1 without pytest-xdist."""
+    return int(getattr(config, "workerinput", {}).get("workercount", 1))
