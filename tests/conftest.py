@@ -74,7 +74,7 @@ class Project:
         self.pytester = pytester
         pytester.makepyfile(scripted=SCRIPTED_METER)
         pytester.makeconftest(CONFTEST)
-        pytester.makeini("[pytest]\nenergy_meter = scripted\n")
+        self.ini("energy_meter = scripted")
         self.set_cost(2.0)
 
     @property
@@ -92,6 +92,11 @@ class Project:
                 return sample
             """
         )
+
+    def ini(self, *lines: str) -> None:
+        """Write the ini file; without the loop scope pytest-asyncio warns in every run."""
+        scope = "asyncio_default_fixture_loop_scope = function"
+        self.pytester.makeini("\n".join(["[pytest]", scope, *lines]))
 
     def write(self, **files: str) -> None:
         self.pytester.makepyfile(**files)
@@ -123,7 +128,8 @@ class Project:
 
 
 @pytest.fixture
-def project(pytester: pytest.Pytester) -> Project:
+def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Project:
+    monkeypatch.setenv("COLUMNS", "120")
     return Project(pytester)
 
 

@@ -207,12 +207,16 @@ def test_update_touches_only_what_was_selected_and_passed(project):
 def test_ini_values_apply_and_the_command_line_wins(loop):
     loop.run("--energy-update")
     loop.set_cost(2.3)
-    loop.pytester.makeini("[pytest]\nenergy_meter = scripted\nenergy_tolerance = 20%\n")
+    loop.ini("energy_meter = scripted", "energy_tolerance = 20%")
     assert loop.verdicts()[TEST]["status"] == "ok"
     assert loop.verdicts("--energy-tolerance=10%")[TEST]["status"] == "regressed"
-    loop.pytester.makeini(
-        "[pytest]\nenergy_meter = scripted\nenergy_update = true\nenergy_baselines = elsewhere\n"
-        "energy_strict = true\nenergy_country = FRA\nenergy_pue = 1.5\n"
+    loop.ini(
+        "energy_meter = scripted",
+        "energy_update = true",
+        "energy_baselines = elsewhere",
+        "energy_strict = true",
+        "energy_country = FRA",
+        "energy_pue = 1.5",
     )
     loop.run().assert_outcomes(passed=1)
     (path,) = (loop.path / "elsewhere").glob("*/*/*.json")
@@ -255,7 +259,7 @@ def test_no_option_swallows_the_path_behind_it(loop, flag):
 
 
 def test_the_header_names_meters_machine_and_folder(loop):
-    loop.run().stdout.fnmatch_lines(["energy: scripted (counter), *cpu-*, baselines in baselines/"])
+    loop.run().stdout.fnmatch_lines(["energy: scripted (counter), *cpu-*"])
     loop.run("-q").stdout.no_fnmatch_line("energy: scripted*")
 
 
@@ -485,14 +489,23 @@ def test_results_come_together_from_xdist_workers(project):
         def test_x(i): infer()
         """
     )
-    report = project.report("-n2", "--energy-update")
+    report = project.report("-n1", "--energy-update")
     assert {r["outcome"] for r in report["results"]} == {"passed"}
     assert len(project.baseline()["entries"]) == 6
     assert report["gate"]["seconds"] > 0
     project.set_cost(3.0)
-    failed = project.run("-n2", "--energy-report")
+    failed = project.run("-n1", "--energy-report")
     failed.assert_outcomes(failed=6)
     failed.stdout.fnmatch_lines(["energy: 6 compared (6 regressed)*"])
+
+
+def test_a_counter_cannot_tell_workers_side_by_side_apart(loop):
+    loop.run("--energy-update")
+    loop.set_cost(3.0)
+    (verdict,) = loop.verdicts("-n2").values()
+    assert verdict["status"] == "inconclusive"
+    assert "2 pytest-xdist workers ran side by side" in verdict["reason"]
+    assert verdict["change"] == pytest.approx(0.5)
 
 
 def test_a_wrong_marker_under_xdist_is_said(project):

@@ -134,5 +134,13 @@ def test_a_formatted_duration_can_be_read_back(value):
     assert float(number) * factor == pytest.approx(value, rel=5.1e-3)
 
 
+@pytest.mark.parametrize(
+    ("fraction", "text"),
+    [(0.05, "5 %"), (0.2838, "28.4 %"), (0.0025, "0.25 %"), (0, "0 %"), (12.5, "1,250 %")],
+)
+def test_shares_have_three_digits_and_no_sign(fraction, text):
+    assert units.format_percent(fraction) == text
+
+
 def test_a_kilowatt_hour_is_3_6_megajoules():
     assert units.kwh(3.6e6) == 1.0

@@ -96,7 +96,7 @@ def test_a_wide_spread_between_sessions_widens_the_limit():
 def test_between_tolerance_and_widened_limit_nothing_can_be_said():
     decision = judge(measured(2.2), stored(1.8, 1.9, 2.0, 2.1, 2.2))
     assert decision.status is Status.INCONCLUSIVE
-    assert "spread so far that 22.24 % would pass" in decision.reason
+    assert "spread so far that 22.2 % would pass" in decision.reason
     assert "store more sessions" in decision.remedy
 
 

@@ -19,6 +19,7 @@ N = int(os.environ.get("SENTIMENT_N", "200"))
 
 TRAINING = 800
 PADDING = "longest"
+"""Write "max_length" here, an easy mistake, and watch the test of the small model turn red."""
 
 inference = functools.partial(
     pytest.mark.inference,
@@ -41,9 +42,9 @@ def minilm(reviews: Dataset, say_origin):
     model, tokenizer, origin = models.load_minilm()
     say_origin(f"{origin}; a linear head trained on {TRAINING} reviews")
 
-    def embed(texts: list[str]) -> torch.Tensor:
+    def embed(texts: list[str], padding: str = "longest") -> torch.Tensor:
         inputs = tokenizer(
-            texts, padding=PADDING, truncation=True, max_length=256, return_tensors="pt"
+            texts, padding=padding, truncation=True, max_length=256, return_tensors="pt"
         )
         hidden = model(**inputs).last_hidden_state
         mask = inputs["attention_mask"].unsqueeze(-1)
@@ -71,7 +72,7 @@ def minilm(reviews: Dataset, say_origin):
 
     @torch.inference_mode()
     def classify(text: str) -> int:
-        return int(head(embed([text])).item() > 0)
+        return int(head(embed([text], PADDING)).item() > 0)
 
     return classify
 

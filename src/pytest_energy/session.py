@@ -11,7 +11,15 @@ from pytest_energy import carbon, verdict
 from pytest_energy.baseline_file import BaselineError
 from pytest_energy.baselines import BaselineStore
 from pytest_energy.machine import read_machine
-from pytest_energy.measurement import Measurement, Result, Status, Subject, Verdict, gated_domains
+from pytest_energy.measurement import (
+    Measurement,
+    Method,
+    Result,
+    Status,
+    Subject,
+    Verdict,
+    gated_domains,
+)
 from pytest_energy.meters import open_meters
 from pytest_energy.meters.base import MeterLostError, MeterSet, MeterSource
 from pytest_energy.options import Inference, Settings
@@ -27,6 +35,10 @@ FAILING_STRICT = FAILING | {
     Status.UNMEASURED,
 }
 """Verdicts that fail a test under `--energy-strict`."""
+
+
+SHARED = frozenset({Method.COUNTER, Method.SAMPLED})
+"""Methods that see the whole machine; CPU time is each process's own."""
 
 
 class Cost:
@@ -125,6 +137,8 @@ class EnergySession:
             reason: why there are none.
             rule: what is allowed.
         """
+        if measurement is not None and self.workers > 1:
+            measurement = _beside_others(measurement, self.workers)
         if measurement is None:
             decision = verdict.unmeasured(reason)
         else:
@@ -151,3 +165,10 @@ class EnergySession:
     def close(self) -> None:
         """Close the meters."""
         self.meters.close()
+
+
+def _beside_others(measurement: Measurement, workers: int) -> Measurement:
+    if not any(measurement.domains[i].method in SHARED for i in measurement.gated):
+        return measurement
+    clause = f"{workers} pytest-xdist workers ran side by side, and a counter meters them all"
+    return replace(measurement, disturbances=(*measurement.disturbances, clause))

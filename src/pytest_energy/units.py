@@ -137,8 +137,9 @@ def format_change(fraction: float) -> str:
 
 
 def format_percent(fraction: float) -> str:
-    """`0.05` as `5 %`, `0.125` as `12.5 %`."""
-    return f"{round(fraction * 100, 2):,g} %"
+    """`0.05` as `5 %`, `0.2838` as `28.4 %`."""
+    percent = fraction * 100
+    return f"{percent:,.0f} %" if percent >= 999.5 else f"{percent:.3g} %"
 
 
 def kwh(joules: float) -> float:
