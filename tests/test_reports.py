@@ -212,6 +212,13 @@ def test_the_json_report_fits_its_schema_in_every_state(project):
     assert report["carbon"]["place"] == "France"
 
 
+def test_who_asks_for_a_file_gets_one_even_when_nothing_is_metered(project):
+    project.write(test_it="def test_x(): pass")
+    report = project.report()
+    jsonschema.validate(report, json.loads(json_report.SCHEMA_FILE.read_text()))
+    assert report["results"] == []
+
+
 def test_the_schema_refuses_what_is_not_a_report(project):
     schema = json.loads(json_report.SCHEMA_FILE.read_text())
     project.write(test_it=MIXED)

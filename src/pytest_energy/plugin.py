@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from pytest_energy.report.live import LiveLine
     from pytest_energy.session import EnergySession
 
+REPORTER = "energy-reporter"
+
 _settings_key = pytest.StashKey["options.Settings"]()
 _gate_key = pytest.StashKey["Gate"]()
 _energy_key = pytest.StashKey["Energy"]()
@@ -46,13 +48,16 @@ def pytest_configure(config: pytest.Config) -> None:
     if arguments.flag(config, "prune"):
         config.pluginmanager.register(Pruner(config), "energy-pruner")
     if arguments.is_xdist_controller(config) and not arguments.flag(config, "off"):
-        config.pluginmanager.register(Reporter(config), "energy-reporter")
+        config.pluginmanager.register(Reporter(config), REPORTER)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     marked = [item for item in items if arguments.is_metered(item)]
     if not marked:
+        # Who asked for a file gets one, though it says that nothing was metered.
+        if config.getoption("energy_json") and not config.pluginmanager.has_plugin(REPORTER):
+            config.pluginmanager.register(Reporter(config), REPORTER)
         return
     from pytest_energy import options
 
@@ -65,7 +70,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         gate = config.stash[_gate_key] = Gate(config, metered, problems)
         config.pluginmanager.register(gate, "energy-gate")
         if not arguments.is_xdist_worker(config):
-            config.pluginmanager.register(Reporter(config), "energy-reporter")
+            config.pluginmanager.register(Reporter(config), REPORTER)
 
 
 @pytest.fixture
@@ -221,7 +226,7 @@ class Reporter:
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         from pytest_energy.report import json
 
-        if not self._ledger.tests:
+        if not self._ledger.tests and self._settings.json is None:
             return
         energy_session = self._energy_session()
         with energy_session.cost.counting(energy_session.meters):
