@@ -158,7 +158,8 @@ def _why_unresolved(subject: Subject, measurement: Measurement) -> tuple[str, st
         return None
     if measurement.joules <= 0 and measurement.seconds >= needed:
         return ("the counters did not move", "perform more inferences, or choose another meter")
-    enough = math.ceil(subject.n * needed / max(measurement.seconds, 1e-9) * 1.1)
+    # A tenth more than needed; rounded first, so that a rounding error adds no inference.
+    enough = math.ceil(round(1.1 * subject.n * needed / max(measurement.seconds, 1e-9), 6))
     return (
         f"the window of {format_seconds(measurement.seconds)} is too short for {slowest.name}"
         f" ({slowest.source} moves every {format_seconds(slowest.resolution_seconds)},"
