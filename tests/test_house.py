@@ -18,6 +18,7 @@ STOREYS = [
     {"plugin"},
     {"report.json", "report.terminal", "report.live", "report.junit"},
     {"ledger", "fixture"},
+    {"results"},
     {"session"},
     {"options"},
     {"arguments"},

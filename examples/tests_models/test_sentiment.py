@@ -26,7 +26,9 @@ inference = functools.partial(
     n=N,
     task="text-classification",
     dataset="movie-review-snippets",
-    tolerance="25%",
+    # An estimate from CPU seconds differs by 20 % and more between sessions on a virtual machine;
+    # where energy is counted, write "5%".
+    tolerance="50%",
 )
 
 

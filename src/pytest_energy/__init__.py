@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pytest_energy.fixture import Energy, Results
+    from pytest_energy.fixture import Energy
     from pytest_energy.measurement import Domain, Measurement, Method, Result, Status, Verdict
     from pytest_energy.meters.base import (
         Meter,
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         MeterSource,
         MeterUnavailableError,
     )
+    from pytest_energy.results import Results
     from pytest_energy.verdict import Ratio
 
 __all__ = [
@@ -33,7 +34,7 @@ __all__ = [
 
 _HOMES = {
     "Energy": "fixture",
-    "Results": "fixture",
+    "Results": "results",
     "Meter": "meters.base",
     "MeterLostError": "meters.base",
     "MeterSource": "meters.base",

@@ -17,9 +17,10 @@ from pytest_energy import arguments
 
 if TYPE_CHECKING:
     from pytest_energy import options
-    from pytest_energy.fixture import Energy, Results
+    from pytest_energy.fixture import Energy
     from pytest_energy.ledger import Ledger
     from pytest_energy.report.live import LiveLine
+    from pytest_energy.results import Results
     from pytest_energy.session import EnergySession
 
 REPORTER = "energy-reporter"
@@ -94,7 +95,7 @@ def energy(request: pytest.FixtureRequest) -> Energy:
 @pytest.fixture(scope="session")
 def energy_results(request: pytest.FixtureRequest) -> Results:
     """Every measurement of this session so far: energy_results.where(task=..., role=...)."""
-    from pytest_energy.fixture import Results
+    from pytest_energy.results import Results
 
     gate = request.config.stash.get(_gate_key, None)
     return Results(gate.session.results.values if gate is not None else tuple)
