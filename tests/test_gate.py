@@ -225,6 +225,19 @@ def test_ini_values_apply_and_the_command_line_wins(loop):
     assert entry["carbon_intensity"]["pue"] == 1.5
 
 
+def test_paths_are_read_from_where_the_user_stands_and_ini_paths_from_the_rootdir(
+    loop, monkeypatch
+):
+    below = loop.path / "below"
+    below.mkdir()
+    monkeypatch.chdir(below)
+    loop.run("--energy-update", "--energy-baselines=here", "--energy-json=report.json", "..")
+    assert list((below / "here").glob("*/*/*.json"))
+    assert (below / "report.json").exists()
+    loop.run("--energy-update", "..")
+    assert len(loop.baselines()) == 1
+
+
 def test_the_markers_tolerance_wins_over_the_sessions(loop):
     loop.write(
         test_it=(loop.path / "test_it.py").read_text().replace("n=100", "n=100, tolerance='50%'")

@@ -71,6 +71,15 @@ def _value(config: pytest.Config, name: str) -> Any:
     return config.getini(f"energy_{name}") if given is None else given
 
 
+def _path(config: pytest.Config, name: str) -> Path | None:
+    """A path as pytest's users expect: from where they stand, or from the ini file's rootdir."""
+    given: str | None = config.getoption(f"energy_{name}", default=None)
+    if given:
+        return config.invocation_params.dir / given
+    written: str = config.getini(f"energy_{name}")
+    return config.rootpath / written if written else None
+
+
 def read_settings(config: pytest.Config) -> Settings:
     """The session's settings.
 
@@ -81,7 +90,6 @@ def read_settings(config: pytest.Config) -> Settings:
     given_meters = _value(config, "meter")
     texts = given_meters if isinstance(given_meters, list) else [given_meters]
     meters = tuple(name.strip() for text in texts for name in text.split(",") if name.strip())
-    json_path = _value(config, "json")
     return Settings(
         report=bool(_value(config, "report")),
         update=bool(_value(config, "update")),
@@ -89,8 +97,7 @@ def read_settings(config: pytest.Config) -> Settings:
         off=bool(_value(config, "off")),
         prune=bool(_value(config, "prune")),
         meters=meters or ("auto",),
-        # Absolute paths stay as they are; an empty name would be the root folder itself.
-        baselines=config.rootpath / (_value(config, "baselines") or "baselines"),
+        baselines=_path(config, "baselines") or config.rootpath / "baselines",
         tolerance=_read("tolerance", _value(config, "tolerance"), parse_percent),
         precision=_optional("precision", _value(config, "precision"), _parse_precision),
         country=_value(config, "country") or None,
@@ -99,7 +106,7 @@ def read_settings(config: pytest.Config) -> Settings:
             "carbon_intensity", _value(config, "carbon_intensity"), _parse_intensity
         ),
         pue=_read("pue", _value(config, "pue"), _parse_pue),
-        json=config.invocation_params.dir / json_path if json_path else None,
+        json=_path(config, "json"),
     )
 
 
