@@ -12,11 +12,11 @@ REVIEWS := .cache/reviews/movieReviewSnippets_GroundTruth.txt
 
 demo: $(VENV)/.examples $(REVIEWS)
 	@echo "== Metering a task-specific and a general-purpose model on the same reviews"
-	$(BIN)/python -m pytest examples/tests_models --energy-report
+	$(BIN)/python -m pytest examples/tests_models --energy-report $(DEMO_ARGS)
 
 test: $(VENV)/.test $(REVIEWS)
 	@echo "== Running all tests"
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -o asyncio_default_fixture_loop_scope=function $(PYTEST_ARGS)
 
 lint: $(VENV)/.test
 	@echo "== Linting"

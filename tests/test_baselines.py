@@ -62,7 +62,7 @@ def test_a_plain_name_is_its_own_file_name():
         ("..", "~"),
         ("a b", "a-b~"),
         ("模型", "模型~"),
-        ("con", "con~"),
+        ("con", "_con~"),
         ("x.", "x~"),
         ("\x00\n", "~"),
     ],
@@ -85,6 +85,12 @@ def test_every_name_is_a_safe_file_name(name):
 def test_distinct_names_have_distinct_files_even_where_case_is_folded(one, other):
     if one != other:
         assert baselines.file_name(one).casefold() != baselines.file_name(other).casefold()
+
+
+def test_a_name_that_is_no_text_for_a_file_is_refused_and_nothing_is_written(store):
+    with pytest.raises(BaselineError, match="nothing was written"):
+        store.store([addition(of=subject(model="\ud800"))])
+    assert not list(store.folder.glob("*/*/*"))
 
 
 def test_names_of_300_characters_stay_apart_in_their_last_one(store):
@@ -249,7 +255,7 @@ def test_pruning_deletes_what_is_gone_and_leaves_the_rest(store):
     gone, kept = subject("t.py::test_gone"), subject("t.py::test_kept")
     store.store([addition(2.0, of=gone), addition(2.0, of=kept)])
     store.store([addition(2.0, of=subject("t.py::test_gone", model="alone"))])
-    deleted = baselines.prune(store.folder, lambda s: s.test == gone.test)
+    deleted = baselines.prune(store.folder, lambda _, s: s.test == gone.test)
     assert len(deleted) == 2
     assert list(read_file(store.path(kept)).entries) == [kept.key]
     assert not store.path(subject(model="alone")).exists()
@@ -258,7 +264,7 @@ def test_pruning_deletes_what_is_gone_and_leaves_the_rest(store):
 def test_pruning_without_anything_gone_touches_no_file(store):
     store.store([addition(2.0)])
     before = store.path(subject()).stat().st_mtime_ns
-    assert baselines.prune(store.folder, lambda _: False) == []
+    assert baselines.prune(store.folder, lambda *_: False) == []
     assert store.path(subject()).stat().st_mtime_ns == before
 
 
@@ -291,6 +297,10 @@ def _spoil(store, old, new):
         ('"n": 100', '"n": 1.5', "whole number of 1 or more, found 1.5"),
         ('"method": "counter"', '"method": "guess"', "expected one of counter, sampled"),
         ('"date": "2026-03-04T05:06:07Z"', '"date": "yesterday"', "ISO 8601"),
+        ('"n": 100', '"n": ' + "1" * 400, "whole number of 1 or more, found 1111"),
+        ('"seconds_per_unit": 0.1', '"seconds_per_unit": ' + "1" * 400, "more than any inference"),
+        ('"kwh_per_1000": 0.000555556', '"kwh_per_1000": NaN', "above 0, found NaN"),
+        ('"done": 100', '"done": 0', "whole number of 1 or more, found 0"),
         ('"commit": "abc1234"', '"commit": 7', "expected a text or null, found 7"),
         ('"unit": "inference"', '"unit": null', "expected a text, found null"),
         ('"schema": 1', '"schema": 2', "schema 2, this version reads 1: written by a newer"),
@@ -336,6 +346,7 @@ def test_a_truncated_file_is_named_with_its_last_line(store):
             "expected an object, found []",
         ),
         (b"[" * 100_000, "nested too deeply"),
+        (b'{"schema": ' + b"1" * 5000 + b"}", "Exceeds the limit"),
         (b"<<<<<<< HEAD\n{}", "line 1: Expecting value"),
     ],
 )

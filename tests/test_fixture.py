@@ -376,7 +376,7 @@ def test_another_unit_divides_by_what_was_recorded(project):
     for name in ("test_loop", "test_run", "test_body"):
         assert results[name]["measurement"]["joules_per_unit"] == pytest.approx(0.4), name
     assert results["test_none"]["verdict"]["status"] == "unmeasured"
-    assert "energy.record(tokens=…) recorded none" in results["test_none"]["verdict"]["reason"]
+    assert "energy.record(tokens=…) recorded none or 0" in results["test_none"]["verdict"]["reason"]
 
 
 def test_results_of_the_session_can_be_compared(project):
@@ -405,7 +405,7 @@ def test_results_of_the_session_can_be_compared(project):
             assert general[0].measurement.joules_per_unit == 7.0
             with pytest.raises(LookupError, match="numerator: no results"):
                 qa.where(model="none").ratio(specific)
-            with pytest.raises(TypeError, match="knows test, region, task"):
+            with pytest.raises(TypeError, match="unknown name 'colour'; there are: test, region"):
                 qa.where(colour="red")
         """
     )
@@ -477,7 +477,7 @@ def test_x(energy):
     {body}
 """
     )
-    (result,) = project.report()["results"]
+    result = project.report()["results"][-1]
     assert result["verdict"]["status"] == "unmeasured"
     assert reason in result["verdict"]["reason"]
     assert result["measurement"] is None

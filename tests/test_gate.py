@@ -34,7 +34,7 @@ def test_new_then_ok_then_regressed_then_accepted(loop):
             "  cpu     +15.0 %  counter (RAPL)",
             "  CO2e    0.264 g -> 0.303 g per 1,000 inferences at 475 g/kWh (world average, 2018)",
             f"accept it: pytest {TEST} --energy-update",
-            "energy: 1 compared (1 regressed); the gate took *",
+            "energy: 1 compared (1 regressed); the gate itself, warm-up included, took *",
             "FAILED test_it.py::test_loop - Failed: energy regressed: 2.30 J per inference*",
         ]
     )
@@ -149,8 +149,18 @@ def test_off_runs_the_tests_without_metering(loop):
     )
     result = loop.run("--energy-off", "--energy-update", "--energy-report")
     result.assert_outcomes(passed=2)
-    result.stdout.no_fnmatch_line("*energy:*")
+    result.stdout.fnmatch_lines(["energy: off (--energy-off): nothing is metered"])
     assert loop.baselines() == []
+
+
+def test_off_skips_what_compares_measurements(loop):
+    loop.write(
+        test_other="""
+        def test_ratio(energy_results):
+            energy_results.where(task="t").ratio(energy_results)
+        """
+    )
+    loop.run("--energy-off").assert_outcomes(passed=1, skipped=1)
 
 
 def test_a_gate_that_compared_nothing_says_so_in_red(loop):
@@ -512,7 +522,7 @@ def test_results_come_together_from_xdist_workers(project):
     failed.stdout.fnmatch_lines(["energy: 6 compared (6 regressed)*"])
 
 
-def test_a_counter_cannot_tell_workers_side_by_side_apart(loop):
+def test_workers_side_by_side_disturb_each_other(loop):
     loop.run("--energy-update")
     loop.set_cost(3.0)
     (verdict,) = loop.verdicts("-n2").values()

@@ -235,6 +235,27 @@ def test_a_zone_that_turns_to_garbage_is_a_lost_meter(powercap, garbage):
         meter.read()
 
 
+def test_a_counter_that_may_have_wrapped_unseen_is_said(powercap, monkeypatch):
+    from pytest_energy import window as windows
+    from pytest_energy.meters import base
+
+    powercap.zone("intel-rapl:0", "package-0", 0, wraps_at=262_000_000_000)
+    meters = MeterSet([Rapl(powercap.root)])
+    assert meters.longest_seconds == pytest.approx(262)  # at 1,000 W
+    monkeypatch.setattr(base, "perf_counter", iter([0.0, 1800.0]).__next__)
+    window = windows.Window(meters)
+    window.open()
+    window.close(1)
+    assert window.measurement() is None
+    assert "1800 s passed between two readings, and after 262 s" in window.lost
+
+
+def test_dies_of_one_package_are_counted_each(powercap):
+    powercap.zone("intel-rapl:0", "package-0-die-0")
+    powercap.zone("intel-rapl:1", "package-0-die-1")
+    assert len(Rapl(powercap.root).domains) == 2
+
+
 def test_closing_gives_the_descriptors_back(powercap):
     powercap.zone("intel-rapl:0", "package-0")
     before = set(Path("/proc/self/fd").iterdir()) if Path("/proc/self/fd").exists() else None
@@ -269,7 +290,8 @@ int nvmlDeviceGetHandleByIndex_v2(unsigned index, device **handle) {
     return 0;
 }
 int nvmlDeviceGetName(device *d, char *name, unsigned size) {
-    strncpy(name, "NVIDIA H100 80GB HBM3", size);
+    int other = setting("FAKE_MIXED", 0) && d->index;
+    strncpy(name, other ? "NVIDIA T4" : "NVIDIA H100 80GB HBM3", size);
     return 0;
 }
 int nvmlDeviceGetUUID(device *d, char *uuid, unsigned size) {
@@ -281,7 +303,8 @@ int nvmlDeviceGetEnforcedPowerLimit(device *d, unsigned *milliwatts) {
     return 0;
 }
 int nvmlDeviceGetTotalEnergyConsumption(device *d, unsigned long long *millijoules) {
-    if (setting("FAKE_NO_COUNTER", 0)) return 3;
+    int without = setting("FAKE_NO_COUNTER_ON", -1);
+    if (setting("FAKE_NO_COUNTER", 0) && (without < 0 || without == (int)d->index)) return 3;
     if (++reads > (unsigned long long)setting("FAKE_LOST_AFTER", 1000000)) return 15;
     *millijoules = 1000000ULL * (d->index + 1) + 500ULL * reads;
     return 0;
@@ -335,14 +358,21 @@ def test_nvml_counts_every_board_in_microjoules(with_nvml, monkeypatch):
 
 @pytest.mark.parametrize(
     ("visible", "names"),
-    [("1", "['gpu:1']"), ("GPU-bbbb", "['gpu:1']"), ("0,1", "['gpu:0', 'gpu:1']")],
+    [
+        ("1", "['gpu:0'] [500000] 2"),
+        ("GPU-bbbb", "['gpu:0'] [500000] 2"),
+        ("0,1", "['gpu:0', 'gpu:1'] [1000000, 1000000] 1"),
+        ("0,0", "['gpu:0'] [500000] 1"),
+        ("0,-1,1", "['gpu:0'] [500000] 1"),
+    ],
 )
 def test_only_the_boards_that_the_process_may_use_are_counted(
     with_nvml, monkeypatch, visible, names
 ):
     monkeypatch.setenv("FAKE_BOARDS", "2")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-    assert with_nvml(READ_TWICE).startswith(names)
+    # Numbered among the visible; the first counter's megajoules tell which board it is.
+    assert with_nvml(READ_TWICE + "print(a[0] // 10**9)").replace("\n", " ") == names
 
 
 def test_boards_bring_their_model_and_power_limit_to_the_machine_class(with_nvml):
@@ -360,9 +390,30 @@ except MeterUnavailableError as error:
 """
 
 
-def test_a_board_without_a_counter_is_named(with_nvml, monkeypatch):
+def test_boards_without_a_counter_are_no_meter(with_nvml, monkeypatch):
     monkeypatch.setenv("FAKE_NO_COUNTER", "1")
-    assert with_nvml(OPEN) == "gpu:0 has no energy counter: Not Supported"
+    assert with_nvml(OPEN) == "no visible NVIDIA board has an energy counter"
+
+
+def test_a_board_without_a_counter_does_not_hide_the_one_beside_it(with_nvml, monkeypatch):
+    monkeypatch.setenv("FAKE_BOARDS", "2")
+    monkeypatch.setenv("FAKE_NO_COUNTER", "1")
+    monkeypatch.setenv("FAKE_NO_COUNTER_ON", "0")
+    assert with_nvml(READ_TWICE).startswith("['gpu:1']")
+
+
+def test_numbers_of_different_boards_are_only_trusted_in_bus_order(with_nvml, monkeypatch):
+    monkeypatch.setenv("FAKE_BOARDS", "2")
+    monkeypatch.setenv("FAKE_MIXED", "1")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    assert "CUDA numbers different boards by speed" in with_nvml(OPEN)
+    monkeypatch.setenv("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
+    assert with_nvml(READ_TWICE).startswith("['gpu:0']")
+
+
+def test_a_slice_of_a_board_has_no_counter(with_nvml, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "MIG-1234")
+    assert with_nvml(OPEN) == "a MIG slice has no energy counter of its own"
 
 
 def test_a_process_that_may_use_no_board_has_no_meter(with_nvml, monkeypatch):
@@ -436,6 +487,20 @@ def test_a_gpu_counter_stands_beside_an_estimate_of_the_cpu():
     assert open_meters(["auto"], [gpu, ESTIMATE]).names == ("nvml", "cpu_time")
 
 
+def test_auto_sees_everybodys_counters_before_it_estimates():
+    theirs = source("esmi", Method.COUNTER)
+    assert open_meters(["auto"], [ESTIMATE, theirs]).names == ("esmi",)
+    wall = source("wall", Method.COUNTER, kind="system", automatic=False)
+    assert open_meters(["auto", "wall"], [COUNTER, ESTIMATE, wall]).names == ("rapl", "wall")
+
+
+def test_a_meter_whose_library_is_missing_is_unavailable():
+    theirs = source("esmi", None, error=ImportError("No module named 'esmi'"))
+    with pytest.raises(ValueError, match="'esmi' is unavailable: ImportError: No module named"):
+        open_meters(["esmi"], [theirs])
+    assert open_meters(["auto"], [theirs, ESTIMATE]).names == ("cpu_time",)
+
+
 def test_auto_leaves_meters_that_must_be_asked_for():
     wall = source("wall", Method.COUNTER, kind="system", automatic=False)
     assert open_meters(["auto"], [ESTIMATE, wall]).names == ("cpu_time",)
@@ -465,6 +530,10 @@ def test_a_defect_in_somebody_elses_meter_is_a_lost_meter_that_names_it():
         def read(self):
             return 1 / 0
 
+    class Float(Fixed):
+        def read(self):
+            return (float("nan"),)
+
     class Short(Fixed):
         def read(self):
             return ()
@@ -472,5 +541,7 @@ def test_a_defect_in_somebody_elses_meter_is_a_lost_meter_that_names_it():
     domain = Domain("x", "x", Method.COUNTER, "x", 0.0)
     with pytest.raises(MeterLostError, match="theirs: ZeroDivisionError"):
         MeterSet([Broken("theirs", domain)]).read()
+    with pytest.raises(MeterLostError, match="theirs: TypeError: 'float'"):
+        MeterSet([Float("theirs", domain)]).read()
     with pytest.raises(MeterLostError, match="0 counts for 1 domains"):
         MeterSet([Short("theirs", domain)]).read()

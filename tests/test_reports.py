@@ -158,7 +158,7 @@ def test_names_cannot_smuggle_markup_into_the_table():
 def test_the_closing_line_counts_and_says_what_the_gate_took():
     assert terminal.closing_line(MANY, 1.4, 3.2) == (
         "energy: 2 compared (1 ok, 1 regressed), 1 inconclusive, 1 unmeasured;"
-        " the gate took 3.20 J and 1.40 s"
+        " the gate itself, warm-up included, took 3.20 J and 1.40 s"
     )
     assert terminal.closing_markup(MANY)["red"]
     assert terminal.closing_markup(MANY[:1]) == {"green": True}
@@ -257,7 +257,7 @@ def test_the_report_stands_between_its_own_lines(project):
             "m *2.00 J *0.000556 kWh *new*",
             "carbon: 475 g/kWh (world average, 2018); source: *",
             "gpu:0: counter (NVML)",
-            "energy: nothing was compared, 2 new, 1 unmeasured; the gate took *",
+            "energy: nothing was compared, 2 new, 1 unmeasured; the gate itself, warm-up *",
         ]
     )
 

@@ -51,7 +51,16 @@ def stored(*joules, domains=(CPU,), blocks=20, subject=SUBJECT, meters=("rapl",)
         meters,
         domains,
         tuple(
-            Session("2026-01-01T00:00:00Z", None, j, {domains[0].name: j}, (j,) * blocks, 0.1, None)
+            Session(
+                "2026-01-01T00:00:00Z",
+                subject.n,
+                None,
+                j,
+                {domains[0].name: j},
+                (j,) * blocks,
+                0.1,
+                None,
+            )
             for j in joules
         ),
     )
@@ -96,8 +105,8 @@ def test_a_wide_spread_between_sessions_widens_the_limit():
 def test_between_tolerance_and_widened_limit_nothing_can_be_said():
     decision = judge(measured(2.2), stored(1.8, 1.9, 2.0, 2.1, 2.2))
     assert decision.status is Status.INCONCLUSIVE
-    assert "spread so far that 22.2 % would pass" in decision.reason
-    assert "store more sessions" in decision.remedy
+    assert "the stored sessions differ so far that 22.2 % would pass" in decision.reason
+    assert "store 5 sessions or more" in decision.remedy
 
 
 def test_beyond_the_widened_limit_it_is_regressed():
@@ -123,6 +132,58 @@ def test_samples_of_different_length_are_not_taken_for_noise():
     decision = judge(measured(2.2, wobble=0.3), replace(baseline, sessions=sessions))
     assert decision.status is Status.REGRESSED
     assert decision.high - decision.low < 0.01
+
+
+def test_one_block_far_off_widens_the_interval_instead_of_turning_the_test_red():
+    calm = measured(1.0)
+    hiccup = replace(calm.blocks[7], joules=(15.0,))
+    spoiled = replace(calm, blocks=(*calm.blocks[:7], hiccup, *calm.blocks[8:]))
+    decision = judge(spoiled, stored(1.0, 1.0, 1.0, 1.0, 1.0))
+    assert decision.change == pytest.approx(0.1)
+    assert decision.status is Status.INCONCLUSIVE
+
+
+def test_blocks_that_are_cut_differently_are_not_set_against_each_other():
+    # A region entered a hundred times, its first four entries cold; now ten times of ten.
+    cold = (3.0,) * 4 + (1.0,) * 96
+    baseline = stored(1.08)
+    sessions = tuple(replace(s, blocks=cold) for s in baseline.sessions)
+    decision = judge(measured(1.08, blocks=10), replace(baseline, sessions=sessions))
+    assert decision.change == pytest.approx(0.0)
+
+
+def test_blocks_of_no_energy_at_its_beginning_crash_nothing():
+    baseline = stored(2.0, blocks=5)
+    early = replace(baseline.sessions[0], done=25)
+    blocks = tuple(
+        replace(b, joules=(0.0,)) if i < 10 else b for i, b in enumerate(measured(2.0).blocks)
+    )
+    decision = judge(replace(measured(2.0), blocks=blocks), replace(baseline, sessions=(early,)))
+    assert decision.change == pytest.approx(-0.5)
+
+
+def test_few_sessions_of_an_estimate_are_judged_by_what_is_known_of_estimates():
+    baseline = stored(2.0, domains=(ESTIMATE,))
+    decision = judge(measured(2.3, domains=(ESTIMATE,)), baseline)
+    assert decision.limit == pytest.approx(0.24)
+    assert decision.status is Status.INCONCLUSIVE
+    assert "store 5 sessions or more" in decision.remedy
+    assert judge(measured(2.6, domains=(ESTIMATE,)), baseline).status is Status.REGRESSED
+    many = stored(*[2.0] * 5, domains=(ESTIMATE,))
+    assert judge(measured(2.3, domains=(ESTIMATE,)), many).status is Status.REGRESSED
+
+
+def test_a_tiny_window_of_an_estimate_turns_nothing_red():
+    baseline = stored(*[2.0] * 5, domains=(ESTIMATE,))
+    decision = judge(measured(4.0, domains=(ESTIMATE,), seconds=0.01), baseline)
+    assert decision.status is Status.INCONCLUSIVE
+    assert decision.reason == "a window of 10.0 ms is too short for an estimate"
+    assert decision.remedy == "perform more inferences: n=500 would do"
+    assert judge(measured(2.02, domains=(ESTIMATE,), seconds=0.01), baseline).status is Status.OK
+
+
+def test_a_tolerance_of_nothing_passes_the_very_same_figure():
+    assert judge(measured(1 / 3), stored(0.333333), verdict.Rule(0.0)).status is Status.OK
 
 
 def test_no_baseline_is_new_and_can_be_stored():

@@ -6,6 +6,9 @@ said is read in `options`, once a test is metered.
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
 MARKER = (
@@ -132,6 +135,20 @@ def any_given(config: pytest.Config) -> bool:
     return any(config.getoption(dest, default=None) is not None for dest in dests)
 
 
+def nodeid_from_here(config: pytest.Config, nodeid: str) -> str:
+    """A node id with its path from the current folder, as it has to be typed there."""
+    here = config.invocation_params.dir
+    if here == config.rootpath:
+        return nodeid
+    path, colons, rest = nodeid.partition("::")
+    return Path(os.path.relpath(config.rootpath / path, here)).as_posix() + colons + rest
+
+
+def wants_file(config: pytest.Config) -> bool:
+    """Whether a report as a file was asked for."""
+    return bool(config.getoption("energy_json", default=None) or config.getini("energy_json"))
+
+
 def flag(config: pytest.Config, name: str) -> bool:
     """A flag, from the command line or else the ini file."""
     given = config.getoption(f"energy_{name}", default=None)
@@ -140,9 +157,13 @@ def flag(config: pytest.Config, name: str) -> bool:
 
 def is_metered(item: pytest.Item) -> bool:
     """Whether a test carries the marker or asks for the fixture."""
-    return "energy" in getattr(item, "fixturenames", ()) or (
-        item.get_closest_marker("inference") is not None
-    )
+    if "energy" in getattr(item, "fixturenames", ()):
+        # A project may have a fixture of this name of its own.
+        info = getattr(item, "_fixtureinfo", None)
+        definitions = info.name2fixturedefs.get("energy") if info is not None else None
+        if not definitions or definitions[-1].func.__module__ == "pytest_energy.plugin":
+            return True
+    return item.get_closest_marker("inference") is not None
 
 
 def is_xdist_worker(config: pytest.Config) -> bool:
@@ -152,7 +173,10 @@ def is_xdist_worker(config: pytest.Config) -> bool:
 
 def is_xdist_controller(config: pytest.Config) -> bool:
     """Whether this process hands its tests to pytest-xdist's workers."""
-    return config.getoption("dist", default="no") != "no" and not is_xdist_worker(config)
+    # With --collect-only pytest-xdist leaves the collection to this process.
+    collects = bool(config.getoption("collectonly", default=False))
+    hands_out = config.getoption("dist", default="no") != "no"
+    return hands_out and not collects and not is_xdist_worker(config)
 
 
 def workers(config: pytest.Config) -> int:

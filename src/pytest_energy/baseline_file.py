@@ -22,6 +22,9 @@ from pytest_energy.units import kwh
 SCHEMA = 1
 """Version of the file format."""
 
+MOST_N = 10**15
+"""More inferences than any test performs."""
+
 MOST_JOULES = 1e12
 """More per unit than any computation takes (278 MWh): such a figure is a slip of the pen."""
 
@@ -133,6 +136,7 @@ def _entry_record(entry: Baseline, carbon: Carbon) -> dict[str, Any]:
         "sessions": [
             {
                 "date": session.date,
+                "done": session.done,
                 "commit": session.commit,
                 "joules_per_unit": session.joules_per_unit,
                 "domains": dict(session.domains),
@@ -167,6 +171,8 @@ def read_file(path: Path) -> BaselineFile:
         raise BaselineError(path, f"{error.msg}; {_LEFT}", error.lineno) from error
     except RecursionError as error:
         raise BaselineError(path, f"nested too deeply; {_LEFT}", 1) from error
+    except ValueError as error:  # a number of thousands of digits
+        raise BaselineError(path, f"{error}; {_LEFT}") from error
     return BaselineFile(record, _Reader(path, text).file(record))
 
 
@@ -190,16 +196,23 @@ class _Reader:
             self.fail(where, f"{name!r} is missing")
         return record[name]
 
+    def whole(self, record: object, where: tuple[str | int, ...], name: str) -> int:
+        value = self.member(record, where, name)
+        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MOST_N:
+            problem = f"expected a whole number of 1 or more, found {_shown(value)}"
+            self.fail((*where, name), problem)
+        return value
+
     def number(self, record: object, where: tuple[str | int, ...], name: str) -> float:
         return self.figure(self.member(record, where, name), (*where, name))
 
     def figure(self, value: object, where: tuple[str | int, ...], zero: bool = False) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float):
             self.fail(where, f"expected a number, found {_shown(value)}")
-        if not math.isfinite(value) or value < 0 or (value == 0 and not zero):
+        if value < 0 or (value == 0 and not zero):
             self.fail(where, f"expected a number above 0, found {_shown(value)}")
         if value > MOST_JOULES:
-            self.fail(where, f"{value:g} is more than any inference takes")
+            self.fail(where, f"{_shown(value)} is more than any inference takes")
         return float(value)
 
     def text(self, record: object, where: tuple[str | int, ...], name: str) -> str:
@@ -223,6 +236,7 @@ class _Reader:
         return value
 
     def file(self, record: object) -> dict[str, Baseline]:
+        self.finite(record, ())
         schema = self.member(record, (), "schema")
         if schema != SCHEMA or isinstance(schema, bool):
             newer = isinstance(schema, int | float) and schema > SCHEMA
@@ -235,9 +249,6 @@ class _Reader:
         }
 
     def entry(self, entry: object, where: tuple[str | int, ...], task: str, model: str) -> Baseline:
-        n = self.member(entry, where, "n")
-        if isinstance(n, bool) or not isinstance(n, int) or n < 1:
-            self.fail((*where, "n"), f"expected a whole number of 1 or more, found {_shown(n)}")
         subject = Subject(
             test=self.text(entry, where, "test"),
             region=self.text(entry, where, "region"),
@@ -246,7 +257,7 @@ class _Reader:
             dataset=self.text(entry, where, "dataset"),
             role=self.text(entry, where, "role"),
             unit=self.text(entry, where, "unit"),
-            n=n,
+            n=self.whole(entry, where, "n"),
         )
         if subject.key != where[-1]:
             self.fail(where, f"entry {where[-1]!r} is of test {subject.key!r}")
@@ -270,6 +281,17 @@ class _Reader:
             ),
             sessions=sessions,
         )
+
+    def finite(self, value: object, where: tuple[str | int, ...]) -> None:
+        """Refuse NaN and infinity wherever they stand: such a file could not be written again."""
+        if isinstance(value, float) and not math.isfinite(value):
+            self.fail(where, f"expected a number above 0, found {_shown(value)}")
+        if isinstance(value, dict):
+            for name, member in value.items():
+                self.finite(member, (*where, name))
+        if isinstance(value, list):
+            for index, member in enumerate(value):
+                self.finite(member, (*where, index))
 
     def domain(self, domain: object, where: tuple[str | int, ...], name: str) -> Domain:
         method = self.text(domain, where, "method")
@@ -296,6 +318,7 @@ class _Reader:
         share = self.member(session, where, "others_share")
         return Session(
             date=date,
+            done=self.whole(session, where, "done"),
             commit=commit,
             joules_per_unit=self.number(session, where, "joules_per_unit"),
             domains={

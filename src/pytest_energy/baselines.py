@@ -43,8 +43,11 @@ def file_name(name: str) -> str:
         return name
     readable = re.sub(r"[^\w.-]+", "-", unicodedata.normalize("NFC", name)).strip("-.")
     # 80 bytes, not characters: file systems count bytes.
-    readable = readable.encode()[:80].decode(errors="ignore")
-    return f"{readable}~{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    readable = readable.encode(errors="ignore")[:80].decode(errors="ignore")
+    if _WINDOWS_DEVICES.fullmatch(readable.lower()):
+        readable = f"_{readable}"
+    digest = hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:8]
+    return f"{readable}~{digest}"
 
 
 def session_of(measurement: Measurement, date: datetime, commit: str | None) -> Session:
@@ -57,6 +60,7 @@ def session_of(measurement: Measurement, date: datetime, commit: str | None) -> 
     """
     return Session(
         date=date.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        done=measurement.done,
         commit=commit,
         joules_per_unit=stable(measurement.joules_per_unit),
         domains={
@@ -126,7 +130,9 @@ class BaselineStore:
             path = self.path(subject, folder.name)
             if folder.name != self.machine.slug and path.is_file():
                 try:
-                    entries = self._read.setdefault(path, read_file(path).entries)
+                    if path not in self._read:
+                        self._read[path] = read_file(path).entries
+                    entries = self._read[path]
                 except BaselineError:
                     continue  # not the file that this run depends on
                 if subject.key in entries:
@@ -166,12 +172,13 @@ class BaselineStore:
         return before
 
 
-def prune(folder: Path, gone: Callable[[Subject], bool]) -> list[str]:
-    """Delete the entries of tests that are gone, on every machine class.
+def prune(folder: Path, gone: Callable[[str, Subject], bool]) -> list[str]:
+    """Delete the entries of tests that are gone.
 
     Args:
         folder: `baselines/`.
-        gone: whether an entry's test was collected once and is not any more.
+        gone: whether an entry is of a test that is not there any more, from the machine class
+            and the entry's subject.
 
     Returns:
         What was deleted, as `file: entry`.
@@ -183,7 +190,11 @@ def prune(folder: Path, gone: Callable[[Subject], bool]) -> list[str]:
     for path in sorted(folder.glob("*/*/*.json")):
         with writing(folder, path):
             file = read_file(path)
-            keys = [key for key, entry in file.entries.items() if gone(entry.subject)]
+            keys = [
+                key
+                for key, entry in file.entries.items()
+                if gone(path.parent.parent.name, entry.subject)
+            ]
             for key in keys:
                 file.drop(key)
             if keys and file.entries:
@@ -216,6 +227,8 @@ def writing(folder: Path, path: Path) -> Iterator[None]:
         ) from error
     except OSError as error:
         raise BaselineError(path, f"{error.strerror or error}; nothing was written") from error
+    except ValueError as error:  # a name that cannot be written as UTF-8
+        raise BaselineError(path, f"{error}; nothing was written") from error
 
 
 def replace_file(path: Path, text: str) -> None:

@@ -6,7 +6,7 @@ import inspect
 import math
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -44,6 +44,9 @@ class _Loop:
     finished: bool = False
     reason: str = ""
     counts_warmup: bool = True
+    warming: bool = False
+    block: int = 0
+    generator: Generator[Any, None, None] | None = None
 
 
 @dataclass(slots=True)
@@ -52,6 +55,8 @@ class _Region:
 
     window: Window
     n: int = 0
+    pending: int = 0
+    block: int = 0
     reason: str = ""
     open: bool = False
 
@@ -145,13 +150,14 @@ class Energy:
         Raises:
             pytest.UsageError: it was used before in this test.
         """
+        __tracebackhide__ = True
         return self._each(samples)
 
     def run(self, fn: Callable[[S], T], samples: Iterable[S]) -> list[T]:
         """The loop of `each` around a plain callable.
 
         Args:
-            fn: performs one inference.
+            fn: performs one inference; it is called for the warm-up as well.
             samples: as for `each`.
 
         Returns:
@@ -160,6 +166,7 @@ class Energy:
         Raises:
             pytest.UsageError: `fn` is a coroutine function; its calls would only create coroutines.
         """
+        __tracebackhide__ = True
         if inspect.iscoroutinefunction(fn):
             raise _async_error()
         outputs: list[T] = []
@@ -183,8 +190,9 @@ class Energy:
         """Meter a named region, with a baseline of its own.
 
         Args:
-            name: of the region. Entered several times in one test, its entries add up.
-            n: inferences that the region performs; the divisor.
+            name: of the region. Entered several times in one test, its entries add up; inside
+                `each` they make blocks where the loop's blocks are, and the warm-up stays out.
+            n: inferences that the region performs; the divisor, whatever the marker's unit.
 
         Raises:
             pytest.UsageError: no name, an `n` below 1, or the region is open already.
@@ -195,7 +203,8 @@ class Energy:
             raise pytest.UsageError(
                 f"energy.measure({name!r}): n: expected a whole number of 1 or more, found {n!r}"
             )
-        if self._session is None:
+        loop = self._loop
+        if self._session is None or (loop is not None and loop.warming):
             yield
             return
         region = self._regions.setdefault(name, _Region(Window(self._session.meters)))
@@ -203,6 +212,9 @@ class Energy:
             raise pytest.UsageError(
                 f"energy.measure({name!r}) is open already: regions cannot nest in themselves"
             )
+        if loop is not None and region.block != loop.block:
+            region.window.end_block(region.pending)
+            region.pending, region.block = 0, loop.block
         region.open = True
         region.window.open()
         try:
@@ -211,10 +223,12 @@ class Energy:
             region.reason = f"the region raised {type(error).__name__}"
             raise
         finally:
-            region.window.close(n)
+            region.window.pause()
+            region.window.look_around()
+            region.pending += n
             region.n += n
             region.open = False
-        self._last = lambda: region.window.measurement()
+        self._last = lambda: region.window.measurement(pending=region.pending)
 
     def record(self, **quantities: float) -> None:
         """Say what the energy bought: `energy.record(accuracy=0.91, tokens=5120)`.
@@ -225,10 +239,11 @@ class Energy:
         Raises:
             pytest.UsageError: not a finite number.
         """
+        __tracebackhide__ = True
         for name, value in quantities.items():
             try:
                 number = float(value)
-            except (TypeError, ValueError):
+            except (OverflowError, TypeError, ValueError):
                 number = math.nan
             if not math.isfinite(number):
                 raise pytest.UsageError(
@@ -259,27 +274,41 @@ class Energy:
             return []
         rule = self._session.rule(self._inference)
         results = []
+        n = self._inference.n or 0
         loop = self._loop
         if loop is not None:
+            if loop.generator is not None:
+                loop.generator.close()  # a reference may have kept it waiting
             reason = loop.reason or self._left(loop, interrupted)
             results.append(self._judge("", loop.n, loop.window, reason, rule))
-        elif not self._regions:
-            if self._body is None:
-                reason = interrupted or (
-                    "the test asked for energy and metered nothing: loop over energy.each(samples),"
-                    " or add @pytest.mark.inference(n=…)"
-                )
-                results.append(self._judge("", self._inference.n or 0, None, reason, rule))
-            else:
-                results.append(
-                    self._judge("", self._inference.n or 0, self._body, interrupted, rule)
-                )
+        elif self._body is not None:
+            results.append(self._judge("", n, self._body, interrupted, rule))
+        elif not self._regions or rule.budget_joules is not None:
+            reason = interrupted or (
+                "the test asked for energy and metered nothing: loop over energy.each(samples),"
+                " or add @pytest.mark.inference(n=…)"
+                if not self._regions
+                else "the budget is for the whole body: give the marker n"
+            )
+            results.append(self._judge("", n, None, reason, rule))
+        # A budget is per unit of the whole; a region's divisor is its own.
+        rule = replace(rule, budget_joules=None, budget_text="")
         for name, region in self._regions.items():
             reason = region.reason or interrupted
-            results.append(self._judge(name, region.n, region.window, reason, rule))
+            if region.open and not reason:
+                reason = "the region was entered and never left"
+            results.append(self._judge(name, self._whole(region), region.window, reason, rule))
         return results
 
+    def _whole(self, region: _Region) -> int:
+        """What the region would have performed if the loop around it had not ended early."""
+        loop = self._loop
+        if loop is None or not loop.finished or not 0 < loop.yielded < loop.n:
+            return region.n
+        return round(region.n * loop.n / loop.yielded)
+
     def _each(self, samples: Iterable[S]) -> Generator[S, None, None]:
+        __tracebackhide__ = True
         if self._loop is not None:
             raise pytest.UsageError(
                 "energy.each or energy.run was used twice in one test: give the second loop a name"
@@ -288,7 +317,8 @@ class Energy:
         kept, n = _Samples.of(samples, self._inference.n)
         window = None if self._session is None else Window(self._session.meters)
         self._loop = _Loop(n, window)
-        return self._yield(kept, self._loop)
+        self._loop.generator = self._yield(kept, self._loop)
+        return self._loop.generator
 
     def _yield(self, samples: _Samples, loop: _Loop) -> Generator[Any, None, None]:
         if loop.window is None or self._session is None:  # --energy-off
@@ -299,10 +329,12 @@ class Energy:
             return
         warmup = self._inference.warmup
         warmup = default_warmup(loop.n) if warmup is None else warmup
+        loop.warming = True
         with self._session.cost.counting(self._session.meters):
             for sample in islice(samples.cycle(), warmup if loop.n else 0):
                 self._count += 1
                 yield sample
+        loop.warming = False
         sizes = block_sizes(loop.n) if loop.n else ()
         self._last = lambda: self._measured(loop.window)
         if self._live is not None:
@@ -328,6 +360,7 @@ class Energy:
         end = 0
         for i, size in enumerate(sizes):
             end += size
+            loop.block = i
             for sample in islice(samples, size):
                 loop.yielded += 1
                 self._count += 1
@@ -405,7 +438,7 @@ class Energy:
             model=self._model,
             dataset=inference.dataset,
             role=inference.role,
-            unit=inference.unit,
+            unit="inference" if region else inference.unit,
             n=n,
         )
         measurement = None
@@ -413,12 +446,16 @@ class Energy:
             if window.lost:
                 reason = f"the meter was lost: {window.lost}"
             elif region:
-                measurement = window.measurement(recorded=self._recorded)
+                pending = self._regions[region].pending
+                measurement = window.measurement(recorded=self._recorded, pending=pending)
             else:
                 measurement = self._measured(window)
                 if measurement is None:
                     unit = inference.unit
-                    reason = f"unit is {unit!r}, but energy.record({unit}s=…) recorded none"
+                    reason = (
+                        f"unit is {unit!r}, and energy.record({unit}s=…) recorded none or 0:"
+                        " call it in the test"
+                    )
         if measurement is not None:
             self._last = lambda: measurement
         return self._session.judge(subject, measurement, reason, rule)

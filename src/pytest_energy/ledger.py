@@ -58,6 +58,8 @@ class Ledger:
     """Results by test, in the order in which they came."""
 
     tests: dict[str, _Test] = field(default_factory=dict)
+    failed: set[str] = field(default_factory=set)
+    """Tests of which a part has failed: a subtest, before the test itself is reported."""
     stored: dict[str, str] = field(default_factory=dict)
     """What `--energy-update` did, by the subject's key."""
     problems: list[str] = field(default_factory=list)
@@ -71,14 +73,15 @@ class Ledger:
         """Take in one of pytest's reports; a rerun replaces what was there."""
         found: dict[str, Any] | None = getattr(report, "energy", None)
         if found is not None:
-            self.tests[report.nodeid] = _Test(
-                [from_record(record) for record in found["results"]],
-                found["tolerance"],
-                _outcome(report),
-                *found["cost"],
-            )
-        elif report.failed and report.nodeid in self.tests:  # its teardown
-            self.tests[report.nodeid].outcome = "error"
+            outcome = "failed" if report.nodeid in self.failed else _outcome(report)
+            results = [from_record(record) for record in found["results"]]
+            self.tests[report.nodeid] = _Test(results, found["tolerance"], outcome, *found["cost"])
+        elif report.failed:
+            self.failed.add(report.nodeid)
+            if report.nodeid in self.tests:
+                self.tests[report.nodeid].outcome = (
+                    "error" if report.when == "teardown" else "failed"
+                )
 
     @property
     def results(self) -> list[Result]:
@@ -116,10 +119,12 @@ class Ledger:
         for test in self.tests.values():
             for result in test.results:
                 why_not = _why_not_stored(result, test.outcome)
+                if result.verdict.status is Status.INCOMPARABLE and not result.verdict.storable:
+                    why_not = "its baseline file is broken"
+                    self.problems.append(f"{result.subject.key}: not stored: {why_not}")
+                    continue
                 if why_not or result.measurement is None:
                     self.stored[result.subject.key] = f"not stored: {why_not}"
-                    if result.verdict.status is Status.INCOMPARABLE:  # its file is broken
-                        self.problems.append(f"not stored: {result.subject.key}: see above")
                     continue
                 measurement, subject = result.measurement, result.subject
                 addition = Addition(
@@ -135,8 +140,6 @@ class Ledger:
             except BaselineError as error:
                 names = ", ".join(result.subject.key for result, _ in pairs)
                 self.problems.append(f"not stored: {names}: {error}")
-                for result, _ in pairs:
-                    self.stored[result.subject.key] = "not stored: see below"
                 continue
             for (result, addition), old in zip(pairs, before, strict=True):
                 self.stored[result.subject.key] = _what_happened(result, addition, old)
@@ -182,18 +185,41 @@ def _what_happened(result: Result, addition: Addition, old: Baseline | None) -> 
     return f"replaced (was {was}, {format_change(compared.change)})"
 
 
+WHOLE = frozenset({0, 1})
+"""Exit statuses of a session that ran to its end: all passed, or some failed."""
+
+
+def settle(ledger: Ledger, session: EnergySession, exitstatus: int, root: Path) -> None:
+    """At the end of the session: store what `--energy-update` asks for.
+
+    Args:
+        ledger: what the tests reported; problems go there.
+        session: whose settings and baselines.
+        exitstatus: pytest's; a session that did not run to its end stores nothing.
+        root: the project's folder.
+    """
+    with session.cost.counting(session.meters):
+        if session.settings.update and exitstatus not in WHOLE:
+            ledger.problems.append("the session was interrupted: nothing was stored")
+        elif session.settings.update:
+            ledger.store(session, root)
+    ledger.spend(session.cost.take())
+
+
 @dataclass(frozen=True, slots=True)
 class Collected:
     """What pytest has collected, for telling which stored tests are gone.
 
     Args:
         root: pytest's rootdir, which node ids are relative to.
+        machine: this machine's class.
         places: the files and folders that were collected.
         modules: node ids of the modules that were collected without an error.
         tests: node ids of the tests, deselected ones included.
     """
 
     root: Path
+    machine: str
     places: tuple[Path, ...]
     modules: frozenset[str]
     tests: frozenset[str]
@@ -201,13 +227,25 @@ class Collected:
     @classmethod
     def of(cls, config: pytest.Config, modules: Iterable[str], tests: frozenset[str]) -> Collected:
         """What a session collected, from its arguments and its collection reports."""
-        places = tuple((config.invocation_params.dir / place).resolve() for place in config.args)
-        return cls(config.rootpath, places, frozenset(modules), tests)
+        from pytest_energy.machine import read_machine
+        from pytest_energy.meters.nvml import boards
 
-    def is_gone(self, subject: Subject) -> bool:
-        """Whether a stored test is not there, though its module was collected or is deleted."""
+        places = tuple((config.invocation_params.dir / place).resolve() for place in config.args)
+        machine = read_machine(boards()).slug
+        return cls(config.rootpath, machine, places, frozenset(modules), tests)
+
+    def is_gone(self, machine: str, subject: Subject) -> bool:
+        """Whether a stored test is not there, though its module was collected or is deleted.
+
+        On another machine class a test may have parameters that this one lacks (a GPU, say): its
+        entries are gone when the function is.
+        """
         if subject.test in self.tests:
             return False
+        if machine != self.machine:
+            functions = {test.partition("[")[0] for test in self.tests}
+            if subject.test.partition("[")[0] in functions:
+                return False
         module = subject.test.partition("::")[0]
         if module in self.modules:
             return True

@@ -135,6 +135,12 @@ class Subject:
         """The entry's name in a baseline file: the test, and `#` before a region."""
         return f"{self.test}#{self.region}" if self.region else self.test
 
+    @property
+    def short_name(self) -> str:
+        """The test's own name, with its parameters and the region."""
+        path, bracket, parameters = self.key.partition("[")
+        return path.rpartition("::")[2] + bracket + parameters
+
 
 @dataclass(frozen=True)
 class Measurement:
@@ -219,6 +225,7 @@ class Session:
 
     Args:
         date: ISO 8601, UTC.
+        done: metered inferences: fewer than the entry's n after an early stop.
         commit: the revision it was measured at, `+` after it when files had changed; or None.
         joules_per_unit: gated joules per unit.
         domains: joules per unit by domain name.
@@ -228,6 +235,7 @@ class Session:
     """
 
     date: str
+    done: int
     commit: str | None
     joules_per_unit: float
     domains: Mapping[str, float]
@@ -263,7 +271,8 @@ class Verdict:
         remedy: what to do about it, in words.
         change: measured over baseline, less one.
         low, high: its 95 % interval; None when one block was all there was.
-        limit: the change that was allowed.
+        limit: the change that was allowed: the tolerance, or more where sessions differ by more.
+        tolerance: what the test asked for.
         baseline_joules: the median of the stored sessions, joules per unit.
         baseline_low, baseline_high: their smallest and largest.
         sessions: how many were stored.
@@ -279,6 +288,7 @@ class Verdict:
     low: float | None = None
     high: float | None = None
     limit: float | None = None
+    tolerance: float | None = None
     baseline_joules: float | None = None
     baseline_low: float | None = None
     baseline_high: float | None = None

@@ -49,16 +49,27 @@ def pytest_configure(config: pytest.Config) -> None:
     if arguments.flag(config, "prune"):
         config.pluginmanager.register(Pruner(config), "energy-pruner")
     if arguments.is_xdist_controller(config) and not arguments.flag(config, "off"):
-        config.pluginmanager.register(Reporter(config), REPORTER)
+        _report(config)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+def pytest_report_header(config: pytest.Config) -> str | None:
+    return (
+        "energy: off (--energy-off): nothing is metered" if arguments.flag(config, "off") else None
+    )
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> Generator[None, None, None]:
+    yield  # other plugins and conftests add markers first
+    collect_only = config.option.collectonly
     marked = [item for item in items if arguments.is_metered(item)]
     if not marked:
         # Who asked for a file gets one, though it says that nothing was metered.
-        if config.getoption("energy_json") and not config.pluginmanager.has_plugin(REPORTER):
-            config.pluginmanager.register(Reporter(config), REPORTER)
+        wanted = arguments.wants_file(config) and not collect_only
+        if wanted and not arguments.flag(config, "off"):
+            _report(config)
         return
     from pytest_energy import options
 
@@ -67,11 +78,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     # there each wrong test fails in its own setup.
     if problems and not arguments.is_xdist_worker(config):
         raise pytest.UsageError(*problems.values())
-    if problems or not _settings(config).off:
+    if not collect_only and (problems or not _settings(config).off):
         gate = config.stash[_gate_key] = Gate(config, metered, problems)
         config.pluginmanager.register(gate, "energy-gate")
-        if not arguments.is_xdist_worker(config):
-            config.pluginmanager.register(Reporter(config), REPORTER)
+        _report(config)
 
 
 @pytest.fixture
@@ -98,7 +108,9 @@ def energy_results(request: pytest.FixtureRequest) -> Results:
     from pytest_energy.results import Results
 
     gate = request.config.stash.get(_gate_key, None)
-    return Results(gate.session.results.values if gate is not None else tuple)
+    if gate is None:
+        return Results(tuple, off=_settings(request.config).off)
+    return Results(gate.session.results.values)
 
 
 class Gate:
@@ -128,8 +140,6 @@ class Gate:
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         from pytest_energy.report.live import live_line
 
-        if session.config.option.collectonly or self._metered.keys().isdisjoint(session.items):
-            return
         if arguments.is_xdist_worker(session.config):
             return  # opened in the first test's setup, where an error can be shown
         self._session = self.session
@@ -164,7 +174,7 @@ class Gate:
         energy.open_body(marked=item.get_closest_marker("inference") is not None)
         try:
             outcome = yield
-        except (KeyboardInterrupt, SystemExit, pytest.exit.Exception):
+        except (KeyboardInterrupt, pytest.exit.Exception):
             raise
         except BaseException as error:  # pytest's own skip, xfail and fail are no Exceptions
             self._conclude(item, energy, _why_interrupted(error))
@@ -200,12 +210,15 @@ class Gate:
         session = self.session
         with session.cost.counting(session.meters):
             results = energy.conclude(interrupted)
-        for result in results:
-            item.user_properties += junit.properties(result, session.carbon)
+        # A rerun's properties replace those of the run before.
+        kept = [(name, value) for name, value in item.user_properties if name[:7] != "energy."]
+        added = [pair for result in results for pair in junit.properties(result, session.carbon)]
+        item.user_properties[:] = [*kept, *added]
         rule = session.rule(self._metered[item])
         item.stash[_payload_key] = ledger.payload(results, rule, session.cost.take())
+        test = arguments.nodeid_from_here(self._config, item.nodeid)
         return "\n\n".join(
-            terminal.failure_message(result, session.carbon)
+            terminal.failure_message(result, session.carbon, test)
             for result in results
             if session.fails(result.verdict)
         )
@@ -215,47 +228,59 @@ class Reporter:
     """Gathers what the tests report, stores it, and shows it."""
 
     def __init__(self, config: pytest.Config) -> None:
-        from pytest_energy.ledger import Ledger
-
         self._config = config
-        self._settings = _settings(config)
-        self._ledger: Ledger = Ledger()
+        self._ledger: Ledger | None = None
+        self._session: EnergySession | None = None
+        self._error = ""
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        self._ledger.add(report)
+        # With pytest-xdist this process may never see a metered test.
+        if self._ledger is None and not (report.failed or hasattr(report, "energy")):
+            return
+        self._gathered().add(report)
 
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        from pytest_energy import ledger
         from pytest_energy.report import json
 
-        if not self._ledger.tests and self._settings.json is None:
+        settings, gathered = _settings(session.config), self._gathered()
+        if not gathered.tests and settings.json is None:
             return
-        energy_session = self._energy_session()
-        with energy_session.cost.counting(energy_session.meters):
-            if self._settings.update and exitstatus == pytest.ExitCode.INTERRUPTED:
-                self._ledger.problems.append("the session was interrupted: nothing was stored")
-            elif self._settings.update:
-                self._ledger.store(energy_session, session.config.rootpath)
-        self._ledger.spend(energy_session.cost.take())
-        if self._settings.json is not None:
-            self._ledger.problems += json.write_report(
-                self._settings.json, self._ledger, energy_session, session.config.rootpath
-            )
-        if self._ledger.problems and exitstatus == pytest.ExitCode.OK:
+        try:
+            self._session = _gate(session.config).session
+        except pytest.UsageError as error:  # raised here it would swallow pytest's own summary
+            self._error = str(error)
+            return
+        root = session.config.rootpath
+        ledger.settle(gathered, self._session, exitstatus, root)
+        if settings.json is not None:
+            gathered.problems += json.write_report(settings.json, gathered, self._session, root)
+        if gathered.problems and exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         from pytest_energy.report import terminal
 
-        if self._ledger.tests:
-            terminal.write_summary(
-                terminalreporter, self._ledger, self._energy_session(), self._settings.report
+        config = terminalreporter.config
+        if self._error:
+            terminalreporter.write_line(f"energy: {self._error}", red=True)
+        elif self._session is not None:
+            if arguments.is_xdist_controller(config) and config.get_verbosity() >= 0:
+                for line in terminal.header(self._session, terminalreporter):
+                    terminalreporter.write_line(line)
+            full = _settings(config).report
+            terminal.write_summary(terminalreporter, self._gathered(), self._session, full)
+        elif _gate_key in config.stash:
+            terminalreporter.write_line(
+                "energy: nothing was compared: no metered test ran", red=True
             )
 
-    def _energy_session(self) -> EnergySession:
-        gate = self._config.stash.get(_gate_key, None)
-        if gate is None:
-            gate = self._config.stash[_gate_key] = Gate(self._config, {}, {})
-        return gate.session
+    def _gathered(self) -> Ledger:
+        from pytest_energy.ledger import Ledger
+
+        if self._ledger is None:
+            self._ledger = Ledger()
+        return self._ledger
 
 
 class Pruner:
@@ -268,12 +293,16 @@ class Pruner:
         self._settings = _settings(config)
         options.check_prune(config)
         self._modules: set[str] = set()
+        self._incomplete: set[str] = set()
         self._tests: frozenset[str] = frozenset()
         self._lines: list[str] = []
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        module = report.nodeid.partition("::")[0]
         if report.passed and "::" not in report.nodeid:
-            self._modules.add(report.nodeid)
+            self._modules.add(module)
+        elif not report.passed:  # the module itself, or a class in it
+            self._incomplete.add(module)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -288,7 +317,8 @@ class Pruner:
             pytest.ExitCode.NO_TESTS_COLLECTED,
         ):
             return
-        collected = ledger.Collected.of(session.config, self._modules, self._tests)
+        modules = self._modules - self._incomplete
+        collected = ledger.Collected.of(session.config, modules, self._tests)
         self._lines, failed = ledger.prune(self._settings.baselines, collected)
         if failed and exitstatus != pytest.ExitCode.TESTS_FAILED:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
@@ -296,6 +326,20 @@ class Pruner:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         for line in self._lines:
             terminalreporter.write_line(line)
+
+
+def _report(config: pytest.Config) -> None:
+    """Have results gathered in this process, unless it is a worker's or that is arranged."""
+    if arguments.is_xdist_worker(config) or config.pluginmanager.has_plugin(REPORTER):
+        return
+    config.pluginmanager.register(Reporter(config), REPORTER)
+
+
+def _gate(config: pytest.Config) -> Gate:
+    """This process's gate; with pytest-xdist the controller has one for the baselines alone."""
+    if _gate_key not in config.stash:
+        config.stash[_gate_key] = Gate(config, {}, {})
+    return config.stash[_gate_key]
 
 
 def _settings(config: pytest.Config) -> options.Settings:
@@ -309,10 +353,15 @@ def _settings(config: pytest.Config) -> options.Settings:
 
 def _open_session(config: pytest.Config, settings: options.Settings) -> EnergySession:
     from pytest_energy.meters import builtin_sources
+    from pytest_energy.meters.base import MeterSource
     from pytest_energy.session import EnergySession
 
-    added = config.hook.pytest_energy_meters(config=config)
-    sources = [*builtin_sources(), *(source for sources in added for source in sources)]
+    try:
+        added = config.hook.pytest_energy_meters(config=config)
+        theirs = [[found] if isinstance(found, MeterSource) else found for found in added]
+        sources = [*builtin_sources(), *(source for found in theirs for source in found)]
+    except Exception as error:  # somebody else's hook: its defect is named, not pytest's internals
+        raise pytest.UsageError(f"pytest_energy_meters: {type(error).__name__}: {error}") from error
     try:
         return EnergySession(settings, sources, arguments.workers(config))
     except ValueError as error:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+import pytest
+
 from pytest_energy import verdict
-from pytest_energy.measurement import Measurement, Result, Subject
+from pytest_energy.measurement import Measurement, Result, Status, Subject
 
 
 class Results(Sequence[Result]):
@@ -14,10 +16,12 @@ class Results(Sequence[Result]):
 
     Args:
         source: gives the results so far, in the order in which their tests ran.
+        off: under `--energy-off`, where there will never be any.
     """
 
-    def __init__(self, source: Callable[[], Iterable[Result]]) -> None:
+    def __init__(self, source: Callable[[], Iterable[Result]], off: bool = False) -> None:
         self._source = source
+        self._off = off
 
     def where(self, **wanted: str) -> Results:
         """Those whose subject agrees.
@@ -28,34 +32,51 @@ class Results(Sequence[Result]):
         Raises:
             TypeError: another name.
         """
+        __tracebackhide__ = True
         for name in wanted:
             if name not in Subject.__slots__:
-                raise TypeError(f"where() knows {', '.join(Subject.__slots__)}, not {name!r}")
+                known = ", ".join(Subject.__slots__)
+                raise TypeError(f"where(): unknown name {name!r}; there are: {known}")
         found = tuple(
             result
             for result in self
             if all(getattr(result.subject, name) == value for name, value in wanted.items())
         )
-        return Results(lambda: found)
+        return Results(lambda: found, self._off)
 
     def ratio(self, over: Results) -> verdict.Ratio:
         """Energy per unit of these over that of others, with a 95 % interval.
 
-        Several on one side are put together as their geometric mean.
+        Several on one side are put together as their geometric mean. Under `--energy-off` the
+        test that asks is skipped.
 
         Raises:
             LookupError: nothing was measured on one of the sides; says what there is.
+            ValueError: the two are per different units.
         """
+        __tracebackhide__ = True
+        if self._off:
+            pytest.skip("--energy-off: there is nothing to compare")
+        units = {result.subject.unit for result in (*self, *over)}
+        if len(units) > 1:
+            raise ValueError(f"a ratio of energies per different units: {', '.join(sorted(units))}")
         for side, results in (("numerator", self), ("denominator", over)):
             if not results.measurements:
                 names = ", ".join(r.subject.key for r in results) or "no results"
-                raise LookupError(f"nothing was measured in the ratio's {side}: {names}")
+                raise LookupError(
+                    f"nothing was measured in the ratio's {side}: {names}; the tests that measure"
+                    " it must run before, in the same session (and the same pytest-xdist worker)"
+                )
         return verdict.ratio(self.measurements, over.measurements)
 
     @property
     def measurements(self) -> tuple[Measurement, ...]:
-        """The measurements alone, without what was not measured."""
-        return tuple(r.measurement for r in self if r.measurement is not None)
+        """The measurements alone, without what was not measured or not resolved."""
+        return tuple(
+            result.measurement
+            for result in self
+            if result.measurement is not None and result.verdict.status is not Status.UNRESOLVED
+        )
 
     def __getitem__(self, index: Any) -> Any:
         return tuple(self._source())[index]

@@ -13,7 +13,6 @@ from pytest_energy.baselines import BaselineStore
 from pytest_energy.machine import read_machine
 from pytest_energy.measurement import (
     Measurement,
-    Method,
     Result,
     Status,
     Subject,
@@ -35,10 +34,6 @@ FAILING_STRICT = FAILING | {
     Status.UNMEASURED,
 }
 """Verdicts that fail a test under `--energy-strict`."""
-
-
-SHARED = frozenset({Method.COUNTER, Method.SAMPLED})
-"""Methods that see the whole machine; CPU time is each process's own."""
 
 
 class Cost:
@@ -120,6 +115,8 @@ class EnergySession:
             joules = (
                 self.carbon.joules(budget.grams or 0.0) if budget.joules is None else budget.joules
             )
+            if joules == float("inf"):  # nothing is too much on a grid without carbon
+                joules = None
         return verdict.Rule(
             self.settings.tolerance if tolerance is None else tolerance,
             joules,
@@ -160,6 +157,8 @@ class EnergySession:
         """Whether a verdict fails its test. What `--energy-update` will store, it accepts."""
         if self.settings.update and decision.storable:
             return False
+        if decision.status is Status.NEW and decision.budget_joules is not None:
+            return False  # it was held against its budget
         return decision.status in (FAILING_STRICT if self.settings.strict else FAILING)
 
     def close(self) -> None:
@@ -168,7 +167,6 @@ class EnergySession:
 
 
 def _beside_others(measurement: Measurement, workers: int) -> Measurement:
-    if not any(measurement.domains[i].method in SHARED for i in measurement.gated):
-        return measurement
-    clause = f"{workers} pytest-xdist workers ran side by side, and a counter meters them all"
+    """A counter meters all workers, and an estimate rises when they contend for the CPU."""
+    clause = f"{workers} pytest-xdist workers ran side by side"
     return replace(measurement, disturbances=(*measurement.disturbances, clause))

@@ -104,7 +104,9 @@ def format_joules(joules: float) -> str:
     """`2.41` as `2.41 J`, `0.0041` as `4.10 mJ`, `12300` as `12.3 kJ`."""
     if joules == 0:
         return "0 J"
-    return _scaled(joules, "J", ((1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ")))
+    return _scaled(
+        joules, "J", ((1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"))
+    )
 
 
 def format_grams(grams: float) -> str:
@@ -113,7 +115,7 @@ def format_grams(grams: float) -> str:
         return "0 g"
     if 0.1 <= abs(grams) < 1:  # tenths of a gram are what 1,000 inferences often take
         return f"{significant(grams)} g"
-    return _scaled(grams, "g", ((1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ")))
+    return _scaled(grams, "g", ((1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n")))
 
 
 def format_seconds(seconds: float) -> str:
@@ -124,7 +126,7 @@ def format_seconds(seconds: float) -> str:
         return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
     if seconds == 0:
         return "0 s"
-    return _scaled(seconds, "s", ((1.0, ""), (1e-3, "m"), (1e-6, "µ")))
+    return _scaled(seconds, "s", ((1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n")))
 
 
 def format_change(fraction: float) -> str:

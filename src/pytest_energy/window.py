@@ -149,20 +149,26 @@ class Window:
         synchronise()
         self._add(self._read())
 
+    def end_block(self, n: int) -> None:
+        """After a `pause`: what was metered since the last block is one of `n` inferences."""
+        if self._partial is not None:
+            self._blocks.append((n, *self._partial))
+            self._partial = None
+
     def split(self, n: int) -> None:
         """End a block of `n` inferences and begin the next at the same reading."""
         synchronise()
         reading = self._read()
         self._add(reading)
-        self._end_block(n)
+        self.end_block(n)
         self._opened = reading
 
     def close(self, n: int) -> None:
         """End a block of `n` inferences and stop metering."""
         synchronise()
         self._add(self._read())
-        self._end_block(n)
-        self._look_around()
+        self.end_block(n)
+        self.look_around()
 
     @property
     def pausable(self) -> bool:
@@ -180,23 +186,30 @@ class Window:
         return sum(counts[i] for _, _, counts in self._blocks for i in gated) / 1e6
 
     def measurement(
-        self, units: float | None = None, recorded: Mapping[str, float] | None = None
+        self,
+        units: float | None = None,
+        recorded: Mapping[str, float] | None = None,
+        pending: int = 0,
     ) -> Measurement | None:
         """What was metered; None when nothing was, or when a meter was lost.
 
         Args:
             units: the divisor; the metered inferences when left out.
             recorded: what the energy bought.
+            pending: inferences since the last block, which count as one more.
         """
-        if self.lost or not self._blocks:
+        metered = list(self._blocks)
+        if pending and self._partial is not None:
+            metered.append((pending, *self._partial))
+        if self.lost or not metered:
             return None
-        done = self.done
+        done = sum(n for n, _, _ in metered)
         return Measurement(
             meters=self._meters.names,
             domains=self._meters.domains,
             blocks=tuple(
                 Block(n, seconds, tuple(count / 1e6 for count in counts))
-                for n, seconds, counts in self._blocks
+                for n, seconds, counts in metered
             ),
             done=done,
             units=done if units is None else units,
@@ -224,21 +237,23 @@ class Window:
                 self.lost = f"{_counter(domain)} went back by {-count / 1e6:.3g} J"
                 return
         seconds = reading.seconds - opened.seconds
+        if seconds > self._meters.longest_seconds:
+            self.lost = (
+                f"{seconds:.0f} s passed between two readings, and after"
+                f" {self._meters.longest_seconds:.0f} s a counter may have wrapped unseen;"
+                " energy.each reads it at every block"
+            )
+            return
         if self._partial is not None:
             seconds += self._partial[0]
             counts = tuple(a + b for a, b in zip(self._partial[1], counts, strict=True))
         self._partial = (seconds, counts)
 
-    def _end_block(self, n: int) -> None:
-        if self._partial is not None:
-            self._blocks.append((n, *self._partial))
-            self._partial = None
-
     def _own_cpu_ns(self) -> int:
         known = self._meters.own_cpu_ns()
         return process_tree_cpu_ns() if known is None else known
 
-    def _look_around(self) -> None:
+    def look_around(self) -> None:
         """The share that others used, from the first opening to now, whatever was metered of it."""
         if self._begun is None:
             return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from pytest_energy.measurement import Method
 from pytest_energy.meters.base import Meter, MeterSet, MeterSource, MeterUnavailableError
@@ -47,7 +47,7 @@ def open_meters(names: Iterable[str], sources: Iterable[MeterSource]) -> MeterSe
     silently replaced.
 
     Args:
-        names: `("auto",)` or names of sources.
+        names: `auto`, names of sources, or both.
         sources: built in and third-party ones; a later source replaces an earlier of its name.
 
     Raises:
@@ -56,39 +56,63 @@ def open_meters(names: Iterable[str], sources: Iterable[MeterSource]) -> MeterSe
     """
     by_name = {source.name: source for source in sources}
     wanted = list(dict.fromkeys(names))
-    if wanted != [AUTO]:
-        opened: list[Meter] = []
-        for name in wanted:
-            if name not in by_name:
-                raise ValueError(
-                    f"no meter named {name!r}; there are: {AUTO}, {', '.join(by_name)}"
-                )
-            try:
-                opened.append(by_name[name].open())
-            except MeterUnavailableError as error:
-                remedy = f"; {error.remedy}" if error.remedy else ""
-                raise ValueError(
-                    f"meter {name!r} is unavailable: {error.reason}{remedy}"
-                ) from error
-        return MeterSet(opened)
-
     taken: list[Meter] = []
+    note = ""
+    try:
+        if AUTO in wanted:
+            note = _take_automatic(by_name.values(), taken)
+        for name in wanted:
+            if name != AUTO and name not in {meter.name for meter in taken}:
+                taken.append(_open_named(name, by_name))
+        return MeterSet(taken, note)
+    except ValueError:
+        for meter in taken:
+            meter.close()
+        raise
+
+
+def _open_named(name: str, by_name: Mapping[str, MeterSource]) -> Meter:
+    if name not in by_name:
+        raise ValueError(f"no meter named {name!r}; there are: {AUTO}, {', '.join(by_name)}")
+    try:
+        return _open(by_name[name])
+    except MeterUnavailableError as error:
+        remedy = f"; {error.remedy}" if error.remedy else ""
+        raise ValueError(f"meter {name!r} is unavailable: {error.reason}{remedy}") from error
+
+
+def _open(source: MeterSource) -> Meter:
+    try:
+        return source.open()
+    except MeterUnavailableError:
+        raise
+    except Exception as error:  # somebody else's meter: a missing library, say
+        raise MeterUnavailableError(f"{type(error).__name__}: {error}") from error
+
+
+def _take_automatic(sources: Iterable[MeterSource], taken: list[Meter]) -> str:
+    """Open what `auto` takes; why something is estimated, or nothing."""
+    estimates: list[Meter] = []
     missing: list[tuple[str, str]] = []
-    for source in by_name.values():
+    for source in sources:
         if not source.automatic:
             continue
         try:
-            meter = source.open()
+            meter = _open(source)
         except MeterUnavailableError as error:
             remedy = f" ({error.remedy})" if error.remedy else ""
             missing.append((source.kind, f"{source.name}: {error.reason}{remedy}"))
             continue
-        seen = {domain.kind for other in taken for domain in other.domains}
         estimate = all(d.method in (Method.ESTIMATED, Method.CONSTANT) for d in meter.domains)
-        if estimate and seen & {domain.kind for domain in meter.domains}:
+        (estimates if estimate else taken).append(meter)
+    counted = {domain.kind for meter in taken for domain in meter.domains}
+    estimated = set()
+    for meter in estimates:
+        kinds = {domain.kind for domain in meter.domains}
+        if kinds & counted:
             meter.close()
-            continue
-        taken.append(meter)
-    estimated = {d.kind for m in taken for d in m.domains if d.method is Method.ESTIMATED}
+        else:
+            taken.append(meter)
+            estimated |= kinds
     reasons = [reason for kind, reason in missing if kind in estimated]
-    return MeterSet(taken, f"estimated, because {'; '.join(reasons)}" if reasons else "")
+    return f"estimated, because {'; '.join(reasons)}" if reasons else ""

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from math import inf
+from operator import index
 from time import perf_counter
 
 from pytest_energy.measurement import Domain, Method, Reading
@@ -52,6 +55,9 @@ class Meter(ABC):
 
     domains: tuple[Domain, ...]
     """What is counted; fixed for the meter's life."""
+
+    longest_seconds: float = inf
+    """How far apart two readings may lie before the hardware may have wrapped unseen."""
 
     own_cpu_ns: int | None = None
     """CPU nanoseconds of this process and its children at the last `read`, from a meter that reads
@@ -107,6 +113,7 @@ class MeterSet:
         self.names = tuple(meter.name for meter in self.meters)
         self.domains = tuple(domain for meter in self.meters for domain in meter.domains)
         self.note = note
+        self.longest_seconds = min((meter.longest_seconds for meter in meters), default=inf)
         owners: dict[str, str] = {}
         for meter in self.meters:
             for domain in meter.domains:
@@ -127,7 +134,7 @@ class MeterSet:
         counts: tuple[int, ...] = ()
         for meter in self.meters:
             try:
-                counts += meter.read()
+                counts += tuple(index(count) for count in meter.read())
             except MeterLostError as lost:
                 raise MeterLostError(f"{meter.name}: {lost}") from lost
             except Exception as error:  # somebody else's meter: its defect is not the test's
@@ -146,6 +153,7 @@ class MeterSet:
         return None
 
     def close(self) -> None:
-        """Close every meter."""
+        """Close every meter; one that fails to does not keep the others open."""
         for meter in self.meters:
-            meter.close()
+            with suppress(Exception):  # at the end of a session nobody can act on it
+                meter.close()

@@ -54,13 +54,28 @@ def _visible(pynvml: Any) -> list[tuple[int, Any]]:
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is None:
         return handles
-    chosen = []
-    for name in filter(None, map(str.strip, visible.split(","))):
-        for index, handle in handles:
-            uuid = _str(pynvml.nvmlDeviceGetUUID(handle))
-            if name == str(index) or (name.startswith("GPU-") and uuid.startswith(name)):
-                chosen.append((index, handle))
-    return sorted(chosen, key=lambda pair: pair[0])
+    wanted = [name.strip() for name in visible.split(",")]
+    if any(name.startswith("MIG-") for name in wanted):
+        raise MeterUnavailableError("a MIG slice has no energy counter of its own")
+    models = {_str(pynvml.nvmlDeviceGetName(handle)) for _, handle in handles}
+    by_bus = os.environ.get("CUDA_DEVICE_ORDER") == "PCI_BUS_ID"
+    if any(name.isdigit() for name in wanted) and len(models) > 1 and not by_bus:
+        raise MeterUnavailableError(
+            "CUDA_VISIBLE_DEVICES has numbers, and CUDA numbers different boards by speed",
+            "set CUDA_DEVICE_ORDER=PCI_BUS_ID, or name the boards by UUID",
+        )
+    chosen: dict[int, Any] = {}
+    for name in wanted:
+        found = [
+            (index, handle)
+            for index, handle in handles
+            if name == str(index)
+            or (name.startswith("GPU-") and _str(pynvml.nvmlDeviceGetUUID(handle)).startswith(name))
+        ]
+        if not found:  # as in CUDA: what stands behind an unknown board is invisible
+            break
+        chosen.update(found)
+    return sorted(chosen.items())
 
 
 def boards() -> tuple[Gpu, ...]:
@@ -80,10 +95,10 @@ def boards() -> tuple[Gpu, ...]:
 
 
 class Nvml(Meter):
-    """The energy counter of each board that this process sees.
+    """The energy counter of each board that this process sees; boards without one are left out.
 
     Raises:
-        MeterUnavailableError: no driver, no board, or a board without an energy counter.
+        MeterUnavailableError: no driver, or no visible board with an energy counter.
     """
 
     name = "nvml"
@@ -98,24 +113,28 @@ class Nvml(Meter):
             visible = _visible(pynvml)
             if not visible:
                 raise MeterUnavailableError("no NVIDIA board is visible to this process")
-            for index, handle in visible:
-                try:
-                    pynvml.nvmlDeviceGetTotalEnergyConsumption(handle)
-                except pynvml.NVMLError as error:
-                    raise MeterUnavailableError(
-                        f"gpu:{index} has no energy counter: {error}"
-                    ) from error
+            self._handles = [handle for _, handle in visible if self._counts(handle)]
+            if not self._handles:
+                raise MeterUnavailableError("no visible NVIDIA board has an energy counter")
         except pynvml.NVMLError as error:
             self.close()
             raise MeterUnavailableError(f"the NVIDIA driver refused: {error}") from error
         except MeterUnavailableError:
             self.close()
             raise
-        self._handles = [handle for _, handle in visible]
+        # Numbered among the visible: a cluster hands out any of its equal boards.
         self.domains = tuple(
-            Domain(f"gpu:{index}", "gpu", Method.COUNTER, "NVML", UPDATE_SECONDS)
-            for index, _ in visible
+            Domain(f"gpu:{position}", "gpu", Method.COUNTER, "NVML", UPDATE_SECONDS)
+            for position, (_, handle) in enumerate(visible)
+            if handle in self._handles
         )
+
+    def _counts(self, handle: Any) -> bool:
+        try:
+            self._pynvml.nvmlDeviceGetTotalEnergyConsumption(handle)
+        except self._pynvml.NVMLError:
+            return False
+        return True
 
     def read(self) -> tuple[int, ...]:
         """Microjoules since the driver was loaded, board by board."""

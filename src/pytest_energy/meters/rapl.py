@@ -23,6 +23,9 @@ POWERCAP_ROOT = Path("/sys/class/powercap")
 UPDATE_SECONDS = 1e-3
 """Update period of the counters, about 1 ms (Intel SDM volume 3, section 16.10.3)."""
 
+MOST_WATTS = 1000.0
+"""More than a socket draws: how soon a counter may wrap at the earliest."""
+
 READ_REMEDY = (
     "let your group read the counters: sudo chgrp -R $(id -gn) /sys/class/powercap/intel-rapl:*/ &&"
     " sudo chmod -R g+r /sys/class/powercap/intel-rapl:*/ (until the next boot; a udev or tmpfiles"
@@ -99,7 +102,7 @@ class Rapl(Meter):
         # Directory names tell nothing ("intel-rapl:1" may be psys): the zone's own name does.
         for folder in sorted(root.glob("intel-rapl:*")):
             zone = _text(folder / "name")
-            if re.fullmatch(r"package-\d+", zone):
+            if re.fullmatch(r"package-\d+(-die-\d+)?", zone):
                 packages.setdefault(zone.removeprefix("package-"), folder)
             elif zone == "dram":
                 parent = folder.name.rpartition(":")[0]
@@ -121,6 +124,7 @@ class Rapl(Meter):
             self.close()
             raise
         self.domains = tuple(domains)
+        self.longest_seconds = min(zone.wraps_at for zone in self._zones) / 1e6 / MOST_WATTS
 
     def read(self) -> tuple[int, ...]:
         """Microjoules since the meter was opened, zone by zone."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_energy.baseline_file import shown_path
+from pytest_energy.baselines import replace_file
 from pytest_energy.carbon import Carbon
 from pytest_energy.ledger import Ledger, git_commit, utc_now
 from pytest_energy.measurement import Result, to_record
@@ -84,11 +85,11 @@ def write_report(path: Path, ledger: Ledger, session: EnergySession, root: Path)
     Returns:
         What went wrong, for people; the tests' results stand.
     """
-    text = json.dumps(report(ledger, session, root), indent=2, allow_nan=False)
     try:
+        text = json.dumps(report(ledger, session, root), indent=2, allow_nan=False)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"{text}\n", encoding="utf-8")
-    except OSError as error:
-        why = error.strerror or error
+        replace_file(path, f"{text}\n")
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
         return [f"--energy-json: {shown_path(path)}: {why}; the report was not written"]
     return []

@@ -73,6 +73,7 @@ def write_summary(
     """
     results = ledger.results
     width = _width(reporter)
+    doubtful = any(result.verdict.reason for result in results)
 
     def write(line: str, **markup: bool) -> None:
         for part in _fold(line, width):
@@ -97,7 +98,8 @@ def write_summary(
             write(f"energy: {key}: {text}")
     for problem in ledger.problems:
         write(f"energy: {problem}", red=True)
-    write(closing_line(results, *ledger.gate_cost), **closing_markup(results))
+    hint = "" if full or not doubtful else " (--energy-report says why)"
+    write(closing_line(results, *ledger.gate_cost) + hint, **closing_markup(results))
 
 
 def _width(reporter: pytest.TerminalReporter | None) -> int:
@@ -110,12 +112,13 @@ def _fold(line: str, width: int) -> list[str]:
     )
 
 
-def failure_message(result: Result, carbon: Carbon) -> str:
+def failure_message(result: Result, carbon: Carbon, test: str = "") -> str:
     """Why a test fails, in at most 100 columns (the command at its end may be longer).
 
     Args:
         result: with a verdict that fails.
         carbon: today's intensity, for the baseline's grams too: a cleaner grid is no improvement.
+        test: its node id as pytest takes it from the current folder; the subject's when left out.
     """
     subject, decision, measurement = result.subject, result.verdict, result.measurement
     where = f" in {subject.region!r}" if subject.region else ""
@@ -128,6 +131,8 @@ def failure_message(result: Result, carbon: Carbon) -> str:
         if decision.low is not None and decision.high is not None:
             interval = f"  [{format_change(decision.low)}, {format_change(decision.high)}]"
         allowed = f"   allowed +{format_percent(decision.limit or 0.0)}"
+        if decision.tolerance is not None and (decision.limit or 0.0) > decision.tolerance:
+            allowed += f", as sessions differ (asked: {format_percent(decision.tolerance)})"
         lines.append(f"  {'change':<7} {format_change(decision.change):>7}{interval}{allowed}")
     if measurement is not None:
         changes = dict(decision.domain_changes)
@@ -140,7 +145,7 @@ def failure_message(result: Result, carbon: Carbon) -> str:
         lines += _wrapped("remedy", decision.remedy)
     if decision.storable:
         verb = "store" if decision.status is Status.NEW else "accept"
-        lines.append(f"{verb} it: pytest {shlex.quote(subject.test)} --energy-update")
+        lines.append(f"{verb} it: pytest {shlex.quote(test or subject.test)} --energy-update")
     return "\n".join(lines)
 
 
@@ -198,8 +203,8 @@ def closing_line(results: Sequence[Result], gate_seconds: float, gate_joules: fl
     )
     rest = [_count(counts, status) for status in Status if status in set(counts) - COMPARED]
     head = f"{compared} compared ({inside})" if compared else "nothing was compared"
-    cost = f"the gate took {format_joules(gate_joules)} and {format_seconds(gate_seconds)}"
-    return f"energy: {', '.join([head, *rest])}; {cost}"
+    cost = f"{format_joules(gate_joules)} and {format_seconds(gate_seconds)}"
+    return f"energy: {', '.join([head, *rest])}; the gate itself, warm-up included, took {cost}"
 
 
 def _count(counts: Mapping[Status, int], status: Status) -> str:
@@ -252,7 +257,7 @@ def table(
     for result in results:
         note = _note(result, stored)
         if note:
-            name = result.subject.key.rpartition("::")[2]
+            name = result.subject.short_name
             console.print(Text(f"{name}: ", style="dim").append(note), soft_wrap=False)
     console.print(Text(f"carbon: {carbon.label}; source: {carbon.source}", style="dim"))
     return buffer.getvalue().rstrip("\n")
@@ -279,7 +284,7 @@ def _table(results: Sequence[Result], carbon: Carbon, width: int) -> Table:
         grid.add_column(heading, overflow="fold", width=columns)
     for result in results:
         subject, decision, measurement = result.subject, result.verdict, result.measurement
-        name = subject.key.rpartition("::")[2]
+        name = subject.short_name
         first = Text(f"{subject.model}\n").append(f" {name}", style="dim")
         style = _STYLES.get(decision.status, _DOUBTFUL)
         last = Text(decision.status.value.replace("_", " "), style=style)
@@ -337,14 +342,15 @@ def _ratios(results: Sequence[Result]) -> list[str]:
                 if (result.subject.task, result.subject.role) == (task, role)
                 and not result.subject.region
                 and result.measurement is not None
-                and result.measurement.joules_per_unit > 0
+                and result.verdict.status is not Status.UNRESOLVED
             ]
             for role in ("general-purpose", "task-specific")
         ]
-        if all(sides):
+        units = {result.subject.unit for result in results if result.subject.task == task}
+        if all(sides) and len(units) == 1:
             found = rules.ratio(*sides)
             interval = (
-                f" [{significant(found.low)}, {significant(found.high)}]"
+                f" (95 %: {significant(found.low)} to {significant(found.high)})"
                 if found.low is not None and found.high is not None
                 else ""
             )
