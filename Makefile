@@ -16,7 +16,7 @@ demo: $(VENV)/.examples $(REVIEWS)
 
 test: $(VENV)/.test $(REVIEWS)
 	@echo "== Running all tests"
-	$(BIN)/python -m pytest -o asyncio_default_fixture_loop_scope=function $(PYTEST_ARGS)
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 lint: $(VENV)/.test
 	@echo "== Linting"
