@@ -104,7 +104,7 @@ def accuracy(energy, classify, samples: list[dict]) -> float:
     return hits / energy.count
 
 
-@inference(model="all-MiniLM-L6-v2+linear", role="task-specific")
+@inference(model="MiniLM-L6-v2-linear", role="task-specific")
 def test_task_specific(energy, minilm, samples):
     share = accuracy(energy, minilm, samples)
     energy.record(accuracy=share)
