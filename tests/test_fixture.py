@@ -486,6 +486,29 @@ def test_x(energy):
     assert project.baselines() == []
 
 
+def test_samples_that_run_dry_are_said(project):
+    project.write(
+        test_it="""
+        import pytest
+        from model import infer
+
+        class Once:
+            items = [1, 2, 3]
+
+            def __iter__(self):
+                items, self.items = self.items, []
+                return iter(items)
+
+        @pytest.mark.inference(n=5, warmup=0)
+        def test_x(energy):
+            for sample in energy.each(Once()):
+                infer(sample)
+        """
+    )
+    reason = project.verdicts()["test_it.py::test_x"]["reason"]
+    assert reason == "samples ran out after 3 of 5 inferences"
+
+
 def test_the_bodys_own_failure_stays_on_top(project):
     project.write(
         test_it="""

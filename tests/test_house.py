@@ -22,6 +22,7 @@ STOREYS = [
     {"session"},
     {"options"},
     {"arguments"},
+    {"loop"},
     {"window"},
     {"verdict"},
     {"baselines"},

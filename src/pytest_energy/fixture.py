@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
-from itertools import islice
-from typing import TYPE_CHECKING, Any, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
 from pytest_energy import verdict
+from pytest_energy.loop import Loop, repeatable
 from pytest_energy.measurement import Measurement, Result, Subject
 from pytest_energy.options import Inference
-from pytest_energy.window import Window, block_sizes
+from pytest_energy.window import Window
 
 if TYPE_CHECKING:
     from pytest_energy.report.live import LiveLine
@@ -23,30 +24,6 @@ if TYPE_CHECKING:
 
 S = TypeVar("S")
 T = TypeVar("T")
-
-
-def default_warmup(n: int) -> int:
-    """Unmetered inferences before `n` metered ones: 2 %, at least 2 and no more than n.
-
-    In the data behind Luccioni et al. (2024) the first of ten repeats of the same run is up to
-    29 % high.
-    """
-    return min(n, max(2, n // 50))
-
-
-@dataclass(slots=True)
-class _Loop:
-    """One pass of `energy.each`."""
-
-    n: int
-    window: Window | None
-    yielded: int = 0
-    finished: bool = False
-    reason: str = ""
-    counts_warmup: bool = True
-    warming: bool = False
-    block: int = 0
-    generator: Generator[Any, None, None] | None = None
 
 
 @dataclass(slots=True)
@@ -59,38 +36,6 @@ class _Region:
     block: int = 0
     reason: str = ""
     open: bool = False
-
-
-@dataclass(slots=True)
-class _Samples:
-    """Samples that can be gone through again and again."""
-
-    items: Iterable[Any]
-
-    @classmethod
-    def of(cls, samples: Iterable[Any], n: int | None) -> tuple[_Samples, int]:
-        """The samples, and how many inferences to perform."""
-        if not hasattr(samples, "__iter__") and not hasattr(samples, "__getitem__"):
-            raise pytest.UsageError(
-                f"energy.each: expected samples to loop over, found {samples!r}"
-            )
-        if isinstance(samples, Iterator):  # it gives its samples once: keep those needed
-            samples = list(islice(samples, n))
-        if n is None:
-            try:
-                n = len(samples)  # type: ignore[arg-type]
-            except TypeError:
-                samples = list(samples)
-                n = len(samples)
-        return cls(samples), n
-
-    def cycle(self) -> Iterator[Any]:
-        while True:
-            sample = self
-            for sample in self.items:
-                yield sample
-            if sample is self:  # nothing in them
-                return
 
 
 class Energy:
@@ -119,9 +64,9 @@ class Energy:
         self._task = inference.task or task
         self._model = inference.model or model
         self._live = live
-        self._count = 0
         self._body: Window | None = None
-        self._loop: _Loop | None = None
+        self._loop: Loop | None = None
+        self._counts_warmup = True
         self._regions: dict[str, _Region] = {}
         self._recorded: dict[str, float] = {}
         self._last: Callable[[], Measurement | None] = lambda: None
@@ -129,7 +74,7 @@ class Energy:
     @property
     def count(self) -> int:
         """Samples that `each` has yielded so far, warm-up included: `hits / energy.count`."""
-        return self._count
+        return 0 if self._loop is None else self._loop.count
 
     @property
     def result(self) -> Measurement | None:
@@ -170,18 +115,15 @@ class Energy:
         if inspect.iscoroutinefunction(fn):
             raise _async_error()
         outputs: list[T] = []
-        loop = self._each(samples)
-        current = self._loop
-        if current is not None:
-            current.counts_warmup = False
-        for sample in loop:
+        samples = self._each(samples)
+        self._counts_warmup = False
+        for sample in samples:
             output = fn(sample)
             if inspect.isawaitable(output):
                 if inspect.iscoroutine(output):
                     output.close()
-                loop.close()
                 raise _async_error()
-            if current is None or current.yielded > 0:
+            if self._loop is None or self._loop.yielded > 0:
                 outputs.append(output)
         return outputs
 
@@ -277,9 +219,8 @@ class Energy:
         n = self._inference.n or 0
         loop = self._loop
         if loop is not None:
-            if loop.generator is not None:
-                loop.generator.close()  # a reference may have kept it waiting
-            reason = loop.reason or self._left(loop, interrupted)
+            loop.generator.close()  # a reference may have kept it waiting
+            reason = loop.why_incomplete(interrupted)
             results.append(self._judge("", loop.n, loop.window, reason, rule))
         elif self._body is not None:
             results.append(self._judge("", n, self._body, interrupted, rule))
@@ -297,15 +238,9 @@ class Energy:
             reason = region.reason or interrupted
             if region.open and not reason:
                 reason = "the region was entered and never left"
-            results.append(self._judge(name, self._whole(region), region.window, reason, rule))
+            n = region.n if loop is None else loop.whole(region.n)
+            results.append(self._judge(name, n, region.window, reason, rule))
         return results
-
-    def _whole(self, region: _Region) -> int:
-        """What the region would have performed if the loop around it had not ended early."""
-        loop = self._loop
-        if loop is None or not loop.finished or not 0 < loop.yielded < loop.n:
-            return region.n
-        return round(region.n * loop.n / loop.yielded)
 
     def _each(self, samples: Iterable[S]) -> Generator[S, None, None]:
         __tracebackhide__ = True
@@ -314,98 +249,24 @@ class Energy:
                 "energy.each or energy.run was used twice in one test: give the second loop a name"
                 ' of its own, with energy.measure("decode", n=…) around a plain loop'
             )
-        kept, n = _Samples.of(samples, self._inference.n)
-        window = None if self._session is None else Window(self._session.meters)
-        self._loop = _Loop(n, window)
-        self._loop.generator = self._yield(kept, self._loop)
+        kept, n = repeatable(samples, self._inference.n)
+        session, inference = self._session, self._inference
+        window, precision = None, inference.precision
+        if session is not None:
+            window = Window(session.meters)
+            precision = session.settings.precision if precision is None else precision
+        self._loop = Loop(
+            kept,
+            n,
+            window,
+            inference.warmup,
+            precision,
+            nullcontext if session is None else partial(session.cost.counting, session.meters),
+            self._live,
+            self._test,
+        )
+        self._last = partial(self._measured, window)
         return self._loop.generator
-
-    def _yield(self, samples: _Samples, loop: _Loop) -> Generator[Any, None, None]:
-        if loop.window is None or self._session is None:  # --energy-off
-            for sample in islice(samples.cycle(), loop.n):
-                self._count += 1
-                loop.yielded += 1
-                yield sample
-            return
-        warmup = self._inference.warmup
-        warmup = default_warmup(loop.n) if warmup is None else warmup
-        loop.warming = True
-        with self._session.cost.counting(self._session.meters):
-            for sample in islice(samples.cycle(), warmup if loop.n else 0):
-                self._count += 1
-                yield sample
-        loop.warming = False
-        sizes = block_sizes(loop.n) if loop.n else ()
-        self._last = lambda: self._measured(loop.window)
-        if self._live is not None:
-            self._live.start(self._test, loop.n)
-        try:
-            yield from self._yield_blocks(samples.cycle(), sizes, loop, loop.window)
-        except GeneratorExit:
-            # A consumer that counts for itself may never ask for the sample after the last.
-            if loop.yielded == loop.n:
-                loop.window.close(sizes[-1])
-                loop.finished = True
-            raise
-        finally:
-            if self._live is not None:
-                self._live.stop()
-
-    def _yield_blocks(
-        self, samples: Iterator[Any], sizes: Sequence[int], loop: _Loop, window: Window
-    ) -> Generator[Any, None, None]:
-        live = self._live
-        precision = self._precision
-        window.open()
-        end = 0
-        for i, size in enumerate(sizes):
-            end += size
-            loop.block = i
-            for sample in islice(samples, size):
-                loop.yielded += 1
-                self._count += 1
-                yield sample
-                if live is not None and live.due():
-                    self._show(loop, window)
-            if loop.yielded < end:
-                break
-            if i == len(sizes) - 1:
-                window.close(size)
-            elif precision is None:
-                window.split(size)
-            else:
-                window.close(size)
-                so_far = window.measurement()
-                if so_far is not None and verdict.precise_enough(so_far, precision):
-                    break
-                window.open()
-        if not sizes or not loop.yielded:
-            loop.reason = "samples is empty"
-        elif loop.yielded < end:
-            loop.reason = f"samples ran out after {loop.yielded:,} of {loop.n:,} inferences"
-        loop.finished = True
-
-    @property
-    def _precision(self) -> float | None:
-        if self._inference.precision is not None or self._session is None:
-            return self._inference.precision
-        return self._session.settings.precision
-
-    def _show(self, loop: _Loop, window: Window) -> None:
-        if self._live is None:
-            return
-        if window.pausable:
-            window.pause()
-        self._live.update(loop.yielded, window.joules_so_far())
-        if window.pausable:
-            window.open()
-
-    def _left(self, loop: _Loop, interrupted: str) -> str:
-        if interrupted:
-            return f"{interrupted} after {loop.yielded:,} of {loop.n:,} inferences"
-        if not loop.finished:
-            return f"the loop was left after {loop.yielded:,} of {loop.n:,} inferences"
-        return ""
 
     def _units(self, window: Window) -> float | None:
         unit = self._inference.unit
@@ -414,9 +275,9 @@ class Energy:
         recorded = self._recorded.get(f"{unit}s", self._recorded.get(unit))
         if recorded is None or recorded <= 0:
             return None
-        if self._loop is not None and self._loop.counts_warmup and self._count:
+        if self._loop is not None and self._counts_warmup and self.count:
             # The test counted over all samples that it saw; the energy is of the metered ones.
-            return recorded * window.done / self._count
+            return recorded * window.done / self.count
         return recorded
 
     def _measured(self, window: Window | None) -> Measurement | None:
