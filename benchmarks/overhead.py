@@ -1,6 +1,9 @@
 """What the plugin costs: a session without metered tests, a window, and a metered empty test.
 
-    python benchmarks/overhead.py [--sessions 7] [--windows 3000]
+    python benchmarks/overhead.py [--sessions 7] [--windows 3000] [--instructions]
+
+A ratio of whole sessions within 2 % drowns in the noise of a shared machine; `--instructions`
+counts the instructions of both under valgrind (Debian: valgrind) as well.
 
 Every figure stands beside a peer's from the same run, since absolute times mean little on a shared
 machine. Sessions are whole processes that take turns with their peer, and are compared pair by
@@ -18,6 +21,7 @@ import multiprocessing
 import os
 import re
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
@@ -89,6 +93,30 @@ def unmetered_session(root: Path, n: int) -> None:
     session(root, *with_plugin, "test_modules.py")
     (root / "test_modules.py").unlink()
     print("torch, pandas, codecarbon, pynvml in sys.modules of such a session: none")
+
+
+def instructions(root: Path) -> None:
+    """The same two sessions in instructions, which no neighbour changes."""
+    if shutil.which("valgrind") is None:
+        print("  valgrind is not installed: no instructions are counted")
+        return
+    counts = []
+    for arguments in (["-p", "pytest_energy.plugin"], ["-p", "no:energy"]):
+        session(root, *arguments)  # writes the byte code
+        command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={root / 'callgrind.out'}"]
+        command += [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
+        env = ENV | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONHASHSEED": "0"}
+        done = subprocess.run(
+            command, cwd=root, env=env, capture_output=True, text=True, check=True
+        )
+        found = re.search(r"refs:\s+([\d,]+)", done.stderr)
+        if found is None:
+            raise SystemExit(done.stderr)
+        counts.append(int(found[1].replace(",", "")))
+    print(
+        f"the same in instructions: {counts[0] / counts[1]:.4f} times"
+        f"  ({counts[0] / 1e6:,.0f} over {counts[1] / 1e6:,.0f} million)"
+    )
 
 
 def own_import(n: int) -> None:
@@ -230,12 +258,15 @@ def metered_tests(root: Path, n: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sessions", type=int, default=7, help="pairs of sessions")
+    parser.add_argument("--instructions", action="store_true", help="count under valgrind, too")
     parser.add_argument("--windows", type=int, default=3000, help="windows")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         (root / "unmetered").mkdir()
         unmetered_session(root / "unmetered", arguments.sessions)
+        if arguments.instructions:
+            instructions(root / "unmetered")
         own_import(arguments.sessions)
         window(arguments.windows)
         metered_tests(root, arguments.sessions)
