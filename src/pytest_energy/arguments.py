@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -149,10 +150,15 @@ def wants_file(config: pytest.Config) -> bool:
     return bool(config.getoption("energy_json", default=None) or config.getini("energy_json"))
 
 
+def option_value(config: pytest.Config, name: str) -> Any:
+    """An option as it was written, on the command line or else in the ini file."""
+    given = config.getoption(f"energy_{name}", default=None)
+    return config.getini(f"energy_{name}") if given is None else given
+
+
 def flag(config: pytest.Config, name: str) -> bool:
     """A flag, from the command line or else the ini file."""
-    given = config.getoption(f"energy_{name}", default=None)
-    return bool(config.getini(f"energy_{name}") if given is None else given)
+    return bool(option_value(config, name))
 
 
 def is_metered(item: pytest.Item) -> bool:

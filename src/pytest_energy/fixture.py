@@ -15,7 +15,7 @@ import pytest
 from pytest_energy import verdict
 from pytest_energy.loop import Loop, repeatable
 from pytest_energy.measurement import Measurement, Result, Subject
-from pytest_energy.options import Inference
+from pytest_energy.options import Inference, whole_number
 from pytest_energy.window import Window
 
 if TYPE_CHECKING:
@@ -141,10 +141,10 @@ class Energy:
         """
         if not isinstance(name, str) or not name.strip():
             raise pytest.UsageError(f"energy.measure: expected a name, found {name!r}")
-        if isinstance(n, bool) or not isinstance(n, int) or n < 1:
-            raise pytest.UsageError(
-                f"energy.measure({name!r}): n: expected a whole number of 1 or more, found {n!r}"
-            )
+        try:
+            whole_number("n", n, 1)
+        except ValueError as error:
+            raise pytest.UsageError(f"energy.measure({name!r}): {error}") from error
         loop = self._loop
         if self._session is None or (loop is not None and loop.warming):
             yield

@@ -216,6 +216,7 @@ class Collected:
         places: the files and folders that were collected.
         modules: node ids of the modules that were collected without an error.
         tests: node ids of the tests, deselected ones included.
+        functions: the same without their parameters.
     """
 
     root: Path
@@ -223,6 +224,7 @@ class Collected:
     places: tuple[Path, ...]
     modules: frozenset[str]
     tests: frozenset[str]
+    functions: frozenset[str]
 
     @classmethod
     def of(cls, config: pytest.Config, modules: Iterable[str], tests: frozenset[str]) -> Collected:
@@ -232,7 +234,8 @@ class Collected:
 
         places = tuple((config.invocation_params.dir / place).resolve() for place in config.args)
         machine = read_machine(boards()).slug
-        return cls(config.rootpath, machine, places, frozenset(modules), tests)
+        functions = frozenset(test.partition("[")[0] for test in tests)
+        return cls(config.rootpath, machine, places, frozenset(modules), tests, functions)
 
     def is_gone(self, machine: str, subject: Subject) -> bool:
         """Whether a stored test is not there, though its module was collected or is deleted.
@@ -242,10 +245,8 @@ class Collected:
         """
         if subject.test in self.tests:
             return False
-        if machine != self.machine:
-            functions = {test.partition("[")[0] for test in self.tests}
-            if subject.test.partition("[")[0] in functions:
-                return False
+        if machine != self.machine and subject.test.partition("[")[0] in self.functions:
+            return False
         module = subject.test.partition("::")[0]
         if module in self.modules:
             return True

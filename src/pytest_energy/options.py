@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_energy.arguments import is_xdist_controller
+from pytest_energy.arguments import flag, is_xdist_controller, option_value
 from pytest_energy.units import Budget, parse_budget, parse_percent
 
 if TYPE_CHECKING:
@@ -66,11 +66,6 @@ class Inference:
     precision: float | None = None
 
 
-def _value(config: pytest.Config, name: str) -> Any:
-    given = config.getoption(f"energy_{name}", default=None)
-    return config.getini(f"energy_{name}") if given is None else given
-
-
 def _path(config: pytest.Config, name: str) -> Path | None:
     """A path as pytest's users expect: from where they stand, or from the ini file's rootdir."""
     given: str | None = config.getoption(f"energy_{name}", default=None)
@@ -87,25 +82,25 @@ def read_settings(config: pytest.Config) -> Settings:
         pytest.UsageError: a value that cannot be meant; names the option, what was found, and
             how to write it.
     """
-    given_meters = _value(config, "meter")
+    given_meters = option_value(config, "meter")
     texts = given_meters if isinstance(given_meters, list) else [given_meters]
     meters = tuple(name.strip() for text in texts for name in text.split(",") if name.strip())
     return Settings(
-        report=bool(_value(config, "report")),
-        update=bool(_value(config, "update")),
-        strict=bool(_value(config, "strict")),
-        off=bool(_value(config, "off")),
-        prune=bool(_value(config, "prune")),
+        report=flag(config, "report"),
+        update=flag(config, "update"),
+        strict=flag(config, "strict"),
+        off=flag(config, "off"),
+        prune=flag(config, "prune"),
         meters=meters or ("auto",),
         baselines=_path(config, "baselines") or config.rootpath / "baselines",
-        tolerance=_read("tolerance", _value(config, "tolerance"), parse_percent),
-        precision=_optional("precision", _value(config, "precision"), _parse_precision),
-        country=_value(config, "country") or None,
-        region=_value(config, "region") or None,
+        tolerance=_read("tolerance", option_value(config, "tolerance"), parse_percent),
+        precision=_optional("precision", option_value(config, "precision"), _parse_precision),
+        country=option_value(config, "country") or None,
+        region=option_value(config, "region") or None,
         carbon_intensity=_optional(
-            "carbon_intensity", _value(config, "carbon_intensity"), _parse_intensity
+            "carbon_intensity", option_value(config, "carbon_intensity"), _parse_intensity
         ),
-        pue=_read("pue", _value(config, "pue"), _parse_pue),
+        pue=_read("pue", option_value(config, "pue"), _parse_pue),
         json=_path(config, "json"),
     )
 
@@ -178,7 +173,7 @@ def _checked(arguments: dict[str, Any]) -> Inference:
     checked = dict(arguments)
     for name, least in (("n", 1), ("warmup", 0)):
         if name in arguments:
-            checked[name] = _whole(name, arguments[name], least)
+            checked[name] = whole_number(name, arguments[name], least)
     for name in ("task", "model", "dataset", "unit"):
         if name in arguments and not (isinstance(arguments[name], str) and arguments[name].strip()):
             raise ValueError(f"{name}: expected a text, found {arguments[name]!r}")
@@ -197,7 +192,12 @@ def _checked(arguments: dict[str, Any]) -> Inference:
     return Inference(**checked)
 
 
-def _whole(name: str, value: object, least: int) -> int:
+def whole_number(name: str, value: object, least: int) -> int:
+    """`value`, if it is an int of `least` or more.
+
+    Raises:
+        ValueError: names the argument, says what was expected and what was found.
+    """
     # A bool is an int to Python; n=True is a slip.
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise ValueError(f"{name}: expected a whole number of {least} or more, found {value!r}")

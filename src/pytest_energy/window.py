@@ -165,8 +165,7 @@ class Window:
 
     def close(self, n: int) -> None:
         """End a block of `n` inferences and stop metering."""
-        synchronise()
-        self._add(self._read())
+        self.pause()
         self.end_block(n)
         self.look_around()
 
