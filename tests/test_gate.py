@@ -257,8 +257,8 @@ def test_the_markers_tolerance_wins_over_the_sessions(loop):
     assert loop.verdicts("--energy-tolerance=1%")[TEST]["status"] == "ok"
 
 
-def test_every_option_has_an_ini_twin_and_stands_in_help_and_readme(pytester, request):
-    result = pytester.runpytest("--help")
+def test_every_option_has_an_ini_twin_and_stands_in_help_and_readme(project, request):
+    result = project.run("--help")
     text = result.stdout.str()
     readme = (request.config.rootpath / "README.md").read_text()
     from pytest_energy import arguments
@@ -269,8 +269,8 @@ def test_every_option_has_an_ini_twin_and_stands_in_help_and_readme(pytester, re
         assert f"`--energy-{name}" in readme
 
 
-def test_markers_reads_like_a_manual(pytester):
-    pytester.runpytest("--markers").stdout.fnmatch_lines(
+def test_markers_reads_like_a_manual(project):
+    project.run("--markers").stdout.fnmatch_lines(
         ["@pytest.mark.inference(n, task, model, *): *tolerance: allowed rise*"]
     )
 
