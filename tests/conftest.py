@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import json
 import pkgutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,8 @@ class Project:
 
     def __init__(self, pytester: pytest.Pytester) -> None:
         self.pytester = pytester
+        self.apart = False
+        """Run pytest in a process of its own: torch cannot be imported twice in one."""
         pytester.makepyfile(scripted=SCRIPTED_METER)
         pytester.makeconftest(CONFTEST)
         self.ini("energy_meter = scripted")
@@ -102,7 +105,8 @@ class Project:
         self.pytester.makepyfile(**files)
 
     def run(self, *arguments: str) -> pytest.RunResult:
-        return self.pytester.runpytest("-p", "no:cacheprovider", *arguments)
+        run = self.pytester.runpytest_subprocess if self.apart else self.pytester.runpytest
+        return run("-p", "no:cacheprovider", *arguments)
 
     def baselines(self) -> list[Path]:
         return sorted((self.path / "baselines").glob("*/*/*.json"))
@@ -130,6 +134,8 @@ class Project:
 @pytest.fixture
 def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Project:
     monkeypatch.setenv("COLUMNS", "120")
+    # What another test has imported is no matter of this project's.
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
     return Project(pytester)
 
 

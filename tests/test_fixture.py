@@ -420,13 +420,13 @@ def test_precision_ends_the_loop_early_and_says_so(project):
 
         @pytest.mark.inference(n=1000, warmup=0, precision="2%")
         def test_x(energy):
-            assert sum(1 for x in energy.each([0]) if not infer(x)) == 500
+            assert sum(1 for x in energy.each([0]) if not infer(x)) == 250
         """
     )
     (result,) = project.report("--energy-report")["results"]
-    assert result["measurement"]["done"] == 500
+    assert result["measurement"]["done"] == 250
     assert result["measurement"]["joules_per_unit"] == 2.0
-    project.run("--energy-report").stdout.fnmatch_lines(["*from 500*"])
+    project.run("--energy-report").stdout.fnmatch_lines(["*from 250*"])
 
 
 # A clear verdict, never a made-up number

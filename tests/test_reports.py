@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import jsonschema
@@ -22,9 +23,9 @@ from pytest_energy.measurement import (
     Status,
     Subject,
     Verdict,
-    from_record,
-    to_record,
+    Work,
 )
+from pytest_energy.records import from_record, to_record
 from pytest_energy.report import json as json_report
 from pytest_energy.report import terminal
 
@@ -74,6 +75,35 @@ def test_the_message_of_a_regression_reads_as_the_design_has_it():
         "  CO2e    0.215 g -> 0.247 g per 1,000 inferences at 369 g/kWh (USA, 2022)",
         "accept it: pytest tests/test_x.py::test_sentiment --energy-update",
     ]
+
+
+def test_looks_machine_and_work_stand_below_it_within_100_columns():
+    seen = result(
+        notice=0.069,
+        tolerance=0.05,
+        looks=(0.152, 0.143),
+        speed=-0.071,
+        work=0.0,
+        cause="the model is the same, the way it runs is not",
+        **REGRESSED,
+    )
+    measured = replace(seen.measurement, work=Work(8_450_000_000))
+    lines = terminal.failure_message(replace(seen, measurement=measured), USA).splitlines()
+    assert lines[1:3] == [
+        "  change  +14.8 %  [+12.9 %, +16.7 %]   allowed +5 %, would notice +6.9 %",
+        "  looks   +15.2 %, +14.3 %",
+    ]
+    assert lines[5:7] == [
+        "  machine  -7.1 %  yardstick: the machine is faster than it was; counted out",
+        "  work     +0.0 %  8.45 GFLOP per inference: the model is the same, the way it runs"
+        " is not",
+    ]
+    assert max(map(len, lines)) <= 100
+
+
+def test_a_limit_above_the_tolerance_says_what_was_asked_for():
+    message = terminal.failure_message(result(tolerance=0.05, **{**REGRESSED, "limit": 0.083}), USA)
+    assert "allowed +8.3 % (asked: 5 %)" in message
 
 
 def test_the_command_at_its_end_can_be_pasted_whatever_the_test_is_called():

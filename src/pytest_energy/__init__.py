@@ -13,8 +13,8 @@ if TYPE_CHECKING:
         MeterSource,
         MeterUnavailableError,
     )
+    from pytest_energy.ratio import Ratio
     from pytest_energy.results import Results
-    from pytest_energy.verdict import Ratio
 
 __all__ = [
     "Domain",
@@ -39,7 +39,7 @@ _HOMES = {
     "MeterLostError": "meters.base",
     "MeterSource": "meters.base",
     "MeterUnavailableError": "meters.base",
-    "Ratio": "verdict",
+    "Ratio": "ratio",
 }
 
 

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 MARKER = (
-    "inference(n, task, model, dataset, role, unit, warmup, tolerance, budget, precision):"
+    "inference(n, task, model, dataset, role, unit, warmup, tolerance, budget,"
+    " max_flops, precision):"
     " meter this test's energy and fail it when it rises over its stored baseline."
     " n: inferences that the body performs (may be left out when the test loops over"
     " energy.each(samples))."
@@ -25,7 +26,9 @@ MARKER = (
     " warmup: unmetered inferences that energy.each performs first."
     ' tolerance: allowed rise, "5%".'
     ' budget: ceiling, "2 J" per unit, "0.5 Wh/1000", "0.6 gCO2e/1000".'
-    ' precision: stop the loop once the figure is settled to "2%".'
+    ' max_flops: ceiling of one inference\'s floating-point operations, "8.5 GFLOP".'
+    ' precision: stop the loop once the figure is settled to "2%", or with "verdict" once more'
+    " blocks can hardly change the verdict."
     " All are keywords; on a class or module they hold for every test in it."
 )
 
@@ -76,8 +79,24 @@ OPTIONS: tuple[tuple[str, str, str | None, str, str], ...] = (
         "text",
         "PERCENT",
         "",
-        "end energy.each once the figure is settled to so much, where the marker says nothing"
-        " (default: perform all n)",
+        "end energy.each once the figure is settled to so much, or with verdict once more blocks"
+        " can hardly change the verdict, where the marker says nothing (default: perform all n)",
+    ),
+    (
+        "yardstick",
+        "text",
+        "WHEN",
+        "auto",
+        "auto: measure an estimate in turns with fixed reference work, which drifts with the"
+        " machine as it does; off: compare it as it is (default: auto)",
+    ),
+    (
+        "work",
+        "text",
+        "WHEN",
+        "auto",
+        "auto: count the floating-point operations of one unmetered inference of energy.each where"
+        " torch is loaded; off: do not (default: auto)",
     ),
     (
         "country",

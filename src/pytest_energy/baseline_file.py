@@ -123,6 +123,8 @@ def _entry_record(entry: Baseline, carbon: Carbon) -> dict[str, Any]:
             }
             for domain in entry.domains
         },
+        "yardstick": entry.yardstick,
+        "flops_per_inference": entry.flops,
         "joules_per_unit": joules,
         "kwh_per_1000": stable(kwh(joules) * 1000),
         "gco2e_per_1000": stable(carbon.grams(joules) * 1000),
@@ -143,6 +145,9 @@ def _entry_record(entry: Baseline, carbon: Carbon) -> dict[str, Any]:
                 "blocks": list(session.blocks),
                 "seconds_per_unit": session.seconds_per_unit,
                 "others_share": session.others_share,
+                "yardstick": list(session.yardstick),
+                "flops": session.flops,
+                "looks": session.looks,
             }
             for session in entry.sessions
         ],
@@ -280,6 +285,8 @@ class _Reader:
                 for name, domain in self.mapping(entry, where, "domains").items()
             ),
             sessions=sessions,
+            # Files written before there was a yardstick have none.
+            yardstick=self.text(entry, where, "yardstick") if self.has(entry, "yardstick") else "",
         )
 
     def finite(self, value: object, where: tuple[str | int, ...]) -> None:
@@ -316,6 +323,10 @@ class _Reader:
         if commit is not None and not isinstance(commit, str):
             self.fail((*where, "commit"), f"expected a text or null, found {_shown(commit)}")
         share = self.member(session, where, "others_share")
+        blocks = tuple(
+            self.figure(value, (*where, "blocks", i), zero=True)
+            for i, value in enumerate(self.items(session, where, "blocks"))
+        )
         return Session(
             date=date,
             done=self.whole(session, where, "done"),
@@ -325,15 +336,41 @@ class _Reader:
                 name: self.figure(value, (*where, "domains", name), zero=True)
                 for name, value in self.mapping(session, where, "domains").items()
             },
-            blocks=tuple(
-                self.figure(value, (*where, "blocks", i), zero=True)
-                for i, value in enumerate(self.items(session, where, "blocks"))
-            ),
+            blocks=blocks,
             seconds_per_unit=self.number(session, where, "seconds_per_unit"),
             others_share=None
             if share is None
             else self.figure(share, (*where, "others_share"), zero=True),
+            yardstick=self.yardstick(session, where, len(blocks)),
+            flops=self.whole(session, where, "flops") if self.has(session, "flops") else None,
+            looks=self.looks(session, where),
         )
+
+    @staticmethod
+    def has(record: object, name: str) -> bool:
+        """Whether an optional member is there and not null."""
+        return isinstance(record, dict) and record.get(name) is not None
+
+    def yardstick(
+        self, session: object, where: tuple[str | int, ...], blocks: int
+    ) -> tuple[float, ...]:
+        if not self.has(session, "yardstick"):
+            return ()
+        found = self.member(session, where, "yardstick")
+        if not isinstance(found, list) or len(found) not in (0, blocks):
+            self.fail(
+                (*where, "yardstick"),
+                f"expected one figure for each of {blocks} blocks, or none, found {_shown(found)}",
+            )
+        return tuple(self.figure(value, (*where, "yardstick", i)) for i, value in enumerate(found))
+
+    def looks(self, session: object, where: tuple[str | int, ...]) -> float | None:
+        if not self.has(session, "looks"):
+            return None
+        found = self.member(session, where, "looks")
+        if isinstance(found, bool) or not isinstance(found, int | float):
+            self.fail((*where, "looks"), f"expected a number or null, found {_shown(found)}")
+        return float(found)
 
 
 def _shown(value: object) -> str:

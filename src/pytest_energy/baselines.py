@@ -50,14 +50,18 @@ def file_name(name: str) -> str:
     return f"{readable}~{digest}"
 
 
-def session_of(measurement: Measurement, date: datetime, commit: str | None) -> Session:
+def session_of(
+    measurement: Measurement, date: datetime, commit: str | None, looks: float | None = None
+) -> Session:
     """A measurement as it is stored.
 
     Args:
         measurement: of one test or region.
         date: when, in UTC.
         commit: the revision of the project, if it has one.
+        looks: how far the passes differed that it is the mean of.
     """
+    yardstick = measurement.yardstick.joules if measurement.yardstick else ()
     return Session(
         date=date.strftime("%Y-%m-%dT%H:%M:%SZ"),
         done=measurement.done,
@@ -72,6 +76,9 @@ def session_of(measurement: Measurement, date: datetime, commit: str | None) -> 
         others_share=None
         if measurement.others_share is None
         else round(measurement.others_share, 3),
+        yardstick=tuple(map(stable, yardstick)),
+        flops=measurement.work.flops if measurement.work and measurement.work.flops else None,
+        looks=None if looks is None else round(looks, 4),
     )
 
 
@@ -164,6 +171,7 @@ class BaselineStore:
                     new.measurement.meters,
                     new.measurement.domains,
                     (*kept, new.session)[-KEEP_SESSIONS:],
+                    new.measurement.yardstick.kind if new.measurement.yardstick else "",
                 )
                 file.put(entry, self.machine.describe(), self.carbon)
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -5,18 +5,21 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from functools import partial
+from statistics import median
 from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
-from pytest_energy import verdict
-from pytest_energy.loop import Loop, repeatable
+from pytest_energy import stopping, verdict, work
+from pytest_energy.comparison import average
+from pytest_energy.loop import Loop, Plan, repeatable
 from pytest_energy.measurement import Measurement, Result, Subject
-from pytest_energy.options import Inference, whole_number
+from pytest_energy.options import SETTLED, Inference, whole_number
 from pytest_energy.window import Window
+from pytest_energy.yardstick import Readings
 
 if TYPE_CHECKING:
     from pytest_energy.report.live import LiveLine
@@ -28,14 +31,51 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class _Region:
-    """A named region; entered several times, its entries add up."""
+    """A named region; entered several times, its entries add up.
+
+    Args:
+        window: that meters it.
+        passes: for each ended block, the pass of the loop that it stands in; None outside.
+        counts: inferences performed in each pass, None for outside.
+        pending: inferences since the last block.
+        place: pass and block of the loop in which it was entered last.
+        reason: why there is no figure.
+        open: whether it is entered now.
+    """
 
     window: Window
-    n: int = 0
+    passes: list[int | None] = field(default_factory=list)
+    counts: dict[int | None, int] = field(default_factory=dict)
     pending: int = 0
-    block: int = 0
+    place: tuple[int | None, int] = (None, 0)
     reason: str = ""
     open: bool = False
+
+    def enter(self, place: tuple[int | None, int]) -> None:
+        """Entered at a pass and block of the loop; elsewhere than before, a new block begins."""
+        if self.pending and place != self.place:
+            self.window.end_block(self.pending)
+            self.passes.append(self.place[0])
+            self.pending = 0
+        self.place = place
+
+    def leave(self, n: int) -> None:
+        """Left, after so many inferences."""
+        self.pending += n
+        self.counts[self.place[0]] = self.counts.get(self.place[0], 0) + n
+
+    def of_pass(self, whole: Measurement, number: int) -> Measurement | None:
+        """What belongs to one pass; to the first one, what stands outside the loop as well."""
+        places = [*self.passes, self.place[0]] if self.pending else self.passes
+        wanted = (number, None) if number == 0 else (number,)
+        blocks = tuple(b for b, place in zip(whole.blocks, places, strict=True) if place in wanted)
+        done = sum(block.n for block in blocks)
+        return replace(whole, blocks=blocks, done=done, units=float(done)) if blocks else None
+
+    def n(self, loop: Loop | None) -> int:
+        """Inferences of one whole pass, and of what stands outside the loop."""
+        inside = self.counts.get(0, 0)
+        return (loop.whole(inside) if loop else inside) + self.counts.get(None, 0)
 
 
 class Energy:
@@ -65,15 +105,18 @@ class Energy:
         self._model = inference.model or model
         self._live = live
         self._body: Window | None = None
+        self._beside_body: Readings | None = None
         self._loop: Loop | None = None
         self._counts_warmup = True
+        self._could_judge = True
+        """Whether a first pass could be judged when it ended: its units were known by then."""
         self._regions: dict[str, _Region] = {}
         self._recorded: dict[str, float] = {}
         self._last: Callable[[], Measurement | None] = lambda: None
 
     @property
     def count(self) -> int:
-        """Samples that `each` has yielded so far, warm-up included: `hits / energy.count`."""
+        """Samples that `each` has yielded so far, warm-up and second looks included."""
         return 0 if self._loop is None else self._loop.count
 
     @property
@@ -82,15 +125,16 @@ class Energy:
         return self._last()
 
     def each(self, samples: Iterable[S]) -> Iterator[S]:
-        """Yield exactly `n` samples, metered in blocks, after an unmetered warm-up.
+        """Yield `n` samples, metered in blocks, after an unmetered warm-up.
 
         Args:
             samples: any iterable. With fewer than `n` they come round again; a generator is read
                 once and kept. Without a marker, `n` is their number.
 
         Yields:
-            The samples: first the warm-up's, then `n`, from the first one on. Fewer when
-            `precision` is set and reached.
+            The samples: first the warm-up's; with torch loaded the first one again, to count its
+            operations; then `n`, from the first one on, or fewer when `precision` is set and
+            reached; then the same once more where the figure is suspect or to be stored.
 
         Raises:
             pytest.UsageError: it was used before in this test.
@@ -106,7 +150,8 @@ class Energy:
             samples: as for `each`.
 
         Returns:
-            The outputs of the `n` metered calls, in order.
+            The outputs of the first pass of metered calls, in order: `n` of them, unless
+            `precision` ended it.
 
         Raises:
             pytest.UsageError: `fn` is a coroutine function; its calls would only create coroutines.
@@ -123,7 +168,7 @@ class Energy:
                 if inspect.iscoroutine(output):
                     output.close()
                 raise _async_error()
-            if self._loop is None or self._loop.yielded > 0:
+            if self._loop is None or self._loop.first_pass:
                 outputs.append(output)
         return outputs
 
@@ -154,9 +199,8 @@ class Energy:
             raise pytest.UsageError(
                 f"energy.measure({name!r}) is open already: regions cannot nest in themselves"
             )
-        if loop is not None and region.block != loop.block:
-            region.window.end_block(region.pending)
-            region.pending, region.block = 0, loop.block
+        inside = loop is not None and loop.running is not None
+        region.enter((loop.running, loop.block) if loop and inside else (None, 0))
         region.open = True
         region.window.open()
         try:
@@ -167,8 +211,7 @@ class Energy:
         finally:
             region.window.pause()
             region.window.look_around()
-            region.pending += n
-            region.n += n
+            region.leave(n)
             region.open = False
         self._last = lambda: region.window.measurement(pending=region.pending)
 
@@ -197,14 +240,28 @@ class Energy:
 
     def open_body(self, marked: bool) -> None:
         """The test body begins; with the marker, the whole of it is a window."""
-        if marked and self._session is not None and self._inference.n is not None:
-            self._body = Window(self._session.meters)
+        session = self._session
+        if session is None:
+            return
+        if session.gauge is not None:
+            subject = self._subject("", self._inference.n or 0)
+            with session.cost.counting(session.meters):
+                preferred = session.preferred_yardstick(subject)
+                self._beside_body = Readings(session.gauge, session.gauge.reference(preferred))
+                self._beside_body.before_body()
+        if marked and self._inference.n is not None:
+            self._body = Window(session.meters)
             self._body.open()
 
     def close_body(self) -> None:
         """The test body has ended without raising."""
         if self._body is not None and self._inference.n is not None:
             self._body.close(self._inference.n)
+        beside, session = self._beside_body, self._session
+        if beside is not None and session is not None and self._loop is None:
+            metered = [self._body] if self._body else [r.window for r in self._regions.values()]
+            with session.cost.counting(session.meters):
+                beside.after_body(sum(window.seconds for window in metered))
 
     def conclude(self, interrupted: str = "") -> list[Result]:
         """Judge what was metered.
@@ -214,33 +271,48 @@ class Energy:
         """
         if self._session is None:
             return []
-        rule = self._session.rule(self._inference)
+        rule = self._rule()
         results = []
         n = self._inference.n or 0
         loop = self._loop
         if loop is not None:
             loop.generator.close()  # a reference may have kept it waiting
             reason = loop.why_incomplete(interrupted)
-            results.append(self._judge("", loop.n, loop.window, reason, rule))
+            looks = [] if reason else loop.measurements(self._measured)
+            for further in looks[1:]:  # only suspects pay, and the gate says what
+                self._session.cost.add(further.seconds, further.joules)
+            lost = next((one.window.lost for one in loop.passes if one.window.lost), "")
+            results.append(self._judge("", loop.n, looks, reason, lost, rule))
         elif self._body is not None:
-            results.append(self._judge("", n, self._body, interrupted, rule))
-        elif not self._regions or rule.budget_joules is not None:
+            found = None if interrupted else self._measured(self._body)
+            looks = [self._beside(found)] if found else []
+            results.append(self._judge("", n, looks, interrupted, self._body.lost, rule))
+        elif not self._regions or rule.budget_joules is not None or rule.max_flops is not None:
             reason = interrupted or (
                 "the test asked for energy and metered nothing: loop over energy.each(samples),"
                 " or add @pytest.mark.inference(n=…)"
                 if not self._regions
                 else "the budget is for the whole body: give the marker n"
             )
-            results.append(self._judge("", n, None, reason, rule))
+            results.append(self._judge("", n, [], reason, "", rule))
         # A budget is per unit of the whole; a region's divisor is its own.
-        rule = replace(rule, budget_joules=None, budget_text="")
+        rule = replace(rule, budget_joules=None, budget_text="", max_flops=None)
         for name, region in self._regions.items():
             reason = region.reason or interrupted
             if region.open and not reason:
                 reason = "the region was entered and never left"
-            n = region.n if loop is None else loop.whole(region.n)
-            results.append(self._judge(name, n, region.window, reason, rule))
+            looks = [] if reason else self._region_looks(region)
+            lost, n = region.window.lost, region.n(loop)
+            inside = None not in region.counts
+            results.append(self._judge(name, n, looks, reason, lost, rule, inside))
         return results
+
+    def _rule(self) -> verdict.Rule:
+        if self._session is None:
+            raise RuntimeError("nothing is judged under --energy-off")
+        rule = self._session.rule(self._inference)
+        # Each region is one more chance of a false alarm.
+        return replace(rule, comparisons=rule.comparisons * (1 + len(self._regions)))
 
     def _each(self, samples: Iterable[S]) -> Generator[S, None, None]:
         __tracebackhide__ = True
@@ -251,48 +323,121 @@ class Energy:
             )
         kept, n = repeatable(samples, self._inference.n)
         session, inference = self._session, self._inference
-        window, precision = None, inference.precision
-        if session is not None:
-            window = Window(session.meters)
-            precision = session.settings.precision if precision is None else precision
-        self._loop = Loop(
-            kept,
-            n,
-            window,
-            inference.warmup,
-            precision,
-            nullcontext if session is None else partial(session.cost.counting, session.meters),
-            self._live,
-            self._test,
+        if session is None:
+            self._loop = Loop(kept, n, None, Plan())
+            return self._loop.generator
+        settings = session.settings
+        wanted = settings.precision if inference.precision is None else inference.precision
+        subject = self._subject("", n)
+        plan = Plan(
+            warmup=inference.warmup,
+            again=partial(self._again, subject),
+            # What is stored are whole loops: later ones may need any of their blocks.
+            enough=None
+            if wanted is None or settings.update
+            else partial(self._enough, subject, wanted),
+            gauge=session.gauge,
+            preferred=session.preferred_yardstick(subject),
+            counter=work.WorkCounter() if settings.work and work.can_count() else None,
+            unmetered=partial(session.cost.counting, session.meters),
+            live=self._live,
+            test=self._test,
         )
-        self._last = partial(self._measured, window)
+        self._loop = Loop(kept, n, partial(Window, session.meters), plan)
+        self._last = self._loop_so_far
         return self._loop.generator
 
-    def _units(self, window: Window) -> float | None:
+    def _loop_so_far(self) -> Measurement | None:
+        loop = self._loop
+        if loop is None or not loop.passes:
+            return None
+        return self._mean(loop.measurements(self._measured)) or self._measured(
+            loop.passes[-1].window
+        )
+
+    def _mean(self, looks: list[Measurement]) -> Measurement | None:
+        return average(looks) if looks else None
+
+    def _again(self, subject: Subject, measurement: Measurement) -> bool:
+        """Whether to look a second time: to store the figure, or because it is suspect."""
+        session, loop = self._session, self._loop
+        if session is None or loop is None or session.workers > 1:
+            return False
+        if session.settings.update:
+            return True
+        rule = self._rule()
+        units = self._units(measurement.done)
+        self._could_judge = units is not None
+        if units is not None and stopping.suspect(
+            subject, replace(measurement, units=units), session.baseline(subject), rule
+        ):
+            return True
+        for name, region in self._regions.items():
+            for part in self._region_looks(region)[:1]:
+                inner = self._subject(name, region.n(loop))
+                if stopping.suspect(inner, part, session.baseline(inner), rule):
+                    return True
+        return False
+
+    def _enough(
+        self, subject: Subject, wanted: float, measurement: Measurement, planned: int
+    ) -> bool:
+        """Whether the loop may end early."""
+        session = self._session
+        if session is None:
+            return False
+        baseline = session.baseline(subject)
+        if wanted != SETTLED:
+            return stopping.precise_enough(subject, measurement, baseline, wanted, planned)
+        units = self._units(measurement.done)
+        return units is not None and stopping.settled(
+            subject, replace(measurement, units=units), baseline, self._rule(), planned
+        )
+
+    def _region_looks(self, region: _Region) -> list[Measurement]:
+        """A region's figures; where the loop around it went twice through, each pass's."""
+        whole = region.window.measurement(recorded=self._recorded, pending=region.pending)
+        if whole is None:
+            return []
+        passes = len(self._loop.windows) if self._loop else 0
+        parts = [region.of_pass(whole, number) for number in range(max(1, passes))]
+        looks = [
+            self._beside(part, number) for number, part in enumerate(parts) if part is not None
+        ]
+        same = {len(look.blocks) for look in looks}
+        return looks if len(same) == 1 else looks[:1]
+
+    def _beside(self, measurement: Measurement, which: int = 0) -> Measurement:
+        """With the yardstick of the loop or the body that it stands in."""
+        count = len(measurement.blocks)
+        readings, blocks = self._beside_body, 1
+        if self._loop is not None and self._loop.passes:
+            one = self._loop.passes[min(which, len(self._loop.passes) - 1)]
+            readings, blocks = one.readings, one.window.block_count
+        found = readings.beside(blocks) if readings else None
+        if found is not None and blocks != count:
+            found = replace(found, joules=(median(found.joules),) * count)
+        return replace(measurement, yardstick=found)
+
+    def _units(self, done: int) -> float | None:
         unit = self._inference.unit
         if unit == "inference":
-            return float(window.done)
+            return float(done)
         recorded = self._recorded.get(f"{unit}s", self._recorded.get(unit))
         if recorded is None or recorded <= 0:
             return None
         if self._loop is not None and self._counts_warmup and self.count:
             # The test counted over all samples that it saw; the energy is of the metered ones.
-            return recorded * window.done / self.count
+            return recorded * done / self.count
         return recorded
 
-    def _measured(self, window: Window | None) -> Measurement | None:
-        if window is None:
-            return None
-        units = self._units(window)
+    def _measured(self, window: Window) -> Measurement | None:
+        units = self._units(window.done)
         return window.measurement(units, self._recorded) if units else None
 
-    def _judge(
-        self, region: str, n: int, window: Window | None, reason: str, rule: verdict.Rule
-    ) -> Result:
-        if self._session is None:
-            raise RuntimeError("nothing is judged under --energy-off")
+    def _subject(self, region: str, n: int) -> Subject:
         inference = self._inference
-        subject = Subject(
+        return Subject(
             test=self._test,
             region=region,
             task=self._task,
@@ -302,24 +447,33 @@ class Energy:
             unit="inference" if region else inference.unit,
             n=n,
         )
-        measurement = None
-        if window is not None and not reason:
-            if window.lost:
-                reason = f"the meter was lost: {window.lost}"
-            elif region:
-                pending = self._regions[region].pending
-                measurement = window.measurement(recorded=self._recorded, pending=pending)
-            else:
-                measurement = self._measured(window)
-                if measurement is None:
-                    unit = inference.unit
-                    reason = (
-                        f"unit is {unit!r}, and energy.record({unit}s=…) recorded none or 0:"
-                        " call it in the test"
-                    )
-        if measurement is not None:
-            self._last = lambda: measurement
-        return self._session.judge(subject, measurement, reason, rule)
+
+    def _judge(
+        self,
+        region: str,
+        n: int,
+        looks: list[Measurement],
+        reason: str,
+        lost: str,
+        rule: verdict.Rule,
+        inside: bool = True,
+    ) -> Result:
+        if self._session is None:
+            raise RuntimeError("nothing is judged under --energy-off")
+        if lost and not reason:
+            looks, reason = [], f"the meter was lost: {lost}"
+        if not looks and not reason:
+            unit = self._inference.unit
+            reason = (
+                f"unit is {unit!r}, and energy.record({unit}s=…) recorded none or 0:"
+                " call it in the test"
+            )
+        mean = self._mean(looks)
+        if mean is not None:
+            self._last = lambda: mean
+        loop = self._loop
+        confirmed = inside and loop is not None and loop.confirmed and self._could_judge
+        return self._session.judge(self._subject(region, n), looks, reason, rule, confirmed)
 
 
 def _async_error() -> pytest.UsageError:

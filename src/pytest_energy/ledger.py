@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from pytest_energy import baselines, verdict
 from pytest_energy.baseline_file import BaselineError
 from pytest_energy.baselines import Addition, session_of
-from pytest_energy.measurement import Baseline, Result, Status, Subject, from_record, to_record
+from pytest_energy.measurement import Baseline, Result, Status, Subject
+from pytest_energy.records import from_record, to_record
 from pytest_energy.units import format_change, format_joules
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class _Test:
 
     results: list[Result]
     tolerance: float
+    comparisons: int
     outcome: str
     seconds: float
     joules: float
@@ -49,6 +51,7 @@ def payload(
     return {
         "results": [to_record(result) for result in results],
         "tolerance": rule.tolerance,
+        "comparisons": rule.comparisons,
         "cost": list(cost),
     }
 
@@ -75,7 +78,9 @@ class Ledger:
         if found is not None:
             outcome = "failed" if report.nodeid in self.failed else _outcome(report)
             results = [from_record(record) for record in found["results"]]
-            self.tests[report.nodeid] = _Test(results, found["tolerance"], outcome, *found["cost"])
+            self.tests[report.nodeid] = _Test(
+                results, found["tolerance"], found["comparisons"], outcome, *found["cost"]
+            )
         elif report.failed:
             self.failed.add(report.nodeid)
             if report.nodeid in self.tests:
@@ -130,8 +135,8 @@ class Ledger:
                 addition = Addition(
                     subject,
                     measurement,
-                    session_of(measurement, now, commit),
-                    _Agreement(result, verdict.Rule(test.tolerance)),
+                    session_of(measurement, now, commit, result.verdict.apart),
+                    _Agreement(result, verdict.Rule(test.tolerance, comparisons=test.comparisons)),
                 )
                 files.setdefault(session.store.path(subject), []).append((result, addition))
         for pairs in files.values():
@@ -155,7 +160,11 @@ class _Agreement:
     def __call__(self, baseline: Baseline) -> bool:
         measurement = self.result.measurement
         return measurement is not None and verdict.agrees(
-            measurement, self.result.subject, baseline, self.rule
+            measurement,
+            self.result.subject,
+            baseline,
+            self.rule,
+            confirmed=self.result.verdict.apart is not None,
         )
 
 
@@ -178,7 +187,7 @@ def _what_happened(result: Result, addition: Addition, old: Baseline | None) -> 
         return "stored"
     if addition.agrees(old):
         return f"added to {len(old.sessions)} session{'s' * (len(old.sessions) > 1)}"
-    compared = verdict.judge(result.subject, addition.measurement, old, verdict.Rule(0.0))
+    compared = verdict.judge(result.subject, [addition.measurement], old, verdict.Rule(0.0))
     if compared.change is None or compared.baseline_joules is None:
         return f"replaced ({compared.reason})"
     was = format_joules(compared.baseline_joules)

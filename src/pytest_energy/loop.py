@@ -1,16 +1,20 @@
-"""The metered loop: samples that come round again, a warm-up, blocks, an early stop."""
+"""The metered loop: samples that come round again, warm-up, blocks, second look, early stop."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
 from itertools import islice
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_energy import verdict
+from pytest_energy.measurement import Measurement
 from pytest_energy.window import Window, block_sizes
+from pytest_energy.work import WorkCounter
+from pytest_energy.yardstick import Gauge, Readings
 
 if TYPE_CHECKING:
     from pytest_energy.report.live import LiveLine
@@ -58,51 +62,105 @@ def _cycle(samples: Iterable[Any]) -> Iterator[Any]:
             return
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a loop does beside yielding samples; everything that is left out is not done.
+
+    Args:
+        warmup: unmetered inferences first; None for the default.
+        again: whether a finished first pass is to be looked at a second time.
+        enough: whether the blocks so far will do, of so many planned; None to perform all.
+        gauge: runs the yardstick between blocks.
+        preferred: the kind of yardstick that the baseline was measured beside.
+        counter: counts the work of one inference.
+        unmetered: stands around what is not metered, to add it to the gate's own cost.
+        live: shows the progress of `test`.
+        test: pytest's node id.
+    """
+
+    warmup: int | None = None
+    again: Callable[[Measurement], bool] | None = None
+    enough: Callable[[Measurement, int], bool] | None = None
+    gauge: Gauge | None = None
+    preferred: str = ""
+    counter: WorkCounter | None = None
+    unmetered: Callable[[], AbstractContextManager[None]] = nullcontext
+    live: LiveLine | None = None
+    test: str = ""
+
+
+@dataclass(slots=True)
+class Pass:
+    """One pass over the samples.
+
+    Args:
+        window: that meters it.
+        readings: of the yardstick beside its blocks; None without one.
+        yielded: samples so far.
+        finished: whether it came to its end.
+    """
+
+    window: Window
+    readings: Readings | None = None
+    yielded: int = 0
+    finished: bool = False
+
+
 class Loop:
-    """One pass over `n` samples, after a warm-up.
+    """One pass over `n` samples, after a warm-up; a suspect gets another one.
 
     Args:
         samples: that can be gone through again and again.
-        n: inferences to meter.
-        window: meters them; None to yield the samples alone.
-        warmup: unmetered inferences first; None for the default.
-        precision: wanted half-width of the interval, as a fraction; None to perform all.
-        unmetered: stands around the warm-up.
-        live: shows the progress of `test`; None where nobody watches.
-        test: pytest's node id.
+        n: inferences to meter in a pass.
+        open_window: makes the window of a pass; None to yield the samples alone.
+        plan: what is done beside.
     """
 
     def __init__(
         self,
         samples: Iterable[Any],
         n: int,
-        window: Window | None,
-        warmup: int | None,
-        precision: float | None,
-        unmetered: Callable[[], AbstractContextManager[None]],
-        live: LiveLine | None,
-        test: str,
+        open_window: Callable[[], Window] | None,
+        plan: Plan,
     ) -> None:
         self.n = n
-        self.window = window
         self.count = 0
-        """Samples yielded, warm-up included."""
-        self.yielded = 0
-        """Samples yielded to be metered."""
-        self.block = 0
-        """Which block is being metered, from 0."""
+        """Samples yielded: warm-up, counted inference and further passes included."""
+        self.metered = 0
+        """Samples yielded to be metered, in all passes."""
+        self.passes: list[Pass] = []
         self.warming = False
-        self.finished = False
+        self.running: int | None = None
+        """Which pass is being metered, from 0; None before, between and after them."""
+        self.block = 0
+        """Which block is being metered, from 0; it goes on counting in a second pass."""
         self.reason = ""
         """Why there is no figure, where the samples are to blame."""
+        self._left = False
         self._samples = samples
-        self._warmup = default_warmup(n) if warmup is None else warmup
-        self._precision = precision
-        self._unmetered = unmetered
-        self._live = live
-        self._test = test
-        self.generator = self._bare() if window is None else self._metered(window)
+        self._plan = plan
+        self.generator = self._bare() if open_window is None else self._metered(open_window)
         """Yields the samples; closing it early ends what it holds open."""
+
+    @property
+    def first_pass(self) -> bool:
+        """Whether the sample yielded last was one of the `n` that everybody asked for."""
+        return 0 < self.metered <= self.n and len(self.passes) <= 1
+
+    @property
+    def windows(self) -> list[Window]:
+        """Those of the finished passes."""
+        return [one.window for one in self.passes if one.finished]
+
+    @property
+    def finished(self) -> bool:
+        """Whether there is a whole pass."""
+        return bool(self.windows)
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether a suspect would have been looked at again: not where the loop was left."""
+        return self._plan.again is not None and not self._left
 
     def why_incomplete(self, interrupted: str) -> str:
         """Why there is no figure; empty when there is one.
@@ -112,78 +170,143 @@ class Loop:
         """
         if not self.reason and (interrupted or not self.finished):
             left = interrupted or "the loop was left"
-            return f"{left} after {self.yielded:,} of {self.n:,} inferences"
+            return f"{left} after {self.metered:,} of {self.n:,} inferences"
         return self.reason
 
     def whole(self, n: int) -> int:
-        """What `n` inferences inside the loop would have been, had it not ended early."""
-        if self.finished and 0 < self.yielded < self.n:
-            return round(n * self.n / self.yielded)
+        """What `n` inferences inside its first pass would have been, had it not ended early."""
+        yielded = self.passes[0].yielded if self.passes else 0
+        if self.finished and 0 < yielded < self.n:
+            return round(n * self.n / yielded)
         return n
+
+    def measurements(self, measured: Callable[[Window], Measurement | None]) -> list[Measurement]:
+        """Those of the finished passes, with the yardstick and the work.
+
+        Args:
+            measured: makes one of a window.
+        """
+        found = []
+        for one in self.passes:
+            measurement = measured(one.window) if one.finished else None
+            if measurement is not None:
+                found.append(self._complete(one, measurement))
+        return found
+
+    def _complete(self, one: Pass, measurement: Measurement) -> Measurement:
+        yardstick = one.readings.beside(len(measurement.blocks)) if one.readings else None
+        counter = self._plan.counter
+        if counter is None:
+            return replace(measurement, yardstick=yardstick)
+        return replace(
+            measurement, yardstick=yardstick, work=counter.work, uncounted=counter.problem
+        )
 
     def _bare(self) -> Generator[Any, None, None]:
         for sample in islice(_cycle(self._samples), self.n):
             self.count += 1
-            self.yielded += 1
+            self.metered += 1
             yield sample
 
-    def _metered(self, window: Window) -> Generator[Any, None, None]:
+    def _metered(self, open_window: Callable[[], Window]) -> Generator[Any, None, None]:
+        plan = self._plan
         self.warming = True
-        with self._unmetered():
-            for sample in islice(_cycle(self._samples), self._warmup if self.n else 0):
+        warmup = default_warmup(self.n) if plan.warmup is None else plan.warmup
+        each_seconds = 0.0
+        with plan.unmetered():
+            for sample in islice(_cycle(self._samples), warmup if self.n else 0):
                 self.count += 1
+                began = perf_counter()
                 yield sample
+                each_seconds = perf_counter() - began  # the last one's: the first is slow
+            if plan.counter is not None and self.n:
+                for sample in islice(_cycle(self._samples), 1):
+                    self.count += 1
+                    with plan.counter.counting():
+                        yield sample
         self.warming = False
         sizes = block_sizes(self.n) if self.n else ()
-        if self._live is not None:
-            self._live.start(self._test, self.n)
+        if plan.live is not None:
+            plan.live.start(plan.test, self.n)
         try:
-            yield from self._blocks(sizes, window)
+            yield from self._pass(open_window(), sizes, each_seconds, plan.enough)
+            one = self.passes[-1]
+            if one.finished and plan.again is not None and not self.reason:
+                measurement = one.window.measurement()
+                if measurement is not None and plan.again(self._complete(one, measurement)):
+                    blocks = sizes[: len(measurement.blocks)]
+                    yield from self._pass(open_window(), blocks, each_seconds, None)
         except GeneratorExit:
             # A consumer that counts for itself may never ask for the sample after the last.
-            if self.yielded == self.n:
-                window.close(sizes[-1])
-                self.finished = True
+            self._left = True
+            one = self.passes[-1]
+            if one.yielded == self.n and not one.finished:
+                one.window.close(sizes[-1])
+                if one.readings is not None:
+                    one.readings.after(len(sizes))
+                one.finished = True
             raise
         finally:
-            if self._live is not None:
-                self._live.stop()
+            if plan.live is not None:
+                plan.live.stop()
 
-    def _blocks(self, sizes: Sequence[int], window: Window) -> Generator[Any, None, None]:
+    def _pass(
+        self,
+        window: Window,
+        sizes: Sequence[int],
+        each_seconds: float,
+        enough: Callable[[Measurement, int], bool] | None,
+    ) -> Generator[Any, None, None]:
         samples = _cycle(self._samples)
-        live = self._live
+        plan, live = self._plan, self._plan.live
+        one = Pass(window)
+        first_block = self.block + 1 if self.passes else 0
+        self.passes.append(one)
+        self.running = len(self.passes) - 1
+        if plan.gauge is not None and sizes:
+            with plan.unmetered():
+                reference = plan.gauge.reference(plan.preferred)
+                one.readings = Readings(plan.gauge, reference)
+                one.readings.begin(each_seconds * sizes[0])
         window.open()
         end = 0
         for i, size in enumerate(sizes):
             end += size
-            self.block = i
+            self.block = first_block + i
             for sample in islice(samples, size):
-                self.yielded += 1
+                one.yielded += 1
+                self.metered += 1
                 self.count += 1
                 yield sample
                 if live is not None and live.due():
-                    self._show(live, window)
-            if self.yielded < end:
+                    self._show(live, one)
+            if one.yielded < end:
                 break
-            if i == len(sizes) - 1:
-                window.close(size)
-            elif self._precision is None:
+            last = i == len(sizes) - 1
+            if enough is None and one.readings is None and not last:
                 window.split(size)
-            else:
-                window.close(size)
+                continue
+            window.close(size)
+            stop = last
+            if not last and enough is not None:
                 so_far = window.measurement()
-                if so_far is not None and verdict.precise_enough(so_far, self._precision):
-                    break
-                window.open()
-        if not self.yielded:
-            self.reason = "samples is empty"
-        elif self.yielded < end:
-            self.reason = f"samples ran out after {self.yielded:,} of {self.n:,} inferences"
-        self.finished = True
-
-    def _show(self, live: LiveLine, window: Window) -> None:
-        if window.pausable:
-            window.pause()
-        live.update(self.yielded, window.joules_so_far())
-        if window.pausable:
+                stop = so_far is not None and enough(self._complete(one, so_far), len(sizes))
+            if one.readings is not None and one.readings.wanted(window.last_seconds, stop):
+                with plan.unmetered():
+                    one.readings.after(i + 1)
+            if stop:
+                break
             window.open()
+        self.running = None
+        if not one.yielded:
+            self.reason = "samples is empty"
+        elif one.yielded < end:
+            self.reason = f"samples ran out after {one.yielded:,} of {self.n:,} inferences"
+        one.finished = True
+
+    def _show(self, live: LiveLine, one: Pass) -> None:
+        if one.window.pausable:
+            one.window.pause()
+        live.update(one.yielded, one.window.joules_so_far())
+        if one.window.pausable:
+            one.window.open()

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
-from typing import Any
 
 from pytest_energy.units import kwh
 
@@ -142,6 +141,37 @@ class Subject:
         return path.rpartition("::")[2] + bracket + parameters
 
 
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Floating-point operations of one inference: the same on every machine, at every load.
+
+    Args:
+        flops: of the first sample; a multiplication and an addition are two.
+        without_formula: operators whose operations nobody counts, quantised ones say, by name.
+    """
+
+    flops: int
+    without_formula: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Yardstick:
+    """What a fixed piece of reference work took, run in turns with the blocks.
+
+    An estimate from CPU seconds drifts with the machine's neighbours; the reference drifts with
+    it, and the two are compared in units of each other.
+
+    Args:
+        kind: library, piece of work and its size, threads; compared literally with a baseline's.
+        threads: that it ran on.
+        joules: of one repetition (gated domains), beside each block.
+    """
+
+    kind: str
+    threads: int
+    joules: tuple[float, ...]
+
+
 @dataclass(frozen=True)
 class Measurement:
     """The energy of one window.
@@ -156,6 +186,11 @@ class Measurement:
             None when the window was too short to tell.
         disturbances: what else makes the figure doubtful, each a clause in words.
         recorded: what the energy bought, from `energy.record`.
+        yardstick: what reference work took beside the blocks; None where energy is counted.
+        work: floating-point operations of one inference; None where they were not counted.
+        uncounted: why they were not, as a clause; empty where they were, or nobody tried.
+        cpus: CPU seconds that the process and its children used per second; None when the window
+            was too short to tell.
     """
 
     meters: tuple[str, ...]
@@ -166,6 +201,10 @@ class Measurement:
     others_share: float | None = None
     disturbances: tuple[str, ...] = ()
     recorded: Mapping[str, float] | None = None
+    yardstick: Yardstick | None = None
+    work: Work | None = None
+    uncounted: str = ""
+    cpus: float | None = None
 
     @cached_property
     def seconds(self) -> float:
@@ -232,6 +271,11 @@ class Session:
         blocks: gated joules per unit, block by block.
         seconds_per_unit: duration per unit.
         others_share: as in `Measurement`.
+        yardstick: joules of one repetition of the reference work beside each block; empty
+            without one.
+        flops: floating-point operations of one inference; None where not counted.
+        looks: how far the passes differed that the figures are the mean of, as a fraction; None
+            when one pass was all there was.
     """
 
     date: str
@@ -242,6 +286,9 @@ class Session:
     blocks: tuple[float, ...]
     seconds_per_unit: float
     others_share: float | None
+    yardstick: tuple[float, ...] = ()
+    flops: int | None = None
+    looks: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,12 +300,20 @@ class Baseline:
         meters: the meters that were read.
         domains: what they counted, and how.
         sessions: oldest first, at least one.
+        yardstick: the kind of reference work, or `""`.
     """
 
     subject: Subject
     meters: tuple[str, ...]
     domains: tuple[Domain, ...]
     sessions: tuple[Session, ...]
+    yardstick: str = ""
+
+    @property
+    def flops(self) -> int | None:
+        """Operations of one inference as last stored; None where they never were."""
+        counted = [session.flops for session in self.sessions if session.flops is not None]
+        return counted[-1] if counted else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,15 +324,24 @@ class Verdict:
         status: one of the nine.
         reason: why, in words; empty where the figures say it.
         remedy: what to do about it, in words.
-        change: measured over baseline, less one.
-        low, high: its 95 % interval; None when one block was all there was.
+        change: measured over baseline, less one; with a yardstick, in units of it.
+        low, high: its 95 % interval, for what the next session of the same code would say.
         limit: the change that was allowed: the tolerance, or more where sessions differ by more.
         tolerance: what the test asked for.
+        notice: the smallest rise that this test would have found, in four of five sessions.
+        looks: the change that each pass over the samples saw; empty for a single one.
+        apart: how far the second pass lay from the first, as a fraction; None for a single one.
+        outliers: blocks, from 1, that differ from the stored ones as no other block does.
+        speed: change of the yardstick since the stored sessions, counted out of `change`; None
+            without a yardstick.
         baseline_joules: the median of the stored sessions, joules per unit.
         baseline_low, baseline_high: their smallest and largest.
         sessions: how many were stored.
         domain_changes: the change of each domain, by name.
         budget_joules: the ceiling per unit, if one was set.
+        max_flops: the ceiling of operations per inference, if one was set.
+        work: change of the floating-point operations per inference; None where not counted twice.
+        cause: what work and energy together say about the change, in words.
         storable: whether the figure may become a baseline.
     """
 
@@ -289,12 +353,20 @@ class Verdict:
     high: float | None = None
     limit: float | None = None
     tolerance: float | None = None
+    notice: float | None = None
+    looks: tuple[float, ...] = ()
+    apart: float | None = None
+    outliers: tuple[int, ...] = ()
+    speed: float | None = None
     baseline_joules: float | None = None
     baseline_low: float | None = None
     baseline_high: float | None = None
     sessions: int = 0
     domain_changes: tuple[tuple[str, float], ...] = ()
     budget_joules: float | None = None
+    max_flops: int | None = None
+    work: float | None = None
+    cause: str = ""
     storable: bool = False
 
 
@@ -305,61 +377,3 @@ class Result:
     subject: Subject
     measurement: Measurement | None
     verdict: Verdict
-
-
-def to_record(result: Result) -> dict[str, Any]:
-    """A result as JSON-able values: how it crosses from a test process to the one that reports."""
-    subject, measurement, verdict = result.subject, result.measurement, result.verdict
-    return {
-        "subject": {name: getattr(subject, name) for name in Subject.__slots__},
-        "measurement": None
-        if measurement is None
-        else {
-            "meters": list(measurement.meters),
-            "domains": [_domain_record(domain) for domain in measurement.domains],
-            "blocks": [[b.n, b.seconds, list(b.joules)] for b in measurement.blocks],
-            "done": measurement.done,
-            "units": measurement.units,
-            "others_share": measurement.others_share,
-            "disturbances": list(measurement.disturbances),
-            "recorded": dict(measurement.recorded or {}),
-        },
-        "verdict": {
-            **{name: getattr(verdict, name) for name in Verdict.__slots__},
-            "status": verdict.status.value,
-            "domain_changes": [list(pair) for pair in verdict.domain_changes],
-        },
-    }
-
-
-def from_record(record: Mapping[str, Any]) -> Result:
-    """The inverse of `to_record`."""
-    measured = record["measurement"]
-    verdict = dict(record["verdict"])
-    verdict["status"] = Status(verdict["status"])
-    verdict["domain_changes"] = tuple((name, change) for name, change in verdict["domain_changes"])
-    return Result(
-        Subject(**record["subject"]),
-        None
-        if measured is None
-        else Measurement(
-            meters=tuple(measured["meters"]),
-            domains=tuple(
-                Domain(**{**domain, "method": Method(domain["method"])})
-                for domain in measured["domains"]
-            ),
-            blocks=tuple(Block(n, seconds, tuple(js)) for n, seconds, js in measured["blocks"]),
-            done=measured["done"],
-            units=measured["units"],
-            others_share=measured["others_share"],
-            disturbances=tuple(measured["disturbances"]),
-            recorded=measured["recorded"],
-        ),
-        Verdict(**verdict),
-    )
-
-
-def _domain_record(domain: Domain) -> dict[str, Any]:
-    record = {name: getattr(domain, name) for name in Domain.__slots__}
-    record["method"] = domain.method.value
-    return record

@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_energy.arguments import flag, is_xdist_controller, option_value
-from pytest_energy.units import Budget, parse_budget, parse_percent
+from pytest_energy.units import Budget, parse_budget, parse_flops, parse_percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 ROLES = ("task-specific", "general-purpose")
+
+SETTLED = 0.0
+"""The precision that `"verdict"` stands for: end once more blocks can hardly change the verdict."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +30,10 @@ class Settings:
         meters: names, or `("auto",)`.
         baselines: the folder, absolute.
         tolerance: allowed rise, as a fraction.
-        precision: wanted half-width of the interval, as a fraction; None to perform all n.
+        precision: wanted half-width of the interval, as a fraction, or `SETTLED`; None to perform
+            all n.
+        yardstick: whether estimates are measured beside reference work.
+        work: whether floating-point operations are counted.
         country, region: where the electricity comes from; None where not said.
         carbon_intensity: gCO2e/kWh, or None.
         pue: power usage effectiveness.
@@ -43,6 +49,8 @@ class Settings:
     baselines: Path
     tolerance: float
     precision: float | None
+    yardstick: bool
+    work: bool
     country: str | None
     region: str | None
     carbon_intensity: float | None
@@ -63,6 +71,7 @@ class Inference:
     warmup: int | None = None
     tolerance: float | None = None
     budget: Budget | None = None
+    max_flops: int | None = None
     precision: float | None = None
 
 
@@ -95,6 +104,8 @@ def read_settings(config: pytest.Config) -> Settings:
         baselines=_path(config, "baselines") or config.rootpath / "baselines",
         tolerance=_read("tolerance", option_value(config, "tolerance"), parse_percent),
         precision=_optional("precision", option_value(config, "precision"), _parse_precision),
+        yardstick=_read("yardstick", option_value(config, "yardstick"), _parse_switch),
+        work=_read("work", option_value(config, "work"), _parse_switch),
         country=option_value(config, "country") or None,
         region=option_value(config, "region") or None,
         carbon_intensity=_optional(
@@ -118,10 +129,23 @@ def _optional(name: str, text: str, parse: Any) -> Any:
 
 
 def _parse_precision(text: object) -> float:
-    value = parse_percent(text)
+    if text == "verdict":
+        return SETTLED
+    try:
+        value = parse_percent(text)
+    except ValueError:
+        value = 0.0
     if value <= 0:
-        raise ValueError(f'expected a percentage above 0 such as "2%", found {text!r}')
+        raise ValueError(
+            f'expected a percentage above 0 such as "2%", or "verdict", found {text!r}'
+        )
     return value
+
+
+def _parse_switch(text: str) -> bool:
+    if text not in ("auto", "off"):
+        raise ValueError(f"expected auto or off, found {text!r}")
+    return text == "auto"
 
 
 def _parse_number(text: str, least: float, wanted: str) -> float:
@@ -162,6 +186,11 @@ def read_inference(item: pytest.Item) -> Inference:
             "n is missing: without the energy fixture the whole body is metered, and n says how"
             " many inferences it performs"
         )
+    if inference.max_flops is not None and "energy" not in getattr(item, "fixturenames", ()):
+        raise ValueError(
+            "max_flops: operations are counted in one unmetered inference of energy.each, and a"
+            " body is never called twice: loop over energy.each(samples)"
+        )
     return inference
 
 
@@ -182,6 +211,7 @@ def _checked(arguments: dict[str, Any]) -> Inference:
     for name, parse in (
         ("tolerance", parse_percent),
         ("budget", parse_budget),
+        ("max_flops", parse_flops),
         ("precision", _parse_precision),
     ):
         if name in arguments:

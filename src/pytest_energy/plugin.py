@@ -133,7 +133,7 @@ class Gate:
     def session(self) -> EnergySession:
         """Opened when it is first needed."""
         if self._session is None:
-            self._session = _open_session(self._config, self._settings)
+            self._session = _open_session(self._config, self._settings, len(self._metered))
         return self._session
 
     @pytest.hookimpl(tryfirst=True)
@@ -351,7 +351,7 @@ def _settings(config: pytest.Config) -> options.Settings:
     return config.stash[_settings_key]
 
 
-def _open_session(config: pytest.Config, settings: options.Settings) -> EnergySession:
+def _open_session(config: pytest.Config, settings: options.Settings, tests: int) -> EnergySession:
     from pytest_energy.meters import builtin_sources
     from pytest_energy.meters.base import MeterSource
     from pytest_energy.session import EnergySession
@@ -363,7 +363,7 @@ def _open_session(config: pytest.Config, settings: options.Settings) -> EnergySe
     except Exception as error:  # somebody else's hook: its defect is named, not pytest's internals
         raise pytest.UsageError(f"pytest_energy_meters: {type(error).__name__}: {error}") from error
     try:
-        return EnergySession(settings, sources, arguments.workers(config))
+        return EnergySession(settings, sources, arguments.workers(config), tests)
     except ValueError as error:
         raise pytest.UsageError(str(error)) from error
 

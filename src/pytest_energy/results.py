@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pytest_energy import verdict
+from pytest_energy import ratio as ratios
 from pytest_energy.measurement import Measurement, Result, Status, Subject
 
 
@@ -44,7 +44,7 @@ class Results(Sequence[Result]):
         )
         return Results(lambda: found, self._off)
 
-    def ratio(self, over: Results) -> verdict.Ratio:
+    def ratio(self, over: Results) -> ratios.Ratio:
         """Energy per unit of these over that of others, with a 95 % interval.
 
         Several on one side are put together as their geometric mean. Under `--energy-off` the
@@ -67,7 +67,7 @@ class Results(Sequence[Result]):
                     f"nothing was measured in the ratio's {side}: {names}; the tests that measure"
                     " it must run before, in the same session (and the same pytest-xdist worker)"
                 )
-        return verdict.ratio(self.measurements, over.measurements)
+        return ratios.ratio(self.measurements, over.measurements)
 
     @property
     def measurements(self) -> tuple[Measurement, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from time import perf_counter
@@ -10,8 +10,10 @@ from time import perf_counter
 from pytest_energy import carbon, verdict
 from pytest_energy.baseline_file import BaselineError
 from pytest_energy.baselines import BaselineStore
+from pytest_energy.comparison import average
 from pytest_energy.machine import read_machine
 from pytest_energy.measurement import (
+    Baseline,
     Measurement,
     Result,
     Status,
@@ -22,6 +24,7 @@ from pytest_energy.measurement import (
 from pytest_energy.meters import open_meters
 from pytest_energy.meters.base import MeterLostError, MeterSet, MeterSource
 from pytest_energy.options import Inference, Settings
+from pytest_energy.yardstick import Gauge
 
 FAILING = frozenset({Status.REGRESSED, Status.OVER_BUDGET})
 """Verdicts that fail a test."""
@@ -62,6 +65,11 @@ class Cost:
                 self.joules += max(0.0, sum(after[i] - before[i] for i in gated) / 1e6)
             self.seconds += perf_counter() - start
 
+    def add(self, seconds: float, joules: float) -> None:
+        """Add what was metered by itself: a second look."""
+        self.seconds += seconds
+        self.joules += joules
+
     def take(self) -> tuple[float, float]:
         """Seconds and joules since the last call."""
         taken = self.seconds, self.joules
@@ -83,19 +91,21 @@ class EnergySession:
         settings: what the user said.
         sources: the meters there are.
         workers: test processes that run side by side on this machine; 1 without pytest-xdist.
+        tests: metered tests of the session, over which false alarms are held.
 
     Raises:
         ValueError: a meter, country or region that is not there.
     """
 
     def __init__(
-        self, settings: Settings, sources: Iterable[MeterSource], workers: int = 1
+        self, settings: Settings, sources: Iterable[MeterSource], workers: int = 1, tests: int = 1
     ) -> None:
         from pytest_energy.meters.nvml import boards
 
         start = perf_counter()
         self.settings = settings
         self.workers = workers
+        self.tests = max(1, tests)
         self.cost = Cost()
         self.carbon = carbon.resolve(
             settings.country, settings.region, settings.carbon_intensity, settings.pue
@@ -103,6 +113,8 @@ class EnergySession:
         self.meters = open_meters(settings.meters, sources)
         self.machine = read_machine(boards())
         self.store = BaselineStore(settings.baselines, self.machine, self.carbon)
+        gauge = Gauge(self.meters)
+        self.gauge = gauge if settings.yardstick and gauge.needed else None
         self.results: dict[str, Result] = {}
         self.cost.seconds += perf_counter() - start
 
@@ -121,30 +133,53 @@ class EnergySession:
             self.settings.tolerance if tolerance is None else tolerance,
             joules,
             budget.text if budget else "",
+            inference.max_flops,
+            self.tests,
         )
 
+    def baseline(self, subject: Subject) -> Baseline | None:
+        """What is stored of a subject; None also where its file is broken, which `judge` tells."""
+        try:
+            return self.store.find(subject)
+        except BaselineError:
+            return None
+
+    def preferred_yardstick(self, subject: Subject) -> str:
+        """The kind that the baseline was measured beside; empty where there is none."""
+        baseline = self.baseline(subject)
+        return baseline.yardstick if baseline else ""
+
     def judge(
-        self, subject: Subject, measurement: Measurement | None, reason: str, rule: verdict.Rule
+        self,
+        subject: Subject,
+        looks: Sequence[Measurement],
+        reason: str,
+        rule: verdict.Rule,
+        confirmed: bool = False,
     ) -> Result:
         """Decide about one test or region and remember the result.
 
         Args:
             subject: what was to be measured.
-            measurement: the figures, or None.
+            looks: the figures of each pass; none where there are no figures.
             reason: why there are none.
             rule: what is allowed.
+            confirmed: whether a suspect was looked at again.
         """
-        if measurement is not None and self.workers > 1:
-            measurement = _beside_others(measurement, self.workers)
+        if self.workers > 1:
+            looks = [_beside_others(look, self.workers) for look in looks]
+        measurement = average(looks) if looks else None
         if measurement is None:
             decision = verdict.unmeasured(reason)
         else:
             try:
                 baseline = self.store.find(subject)
                 elsewhere = () if baseline else self.store.machines_with(subject)
-                decision = verdict.judge(subject, measurement, baseline, rule, elsewhere)
+                decision = verdict.judge(
+                    subject, looks, baseline, rule, elsewhere, confirmed=confirmed
+                )
             except BaselineError as error:
-                decision = verdict.judge(subject, measurement, None, rule)
+                decision = verdict.judge(subject, looks, None, rule)
                 if decision.status is Status.NEW:
                     decision = replace(
                         decision, status=Status.INCOMPARABLE, reason=str(error), storable=False
@@ -157,7 +192,8 @@ class EnergySession:
         """Whether a verdict fails its test. What `--energy-update` will store, it accepts."""
         if self.settings.update and decision.storable:
             return False
-        if decision.status is Status.NEW and decision.budget_joules is not None:
+        held = decision.budget_joules is not None or decision.max_flops is not None
+        if decision.status is Status.NEW and held:
             return False  # it was held against its budget
         return decision.status in (FAILING_STRICT if self.settings.strict else FAILING)
 

@@ -16,6 +16,8 @@ JOULES_PER_KWH = 3.6e6
 _NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?"
 _PERCENT = re.compile(rf"\s*({_NUMBER})\s*%\s*")
 _BUDGET = re.compile(rf"\s*({_NUMBER})\s*([A-Za-z0-9]+)\s*(?:/\s*([\d,_]+))?\s*")
+_FLOPS = re.compile(rf"\s*({_NUMBER})\s*([A-Za-z]+)\s*")
+_FLOPS_IN = {"FLOP": 1, "kFLOP": 1e3, "MFLOP": 1e6, "GFLOP": 1e9, "TFLOP": 1e12, "PFLOP": 1e15}
 _JOULES_IN = {
     "mJ": 1e-3,
     "J": 1.0,
@@ -82,6 +84,27 @@ def parse_budget(text: object) -> Budget:
     raise ValueError(remedy)
 
 
+def parse_flops(value: object) -> int:
+    """Read `"8.5 GFLOP"`, or a whole number of operations.
+
+    Raises:
+        ValueError: not such a text or number; the message lists the units.
+    """
+    remedy = (
+        'expected floating-point operations such as "8.5 GFLOP"'
+        f" (units: {', '.join(_FLOPS_IN)}), found {value!r}"
+    )
+    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        return value
+    match = _FLOPS.fullmatch(value) if isinstance(value, str) else None
+    if match is None or match[2] not in _FLOPS_IN:
+        raise ValueError(remedy)
+    amount = float(match[1]) * _FLOPS_IN[match[2]]
+    if not (math.isfinite(amount) and amount >= 1):
+        raise ValueError(remedy)
+    return round(amount)
+
+
 def significant(value: float, digits: int = 3) -> str:
     """A number with `digits` significant digits and no exponent between 1e-4 and 1e6."""
     if value == 0 or not math.isfinite(value):
@@ -107,6 +130,12 @@ def format_joules(joules: float) -> str:
     return _scaled(
         joules, "J", ((1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"))
     )
+
+
+def format_flops(flops: float) -> str:
+    """`8450000000` as `8.45 GFLOP`."""
+    steps = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
+    return _scaled(flops, "FLOP", steps)
 
 
 def format_grams(grams: float) -> str:

@@ -1,8 +1,7 @@
-"""The decision: a measurement, the stored sessions and the rule in; a verdict out. Pure.
+"""The decision: what was measured, the stored sessions and the rule in; a verdict out. Pure.
 
-The noise that matters is the one *between* sessions of the same code. So the middle of the stored
-sessions is what a measurement is set against, and their spread widens what is allowed; the blocks
-within the measurement only say how sharp this one figure is.
+Read `judge` from top to bottom. How far a change is from the stored sessions, and how far noise
+alone may carry it, is `comparison`; what agrees with what is `comparable`.
 """
 
 from __future__ import annotations
@@ -10,26 +9,22 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from statistics import median, stdev
+from statistics import median
 
+from pytest_energy.comparable import why_incomparable
+from pytest_energy.comparison import Comparison, average, looks_differ
+from pytest_energy.estimators import normal_quantile
 from pytest_energy.measurement import (
     Baseline,
     Domain,
     Measurement,
     Method,
-    Session,
     Status,
     Subject,
     Verdict,
     gated_domains,
 )
-from pytest_energy.units import format_percent, format_seconds
-
-MAD_TO_SD = 1.4826
-"""Median absolute deviation to standard deviation, for a normal (Rousseeuw and Croux 1993)."""
-
-SPREAD_FACTOR = 3.0
-"""Robust standard deviations between sessions that are allowed where the tolerance is less."""
+from pytest_energy.units import format_flops, format_percent, format_seconds
 
 Z_95 = 1.96
 """Half-width of a 95 % interval in standard errors, for a normal."""
@@ -40,18 +35,12 @@ MIN_UPDATES = 20
 DISTURBED_SHARE = 0.10
 """Share of the machine's CPU time used by others from which on a window counts as disturbed."""
 
-MIN_BLOCKS = 5
-"""Fewer blocks give no interval: the spread of four figures says little."""
-
-ROUNDING = 1e-5
-"""Stored figures have six digits: no closer can a change be told from none."""
+MISSED = 0.10
+"""`ok` is said only where a rise of twice the tolerance passes for less than the tolerance no more
+often than this."""
 
 ENOUGH_SESSIONS = 5
-"""From so many stored sessions on, their own spread tells how far sessions differ."""
-
-PRIOR_SPREAD = 0.08
-"""Before that, how far estimates from CPU seconds differ between sessions of the same code: on
-virtual machines a standard deviation of 8 % in one hour and of 17 % in another were measured."""
+"""With fewer stored sessions, storing more is the first remedy."""
 
 SHORTEST_ESTIMATE_SECONDS = 0.05
 """In a shorter window an estimate from CPU seconds is mostly the noise of scheduling."""
@@ -65,20 +54,15 @@ class Rule:
         tolerance: allowed rise over the baseline, as a fraction.
         budget_joules: ceiling per unit, in joules; None for no ceiling.
         budget_text: the ceiling as the user wrote it.
+        max_flops: ceiling of floating-point operations per inference; None for none.
+        comparisons: verdicts of the whole session, over which false alarms are held.
     """
 
     tolerance: float
     budget_joules: float | None = None
     budget_text: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Ratio:
-    """One energy over another, with its 95 % interval (None where there are too few blocks)."""
-
-    value: float
-    low: float | None
-    high: float | None
+    max_flops: int | None = None
+    comparisons: int = 1
 
 
 def unmeasured(reason: str, remedy: str = "") -> Verdict:
@@ -88,74 +72,162 @@ def unmeasured(reason: str, remedy: str = "") -> Verdict:
 
 def judge(
     subject: Subject,
-    measurement: Measurement,
+    looks: Sequence[Measurement],
     baseline: Baseline | None,
     rule: Rule,
     elsewhere: Sequence[str] = (),
+    *,
+    confirmed: bool = False,
+    separate: bool = False,
 ) -> Verdict:
     """Decide about one measurement.
 
     Args:
         subject: what was measured.
-        measurement: the figures.
+        looks: the figures: one pass over the samples, or several of the same session.
         baseline: the stored entry of this machine class, if any.
         rule: what is allowed.
         elsewhere: other machine classes that have a baseline of the same test.
+        confirmed: whether a suspect gets another look, so that a single one is none.
+        separate: whether the looks are sessions of their own: the test was run several times.
 
     Returns:
-        The verdict. In this order: is there a figure at all, is it long enough, was the machine
-        quiet, is it within its budget, is there something comparable, and what does the
-        comparison say.
+        The verdict. In this order: is the work within its ceiling, is there a figure at all, is it
+        long enough, is there something comparable, what does the comparison say, was the machine
+        quiet, is it within its budget, do the looks agree.
     """
-    budget = rule.budget_joules
-    unresolved = _why_unresolved(subject, measurement)
-    if unresolved:
-        return Verdict(Status.UNRESOLVED, *unresolved, budget_joules=budget)
-
-    compared = Verdict(Status.NEW, budget_joules=budget, storable=True)
-    if baseline is not None:
-        reason = _why_incomparable(subject, measurement, baseline)
-        if reason:
-            compared = Verdict(
-                Status.INCOMPARABLE, reason, _ACCEPT, budget_joules=budget, storable=True
-            )
-        else:
-            compared = _compare(measurement, baseline, rule)
-    elif elsewhere:
-        compared = Verdict(
-            Status.INCOMPARABLE,
-            f"the baseline is of another machine class: {', '.join(elsewhere)}",
-            "store one for this machine with --energy-update",
-            budget_joules=budget,
-            storable=True,
-        )
+    measurement = average(looks)
+    figures = Verdict(
+        Status.NEW, budget_joules=rule.budget_joules, max_flops=rule.max_flops, storable=True
+    )
+    if _too_much_work(measurement, rule):
+        return _with(figures, Status.OVER_BUDGET, *_why_too_much_work(measurement, rule))
+    for look in looks:
+        unresolved = why_unresolved(subject, look)
+        if unresolved:
+            return _with(figures, Status.UNRESOLVED, *unresolved)
+    apart = looks_differ(looks) if len(looks) > 1 else None
 
     disturbed = _why_disturbed(measurement)
-    if disturbed:
-        return _with(compared, Status.INCONCLUSIVE, *disturbed, storable=False)
-    if budget is not None and measurement.joules_per_unit > budget:
-        return _with(
-            compared, Status.OVER_BUDGET, f"the budget is {rule.budget_text}", "", storable=False
+    if baseline is not None:
+        reason = why_incomparable(subject, measurement, baseline)
+        if reason:
+            figures = replace(figures, status=Status.INCOMPARABLE, reason=reason, remedy=_ACCEPT)
+        else:
+            against = Comparison(
+                looks,
+                baseline,
+                rule.tolerance,
+                comparisons=rule.comparisons,
+                confirmed=confirmed,
+                disturbed=bool(disturbed),
+                separate=separate,
+            )
+            figures = _compare(figures, measurement, baseline, rule, against)
+    elif elsewhere:
+        figures = replace(
+            figures,
+            status=Status.INCOMPARABLE,
+            reason=f"the baseline is of another machine class: {', '.join(elsewhere)}",
+            remedy="store one for this machine with --energy-update",
         )
-    return compared
+    figures = replace(figures, apart=None if apart is None else math.expm1(apart))
+
+    if disturbed:
+        figures = replace(figures, storable=False)
+        # In units of the yardstick a rise may be beyond all that neighbours can do.
+        beyond = figures.status is Status.REGRESSED and measurement.yardstick is not None
+        if not beyond or measurement.disturbances:
+            return _with(figures, Status.INCONCLUSIVE, *disturbed)
+    if rule.budget_joules is not None and all(
+        look.joules_per_unit > rule.budget_joules for look in looks
+    ):
+        return _with(figures, Status.OVER_BUDGET, f"the budget is {rule.budget_text}", "")
+    unchecked = _why_unchecked(measurement, rule)
+    if unchecked and figures.status in _CONTENT:
+        return _with(figures, Status.INCONCLUSIVE, *unchecked)
+    if apart is not None and abs(apart) > math.log1p(rule.tolerance):
+        return _doubted(figures, abs(apart), rule)
+    return figures
 
 
+_CONTENT = (Status.OK, Status.IMPROVED, Status.NEW)
 _ACCEPT = "start the baseline anew with --energy-update"
 
 
-def agrees(measurement: Measurement, subject: Subject, baseline: Baseline, rule: Rule) -> bool:
-    """Whether a measurement belongs to the stored sessions: comparable, and within the limit."""
-    if _why_incomparable(subject, measurement, baseline):
+def _with(figures: Verdict, status: Status, reason: str, remedy: str) -> Verdict:
+    # What energy and work together mean belongs to a status that rests on the comparison.
+    return replace(figures, status=status, reason=reason, remedy=remedy, cause="", storable=False)
+
+
+def _doubted(figures: Verdict, apart: float, rule: Rule) -> Verdict:
+    reason = (
+        f"two looks at the same samples differ by {format_percent(math.expm1(apart))},"
+        f" more than the tolerance of {format_percent(rule.tolerance)}"
+    )
+    if figures.status is Status.REGRESSED:  # both looks are over the limit all the same
+        return replace(figures, storable=False, reason=figures.reason or reason)
+    return _with(
+        figures, Status.INCONCLUSIVE, reason, "measure on a quieter machine, or on one thread"
+    )
+
+
+def agrees(
+    measurement: Measurement,
+    subject: Subject,
+    baseline: Baseline,
+    rule: Rule,
+    *,
+    confirmed: bool = True,
+) -> bool:
+    """Whether a measurement belongs to the stored sessions: comparable, and within the limit.
+
+    Args:
+        measurement: the figure to be stored.
+        subject: what was measured.
+        baseline: what is stored.
+        rule: as it was judged by.
+        confirmed: as it was judged: what `judge` calls beyond the limit is not added to it.
+    """
+    if why_incomparable(subject, measurement, baseline):
         return False
-    log_change, limit = _log_change(measurement, baseline), _limit(baseline, rule)
-    return abs(log_change) <= math.log1p(limit) + ROUNDING
+    return not Comparison(
+        [measurement],
+        baseline,
+        rule.tolerance,
+        comparisons=rule.comparisons,
+        confirmed=confirmed,
+    ).beyond
 
 
-def _with(figures: Verdict, status: Status, reason: str, remedy: str, storable: bool) -> Verdict:
-    return replace(figures, status=status, reason=reason, remedy=remedy, storable=storable)
+def _too_much_work(measurement: Measurement, rule: Rule) -> bool:
+    work = measurement.work
+    return rule.max_flops is not None and work is not None and work.flops > rule.max_flops
 
 
-def _why_unresolved(subject: Subject, measurement: Measurement) -> tuple[str, str] | None:
+def _why_too_much_work(measurement: Measurement, rule: Rule) -> tuple[str, str]:
+    flops = measurement.work.flops if measurement.work else 0
+    allowed = format_flops(rule.max_flops or 0)
+    return f"{format_flops(flops)} per inference, allowed {allowed}", ""
+
+
+def _why_unchecked(measurement: Measurement, rule: Rule) -> tuple[str, str] | None:
+    """Why a ceiling of operations cannot be said to hold; None when it does, or there is none."""
+    work = measurement.work
+    if rule.max_flops is None or (work and work.flops and not work.without_formula):
+        return None
+    if work and work.without_formula:
+        why = f"there is no formula for {', '.join(work.without_formula)}"
+        return f"max_flops could not be checked: {why}", "set a budget in joules"
+    why = measurement.uncounted or "no operations were counted"
+    return (
+        f"max_flops could not be checked: {why}",
+        "loop over energy.each(samples), with torch loaded and without --energy-work=off",
+    )
+
+
+def why_unresolved(subject: Subject, measurement: Measurement) -> tuple[str, str] | None:
+    """Why a window is too short for its counters, and what would do; None when it is not."""
     if not measurement.gated:
         return (
             "the meters count nothing that can be compared, only constants",
@@ -192,229 +264,163 @@ def _why_disturbed(measurement: Measurement) -> tuple[str, str] | None:
     return None
 
 
-def _why_incomparable(subject: Subject, measurement: Measurement, baseline: Baseline) -> str | None:
-    stored = baseline.subject
-    for what, was, now in (
-        ("unit", stored.unit, subject.unit),
-        ("n", f"{stored.n:,}", f"{subject.n:,}"),
-        ("dataset", stored.dataset or "none", subject.dataset or "none"),
-        (
-            "meters",
-            ", ".join(sorted(baseline.meters)),
-            ", ".join(sorted(measurement.meters)),
-        ),
-    ):
-        if was != now:
-            return f"the baseline's {what} was {was}, now {now}"
-    before = {domain.name: domain for domain in baseline.domains}
-    after = {domain.name: domain for domain in measurement.domains}
-    if before.keys() != after.keys():
-        return f"the baseline counted {_names(before)}, now {_names(after)}"
-    for name, now_domain in after.items():
-        was_domain = before[name]
-        if was_domain.method != now_domain.method:
-            return f"the baseline's {name} was {was_domain.method}, now {now_domain.method}"
-        if (was_domain.source, was_domain.basis) != (now_domain.source, now_domain.basis):
-            return (
-                f"the baseline's {name} rests on {_basis(was_domain)}, now on {_basis(now_domain)}"
-            )
-    return None
-
-
-def _names(domains: dict[str, Domain]) -> str:
-    return ", ".join(sorted(domains)) or "nothing"
-
-
-def _basis(domain: Domain) -> str:
-    return f"{domain.source}, {domain.basis}" if domain.basis else domain.source
-
-
-def _compare(measurement: Measurement, baseline: Baseline, rule: Rule) -> Verdict:
-    limit = _limit(baseline, rule)
-    log_change = _log_change(measurement, baseline)
-    error = _log_error(measurement, baseline.sessions)
-    low = high = None
-    if error is not None:
-        low, high = log_change - Z_95 * error, log_change + Z_95 * error
-    bound = math.log1p(limit) + ROUNDING
-
+def _compare(
+    figures: Verdict,
+    measurement: Measurement,
+    baseline: Baseline,
+    rule: Rule,
+    against: Comparison,
+) -> Verdict:
+    change, error = against.change, against.error
     status, reason, remedy = Status.OK, "", ""
-    if log_change > bound:
-        status = Status.REGRESSED
-    elif log_change < -bound:
-        status = Status.IMPROVED
-    beyond = status is not Status.OK
-    if (
-        error is not None
-        and Z_95 * error > bound
-        and (not beyond or abs(log_change) < Z_95 * error)
-    ):
-        status = Status.INCONCLUSIVE
-        reason = (
-            f"the blocks leave ±{format_percent(math.expm1(Z_95 * error))} of doubt,"
-            f" more than the allowed {format_percent(limit)}"
-        )
-        remedy = "perform more inferences, or measure on a quieter machine"
-    elif (
-        beyond
-        and measurement.seconds < SHORTEST_ESTIMATE_SECONDS
-        and _estimated(measurement.domains)
-    ):
-        status = Status.INCONCLUSIVE
-        reason = f"a window of {format_seconds(measurement.seconds)} is too short for an estimate"
-        wanted = measurement.done * SHORTEST_ESTIMATE_SECONDS / max(measurement.seconds, 1e-9)
-        remedy = f"perform more inferences: n={math.ceil(wanted):,} would do"
-    elif not beyond and log_change > math.log1p(rule.tolerance) + ROUNDING:
-        # Over the tolerance, yet no further than the stored sessions lie from each other.
-        status = Status.INCONCLUSIVE
-        few = len(baseline.sessions) < ENOUGH_SESSIONS and _estimated(baseline.domains)
-        noise = "sessions of an estimate" if few else "the stored sessions"
-        reason = (
-            f"{noise} differ so far that {format_percent(limit)} would pass,"
-            f" more than the tolerance of {format_percent(rule.tolerance)}"
-        )
-        remedy = f"store {ENOUGH_SESSIONS} sessions or more, or measure on a quieter machine"
-    return Verdict(
+    doubtful = _why_inconclusive(measurement, baseline, rule, against)
+    if against.beyond:
+        status = Status.REGRESSED if change > 0 else Status.IMPROVED
+        if against.sparse:
+            reason = f"only some blocks changed: {_numbers(against.again)}"
+    if doubtful and (not against.beyond or _too_short(measurement)):
+        status, (reason, remedy) = Status.INCONCLUSIVE, doubtful
+    work, now = None, measurement.work
+    if now is not None and baseline.flops:
+        work = now.flops / baseline.flops - 1
+    stored = against.stored_joules
+    return replace(
+        figures,
         status=status,
         reason=reason,
         remedy=remedy,
-        change=math.expm1(log_change),
-        low=None if low is None else math.expm1(low),
-        high=None if high is None else math.expm1(high),
-        limit=limit,
+        change=math.expm1(change),
+        low=math.expm1(change - Z_95 * error),
+        high=math.expm1(change + Z_95 * error),
+        limit=math.expm1(against.limit),
         tolerance=rule.tolerance,
-        baseline_joules=median(_stored(baseline)),
-        baseline_low=min(_stored(baseline)),
-        baseline_high=max(_stored(baseline)),
-        sessions=len(baseline.sessions),
-        domain_changes=_domain_changes(measurement, baseline.sessions),
-        budget_joules=rule.budget_joules,
-        storable=True,
+        notice=math.expm1(against.notice),
+        looks=tuple(math.expm1(look.change) for look in against.looks)
+        if len(against.looks) > 1
+        else (),
+        outliers=against.outliers,
+        speed=None if against.speed is None else math.expm1(against.speed),
+        baseline_joules=median(stored),
+        baseline_low=min(stored),
+        baseline_high=max(stored),
+        sessions=len(stored),
+        domain_changes=_domain_changes(measurement, baseline, against),
+        work=work,
+        cause=_cause(status, work, now.without_formula if now else ()),
     )
+
+
+def _numbers(blocks: Sequence[int]) -> str:
+    return ", ".join(map(str, blocks)) or "none alone"
+
+
+def _too_short(measurement: Measurement) -> bool:
+    short = measurement.seconds < SHORTEST_ESTIMATE_SECONDS
+    return short and _estimated(measurement.domains)
+
+
+def _why_inconclusive(
+    measurement: Measurement, baseline: Baseline, rule: Rule, against: Comparison
+) -> tuple[str, str] | None:
+    """Why `ok` cannot be said, and what would help."""
+    if _too_short(measurement) and against.beyond:
+        wanted = measurement.done * SHORTEST_ESTIMATE_SECONDS / max(measurement.seconds, 1e-9)
+        return (
+            f"a window of {format_seconds(measurement.seconds)} is too short for an estimate",
+            f"perform more inferences: n={math.ceil(wanted):,} would do",
+        )
+    if against.pulled and len(against.looks) < 2:
+        return (
+            f"block {_numbers(against.outliers)} stood out, and there was no second look",
+            "let energy.each run to its end, so that a suspect can be looked at again",
+        )
+    # As sharp as this a figure has to be for twice the tolerance not to pass for less than it.
+    sharp = math.log1p(2 * rule.tolerance) - math.log1p(rule.tolerance)
+    sharp /= normal_quantile(1 - MISSED)
+    too_far = against.change > math.log1p(rule.tolerance) + 1e-9
+    if against.error <= sharp and not too_far:
+        return None
+    noise = format_percent(_rounded(math.expm1(Z_95 * against.error)))
+    if too_far:
+        reason = (
+            f"the change is over the tolerance of {format_percent(rule.tolerance)}, and no more"
+            f" than noise may do: figures of the same code differ by ±{noise}"
+        )
+    else:
+        reason = (
+            f"figures of the same code differ by ±{noise}, too much for a tolerance of"
+            f" {format_percent(rule.tolerance)}"
+        )
+    return reason, _what_would_help(measurement, baseline, against, sharp)
+
+
+def _what_would_help(
+    measurement: Measurement, baseline: Baseline, against: Comparison, sharp: float
+) -> str:
+    wide = max(2 * against.error, against.limit, against.change)
+    holds = format_percent(math.ceil(100 * math.expm1(wide) - 1e-9) / 100)
+    by_blocks = against.mean.error
+    if by_blocks**2 > against.error**2 / 2:
+        rest = sharp**2 - (against.error**2 - by_blocks**2)
+        wanted = math.ceil(measurement.done * by_blocks**2 / rest) if rest > 0 else 0
+        if wanted > baseline.subject.n:
+            return f"perform more inferences: n={wanted:,} would do (and a new baseline)"
+        return f"perform more inferences, or allow {holds}"
+    more = ENOUGH_SESSIONS - len(baseline.sessions)
+    if more > 0:
+        return (
+            f"store {more} more session{'s' * (more > 1)} with --energy-update, on different"
+            f" occasions, or allow {holds}"
+        )
+    return (
+        "measure on a quieter machine, or compare the two revisions side by side in one run; a"
+        f" tolerance of {holds} would hold here"
+    )
+
+
+def _rounded(fraction: float) -> float:
+    return float(f"{fraction:.2g}")
+
+
+def _cause(status: Status, work: float | None, without_formula: Sequence[str]) -> str:
+    """What energy and work say together: the one is noisy, the other exact."""
+    if work is None:
+        return ""
+    change = "same" if work == 0 else "more" if work > 0 else "less"
+    said = {
+        (Status.REGRESSED, "same"): "the model is the same, the way it runs is not",
+        (Status.REGRESSED, "more"): "the model has changed: it does more work",
+        (Status.REGRESSED, "less"): "the model does less work, and takes more energy for it",
+        (Status.IMPROVED, "same"): "the model is the same, it runs better",
+        (Status.IMPROVED, "less"): "the model has changed: it does less work",
+        (Status.IMPROVED, "more"): "the model does more work, and takes less energy for it",
+        (Status.OK, "more"): "more work for the same energy: worth knowing",
+        (Status.OK, "less"): "less work for the same energy: worth knowing",
+        (Status.INCONCLUSIVE, "more"): "the model has changed: it does more work",
+        (Status.INCONCLUSIVE, "less"): "the model has changed: it does less work",
+    }.get((status, change), "the same work")
+    if without_formula:
+        said += f"; not counted, for want of a formula: {', '.join(without_formula)}"
+    return said
 
 
 def _estimated(domains: Sequence[Domain]) -> bool:
     return any(domains[i].method is Method.ESTIMATED for i in gated_domains(domains))
 
 
-def _stored(baseline: Baseline) -> list[float]:
-    return [session.joules_per_unit for session in baseline.sessions]
-
-
-def _limit(baseline: Baseline, rule: Rule) -> float:
-    """The allowed change: the tolerance, or the spread between stored sessions where it is more."""
-    stored = _stored(baseline)
-    middle = median(stored)
-    spread = MAD_TO_SD * median(abs(value - middle) for value in stored) / middle
-    if len(stored) < ENOUGH_SESSIONS and _estimated(baseline.domains):
-        spread = max(spread, PRIOR_SPREAD)
-    return max(rule.tolerance, SPREAD_FACTOR * spread)
-
-
-def _log_change(measurement: Measurement, baseline: Baseline) -> float:
-    now = _comparable_joules(measurement, baseline)
-    return math.log(now / median(_stored(baseline)))
-
-
-def _comparable_joules(measurement: Measurement, baseline: Baseline) -> float:
-    """The measurement's joules per unit, carried to the workload that is stored.
-
-    After an early stop only the first blocks were performed, and the first samples may be longer
-    or shorter than all of them. How n samples are cut into blocks depends on n alone: so the
-    blocks that both have are set against each other, and the stored figure is scaled by that.
-    """
-    n = baseline.subject.n
-    now = measurement.block_joules_per_unit
-    carried = []
-    for session in baseline.sessions:
-        both = min(len(now), len(session.blocks))
-        stopped = min(measurement.done, session.done) < n and both > 1
-        if (
-            stopped
-            and len(now) != len(session.blocks)
-            and _positive(now[:both], session.blocks[:both])
-        ):
-            shared = sum(now[:both]) / sum(session.blocks[:both])
-            carried.append(shared * session.joules_per_unit)
-        else:
-            carried.append(measurement.joules_per_unit)
-    return median(carried)
-
-
-def _positive(*figures: Sequence[float]) -> bool:
-    return all(sum(some) > 0 for some in figures)
-
-
-def _log_error(measurement: Measurement, sessions: Sequence[Session]) -> float | None:
-    """Standard error of the log of the measurement, from its blocks.
-
-    The same samples stand in the same block in every session, so each block is first set against
-    its stored counterpart: what remains is noise, not that some samples are longer than others.
-    """
-    now = measurement.block_joules_per_unit
-    if len(now) < MIN_BLOCKS or min(now) <= 0:
-        return None
-    counterparts = [s.blocks for s in sessions if len(s.blocks) >= len(now) and min(s.blocks) > 0]
-    if counterparts:
-        base = [median(blocks[i] for blocks in counterparts) for i in range(len(now))]
-    else:
-        base = [1.0] * len(now)
-    return _mean_error([math.log(a / b) for a, b in zip(now, base, strict=True)])
-
-
-def _mean_error(logs: Sequence[float]) -> float:
-    """The change is that of the whole, a mean: one block far off widens the interval as well."""
-    return stdev(logs) / math.sqrt(len(logs))
-
-
 def _domain_changes(
-    measurement: Measurement, sessions: Sequence[Session]
+    measurement: Measurement, baseline: Baseline, against: Comparison
 ) -> tuple[tuple[str, float], ...]:
+    speed = math.exp(against.speed or 0.0)
+    # After an early stop the stored figure is that of the blocks compared.
+    whole = median(session.joules_per_unit for session in baseline.sessions)
+    share = median(against.stored_joules) / whole
     changes = []
     for domain, joules in zip(measurement.domains, measurement.domain_joules, strict=True):
-        stored = [s.domains[domain.name] for s in sessions if s.domains.get(domain.name)]
+        stored = [s.domains[domain.name] for s in baseline.sessions if s.domains.get(domain.name)]
         if stored:
-            changes.append((domain.name, joules / measurement.units / median(stored) - 1))
+            now = joules / measurement.units / share
+            if domain.method is Method.ESTIMATED:  # as the whole: in units of the yardstick
+                now /= speed
+            changes.append((domain.name, now / median(stored) - 1))
     return tuple(changes)
-
-
-def precise_enough(measurement: Measurement, precision: float) -> bool:
-    """Whether the blocks so far settle their mean to within ± `precision` (95 %)."""
-    blocks = measurement.block_joules_per_unit
-    if len(blocks) < 2 * MIN_BLOCKS or min(blocks) <= 0:
-        return False
-    error = _mean_error([math.log(value) for value in blocks])
-    return Z_95 * error <= math.log1p(precision)
-
-
-def ratio(numerator: Sequence[Measurement], denominator: Sequence[Measurement]) -> Ratio:
-    """Energy per unit of some measurements over that of others.
-
-    Args:
-        numerator: one or more measurements; several are put together as their geometric mean, so
-            that each counts the same whatever its size.
-        denominator: likewise.
-
-    Returns:
-        The ratio with a 95 % interval from the blocks of every measurement. It holds for this
-        session; how far sessions differ, only stored sessions tell.
-
-    Raises:
-        ValueError: one of the two is empty, or a measurement is of no energy.
-    """
-    if not numerator or not denominator:
-        raise ValueError("a ratio needs measurements on both sides")
-    log_ratio, variance, known = 0.0, 0.0, True
-    for sign, group in ((1, numerator), (-1, denominator)):
-        for measurement in group:
-            if measurement.joules_per_unit <= 0:
-                raise ValueError("a ratio needs energies above 0")
-            log_ratio += sign * math.log(measurement.joules_per_unit) / len(group)
-            error = _log_error(measurement, ())
-            known = known and error is not None
-            variance += ((error or 0.0) / len(group)) ** 2
-    value = math.exp(log_ratio)
-    if not known:
-        return Ratio(value, None, None)
-    width = Z_95 * math.sqrt(variance)
-    return Ratio(value, value * math.exp(-width), value * math.exp(width))

@@ -117,6 +117,7 @@ class Window:
         "_meters",
         "_opened",
         "_others_share",
+        "_own_cpus",
         "_partial",
         "_watched",
         "lost",
@@ -129,6 +130,7 @@ class Window:
         self._opened: Reading | None = None
         self._begun: tuple[float, float, int] | None = None
         self._others_share: float | None = None
+        self._own_cpus: float | None = None
         self._watched = ""
         self.lost = ""
         """Why the meter could not be read; empty while all is well."""
@@ -179,6 +181,22 @@ class Window:
         """Inferences in the blocks so far."""
         return sum(n for n, _, _ in self._blocks)
 
+    @property
+    def block_count(self) -> int:
+        """Blocks so far."""
+        return len(self._blocks)
+
+    @property
+    def seconds(self) -> float:
+        """Metered so far, the block that is not ended yet included."""
+        ended = sum(seconds for _, seconds, _ in self._blocks)
+        return ended + (self._partial[0] if self._partial else 0.0)
+
+    @property
+    def last_seconds(self) -> float:
+        """Duration of the block that ended last; 0 before there is one."""
+        return self._blocks[-1][1] if self._blocks else 0.0
+
     def joules_so_far(self) -> float:
         """Gated joules of the blocks so far, for showing."""
         gated = gated_domains(self._meters.domains)
@@ -213,6 +231,7 @@ class Window:
             done=done,
             units=done if units is None else units,
             others_share=self._others_share,
+            cpus=self._own_cpus,
             disturbances=(self._watched,) if self._watched else (),
             recorded=dict(recorded or {}),
         )
@@ -263,6 +282,7 @@ class Window:
         capacity = elapsed * _logical_cpus
         idle = _idle_seconds() - idle_before
         own = (self._own_cpu_ns() - own_before) / 1e9
+        self._own_cpus = own / elapsed
         self._others_share = min(1.0, max(0.0, (capacity - idle - own) / capacity))
 
 

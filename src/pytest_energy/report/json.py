@@ -16,7 +16,8 @@ from pytest_energy.baseline_file import shown_path
 from pytest_energy.baselines import replace_file
 from pytest_energy.carbon import Carbon
 from pytest_energy.ledger import Ledger, git_commit, utc_now
-from pytest_energy.measurement import Result, to_record
+from pytest_energy.measurement import Result
+from pytest_energy.records import to_record
 from pytest_energy.session import EnergySession
 
 SCHEMA = 1

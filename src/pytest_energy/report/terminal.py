@@ -8,12 +8,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from pytest_energy import verdict as rules
+from pytest_energy import ratio as ratios
 from pytest_energy.baseline_file import shown_path
 from pytest_energy.carbon import Carbon
 from pytest_energy.measurement import COMPARED, Result, Status, Verdict
 from pytest_energy.units import (
     format_change,
+    format_flops,
     format_grams,
     format_joules,
     format_percent,
@@ -130,16 +131,25 @@ def failure_message(result: Result, carbon: Carbon, test: str = "") -> str:
         interval = ""
         if decision.low is not None and decision.high is not None:
             interval = f"  [{format_change(decision.low)}, {format_change(decision.high)}]"
-        allowed = f"   allowed +{format_percent(decision.limit or 0.0)}"
-        if decision.tolerance is not None and (decision.limit or 0.0) > decision.tolerance:
-            allowed += f", as sessions differ (asked: {format_percent(decision.tolerance)})"
+        allowed = f"   allowed +{format_percent(float(f'{decision.limit or 0.0:.2g}'))}"
+        if decision.tolerance is not None and (decision.limit or 0.0) > decision.tolerance + 1e-4:
+            allowed += f" (asked: {format_percent(decision.tolerance)})"
+        if decision.notice is not None:
+            allowed += f", would notice {format_change(decision.notice)}"
         lines.append(f"  {'change':<7} {format_change(decision.change):>7}{interval}{allowed}")
+    if decision.looks:
+        seen = ", ".join(f"{format_change(look):>7}" for look in decision.looks)
+        lines.append(f"  {'looks':<7} {seen}")
     if measurement is not None:
         changes = dict(decision.domain_changes)
         for domain in measurement.domains:
             if domain.name in changes:
                 change = format_change(changes[domain.name])
                 lines.append(f"  {domain.name:<7} {change:>7}  {domain.method} ({domain.source})")
+        if decision.speed is not None:
+            lines.append(f"  {'machine':<7} {_speed(decision.speed)}")
+        if measurement.work is not None and decision.work is not None:
+            lines += _wrapped("work", f"{format_change(decision.work):>7}  {_work(result)}")
         lines.append(f"  {'CO2e':<7} {_grams(result, carbon)}")
     if decision.remedy:
         lines += _wrapped("remedy", decision.remedy)
@@ -147,6 +157,20 @@ def failure_message(result: Result, carbon: Carbon, test: str = "") -> str:
         verb = "store" if decision.status is Status.NEW else "accept"
         lines.append(f"{verb} it: pytest {shlex.quote(test or subject.test)} --energy-update")
     return "\n".join(lines)
+
+
+def _speed(speed: float) -> str:
+    """How much dearer the same work has become on this machine: counted out of the change."""
+    slower = "slower" if speed > 0 else "faster"
+    return f"{format_change(speed):>7}  yardstick: the machine is {slower} than it was; counted out"
+
+
+def _work(result: Result) -> str:
+    measurement = result.measurement
+    if measurement is None or measurement.work is None:
+        return ""
+    cause = result.verdict.cause
+    return f"{format_flops(measurement.work.flops)} per inference" + (f": {cause}" if cause else "")
 
 
 def _wrapped(label: str, text: str) -> list[str]:
@@ -165,8 +189,10 @@ def _headline(result: Result) -> str:
     if measurement is None:
         return decision.reason
     now = f"{format_joules(measurement.joules_per_unit)} per {result.subject.unit}"
-    if decision.status is Status.OVER_BUDGET and decision.budget_joules is not None:
-        now += f", allowed {format_joules(decision.budget_joules)}"
+    budget = decision.budget_joules
+    over = decision.status is Status.OVER_BUDGET and budget is not None
+    if over and measurement.joules_per_unit > (budget or 0.0):
+        now += f", allowed {format_joules(budget or 0.0)}"
     if decision.baseline_joules is None:
         return f"{now}, no baseline" if decision.status is Status.NEW else now
     count = f"{decision.sessions} session{'s' * (decision.sessions > 1)}"
@@ -318,6 +344,8 @@ def _change(decision: Verdict) -> str:
     text = format_change(decision.change)
     if decision.low is not None and decision.high is not None:
         text += f"\n{100 * decision.low:+.1f} to {100 * decision.high:+.1f}"
+    if decision.notice is not None:
+        text += f"\nnotices {format_change(decision.notice)}"
     return text
 
 
@@ -328,6 +356,13 @@ def _note(result: Result, stored: Mapping[str, str]) -> str:
         parts.append(decision.reason)
     if decision.remedy and not parts[:-1]:
         parts.append(decision.remedy)
+    if decision.outliers and not decision.reason:
+        stood_out = ", ".join(map(str, decision.outliers))
+        parts.append(f"block{'s' * (len(decision.outliers) > 1)} {stood_out} stood out")
+    if decision.looks and decision.status in COMPARED | {Status.INCONCLUSIVE}:
+        parts.append(f"looked twice: {', '.join(format_change(look) for look in decision.looks)}")
+    if decision.work:
+        parts.append(f"work {format_change(decision.work)}: {decision.cause}")
     return "; ".join(parts)
 
 
@@ -348,7 +383,7 @@ def _ratios(results: Sequence[Result]) -> list[str]:
         ]
         units = {result.subject.unit for result in results if result.subject.task == task}
         if all(sides) and len(units) == 1:
-            found = rules.ratio(*sides)
+            found = ratios.ratio(*sides)
             interval = (
                 f" (95 %: {significant(found.low)} to {significant(found.high)})"
                 if found.low is not None and found.high is not None

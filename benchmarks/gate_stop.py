@@ -1,0 +1,187 @@
+"""How much of a loop of 1,000 inferences a 5 % gate needs, and what a verdict costs."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import gate_live
+
+from pytest_energy import stopping, verdict
+from pytest_energy.baselines import session_of
+from pytest_energy.measurement import Baseline, Block, Measurement, Status, Subject
+from pytest_energy.records import from_record
+
+ROOT = Path(__file__).parents[1]
+EXAMPLES = ROOT / "examples" / "tests_models" / "test_sentiment.py"
+TESTS = {
+    "minilm": (EXAMPLES, "task_specific", {"SENTIMENT_N": "1000"}),
+    "smollm2": (EXAMPLES, "test_general_purpose and not costs", {"SENTIMENT_N": "1000"}),
+    "distilbert": (Path(__file__).with_name("gate_models.py"), "distilbert", {"GATE_N": "1000"}),
+}
+RULE = verdict.Rule(0.05)
+RESAMPLED = 400
+
+
+def whole_loops(model: str, folder: Path, sessions: int) -> list[tuple[Subject, Measurement]]:
+    """Measurements of all 1,000 inferences, a process each; kept in the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file, wanted, environment = TESTS[model]
+    found = []
+    for number in range(sessions):
+        path = folder / f"{number:02}.json"
+        if not path.exists():
+            command = [
+                *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(file)),
+                *("-k", wanted, f"--energy-baselines={folder / 'none'}"),
+                f"--energy-json={path}",
+            ]
+            subprocess.run(
+                command, env={**os.environ, **environment}, stdout=subprocess.DEVNULL, check=True
+            )
+        report: dict[str, Any] = json.loads(path.read_text())
+        result = from_record(gate_live.record_of(report))
+        if result.measurement is not None:
+            found.append((result.subject, result.measurement))
+    return found
+
+
+def first(measurement: Measurement, count: int) -> Measurement:
+    """The measurement as it stood after so many blocks."""
+    blocks = measurement.blocks[:count]
+    done = sum(block.n for block in blocks)
+    yardstick = measurement.yardstick
+    if yardstick is not None:
+        yardstick = replace(yardstick, joules=yardstick.joules[:count])
+    return replace(measurement, blocks=blocks, done=done, units=float(done), yardstick=yardstick)
+
+
+def stop_at(subject: Subject, measurement: Measurement, baseline: Baseline) -> Measurement:
+    """As much of a loop as `precision="verdict"` performs."""
+    planned = len(measurement.blocks)
+    for count in range(1, planned):
+        some = first(measurement, count)
+        if stopping.settled(subject, some, baseline, RULE, planned):
+            return some
+    return measurement
+
+
+def shuffled(measurement: Measurement, rise: float, draw: random.Random) -> Measurement:
+    """A session like this one, its blocks' noise dealt out anew, with so much more energy."""
+    picks = [draw.randrange(len(measurement.blocks)) for _ in measurement.blocks]
+    blocks, joules = [], []
+    yardstick = measurement.yardstick
+    for pick in picks:
+        block = measurement.blocks[pick]
+        blocks.append(Block(block.n, block.seconds, tuple(j * (1 + rise) for j in block.joules)))
+        if yardstick is not None:
+            joules.append(yardstick.joules[pick])
+    beside = replace(yardstick, joules=tuple(joules)) if yardstick is not None else None
+    return replace(measurement, blocks=tuple(blocks), yardstick=beside)
+
+
+def show(model: str, folder: Path, sessions: int) -> None:
+    """Print the share of 1,000 inferences that was performed, and the verdicts either way."""
+    loops = whole_loops(model, folder, sessions)
+    subject, _ = loops[0]
+    now = datetime.now(UTC)
+    print(f"\n{model}: {len(loops)} loops of {subject.n:,}, replayed; 5 % gate")
+    print(f"  {'':12}{'performed':>11}{'red, stopped early':>20}{'red, whole loop':>17}")
+    draw = random.Random(0)
+    for rise in (0.0, 0.05, 0.10):
+        shares, early_red, whole_red = [], [], []
+        for _ in range(RESAMPLED):
+            order = draw.sample(range(len(loops)), len(loops))
+            # All but one are stored; the last one is judged, its blocks dealt out anew.
+            past = tuple(session_of(loops[i][1], now, None) for i in order[:-1])
+            measured = loops[order[-1]][1]
+            kind = measured.yardstick.kind if measured.yardstick else ""
+            flat = tuple(_flat(session) for session in past)
+            baseline = Baseline(subject, measured.meters, measured.domains, flat, kind)
+            whole = shuffled(measured, rise, draw)
+            early = stop_at(subject, whole, baseline)
+            shares.append(early.done / subject.n)
+            for red, one in ((early_red, early), (whole_red, whole)):
+                decision = verdict.judge(subject, [one], baseline, RULE, confirmed=True)
+                red.append(decision.status is Status.REGRESSED)
+        name = f"+{rise:.0%}" if rise else "unchanged"
+        print(
+            f"  {name:12}{fmean(shares):10.0%} {100 * fmean(early_red):18.1f} %"
+            f"{100 * fmean(whole_red):15.1f} %"
+        )
+
+
+def _flat(session: Any) -> Any:
+    """Blocks that are dealt out anew have no place: each stored one is the session's mean."""
+    count = len(session.blocks)
+    figure = session.joules_per_unit
+    yardstick = (fmean(session.yardstick),) * count if session.yardstick else ()
+    return replace(session, blocks=(figure,) * count, yardstick=yardstick)
+
+
+COST = """
+import pytest, torch
+torch.set_num_threads(1)
+a = torch.randn(400, 400)
+
+def infer(_=None):
+    for _ in range(4):
+        a @ a
+
+@pytest.mark.inference(n=400, task="cost", model="product", tolerance="15%")
+def test_energy(energy):
+    for sample in energy.each(range(400)):
+        infer(sample)
+
+def test_benchmark(benchmark):
+    benchmark.pedantic(infer, rounds=400, iterations=1, warmup_rounds=8)
+"""
+COMPARE = ("--benchmark-compare", "--benchmark-compare-fail=mean:5%")
+
+
+def cost() -> None:
+    """Print seconds and joules per verdict beside the same test under pytest-benchmark."""
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        (folder / "test_cost.py").write_text(COST)
+
+        def run(*arguments: str) -> tuple[float, str]:
+            began = time.perf_counter()
+            command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
+            done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+            return time.perf_counter() - began, done.stdout
+
+        benchmark = ("-k", "benchmark", "-p", "no:energy")
+        energy = ("-k", "energy", "--energy-json=report.json")
+        for _ in range(5):
+            run(*energy, "--energy-update")
+        run(*benchmark, "--benchmark-save=base")
+        pairs, gates, metered = [], [], []
+        for _ in range(7):
+            ours, _text = run(*energy)
+            theirs, text = run(
+                *benchmark, "--benchmark-compare", "--benchmark-compare-fail=mean:5%"
+            )
+            if "test_benchmark" not in text:
+                sys.exit(f"needs pytest-benchmark (pip install pytest-benchmark):\n{text}")
+            pairs.append(ours / theirs)
+            report = json.loads((folder / "report.json").read_text())
+            gates.append((report["gate"]["seconds"], report["gate"]["joules"]))
+            metered.append(gate_live.energy_of(report))
+        seconds, joules = (sorted(values)[3] for values in zip(*gates, strict=True))
+        print(
+            "a verdict on 400 inferences of some 4 ms, beside the same test under pytest-benchmark"
+        )
+        print(f"  the whole session: {sorted(pairs)[3]:.2f} times  (median of 7 pairs)")
+        print(f"  the gate itself: {joules:.2f} J and {seconds:.2f} s, estimated;", end=" ")
+        print(f"{joules / sorted(metered)[3]:.0%} of the metered energy")

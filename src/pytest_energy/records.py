@@ -1,0 +1,106 @@
+"""Results as JSON-able values and back: how they cross from one process to another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pytest_energy.measurement import (
+    Block,
+    Domain,
+    Measurement,
+    Method,
+    Result,
+    Status,
+    Subject,
+    Verdict,
+    Work,
+    Yardstick,
+)
+
+
+def to_record(result: Result) -> dict[str, Any]:
+    """A result as JSON-able values: how it crosses from a test process to the one that reports."""
+    subject, measurement, verdict = result.subject, result.measurement, result.verdict
+    return {
+        "subject": {name: getattr(subject, name) for name in Subject.__slots__},
+        "measurement": None
+        if measurement is None
+        else {
+            "meters": list(measurement.meters),
+            "domains": [_domain_record(domain) for domain in measurement.domains],
+            "blocks": [[b.n, b.seconds, list(b.joules)] for b in measurement.blocks],
+            "done": measurement.done,
+            "units": measurement.units,
+            "others_share": measurement.others_share,
+            "disturbances": list(measurement.disturbances),
+            "recorded": dict(measurement.recorded or {}),
+            "yardstick": _record_of(measurement.yardstick),
+            "work": _record_of(measurement.work),
+            "uncounted": measurement.uncounted,
+            "cpus": measurement.cpus,
+        },
+        "verdict": {
+            **{name: getattr(verdict, name) for name in Verdict.__slots__},
+            "status": verdict.status.value,
+            "domain_changes": [list(pair) for pair in verdict.domain_changes],
+            "looks": list(verdict.looks),
+            "outliers": list(verdict.outliers),
+        },
+    }
+
+
+def from_record(record: Mapping[str, Any]) -> Result:
+    """The inverse of `to_record`."""
+    measured = record["measurement"]
+    verdict = dict(record["verdict"])
+    verdict["status"] = Status(verdict["status"])
+    verdict["domain_changes"] = tuple((name, change) for name, change in verdict["domain_changes"])
+    verdict["looks"] = tuple(verdict["looks"])
+    verdict["outliers"] = tuple(verdict["outliers"])
+    return Result(
+        Subject(**record["subject"]),
+        None
+        if measured is None
+        else Measurement(
+            meters=tuple(measured["meters"]),
+            domains=tuple(
+                Domain(**{**domain, "method": Method(domain["method"])})
+                for domain in measured["domains"]
+            ),
+            blocks=tuple(Block(n, seconds, tuple(js)) for n, seconds, js in measured["blocks"]),
+            done=measured["done"],
+            units=measured["units"],
+            others_share=measured["others_share"],
+            disturbances=tuple(measured["disturbances"]),
+            recorded=measured["recorded"],
+            yardstick=_yardstick_from(measured["yardstick"]),
+            work=_work_from(measured["work"]),
+            uncounted=measured["uncounted"],
+            cpus=measured["cpus"],
+        ),
+        Verdict(**verdict),
+    )
+
+
+def _domain_record(domain: Domain) -> dict[str, Any]:
+    record = {name: getattr(domain, name) for name in Domain.__slots__}
+    record["method"] = domain.method.value
+    return record
+
+
+def _record_of(part: Yardstick | Work | None) -> dict[str, Any] | None:
+    if part is None:
+        return None
+    members = {name: getattr(part, name) for name in part.__slots__}
+    return {k: list(v) if isinstance(v, tuple) else v for k, v in members.items()}
+
+
+def _yardstick_from(record: Mapping[str, Any] | None) -> Yardstick | None:
+    if record is None:
+        return None
+    return Yardstick(record["kind"], record["threads"], tuple(record["joules"]))
+
+
+def _work_from(record: Mapping[str, Any] | None) -> Work | None:
+    return Work(record["flops"], tuple(record["without_formula"])) if record else None

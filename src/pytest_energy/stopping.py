@@ -1,0 +1,126 @@
+"""When to look again, and when to stop looking: decided while the loop runs. Pure.
+
+Peeking at a running comparison raises false alarms unless the rule is made for it: every interval
+here holds for all looks at once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from statistics import stdev
+
+from pytest_energy.comparable import why_incomparable
+from pytest_energy.comparison import MIN_BLOCKS, Comparison, block_figures
+from pytest_energy.estimators import student_quantile
+from pytest_energy.measurement import Baseline, Measurement, Subject
+from pytest_energy.verdict import Rule, why_unresolved
+
+SUSPECT = 0.7
+"""Share of the limit from which on a change is looked at again."""
+
+PEEKING_LEVEL = 0.01
+"""Chance, over all looks at a running loop, that it ends with another verdict than at its end."""
+
+
+def suspect(
+    subject: Subject, measurement: Measurement, baseline: Baseline | None, rule: Rule
+) -> bool:
+    """Whether a first look is worth another: near or beyond a limit, or a few blocks stand out.
+
+    Args:
+        subject: what is measured.
+        measurement: the first pass.
+        baseline: what is stored, if anything.
+        rule: what is allowed.
+    """
+    if why_unresolved(subject, measurement):
+        return False
+    budget = rule.budget_joules
+    if budget is not None and measurement.joules_per_unit > budget:
+        return True
+    if baseline is None or why_incomparable(subject, measurement, baseline):
+        return False
+    against = _against(measurement, baseline, rule)
+    (look,) = against.looks
+    return max(abs(look.change), abs(look.total)) > SUSPECT * against.limit
+
+
+def settled(
+    subject: Subject,
+    measurement: Measurement,
+    baseline: Baseline | None,
+    rule: Rule,
+    planned: int,
+) -> bool:
+    """Whether the blocks still to come can hardly change the verdict.
+
+    The blocks so far put the change of the whole loop within an interval that holds for every look
+    at once: Student's t at `PEEKING_LEVEL` shared by all looks that were planned (Bonferroni).
+    Where all of it lies on one side of the limit, further blocks would only cost energy. It takes
+    the blocks to come for blocks like those seen.
+
+    Args:
+        subject: what is measured.
+        measurement: the blocks so far.
+        baseline: what is stored; without it nothing is ever settled.
+        rule: what is allowed; a budget is of the whole loop, and never settled early.
+        planned: blocks of the whole loop.
+    """
+    count = len(measurement.blocks)
+    if count < MIN_BLOCKS or baseline is None or rule.budget_joules is not None:
+        return False
+    if why_unresolved(subject, measurement) or why_incomparable(subject, measurement, baseline):
+        return False
+    against = _against(measurement, baseline, rule)
+    if not against.block_changes:
+        return False
+    half = _half_width(against.block_changes, PEEKING_LEVEL, planned)
+    change = abs(against.looks[0].change)
+    inside = change + half < SUSPECT * math.log1p(rule.tolerance)
+    return inside or change - half > against.limit
+
+
+def _against(measurement: Measurement, baseline: Baseline, rule: Rule) -> Comparison:
+    return Comparison(
+        [measurement], baseline, rule.tolerance, comparisons=rule.comparisons, confirmed=True
+    )
+
+
+def _half_width(logs: Sequence[float], level: float, planned: int) -> float:
+    """Half-width of an interval for the mean of all blocks, good for every look at once.
+
+    Student's t with the plain standard deviation, which one block far off widens: then the loop
+    goes on.
+    """
+    looks = max(1, planned - MIN_BLOCKS + 1)
+    factor = student_quantile(1 - level / 2 / looks, len(logs) - 1)
+    return factor * stdev(logs) / math.sqrt(len(logs))
+
+
+def precise_enough(
+    subject: Subject,
+    measurement: Measurement,
+    baseline: Baseline | None,
+    precision: float,
+    planned: int,
+) -> bool:
+    """Whether the blocks so far settle their typical figure to within ± `precision` (95 %).
+
+    The interval holds for every look at once, as in `settled`.
+
+    Args:
+        subject: what is measured.
+        measurement: the blocks so far.
+        baseline: with one that is comparable, each block is set against its stored counterpart, so
+            that long and short samples are not taken for noise.
+        precision: wanted half-width, as a fraction.
+        planned: blocks of the whole loop.
+    """
+    blocks = block_figures(measurement)
+    if len(blocks) < MIN_BLOCKS or min(blocks) <= 0:
+        return False
+    logs = [math.log(value) for value in blocks]
+    if baseline is not None and not why_incomparable(subject, measurement, baseline):
+        logs = Comparison([measurement], baseline, 0.0).block_changes or logs
+    return _half_width(logs, 1 - 0.95, planned) <= math.log1p(precision)

@@ -1,0 +1,119 @@
+"""When to look again and when to stop: peeking must not raise false alarms."""
+
+from __future__ import annotations
+
+import math
+import random
+from dataclasses import replace
+
+import pytest
+from test_verdict import FIVE, RULE, SUBJECT, measured, stored
+
+from pytest_energy import stopping, verdict
+from pytest_energy.measurement import Block, Status
+
+BLOCKS = 20
+
+
+def suspect(measurement, baseline=None, rule=RULE):
+    return stopping.suspect(SUBJECT, measurement, baseline, rule)
+
+
+def precise(measurement, baseline=None):
+    return stopping.precise_enough(SUBJECT, measurement, baseline, 0.02, BLOCKS)
+
+
+def test_near_the_limit_and_beyond_it_is_looked_at_again():
+    assert not suspect(measured(2.02), stored(*FIVE))
+    assert suspect(measured(2.08), stored(*FIVE))
+    assert suspect(measured(2.5), stored(*FIVE))
+
+
+def test_a_fall_is_looked_at_again_as_a_rise_is():
+    assert suspect(measured(1.8), stored(*FIVE))
+
+
+def test_some_blocks_far_off_are_looked_at_again():
+    blocks = list(measured(2.0).blocks)
+    blocks[3] = replace(blocks[3], joules=(60.0,))
+    assert suspect(replace(measured(2.0), blocks=tuple(blocks)), stored(*FIVE))
+
+
+def test_over_budget_is_looked_at_again_without_any_baseline():
+    assert suspect(measured(2.0), None, verdict.Rule(0.05, budget_joules=1.9))
+    assert not suspect(measured(2.0), None, verdict.Rule(0.05, budget_joules=2.1))
+
+
+def test_what_cannot_be_compared_is_not_looked_at_again():
+    assert not suspect(measured(2.5), None)
+    assert not suspect(measured(2.5), stored(2.0, meters=("x",)))
+    assert not suspect(measured(0.0), stored(*FIVE))
+
+
+def first(blocks, *, of):
+    """The first blocks of a measurement, as they stand while its loop runs."""
+    some = of.blocks[:blocks]
+    done = sum(block.n for block in some)
+    return replace(of, blocks=some, done=done, units=float(done))
+
+
+def test_a_loop_without_noise_is_settled_as_soon_as_there_are_five_blocks():
+    same, more = measured(2.0), measured(2.4)
+    assert not stopping.settled(SUBJECT, first(4, of=same), stored(*FIVE), RULE, BLOCKS)
+    assert stopping.settled(SUBJECT, first(5, of=same), stored(*FIVE), RULE, BLOCKS)
+    assert stopping.settled(SUBJECT, first(5, of=more), stored(*FIVE), RULE, BLOCKS)
+
+
+def test_near_the_limit_nothing_is_settled():
+    assert not stopping.settled(SUBJECT, measured(2.1), stored(*FIVE), RULE, BLOCKS)
+
+
+def test_without_a_baseline_nothing_is_settled():
+    assert not stopping.settled(SUBJECT, measured(2.0), None, RULE, BLOCKS)
+    assert not stopping.settled(SUBJECT, measured(2.0), stored(2.0, meters=("x",)), RULE, BLOCKS)
+
+
+def test_a_precision_is_reached_when_the_blocks_agree_so_far():
+    assert precise(measured(2.0, wobble=0.005))
+    assert not precise(measured(2.0, wobble=0.1))
+    assert not precise(first(4, of=measured(2.0)))
+
+
+def test_long_and_short_samples_are_no_want_of_precision_once_they_are_stored():
+    now = measured(2.0, wobble=0.3)
+    baseline = stored(2.0)
+    sessions = tuple(replace(s, blocks=now.block_joules_per_unit) for s in baseline.sessions)
+    assert not precise(now)
+    assert precise(now, replace(baseline, sessions=sessions))
+
+
+def noisy(draw, joules, noise):
+    """A whole loop whose blocks are lognormal around `joules`."""
+    blocks = tuple(
+        Block(5, 0.5, (5 * joules * math.exp(draw.gauss(0, noise)),)) for _ in range(BLOCKS)
+    )
+    return replace(measured(2.0), blocks=blocks)
+
+
+@pytest.mark.parametrize(
+    ("joules", "noise"), [(2.0, 0.02), (2.07, 0.02), (2.0, 0.05), (2.11, 0.03)]
+)
+def test_peeking_at_every_block_changes_next_to_no_verdict(joules, noise):
+    # The level is 1 % over all sixteen looks together.
+    draw = random.Random(1)
+    baseline = stored(*FIVE)
+    changed = 0
+    for _ in range(300):
+        whole = noisy(draw, joules, noise)
+        stops = (
+            first(count, of=whole)
+            for count in range(5, BLOCKS)
+            if stopping.settled(SUBJECT, first(count, of=whole), baseline, RULE, BLOCKS)
+        )
+        early = next(stops, whole)
+        red = [
+            verdict.judge(SUBJECT, [one], baseline, RULE, confirmed=True).status is Status.REGRESSED
+            for one in (early, whole)
+        ]
+        changed += red[0] != red[1]
+    assert changed <= 6

@@ -1,0 +1,159 @@
+"""The yardstick: reference work beside the blocks, in the library that the program uses."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from pytest_energy import yardstick
+from pytest_energy.measurement import Domain, Method
+from pytest_energy.meters.base import Meter, MeterLostError, MeterSet
+
+
+class Counted(Meter):
+    """Charges 1 J for every reading, so that what lies between two readings takes 1 J."""
+
+    name = "counted"
+
+    def __init__(self, method=Method.ESTIMATED):
+        self.domains = (Domain("cpu", "cpu", method, "test", 0.0),)
+        self.joules = 0
+        self.lost = False
+
+    def read(self):
+        if self.lost:
+            raise MeterLostError("gone")
+        self.joules += 1
+        return (self.joules * 1_000_000,)
+
+
+class Work(yardstick.Reference):
+    library, work = "test", "nothing"
+
+    def __init__(self, threads=1):
+        super().__init__(threads)
+        self.times = []
+
+    def repeat(self, times):
+        self.times.append(times)
+
+
+@pytest.fixture
+def reference(monkeypatch):
+    work = Work()
+    monkeypatch.setattr(yardstick, "references", lambda: [work])
+    return work
+
+
+def test_counters_need_none():
+    assert not yardstick.Gauge(MeterSet([Counted(Method.COUNTER)])).needed
+    assert yardstick.Gauge(MeterSet([Counted()])).needed
+
+
+def test_the_best_library_that_is_loaded_is_taken_and_none_is_imported(monkeypatch):
+    torch = pytest.importorskip("torch", reason="needs torch")
+    numpy = pytest.importorskip("numpy", reason="needs numpy")
+    monkeypatch.delitem(sys.modules, "torch")
+    monkeypatch.delitem(sys.modules, "numpy")
+    assert [one.library for one in yardstick.references()] == ["python"]
+    monkeypatch.setitem(sys.modules, "numpy", numpy)
+    assert [one.library for one in yardstick.references()] == ["numpy", "python"]
+    monkeypatch.setitem(sys.modules, "torch", torch)
+    assert yardstick.references()[0].kind == (
+        f"torch float32 product 64x768x3072, {torch.get_num_threads()}"
+        f" thread{'s' * (torch.get_num_threads() > 1)}"
+    )
+
+
+def test_the_baselines_kind_is_taken_whatever_else_is_loaded():
+    pytest.importorskip("torch", reason="needs torch")
+    gauge = yardstick.Gauge(MeterSet([Counted()]))
+    kind = yardstick.PythonLoop().kind
+    assert gauge.reference(kind).kind == kind
+    assert gauge.reference("of a library that is not here").library == "torch"
+
+
+def test_the_test_s_own_random_numbers_and_modes_are_left_alone():
+    torch = pytest.importorskip("torch", reason="needs torch")
+    torch.manual_seed(3)
+    expected = torch.rand(1)
+    torch.manual_seed(3)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        product = yardstick.TorchProduct(torch)
+        product.repeat(9)
+        assert product._operands[2].dtype is torch.float32
+        assert torch.is_autocast_enabled("cpu")
+    assert not torch.is_inference_mode_enabled()
+    assert torch.rand(1) == expected
+
+
+def test_numpys_and_pythons_references_run():
+    numpy = pytest.importorskip("numpy", reason="needs numpy")
+    state = numpy.random.get_state()[1].copy()
+    yardstick.NumpyProduct(numpy).repeat(2)
+    yardstick.PythonLoop().repeat(1)
+    assert (numpy.random.get_state()[1] == state).all()
+
+
+def test_numpys_threads_are_those_of_the_environment(monkeypatch):
+    numpy = pytest.importorskip("numpy", reason="needs numpy")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    assert yardstick.NumpyProduct(numpy).kind == "numpy float32 product 64x768x3072, 1 thread"
+
+
+def test_every_block_gets_the_mean_of_the_readings_around_it(reference, monkeypatch):
+    gauge = yardstick.Gauge(MeterSet([Counted()]))
+    gauge.reference()
+    taken = iter([4.0, 2.0, 6.0])
+    monkeypatch.setattr(gauge, "read", lambda *_: next(taken))
+    readings = yardstick.Readings(gauge, reference)
+    readings.begin(1.0)
+    readings.after(2)  # the first two blocks were too short for a reading of their own
+    readings.after(3)
+    found = readings.beside(3)
+    assert found.joules == (3.0, 3.0, 4.0)
+    assert (found.kind, found.threads) == ("test nothing, 1 thread", 1)
+
+
+def test_short_blocks_share_a_reading_and_the_last_one_always_has_one(reference):
+    gauge = yardstick.Gauge(MeterSet([Counted()]))
+    readings = yardstick.Readings(gauge, gauge.reference())
+    assert not readings.wanted(0.05, last=False)
+    assert readings.wanted(0.15, last=False)  # 0.2 s by now: 20 ms are a tenth of it
+    readings.after(2)
+    assert not readings.wanted(0.05, last=False)
+    assert readings.wanted(0.0, last=True)
+
+
+def test_a_reading_takes_about_a_tenth_of_the_work_that_it_stands_beside(reference):
+    gauge = yardstick.Gauge(MeterSet([Counted()]))
+    gauge.reference()
+    gauge._repetition_seconds[reference.kind] = 0.01
+    gauge.read(reference, 1.0)
+    assert reference.times[-1] == 10
+    gauge._repetition_seconds[reference.kind] = 0.01
+    gauge.read(reference, 1e6)
+    assert reference.times[-1] == 200  # never longer than 2 s
+
+
+def test_a_lost_meter_leaves_no_reading(reference):
+    meter = Counted()
+    gauge = yardstick.Gauge(MeterSet([meter]))
+    readings = yardstick.Readings(gauge, gauge.reference())
+    meter.lost = True
+    readings.begin(1.0)
+    assert readings.beside(3) is None
+
+
+def test_short_bodies_that_follow_each_other_share_a_reading(reference):
+    gauge = yardstick.Gauge(MeterSet([Counted()]))
+    known = gauge.reference()
+    one, two = (yardstick.Readings(gauge, known) for _ in range(2))
+    one.before_body()
+    before = len(reference.times)
+    one.after_body(0.001)
+    two.before_body()
+    two.after_body(0.001)
+    assert len(reference.times) == before
+    assert one.beside(1).joules == two.beside(1).joules
