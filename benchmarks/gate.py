@@ -3,7 +3,7 @@
     python benchmarks/gate.py repeats ../shared/data/repeats.csv [--draws 30]
     python benchmarks/gate.py live distilbert [--sessions 30] [--busy]
     python benchmarks/gate.py show
-    python benchmarks/gate.py stop minilm [--sessions 4]
+    python benchmarks/gate.py stop minilm [--sessions 4] [--reports .cache/gate/gpt2/quiet-same-*]
     python benchmarks/gate.py cost
 
 `repeats` takes the repeats behind Luccioni et al. (2024) as a file (workload, model, total_kwh,
@@ -41,7 +41,8 @@ def main() -> None:
     show = commands.add_parser("show", help="what was said of the collected sessions")
     show.add_argument("--folder", type=Path, default=CACHE)
     stop = commands.add_parser("stop", help="how much of a loop is needed")
-    stop.add_argument("models", nargs="+", choices=list(gate_stop.TESTS))
+    stop.add_argument("models", nargs="*", metavar="MODEL", help=", ".join(gate_stop.TESTS))
+    stop.add_argument("--reports", type=Path, nargs="+", default=[], help="kept by live, instead")
     stop.add_argument("--sessions", type=int, default=4, help="whole loops to replay")
     stop.add_argument("--folder", type=Path, default=CACHE)
     commands.add_parser("cost", help="beside pytest-benchmark")
@@ -56,7 +57,12 @@ def main() -> None:
             gate_live.show(folder.name, folder)
     elif given.command == "stop":
         for model in given.models:
-            gate_stop.show(model, given.folder / f"stop-{model}", given.sessions)
+            if model not in gate_stop.TESTS:
+                parser.error(f"no model named {model!r}; there are: {', '.join(gate_stop.TESTS)}")
+            folder = given.folder / f"stop-{model}"
+            gate_stop.show(model, gate_stop.whole_loops(model, folder, given.sessions))
+        if given.reports:
+            gate_stop.show("kept reports", gate_stop.read_loops(given.reports))
     else:
         gate_stop.cost()
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -49,11 +50,19 @@ def whole_loops(model: str, folder: Path, sessions: int) -> list[tuple[Subject, 
             subprocess.run(
                 command, env={**os.environ, **environment}, stdout=subprocess.DEVNULL, check=True
             )
+        found.append(path)
+    return read_loops(found)
+
+
+def read_loops(paths: Iterable[Path]) -> list[tuple[Subject, Measurement]]:
+    """Measurements of reports that hold one test, as `gate.py live` keeps them."""
+    loops = []
+    for path in paths:
         report: dict[str, Any] = json.loads(path.read_text())
         result = from_record(gate_live.record_of(report))
-        if result.measurement is not None:
-            found.append((result.subject, result.measurement))
-    return found
+        if result.measurement is not None and not result.verdict.looks:
+            loops.append((result.subject, result.measurement))
+    return loops
 
 
 def first(measurement: Measurement, count: int) -> Measurement:
@@ -90,18 +99,17 @@ def shuffled(measurement: Measurement, rise: float, draw: random.Random) -> Meas
     return replace(measurement, blocks=tuple(blocks), yardstick=beside)
 
 
-def show(model: str, folder: Path, sessions: int) -> None:
-    """Print the share of 1,000 inferences that was performed, and the verdicts either way."""
-    loops = whole_loops(model, folder, sessions)
+def show(name: str, loops: Sequence[tuple[Subject, Measurement]]) -> None:
+    """Print the share of n inferences that was performed, and the verdicts either way."""
     subject, _ = loops[0]
     now = datetime.now(UTC)
-    print(f"\n{model}: {len(loops)} loops of {subject.n:,}, replayed; 5 % gate")
+    print(f"\n{name}: {len(loops)} loops of {subject.n:,}, replayed; 5 % gate")
     print(f"  {'':12}{'performed':>11}{'red, stopped early':>20}{'red, whole loop':>17}")
     draw = random.Random(0)
     for rise in (0.0, 0.05, 0.10):
         shares, early_red, whole_red = [], [], []
         for _ in range(RESAMPLED):
-            order = draw.sample(range(len(loops)), len(loops))
+            order = draw.sample(range(len(loops)), min(6, len(loops)))
             # All but one are stored; the last one is judged, its blocks dealt out anew.
             past = tuple(session_of(loops[i][1], now, None) for i in order[:-1])
             measured = loops[order[-1]][1]
@@ -114,9 +122,9 @@ def show(model: str, folder: Path, sessions: int) -> None:
             for red, one in ((early_red, early), (whole_red, whole)):
                 decision = verdict.judge(subject, [one], baseline, RULE, confirmed=True)
                 red.append(decision.status is Status.REGRESSED)
-        name = f"+{rise:.0%}" if rise else "unchanged"
+        label = f"+{rise:.0%}" if rise else "unchanged"
         print(
-            f"  {name:12}{fmean(shares):10.0%} {100 * fmean(early_red):18.1f} %"
+            f"  {label:12}{fmean(shares):10.0%} {100 * fmean(early_red):18.1f} %"
             f"{100 * fmean(whole_red):15.1f} %"
         )
 

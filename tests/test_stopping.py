@@ -64,8 +64,22 @@ def test_a_loop_without_noise_is_settled_as_soon_as_there_are_five_blocks():
     assert stopping.settled(SUBJECT, first(5, of=more), stored(*FIVE), RULE, BLOCKS)
 
 
+def test_a_loop_is_looked_at_four_times_and_never_before_five_blocks():
+    assert stopping.peeks(20) == (5, 8, 12, 16)
+    assert stopping.peeks(10) == (6, 8)
+    assert stopping.peeks(5) == ()
+    assert not stopping.settled(SUBJECT, first(6, of=measured(2.0)), stored(*FIVE), RULE, BLOCKS)
+
+
 def test_near_the_limit_nothing_is_settled():
-    assert not stopping.settled(SUBJECT, measured(2.1), stored(*FIVE), RULE, BLOCKS)
+    near = first(16, of=measured(2.1, wobble=0.01))
+    assert not stopping.settled(SUBJECT, near, stored(*FIVE), RULE, BLOCKS)
+
+
+def test_a_budget_is_of_the_whole_loop_and_never_settled_early():
+    budget = verdict.Rule(0.05, budget_joules=3.0)
+    same = first(16, of=measured(2.0))
+    assert not stopping.settled(SUBJECT, same, stored(*FIVE), budget, BLOCKS)
 
 
 def test_without_a_baseline_nothing_is_settled():
@@ -74,8 +88,8 @@ def test_without_a_baseline_nothing_is_settled():
 
 
 def test_a_precision_is_reached_when_the_blocks_agree_so_far():
-    assert precise(measured(2.0, wobble=0.005))
-    assert not precise(measured(2.0, wobble=0.1))
+    assert precise(first(16, of=measured(2.0, wobble=0.005)))
+    assert not precise(first(16, of=measured(2.0, wobble=0.1)))
     assert not precise(first(4, of=measured(2.0)))
 
 
@@ -83,8 +97,8 @@ def test_long_and_short_samples_are_no_want_of_precision_once_they_are_stored():
     now = measured(2.0, wobble=0.3)
     baseline = stored(2.0)
     sessions = tuple(replace(s, blocks=now.block_joules_per_unit) for s in baseline.sessions)
-    assert not precise(now)
-    assert precise(now, replace(baseline, sessions=sessions))
+    assert not precise(first(12, of=now))
+    assert precise(first(12, of=now), replace(baseline, sessions=sessions))
 
 
 def noisy(draw, joules, noise):
@@ -99,7 +113,7 @@ def noisy(draw, joules, noise):
     ("joules", "noise"), [(2.0, 0.02), (2.07, 0.02), (2.0, 0.05), (2.11, 0.03)]
 )
 def test_peeking_at_every_block_changes_next_to_no_verdict(joules, noise):
-    # The level is 1 % over all sixteen looks together.
+    # The level is 1 % over all looks together.
     draw = random.Random(1)
     baseline = stored(*FIVE)
     changed = 0

@@ -16,6 +16,7 @@ from statistics import median
 from typing import Any, NoReturn
 
 from pytest_energy.carbon import Carbon
+from pytest_energy.json_line import line_of
 from pytest_energy.measurement import Baseline, Domain, Method, Session, Subject
 from pytest_energy.units import kwh
 
@@ -192,7 +193,7 @@ class _Reader:
         self._text = text
 
     def fail(self, where: tuple[str | int, ...], problem: str) -> NoReturn:
-        raise BaselineError(self._path, f"{problem}; {_LEFT}", _line_of(self._text, where))
+        raise BaselineError(self._path, f"{problem}; {_LEFT}", line_of(self._text, where))
 
     def member(self, record: object, where: tuple[str | int, ...], name: str) -> Any:
         if not isinstance(record, dict):
@@ -376,35 +377,3 @@ class _Reader:
 def _shown(value: object) -> str:
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= 40 else f"{text[:37]}..."
-
-
-def _line_of(text: str, where: tuple[str | int, ...]) -> int:
-    """The line on which a member of a JSON text begins.
-
-    json keeps no positions, and this is needed only for a message: so the text, known to be well
-    formed, is walked again, member by member, skipping what is not on the way.
-    """
-    decoder = json.JSONDecoder()
-    blank = re.compile(r"[\s,:]*")
-
-    def skip(position: int) -> int:
-        found = blank.match(text, position)
-        return found.end() if found else position
-
-    position = begun = skip(0)
-    for step in where:
-        position = skip(position + 1)
-        index = 0
-        while text[position] not in "]}":
-            begun = position
-            if isinstance(step, str):
-                name, position = decoder.raw_decode(text, position)
-                position = skip(position)
-                found = name == step
-            else:
-                found = index == step
-            if found:
-                break
-            position = skip(decoder.raw_decode(text, position)[1])
-            index += 1
-    return text.count("\n", 0, begun) + 1

@@ -6,7 +6,7 @@ import inspect
 import math
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from statistics import median
 from typing import TYPE_CHECKING, TypeVar
@@ -18,6 +18,7 @@ from pytest_energy.comparison import average
 from pytest_energy.loop import Loop, Plan, repeatable
 from pytest_energy.measurement import Measurement, Result, Subject
 from pytest_energy.options import SETTLED, Inference, whole_number
+from pytest_energy.region import Region
 from pytest_energy.window import Window
 from pytest_energy.yardstick import Readings
 
@@ -27,55 +28,6 @@ if TYPE_CHECKING:
 
 S = TypeVar("S")
 T = TypeVar("T")
-
-
-@dataclass(slots=True)
-class _Region:
-    """A named region; entered several times, its entries add up.
-
-    Args:
-        window: that meters it.
-        passes: for each ended block, the pass of the loop that it stands in; None outside.
-        counts: inferences performed in each pass, None for outside.
-        pending: inferences since the last block.
-        place: pass and block of the loop in which it was entered last.
-        reason: why there is no figure.
-        open: whether it is entered now.
-    """
-
-    window: Window
-    passes: list[int | None] = field(default_factory=list)
-    counts: dict[int | None, int] = field(default_factory=dict)
-    pending: int = 0
-    place: tuple[int | None, int] = (None, 0)
-    reason: str = ""
-    open: bool = False
-
-    def enter(self, place: tuple[int | None, int]) -> None:
-        """Entered at a pass and block of the loop; elsewhere than before, a new block begins."""
-        if self.pending and place != self.place:
-            self.window.end_block(self.pending)
-            self.passes.append(self.place[0])
-            self.pending = 0
-        self.place = place
-
-    def leave(self, n: int) -> None:
-        """Left, after so many inferences."""
-        self.pending += n
-        self.counts[self.place[0]] = self.counts.get(self.place[0], 0) + n
-
-    def of_pass(self, whole: Measurement, number: int) -> Measurement | None:
-        """What belongs to one pass; to the first one, what stands outside the loop as well."""
-        places = [*self.passes, self.place[0]] if self.pending else self.passes
-        wanted = (number, None) if number == 0 else (number,)
-        blocks = tuple(b for b, place in zip(whole.blocks, places, strict=True) if place in wanted)
-        done = sum(block.n for block in blocks)
-        return replace(whole, blocks=blocks, done=done, units=float(done)) if blocks else None
-
-    def n(self, loop: Loop | None) -> int:
-        """Inferences of one whole pass, and of what stands outside the loop."""
-        inside = self.counts.get(0, 0)
-        return (loop.whole(inside) if loop else inside) + self.counts.get(None, 0)
 
 
 class Energy:
@@ -110,7 +62,7 @@ class Energy:
         self._counts_warmup = True
         self._could_judge = True
         """Whether a first pass could be judged when it ended: its units were known by then."""
-        self._regions: dict[str, _Region] = {}
+        self._regions: dict[str, Region] = {}
         self._recorded: dict[str, float] = {}
         self._last: Callable[[], Measurement | None] = lambda: None
 
@@ -194,7 +146,7 @@ class Energy:
         if self._session is None or (loop is not None and loop.warming):
             yield
             return
-        region = self._regions.setdefault(name, _Region(Window(self._session.meters)))
+        region = self._regions.setdefault(name, Region(Window(self._session.meters)))
         if region.open:
             raise pytest.UsageError(
                 f"energy.measure({name!r}) is open already: regions cannot nest in themselves"
@@ -394,7 +346,7 @@ class Energy:
             subject, replace(measurement, units=units), baseline, self._rule(), planned
         )
 
-    def _region_looks(self, region: _Region) -> list[Measurement]:
+    def _region_looks(self, region: Region) -> list[Measurement]:
         """A region's figures; where the loop around it went twice through, each pass's."""
         whole = region.window.measurement(recorded=self._recorded, pending=region.pending)
         if whole is None:

@@ -317,6 +317,25 @@ class Baseline:
 
 
 @dataclass(frozen=True, slots=True)
+class Rule:
+    """What a test allows.
+
+    Args:
+        tolerance: allowed rise over the baseline, as a fraction.
+        budget_joules: ceiling per unit, in joules; None for no ceiling.
+        budget_text: the ceiling as the user wrote it.
+        max_flops: ceiling of floating-point operations per inference; None for none.
+        comparisons: verdicts of the whole session, over which false alarms are held.
+    """
+
+    tolerance: float
+    budget_joules: float | None = None
+    budget_text: str = ""
+    max_flops: int | None = None
+    comparisons: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """What the comparison says. Fractions: 0.148 is +14.8 %.
 

@@ -7,17 +7,19 @@ here holds for all looks at once.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from statistics import stdev
 
 from pytest_energy.comparable import why_incomparable
 from pytest_energy.comparison import MIN_BLOCKS, Comparison, block_figures
 from pytest_energy.estimators import student_quantile
-from pytest_energy.measurement import Baseline, Measurement, Subject
-from pytest_energy.verdict import Rule, why_unresolved
+from pytest_energy.measurement import Baseline, Measurement, Rule, Subject
+from pytest_energy.reasons import why_unresolved
 
 SUSPECT = 0.7
 """Share of the limit from which on a change is looked at again."""
+
+PEEKS = (0.25, 0.4, 0.6, 0.8)
+"""Shares of a loop after which it is looked at: each more would make all of them more cautious."""
 
 PEEKING_LEVEL = 0.01
 """Chance, over all looks at a running loop, that it ends with another verdict than at its end."""
@@ -56,7 +58,7 @@ def settled(
     """Whether the blocks still to come can hardly change the verdict.
 
     The blocks so far put the change of the whole loop within an interval that holds for every look
-    at once: Student's t at `PEEKING_LEVEL` shared by all looks that were planned (Bonferroni).
+    at once: Student's t at `PEEKING_LEVEL` shared by all looks that are planned (Bonferroni).
     Where all of it lies on one side of the limit, further blocks would only cost energy. It takes
     the blocks to come for blocks like those seen.
 
@@ -68,16 +70,18 @@ def settled(
         planned: blocks of the whole loop.
     """
     count = len(measurement.blocks)
-    if count < MIN_BLOCKS or baseline is None or rule.budget_joules is not None:
+    if count not in peeks(planned) or baseline is None or rule.budget_joules is not None:
         return False
     if why_unresolved(subject, measurement) or why_incomparable(subject, measurement, baseline):
         return False
     against = _against(measurement, baseline, rule)
     if not against.block_changes:
         return False
-    half = _half_width(against.block_changes, PEEKING_LEVEL, planned)
+    # How far the mean of all blocks may lie from that of those seen: what is still to come.
+    to_come = stdev(against.block_changes) * math.sqrt(1 / count - 1 / planned)
+    half = _factor(PEEKING_LEVEL, count, planned) * to_come
     change = abs(against.looks[0].change)
-    inside = change + half < SUSPECT * math.log1p(rule.tolerance)
+    inside = change + half < math.log1p(rule.tolerance)
     return inside or change - half > against.limit
 
 
@@ -87,15 +91,19 @@ def _against(measurement: Measurement, baseline: Baseline, rule: Rule) -> Compar
     )
 
 
-def _half_width(logs: Sequence[float], level: float, planned: int) -> float:
-    """Half-width of an interval for the mean of all blocks, good for every look at once.
+def peeks(planned: int) -> tuple[int, ...]:
+    """After how many blocks a running loop of so many is looked at."""
+    counts = (math.ceil(share * planned) for share in PEEKS)
+    return tuple(count for count in counts if MIN_BLOCKS <= count < planned)
+
+
+def _factor(level: float, count: int, planned: int) -> float:
+    """Standard errors on each side of an interval that holds for every peek at once.
 
     Student's t with the plain standard deviation, which one block far off widens: then the loop
-    goes on.
+    goes on. The level is shared by all peeks (Bonferroni).
     """
-    looks = max(1, planned - MIN_BLOCKS + 1)
-    factor = student_quantile(1 - level / 2 / looks, len(logs) - 1)
-    return factor * stdev(logs) / math.sqrt(len(logs))
+    return student_quantile(1 - level / 2 / len(peeks(planned)), count - 1)
 
 
 def precise_enough(
@@ -118,9 +126,11 @@ def precise_enough(
         planned: blocks of the whole loop.
     """
     blocks = block_figures(measurement)
-    if len(blocks) < MIN_BLOCKS or min(blocks) <= 0:
+    count = len(blocks)
+    if count not in peeks(planned) or min(blocks) <= 0:
         return False
     logs = [math.log(value) for value in blocks]
     if baseline is not None and not why_incomparable(subject, measurement, baseline):
         logs = Comparison([measurement], baseline, 0.0).block_changes or logs
-    return _half_width(logs, 1 - 0.95, planned) <= math.log1p(precision)
+    half = _factor(1 - 0.95, count, planned) * stdev(logs) / math.sqrt(count)
+    return half <= math.log1p(precision)
