@@ -134,9 +134,10 @@ def failure_message(result: Result, carbon: Carbon, test: str = "") -> str:
         allowed = f"   allowed +{format_percent(float(f'{decision.limit or 0.0:.2g}'))}"
         if decision.tolerance is not None and (decision.limit or 0.0) > decision.tolerance + 1e-4:
             allowed += f" (asked: {format_percent(decision.tolerance)})"
-        if decision.notice is not None:
-            allowed += f", would notice {format_change(decision.notice)}"
         lines.append(f"  {'change':<7} {format_change(decision.change):>7}{interval}{allowed}")
+    if decision.notice is not None:
+        found = "would have been found, in four of five sessions"
+        lines.append(f"  {'notice':<7} {format_change(decision.notice):>7}  {found}")
     if decision.looks:
         seen = ", ".join(f"{format_change(look):>7}" for look in decision.looks)
         lines.append(f"  {'looks':<7} {seen}")
