@@ -350,18 +350,24 @@ def test_a_ceiling_that_could_not_be_checked_does_not_pass_for_one_that_held(tor
 CPU_BOUND = """
 import pytest
 
-@pytest.mark.inference(n=60, task="t", model="m", tolerance="400%")
+@pytest.mark.inference(n=60, task="t", model="m", tolerance="9000%")
 def test_loop(energy):
     for i in energy.each(range(60)):
         sum(range(100_000))
 
-@pytest.mark.inference(n=1, task="t", model="body", tolerance="400%")
+@pytest.mark.inference(n=1, task="t", model="body", tolerance="9000%")
 def test_body():
     sum(range(3_000_000))
 """
 
 
-def test_an_estimate_is_measured_beside_reference_work_and_a_counter_is_not(project):
+@pytest.fixture
+def undisturbed(monkeypatch):
+    """Whatever else runs on this machine, no window is long enough to see it."""
+    monkeypatch.setattr("pytest_energy.window.SHORTEST_SHARE_SECONDS", 1e9)
+
+
+def test_an_estimate_is_measured_beside_reference_work_and_a_counter_is_not(project, undisturbed):
     project.write(test_it=CPU_BOUND)
     (counted, _) = project.report()["results"]
     assert counted["measurement"]["yardstick"] is None
@@ -376,7 +382,7 @@ def test_an_estimate_is_measured_beside_reference_work_and_a_counter_is_not(proj
         assert verdict["speed"] is not None
 
 
-def test_it_can_be_switched_off_and_is_part_of_what_must_agree(project):
+def test_it_can_be_switched_off_and_is_part_of_what_must_agree(project, undisturbed):
     project.ini("energy_meter = cpu_time", "energy_yardstick = off")
     project.write(test_it=CPU_BOUND)
     for result in project.report("--energy-update")["results"]:
