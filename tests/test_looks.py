@@ -423,3 +423,28 @@ def test_a_run_that_is_killed_half_way_stores_nothing_and_leaves_the_baseline_wh
     )
     assert done.returncode == -9
     assert [path.read_bytes() for path in loop.baselines()] == before
+
+
+def test_what_a_test_with_regions_is_judged_by_it_is_stored_by(project):
+    # A region is one more comparison: +7.2 % is within the limit of two, and beyond that of one.
+    project.write(
+        test_it="""
+        import pytest
+        from model import infer
+
+        @pytest.mark.inference(n=20, tolerance="1%")
+        def test_x(energy):
+            for _ in energy.each(range(20)):
+                with energy.measure("all"):
+                    infer()
+        """
+    )
+    project.run("--energy-update")
+    project.set_cost(2.144)
+    assert project.verdicts()["test_it.py::test_x"]["status"] == "inconclusive"
+    project.run("--energy-update").stdout.fnmatch_lines(
+        [
+            "energy: test_it.py::test_x: added to 1 session",
+            "energy: test_it.py::test_x#all: added to 1 session",
+        ]
+    )

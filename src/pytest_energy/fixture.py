@@ -223,7 +223,7 @@ class Energy:
         """
         if self._session is None:
             return []
-        rule = self._rule()
+        rule = self.rule()
         results = []
         n = self._inference.n or 0
         loop = self._loop
@@ -259,11 +259,11 @@ class Energy:
             results.append(self._judge(name, n, looks, reason, lost, rule, inside))
         return results
 
-    def _rule(self) -> verdict.Rule:
+    def rule(self) -> verdict.Rule:
+        """What the test allows; each region is one more chance of a false alarm."""
         if self._session is None:
             raise RuntimeError("nothing is judged under --energy-off")
         rule = self._session.rule(self._inference)
-        # Each region is one more chance of a false alarm.
         return replace(rule, comparisons=rule.comparisons * (1 + len(self._regions)))
 
     def _each(self, samples: Iterable[S]) -> Generator[S, None, None]:
@@ -303,12 +303,8 @@ class Energy:
         loop = self._loop
         if loop is None or not loop.passes:
             return None
-        return self._mean(loop.measurements(self._measured)) or self._measured(
-            loop.passes[-1].window
-        )
-
-    def _mean(self, looks: list[Measurement]) -> Measurement | None:
-        return average(looks) if looks else None
+        looks = loop.measurements(self._measured)
+        return average(looks) if looks else self._measured(loop.passes[-1].window)
 
     def _again(self, subject: Subject, measurement: Measurement) -> bool:
         """Whether to look a second time: to store the figure, or because it is suspect."""
@@ -317,7 +313,7 @@ class Energy:
             return False
         if session.settings.update:
             return True
-        rule = self._rule()
+        rule = self.rule()
         units = self._units(measurement.done)
         self._could_judge = units is not None
         if units is not None and stopping.suspect(
@@ -343,7 +339,7 @@ class Energy:
             return stopping.precise_enough(subject, measurement, baseline, wanted, planned)
         units = self._units(measurement.done)
         return units is not None and stopping.settled(
-            subject, replace(measurement, units=units), baseline, self._rule(), planned
+            subject, replace(measurement, units=units), baseline, self.rule(), planned
         )
 
     def _region_looks(self, region: Region) -> list[Measurement]:
@@ -420,12 +416,12 @@ class Energy:
                 f"unit is {unit!r}, and energy.record({unit}s=…) recorded none or 0:"
                 " call it in the test"
             )
-        mean = self._mean(looks)
-        if mean is not None:
-            self._last = lambda: mean
         loop = self._loop
         confirmed = inside and loop is not None and loop.confirmed and self._could_judge
-        return self._session.judge(self._subject(region, n), looks, reason, rule, confirmed)
+        result = self._session.judge(self._subject(region, n), looks, reason, rule, confirmed)
+        if result.measurement is not None:
+            self._last = lambda: result.measurement
+        return result
 
 
 def _async_error() -> pytest.UsageError:

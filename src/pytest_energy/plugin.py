@@ -214,8 +214,7 @@ class Gate:
         kept = [(name, value) for name, value in item.user_properties if name[:7] != "energy."]
         added = [pair for result in results for pair in junit.properties(result, session.carbon)]
         item.user_properties[:] = [*kept, *added]
-        rule = session.rule(self._metered[item])
-        item.stash[_payload_key] = ledger.payload(results, rule, session.cost.take())
+        item.stash[_payload_key] = ledger.payload(results, energy.rule(), session.cost.take())
         test = arguments.nodeid_from_here(self._config, item.nodeid)
         return "\n\n".join(
             terminal.failure_message(result, session.carbon, test)
