@@ -180,9 +180,13 @@ class Comparison:
         """The mean of the stored sessions, in which one far out counts for no more than `CLIP`."""
         levels = [level for level, _ in self._stored]
         middle = location(levels)
-        rest = [level - middle for level in levels]
-        widest = CLIP * max(spread(rest), self._prior)
-        return middle + fmean(max(-widest, min(widest, value)) for value in rest)
+        widest = self._widest
+        return middle + fmean(max(-widest, min(widest, level - middle)) for level in levels)
+
+    @cached_property
+    def _widest(self) -> float:
+        """How far from the others a stored session counts at most."""
+        return CLIP * max(spread([level for level, _ in self._stored]), self._prior)
 
     @cached_property
     def between(self) -> float:
@@ -193,7 +197,7 @@ class Comparison:
         """
         prior = self._prior
         rest = [level - self._centre for level, _ in self._stored]
-        squares = clipped_squares(rest, CLIP * max(spread(rest), prior))
+        squares = clipped_squares(rest, self._widest)
         by_blocks = fmean(error**2 for _, error in self._stored) * (len(rest) - 1)
         squares = max(0.0, squares - by_blocks)
         variance = (PRIOR_WEIGHT * prior**2 + squares) / (PRIOR_WEIGHT + len(rest) - 1)

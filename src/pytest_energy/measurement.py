@@ -79,6 +79,11 @@ def gated_domains(domains: Sequence[Domain]) -> tuple[int, ...]:
     return ()
 
 
+def is_estimated(domains: Sequence[Domain]) -> bool:
+    """Whether what a gate compares rests on a model of something else."""
+    return any(domains[i].method is Method.ESTIMATED for i in gated_domains(domains))
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """The cumulative counters at one moment.

@@ -9,15 +9,13 @@ from pytest_energy.comparison import Comparison
 from pytest_energy.estimators import normal_quantile
 from pytest_energy.measurement import (
     Baseline,
-    Domain,
     Measurement,
-    Method,
     Rule,
     Status,
     Subject,
-    gated_domains,
+    is_estimated,
 )
-from pytest_energy.units import format_percent, format_seconds
+from pytest_energy.units import format_flops, format_percent, format_seconds
 
 Z_95 = 1.96
 """Half-width of a 95 % interval in standard errors, for a normal."""
@@ -66,6 +64,7 @@ def why_unresolved(subject: Subject, measurement: Measurement) -> tuple[str, str
 
 
 def why_disturbed(measurement: Measurement) -> tuple[str, str] | None:
+    """What makes a figure doubtful, and what would help; None when nothing does."""
     if measurement.disturbances:
         return "; ".join(measurement.disturbances), "measure without it"
     share = measurement.others_share
@@ -75,6 +74,15 @@ def why_disturbed(measurement: Measurement) -> tuple[str, str] | None:
             "measure on a quieter machine",
         )
     return None
+
+
+def why_too_much_work(measurement: Measurement, rule: Rule) -> tuple[str, str] | None:
+    """Why an inference is over its ceiling of operations; None when it is not, or there is none."""
+    work = measurement.work
+    if rule.max_flops is None or work is None or work.flops <= rule.max_flops:
+        return None
+    allowed = format_flops(rule.max_flops)
+    return f"{format_flops(work.flops)} per inference, allowed {allowed}", ""
 
 
 def why_unchecked(measurement: Measurement, rule: Rule) -> tuple[str, str] | None:
@@ -93,8 +101,8 @@ def why_unchecked(measurement: Measurement, rule: Rule) -> tuple[str, str] | Non
 
 
 def too_short(measurement: Measurement) -> bool:
-    short = measurement.seconds < SHORTEST_ESTIMATE_SECONDS
-    return short and _estimated(measurement.domains)
+    """Whether a window is mostly the noise of scheduling: an estimate of a moment."""
+    return measurement.seconds < SHORTEST_ESTIMATE_SECONDS and is_estimated(measurement.domains)
 
 
 def why_inconclusive(
@@ -182,9 +190,6 @@ def cause_of(status: Status, work: float | None, without_formula: Sequence[str])
     return said
 
 
-def _estimated(domains: Sequence[Domain]) -> bool:
-    return any(domains[i].method is Method.ESTIMATED for i in gated_domains(domains))
-
-
 def numbers(blocks: Sequence[int]) -> str:
+    """Blocks as people read them: `8, 9, 10`."""
     return ", ".join(map(str, blocks)) or "none alone"

@@ -30,10 +30,11 @@ from pytest_energy.reasons import (
     too_short,
     why_disturbed,
     why_inconclusive,
+    why_too_much_work,
     why_unchecked,
     why_unresolved,
 )
-from pytest_energy.units import format_flops, format_percent
+from pytest_energy.units import format_percent
 
 
 def unmeasured(reason: str, remedy: str = "") -> Verdict:
@@ -71,8 +72,9 @@ def judge(
     figures = Verdict(
         Status.NEW, budget_joules=rule.budget_joules, max_flops=rule.max_flops, storable=True
     )
-    if _too_much_work(measurement, rule):
-        return _with(figures, Status.OVER_BUDGET, *_why_too_much_work(measurement, rule))
+    too_much = why_too_much_work(measurement, rule)
+    if too_much:
+        return _with(figures, Status.OVER_BUDGET, *too_much)
     for look in looks:
         unresolved = why_unresolved(subject, look)
         if unresolved:
@@ -169,17 +171,6 @@ def agrees(
         comparisons=rule.comparisons,
         confirmed=confirmed,
     ).beyond
-
-
-def _too_much_work(measurement: Measurement, rule: Rule) -> bool:
-    work = measurement.work
-    return rule.max_flops is not None and work is not None and work.flops > rule.max_flops
-
-
-def _why_too_much_work(measurement: Measurement, rule: Rule) -> tuple[str, str]:
-    flops = measurement.work.flops if measurement.work else 0
-    allowed = format_flops(rule.max_flops or 0)
-    return f"{format_flops(flops)} per inference, allowed {allowed}", ""
 
 
 def _compare(

@@ -16,7 +16,7 @@ from functools import cached_property
 from time import perf_counter
 from typing import Any
 
-from pytest_energy.measurement import Method, Yardstick, gated_domains
+from pytest_energy.measurement import Yardstick, gated_domains, is_estimated
 from pytest_energy.meters.base import MeterLostError, MeterSet
 
 SHARE = 0.1
@@ -169,8 +169,7 @@ class Gauge:
     @property
     def needed(self) -> bool:
         """Whether what is gated is an estimate."""
-        domains = self._meters.domains
-        return any(domains[i].method is Method.ESTIMATED for i in self._gated)
+        return is_estimated(self._meters.domains)
 
     def reference(self, preferred: str = "") -> Reference:
         """The reference to use now, warmed up.
@@ -242,19 +241,14 @@ class Readings:
 
     def before_body(self) -> None:
         """Before a body that is one block, whose length nobody knows."""
-        recent = self._gauge.recent(self._reference)
-        if recent is None:
-            self._take(0, UNKNOWN_SECONDS)
-        else:
-            self._taken.append((0, recent))
+        self._share(0, UNKNOWN_SECONDS)
 
     def after_body(self, seconds: float) -> None:
         """After a body of so many seconds; a short one shares its reading with its neighbours."""
-        recent = self._gauge.recent(self._reference)
-        if recent is None or self._gauge.due(self._reference, seconds):
+        if self._gauge.due(self._reference, seconds):
             self._take(1, seconds)
         else:
-            self._taken.append((1, recent))
+            self._share(1, seconds)
 
     def wanted(self, seconds: float, last: bool) -> bool:
         """Whether to read after a block of so many seconds.
@@ -270,6 +264,13 @@ class Readings:
         """Read, after so many blocks."""
         self._take(blocks, self._since)
         self._since = 0.0
+
+    def _share(self, blocks: int, seconds: float) -> None:
+        recent = self._gauge.recent(self._reference)
+        if recent is None:
+            self._take(blocks, seconds)
+        else:
+            self._taken.append((blocks, recent))
 
     def _take(self, blocks: int, seconds: float) -> None:
         joules = self._gauge.read(self._reference, seconds)
