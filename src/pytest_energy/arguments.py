@@ -32,6 +32,9 @@ MARKER = (
     " All are keywords; on a class or module they hold for every test in it."
 )
 
+FOLLOWER = pytest.StashKey[Any]()
+"""Where the configuration of a paired run's other side keeps its `follower.Follower`."""
+
 # Name, kind ("flag", "text", "list", "path"), metavar, default of the ini twin, help.
 OPTIONS: tuple[tuple[str, str, str | None, str, str], ...] = (
     ("report", "flag", None, "", "show the full table at the end, not only one line and failures"),
@@ -73,6 +76,29 @@ OPTIONS: tuple[tuple[str, str, str | None, str, str], ...] = (
         "PERCENT",
         "5%",
         'allowed rise over the baseline where the marker says none (default: "5%%")',
+    ),
+    (
+        "against",
+        "text",
+        "REV",
+        "",
+        "compare with another git revision (or a folder) instead of stored baselines: both run the"
+        " selected metered tests in turns, on this machine, in this run",
+    ),
+    (
+        "against-setup",
+        "text",
+        "CMD",
+        "",
+        "shell command to run in the other revision's tree first, to build what is compiled or to"
+        " make a virtual environment (.venv) of its own",
+    ),
+    (
+        "against-timeout",
+        "text",
+        "SECONDS",
+        "600",
+        "how long the other revision may take for one turn, fixtures included (default: 600)",
     ),
     (
         "precision",

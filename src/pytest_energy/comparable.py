@@ -5,13 +5,16 @@ from __future__ import annotations
 from pytest_energy.measurement import Baseline, Domain, Measurement, Subject
 
 
-def why_incomparable(subject: Subject, measurement: Measurement, baseline: Baseline) -> str:
+def why_incomparable(
+    subject: Subject, measurement: Measurement, baseline: Baseline, whose: str = "baseline"
+) -> str:
     """Why a measurement cannot be set against a baseline; empty when it can.
 
     Args:
         subject: what was measured now.
         measurement: the figures.
-        baseline: the stored entry.
+        baseline: the stored entry, or what the base has just measured.
+        whose: what to call it.
     """
     stored = baseline.subject
     for what, was, now in (
@@ -25,23 +28,23 @@ def why_incomparable(subject: Subject, measurement: Measurement, baseline: Basel
         ),
     ):
         if was != now:
-            return f"the baseline's {what} was {was}, now {now}"
+            return f"the {whose}'s {what} was {was}, now {now}"
     before = {domain.name: domain for domain in baseline.domains}
     after = {domain.name: domain for domain in measurement.domains}
     if before.keys() != after.keys():
-        return f"the baseline counted {_names(before)}, now {_names(after)}"
+        return f"the {whose} counted {_names(before)}, now {_names(after)}"
     for name, now_domain in after.items():
         was_domain = before[name]
         if was_domain.method != now_domain.method:
-            return f"the baseline's {name} was {was_domain.method}, now {now_domain.method}"
+            return f"the {whose}'s {name} was {was_domain.method}, now {now_domain.method}"
         if (was_domain.source, was_domain.basis) != (now_domain.source, now_domain.basis):
             return (
-                f"the baseline's {name} rests on {_basis(was_domain)}, now on {_basis(now_domain)}"
+                f"the {whose}'s {name} rests on {_basis(was_domain)}, now on {_basis(now_domain)}"
             )
     yardstick = measurement.yardstick.kind if measurement.yardstick else ""
     if baseline.yardstick != yardstick:
         return (
-            f"the baseline's yardstick was {baseline.yardstick or 'none'}, now"
+            f"the {whose}'s yardstick was {baseline.yardstick or 'none'}, now"
             f" {yardstick or 'none'} (it follows the library that is loaded before the test)"
         )
     return ""

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, TypeVar
 import pytest
 
 from pytest_energy import stopping, verdict, work
-from pytest_energy.comparison import average
+from pytest_energy.comparison import average, block_figures
 from pytest_energy.loop import Loop, Plan, repeatable
-from pytest_energy.measurement import Measurement, Result, Subject
+from pytest_energy.measurement import BaseRun, Measurement, Result, Subject
 from pytest_energy.options import SETTLED, Inference, whole_number
 from pytest_energy.region import Region
 from pytest_energy.window import Window
@@ -25,6 +25,7 @@ from pytest_energy.yardstick import Readings
 if TYPE_CHECKING:
     from pytest_energy.report.live import LiveLine
     from pytest_energy.session import EnergySession
+    from pytest_energy.turns import Turns
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -39,6 +40,9 @@ class Energy:
         inference: what the marker says.
         task, model: names to use where the marker says none.
         live: shows the loop's progress on a terminal; None elsewhere.
+        turns: with the same test of another revision; None where there is none.
+        base: what the other revision made of the test, once this one has ended, by whether this
+            one has no figure and whether its loop ended early; None where nothing is paired.
     """
 
     def __init__(
@@ -49,8 +53,13 @@ class Energy:
         task: str,
         model: str,
         live: LiveLine | None = None,
+        turns: Turns | None = None,
+        base: Callable[[bool, bool], BaseRun] | None = None,
     ) -> None:
         self._session = session
+        self._turns = turns
+        self._base = base
+        self._base_run: BaseRun | None = None
         self._test = test
         self._inference = inference
         self._task = inference.task or task
@@ -201,6 +210,9 @@ class Energy:
                 preferred = session.preferred_yardstick(subject)
                 self._beside_body = Readings(session.gauge, session.gauge.reference(preferred))
                 self._beside_body.before_body()
+        if self._turns is not None:
+            with session.cost.counting(session.meters):
+                self._turns.begin()
         if marked and self._inference.n is not None:
             self._body = Window(session.meters)
             self._body.open()
@@ -229,6 +241,11 @@ class Energy:
         loop = self._loop
         if loop is not None:
             loop.generator.close()  # a reference may have kept it waiting
+        if self._base is not None:
+            left = interrupted or (loop.why_incomplete("") if loop else "")
+            early = loop is not None and loop.metered < loop.n
+            self._base_run = self._base(bool(left), early)
+        if loop is not None:
             reason = loop.why_incomplete(interrupted)
             looks = [] if reason else loop.measurements(self._measured)
             for further in looks[1:]:  # only suspects pay, and the gate says what
@@ -281,23 +298,39 @@ class Energy:
         settings = session.settings
         wanted = settings.precision if inference.precision is None else inference.precision
         subject = self._subject("", n)
+        paired = self._turns is not None or self._base is not None
         plan = Plan(
             warmup=inference.warmup,
-            again=partial(self._again, subject),
+            again=None if paired else partial(self._again, subject),
             # What is stored are whole loops: later ones may need any of their blocks.
-            enough=None
-            if wanted is None or settings.update
-            else partial(self._enough, subject, wanted),
+            enough=self._when_enough(subject, wanted),
             gauge=session.gauge,
             preferred=session.preferred_yardstick(subject),
             counter=work.WorkCounter() if settings.work and work.can_count() else None,
             unmetered=partial(session.cost.counting, session.meters),
+            turns=self._turns,
+            outside=self._outside,
             live=self._live,
             test=self._test,
         )
         self._loop = Loop(kept, n, partial(Window, session.meters), plan)
         self._last = self._loop_so_far
         return self._loop.generator
+
+    @contextmanager
+    def _outside(self) -> Iterator[None]:
+        """While the other revision has its turn: nothing of it is this test's."""
+        session = self._session
+        if session is None:
+            yield
+            return
+        windows = [region.window for region in self._regions.values() if region.open]
+        for window in windows:
+            window.pause()
+        with session.cost.counting(session.meters):
+            yield
+        for window in windows:
+            window.open()
 
     def _loop_so_far(self) -> Measurement | None:
         loop = self._loop
@@ -326,6 +359,31 @@ class Energy:
                 if stopping.suspect(inner, part, session.baseline(inner), rule):
                     return True
         return False
+
+    def _when_enough(
+        self, subject: Subject, wanted: float | None
+    ) -> Callable[[Measurement, int], bool] | None:
+        """How the loop is asked whether its blocks so far will do; None to perform all."""
+        session = self._session
+        # What is stored are whole loops: later ones may need any of their blocks.
+        if session is None or wanted is None or session.settings.update:
+            return None
+        if self._turns is None and self._base is None:
+            return partial(self._enough, subject, wanted)
+        if self._turns is None or self._base is None:
+            return None  # without a base, or being it: the head decides
+        return partial(self._enough_pairs, self._turns, wanted)
+
+    def _enough_pairs(
+        self, turns: Turns, wanted: float, measurement: Measurement, planned: int
+    ) -> bool:
+        """The same for pairs of turns."""
+        pairs = list(zip(block_figures(measurement), turns.base_blocks, strict=False))
+        if not pairs or min(min(pair) for pair in pairs) <= 0:
+            return False
+        ratios = [math.log(now / before) for now, before in pairs]
+        tolerance = self.rule().tolerance
+        return stopping.pairs_enough(ratios, wanted or None, tolerance, planned)
 
     def _enough(
         self, subject: Subject, wanted: float, measurement: Measurement, planned: int
@@ -418,7 +476,11 @@ class Energy:
             )
         loop = self._loop
         confirmed = inside and loop is not None and loop.confirmed and self._could_judge
-        result = self._session.judge(self._subject(region, n), looks, reason, rule, confirmed)
+        subject = self._subject(region, n)
+        if self._base_run is None:
+            result = self._session.judge(subject, looks, reason, rule, confirmed)
+        else:
+            result = self._session.judge_pair(subject, looks, reason, rule, self._base_run)
         if result.measurement is not None:
             self._last = lambda: result.measurement
         return result

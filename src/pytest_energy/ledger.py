@@ -13,8 +13,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_energy import baselines, verdict
-from pytest_energy.baseline_file import BaselineError
+from pytest_energy import accepted, baselines, verdict
+from pytest_energy.accepted import Accepted
+from pytest_energy.baseline_file import BaselineError, stable
 from pytest_energy.baselines import Addition, session_of
 from pytest_energy.measurement import Baseline, Result, Status, Subject
 from pytest_energy.records import from_record, to_record
@@ -149,6 +150,33 @@ class Ledger:
             for (result, addition), old in zip(pairs, before, strict=True):
                 self.stored[result.subject.key] = _what_happened(result, addition, old)
 
+    def accept(self, session: EnergySession, base: str) -> None:
+        """Accept the rises over another revision, of tests that passed.
+
+        Args:
+            session: whose folder of baselines.
+            base: the revision, for people.
+        """
+        date = utc_now().strftime("%Y-%m-%dT%H:%M:%SZ")
+        rises = {}
+        for test in self.tests.values():
+            for result in test.results:
+                key, decision = result.subject.key, result.verdict
+                if test.outcome != "passed" or not decision.storable or decision.change is None:
+                    why = f"the test {test.outcome}" if test.outcome != "passed" else "no rise"
+                    self.stored[key] = f"nothing was accepted: {why}"
+                    continue
+                rises[key] = Accepted(stable(decision.change), base, date)
+        if not rises:
+            return
+        try:
+            accepted.store(session.settings.baselines, rises)
+        except BaselineError as error:
+            self.problems.append(f"not accepted: {', '.join(rises)}: {error}")
+            return
+        for key, rise in rises.items():
+            self.stored[key] = f"accepted: {format_change(rise.change)} over {base}"
+
 
 @dataclass(frozen=True, slots=True)
 class _Agreement:
@@ -210,6 +238,8 @@ def settle(ledger: Ledger, session: EnergySession, exitstatus: int, root: Path) 
     with session.cost.counting(session.meters):
         if session.settings.update and exitstatus not in WHOLE:
             ledger.problems.append("the session was interrupted: nothing was stored")
+        elif session.settings.update and session.against is not None:
+            ledger.accept(session, session.against.label)
         elif session.settings.update:
             ledger.store(session, root)
     ledger.spend(session.cost.take())

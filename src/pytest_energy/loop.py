@@ -18,6 +18,7 @@ from pytest_energy.yardstick import Gauge, Readings
 
 if TYPE_CHECKING:
     from pytest_energy.report.live import LiveLine
+    from pytest_energy.turns import Turns
 
 
 def default_warmup(n: int) -> int:
@@ -74,6 +75,8 @@ class Plan:
         preferred: the kind of yardstick that the baseline was measured beside.
         counter: counts the work of one inference.
         unmetered: stands around what is not metered, to add it to the gate's own cost.
+        turns: with another revision's loop; None where there is none.
+        outside: stands around the other's turn.
         live: shows the progress of `test`.
         test: pytest's node id.
     """
@@ -85,6 +88,8 @@ class Plan:
     preferred: str = ""
     counter: WorkCounter | None = None
     unmetered: Callable[[], AbstractContextManager[None]] = nullcontext
+    turns: Turns | None = None
+    outside: Callable[[], AbstractContextManager[None]] = nullcontext
     live: LiveLine | None = None
     test: str = ""
 
@@ -226,6 +231,9 @@ class Loop:
                         yield sample
         self.warming = False
         sizes = block_sizes(self.n) if self.n else ()
+        if plan.turns is not None and self.n:
+            with plan.outside():
+                sizes = plan.turns.sizes(self.n, each_seconds)
         if plan.live is not None:
             plan.live.start(plan.test, self.n)
         try:
@@ -244,6 +252,7 @@ class Loop:
                 one.window.close(sizes[-1])
                 if one.readings is not None:
                     one.readings.after(len(sizes))
+                self._give_turn(one.window, len(sizes) - 1)
                 one.finished = True
             raise
         finally:
@@ -268,9 +277,13 @@ class Loop:
                 reference = plan.gauge.reference(plan.preferred)
                 one.readings = Readings(plan.gauge, reference)
                 one.readings.begin(each_seconds * sizes[0])
-        window.open()
-        end = 0
+        end, running = 0, False
         for i, size in enumerate(sizes):
+            if not self._my_turn(i):
+                break
+            if not running:
+                window.open()
+            running = True
             end += size
             self.block = first_block + i
             for sample in islice(samples, size):
@@ -283,10 +296,12 @@ class Loop:
             if one.yielded < end:
                 break
             last = i == len(sizes) - 1
-            if enough is None and one.readings is None and not last:
+            if enough is None and one.readings is None and plan.turns is None and not last:
                 window.split(size)
                 continue
             window.close(size)
+            running = False
+            self._give_turn(window, i)
             stop = last
             if not last and enough is not None:
                 so_far = window.measurement()
@@ -296,13 +311,26 @@ class Loop:
                     one.readings.after(i + 1)
             if stop:
                 break
-            window.open()
         self.running = None
         if not one.yielded:
             self.reason = "samples is empty"
         elif one.yielded < end:
             self.reason = f"samples ran out after {one.yielded:,} of {self.n:,} inferences"
         one.finished = True
+
+    def _my_turn(self, block: int) -> bool:
+        """Wait for it, where there is another; whether there is one."""
+        turns = self._plan.turns
+        if turns is None:
+            return True
+        with self._plan.outside():
+            return turns.before(block)
+
+    def _give_turn(self, window: Window, block: int) -> None:
+        """A block has ended: the other may have its turn."""
+        if self._plan.turns is not None:
+            with self._plan.outside():
+                self._plan.turns.after(block, window.last_joules_per_inference)
 
     def _show(self, live: LiveLine, one: Pass) -> None:
         if one.window.pausable:

@@ -341,6 +341,25 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
+class Pairing:
+    """What a figure was set against, where that was another revision in the same run.
+
+    Args:
+        base: the revision, for people: `1a2b3c4 (origin/main)`.
+        pairs: turns that both took, one after the other.
+        body_differs: whether the base's test is written otherwise; None where nobody looked.
+        accepted: a rise that was accepted before, as a fraction, and is allowed; None without.
+        error: what the base said when it failed, whole.
+    """
+
+    base: str
+    pairs: int = 0
+    body_differs: bool | None = None
+    accepted: float | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """What the comparison says. Fractions: 0.148 is +14.8 %.
 
@@ -367,6 +386,7 @@ class Verdict:
         work: change of the floating-point operations per inference; None where not counted twice.
         cause: what work and energy together say about the change, in words.
         storable: whether the figure may become a baseline.
+        pairing: the base, where it is another revision that took turns; None for stored sessions.
     """
 
     status: Status
@@ -392,12 +412,36 @@ class Verdict:
     work: float | None = None
     cause: str = ""
     storable: bool = False
+    pairing: Pairing | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A subject, what was measured of it (None if nothing was), and the verdict."""
+    """A subject, what was measured of it (None if nothing was), and the verdict.
+
+    Args:
+        subject: what was to be measured.
+        measurement: the figures.
+        verdict: what they mean.
+        base: the other revision's figures, where head and base took turns.
+    """
 
     subject: Subject
     measurement: Measurement | None
     verdict: Verdict
+    base: Measurement | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BaseRun:
+    """What the other revision made of a test.
+
+    Args:
+        results: of its loop, body and regions, not judged.
+        problem: why there is nothing to compare with, as a clause; empty when there is.
+        detail: what it said when it failed, whole.
+    """
+
+    results: tuple[Result, ...]
+    problem: str = ""
+    detail: str = ""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_energy.arguments import flag, is_xdist_controller, option_value
+from pytest_energy.arguments import flag, is_xdist_controller, is_xdist_worker, option_value
 from pytest_energy.units import Budget, parse_budget, parse_flops, parse_percent
 
 if TYPE_CHECKING:
@@ -35,6 +36,9 @@ class Settings:
         yardstick: whether estimates are measured beside reference work.
         work: whether floating-point operations are counted.
         country, region: where the electricity comes from; None where not said.
+        against: a git revision or folder to compare with; empty for stored baselines.
+        against_setup: shell command to run there first; empty for none.
+        against_timeout: seconds that the other side may take for one turn.
         carbon_intensity: gCO2e/kWh, or None.
         pue: power usage effectiveness.
         json: the report's path, or None.
@@ -55,6 +59,9 @@ class Settings:
     region: str | None
     carbon_intensity: float | None
     pue: float
+    against: str
+    against_setup: str
+    against_timeout: float
     json: Path | None
 
 
@@ -112,6 +119,11 @@ def read_settings(config: pytest.Config) -> Settings:
             "carbon_intensity", option_value(config, "carbon_intensity"), _parse_intensity
         ),
         pue=_read("pue", option_value(config, "pue"), _parse_pue),
+        against=option_value(config, "against"),
+        against_setup=option_value(config, "against_setup"),
+        against_timeout=_read(
+            "against_timeout", option_value(config, "against_timeout"), _parse_seconds
+        ),
         json=_path(config, "json"),
     )
 
@@ -160,6 +172,10 @@ def _parse_number(text: str, least: float, wanted: str) -> float:
 
 def _parse_intensity(text: str) -> float:
     return _parse_number(text, 0.0, "grams of CO2e per kWh such as 369")
+
+
+def _parse_seconds(text: str) -> float:
+    return _parse_number(text, 1.0, "seconds, 1 or more, such as 600")
 
 
 def _parse_pue(text: str) -> float:
@@ -260,6 +276,23 @@ def default_names(item: pytest.Item) -> tuple[str, str]:
     """Task and model of a test that names none: the module's name, and the test's."""
     module = Path(item.nodeid.partition("::")[0]).stem
     return module.removeprefix("test_") or item.name, item.name
+
+
+def check_against(config: pytest.Config) -> None:
+    """Refuse a paired run where it cannot be one.
+
+    Raises:
+        pytest.UsageError: says why.
+    """
+    if is_xdist_controller(config) or is_xdist_worker(config):
+        raise pytest.UsageError(
+            "--energy-against lets head and base take turns, one always waiting while the other"
+            " runs; pytest-xdist's workers would all run at once and disturb both: use -n 0"
+        )
+    if sys.platform == "win32":
+        raise pytest.UsageError(
+            "--energy-against needs a POSIX system: its two processes talk over an inherited socket"
+        )
 
 
 def check_prune(config: pytest.Config) -> None:

@@ -7,8 +7,10 @@ A session without metered tests pays for option parsing alone, so the rooms are 
 
 from __future__ import annotations
 
+import shlex
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,10 +20,13 @@ from pytest_energy import arguments
 if TYPE_CHECKING:
     from pytest_energy import options
     from pytest_energy.fixture import Energy
+    from pytest_energy.follower import Follower
     from pytest_energy.ledger import Ledger
+    from pytest_energy.measurement import BaseRun
     from pytest_energy.report.live import LiveLine
     from pytest_energy.results import Results
     from pytest_energy.session import EnergySession
+    from pytest_energy.turns import Turns
 
 REPORTER = "energy-reporter"
 
@@ -48,6 +53,9 @@ def pytest_configure(config: pytest.Config) -> None:
         _settings(config)
     if arguments.flag(config, "prune"):
         config.pluginmanager.register(Pruner(config), "energy-pruner")
+    follower = config.stash.get(arguments.FOLLOWER, None)
+    if follower is not None:
+        config.pluginmanager.register(Following(follower), "energy-following")
     if arguments.is_xdist_controller(config) and not arguments.flag(config, "off"):
         _report(config)
 
@@ -62,6 +70,7 @@ def pytest_report_header(config: pytest.Config) -> str | None:
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> Generator[None, None, None]:
+    collected = [item.nodeid for item in items]
     yield  # other plugins and conftests add markers first
     collect_only = config.option.collectonly
     marked = [item for item in items if arguments.is_metered(item)]
@@ -79,7 +88,9 @@ def pytest_collection_modifyitems(
     if problems and not arguments.is_xdist_worker(config):
         raise pytest.UsageError(*problems.values())
     if not collect_only and (problems or not _settings(config).off):
-        gate = config.stash[_gate_key] = Gate(config, metered, problems)
+        if _settings(config).against:
+            options.check_against(config)
+        gate = config.stash[_gate_key] = Gate(config, metered, problems, collected)
         config.pluginmanager.register(gate, "energy-gate")
         _report(config)
 
@@ -121,8 +132,11 @@ class Gate:
         config: pytest.Config,
         metered: dict[pytest.Item, options.Inference],
         problems: dict[pytest.Item, str],
+        collected: list[str],
     ) -> None:
         self._config = config
+        self._collected = collected
+        self._follower: Follower | None = config.stash.get(arguments.FOLLOWER, None)
         self._settings = _settings(config)
         self._metered = metered
         self._problems = problems
@@ -144,13 +158,18 @@ class Gate:
             return  # opened in the first test's setup, where an error can be shown
         self._session = self.session
         self._live = live_line(session.config)
+        if self._settings.against:
+            _open_against(
+                session.config, self._session, [i for i in session.items if i in self._metered]
+            )
 
     def pytest_report_collectionfinish(self, config: pytest.Config) -> list[str]:
         from pytest_energy.report import terminal
 
         if self._session is None or config.get_verbosity() < 0:
             return []
-        return terminal.header(self._session, config.pluginmanager.get_plugin("terminalreporter"))
+        reporter = config.pluginmanager.get_plugin("terminalreporter")
+        return terminal.header(self._session, reporter, self._collected)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
@@ -162,8 +181,15 @@ class Gate:
         inference = self._metered.get(item)
         if inference is not None and not self._settings.off:
             names = options.default_names(item)
+            turns, base = self._sides(item.nodeid)
             item.stash[_energy_key] = Energy(
-                self.session, item.nodeid, inference, *names, live=self._live
+                self.session,
+                item.nodeid,
+                inference,
+                *names,
+                live=self._live,
+                turns=turns,
+                base=base,
             )
 
     @pytest.hookimpl(wrapper=True, trylast=True)
@@ -202,6 +228,16 @@ class Gate:
         if self._session is not None:
             self._session.close()
 
+    def _sides(self, test: str) -> tuple[Turns | None, Callable[[bool, bool], BaseRun] | None]:
+        """How a test takes turns, and where to ask what the other side made of it."""
+        if self._follower is not None:
+            return self._follower.turns(), None
+        against = self.session.against
+        if against is None:
+            return None, None
+        turns = against.turns(test, self.session.resolution_seconds)
+        return turns, partial(against.finish, test, turns)
+
     def _conclude(self, item: pytest.Item, energy: Energy, interrupted: str) -> str:
         """Judge a test; why it fails, or nothing."""
         from pytest_energy import ledger
@@ -210,6 +246,9 @@ class Gate:
         session = self.session
         with session.cost.counting(session.meters):
             results = energy.conclude(interrupted)
+        if self._follower is not None:
+            self._follower.results = results  # the head judges
+            return ""
         # A rerun's properties replace those of the run before.
         kept = [(name, value) for name, value in item.user_properties if name[:7] != "energy."]
         added = [pair for result in results for pair in junit.properties(result, session.carbon)]
@@ -217,10 +256,34 @@ class Gate:
         item.stash[_payload_key] = ledger.payload(results, energy.rule(), session.cost.take())
         test = arguments.nodeid_from_here(self._config, item.nodeid)
         return "\n\n".join(
-            terminal.failure_message(result, session.carbon, test)
+            terminal.failure_message(result, session.carbon, test, self._against)
             for result in results
             if session.fails(result.verdict)
         )
+
+    @property
+    def _against(self) -> str:
+        """What has to be typed to compare with the same base again."""
+        given = self._config.getoption("energy_against", default=None)
+        return f" --energy-against {shlex.quote(given)}" if given else ""
+
+
+class Following:
+    """The other side of a paired run: it collects, and then does what the head says."""
+
+    def __init__(self, follower: Follower) -> None:
+        self._follower = follower
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        self._follower.note_collection(report)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        self._follower.serve(session)
+        return True
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self._follower.note(report)
 
 
 class Reporter:
@@ -329,7 +392,8 @@ class Pruner:
 
 def _report(config: pytest.Config) -> None:
     """Have results gathered in this process, unless it is a worker's or that is arranged."""
-    if arguments.is_xdist_worker(config) or config.pluginmanager.has_plugin(REPORTER):
+    told = arguments.is_xdist_worker(config) or arguments.FOLLOWER in config.stash
+    if told or config.pluginmanager.has_plugin(REPORTER):
         return
     config.pluginmanager.register(Reporter(config), REPORTER)
 
@@ -337,7 +401,7 @@ def _report(config: pytest.Config) -> None:
 def _gate(config: pytest.Config) -> Gate:
     """This process's gate; with pytest-xdist the controller has one for the baselines alone."""
     if _gate_key not in config.stash:
-        config.stash[_gate_key] = Gate(config, {}, {})
+        config.stash[_gate_key] = Gate(config, {}, {}, [])
     return config.stash[_gate_key]
 
 
@@ -365,6 +429,20 @@ def _open_session(config: pytest.Config, settings: options.Settings, tests: int)
         return EnergySession(settings, sources, arguments.workers(config), tests)
     except ValueError as error:
         raise pytest.UsageError(str(error)) from error
+
+
+def _open_against(config: pytest.Config, session: EnergySession, items: list[pytest.Item]) -> None:
+    """Arrange for the other revision: its tree, its process, what it has of these tests."""
+    from pytest_energy.against import Against
+    from pytest_energy.follower import body_of
+    from pytest_energy.worktree import BaseError
+
+    bodies = {item.nodeid: body_of(item) for item in items}
+    with session.cost.counting(session.meters):
+        try:
+            session.open_against(Against(config, session.settings, session.meters.names, bodies))
+        except BaseError as error:
+            raise pytest.UsageError(f"--energy-against: {error}") from error
 
 
 def _why_interrupted(error: BaseException) -> str:

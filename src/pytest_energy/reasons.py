@@ -15,6 +15,7 @@ from pytest_energy.measurement import (
     Subject,
     is_estimated,
 )
+from pytest_energy.pairing import Paired
 from pytest_energy.units import format_flops, format_percent, format_seconds
 
 Z_95 = 1.96
@@ -120,9 +121,7 @@ def why_inconclusive(
             f"block {numbers(against.outliers)} stood out, and there was no second look",
             "let energy.each run to its end, so that a suspect can be looked at again",
         )
-    # As sharp as this a figure has to be for twice the tolerance not to pass for less than it.
-    sharp = math.log1p(2 * rule.tolerance) - math.log1p(rule.tolerance)
-    sharp /= normal_quantile(1 - MISSED)
+    sharp = _sharp(rule)
     too_far = against.change > math.log1p(rule.tolerance) + 1e-9
     if against.error <= sharp and not too_far:
         return None
@@ -138,6 +137,58 @@ def why_inconclusive(
             f" {format_percent(rule.tolerance)}"
         )
     return reason, _what_would_help(measurement, baseline, against, sharp)
+
+
+def why_pair_inconclusive(
+    measurement: Measurement, rule: Rule, against: Paired
+) -> tuple[str, str] | None:
+    """The same for head and base in turns."""
+    if too_short(measurement):
+        wanted = measurement.done * SHORTEST_ESTIMATE_SECONDS / max(measurement.seconds, 1e-9)
+        return (
+            f"a window of {format_seconds(measurement.seconds)} is too short for an estimate",
+            f"perform more inferences: n={math.ceil(wanted):,} would do",
+        )
+    if against.pulled:
+        return (
+            f"stretch {numbers(against.outliers)} of {len(against.ratios)} stood out and made the"
+            " whole dearer",
+            "run it again: what few turns show may be the machine's doing",
+        )
+    tolerance = format_percent(rule.tolerance)
+    too_far = against.excess > math.log1p(rule.tolerance) + 1e-9
+    if against.error <= _sharp(rule) and not too_far:
+        return None
+    noise = format_percent(_rounded(math.expm1(Z_95 * against.error)))
+    if against.few:
+        turns = f"{against.pairs} pair{'s' * (against.pairs != 1)} of turns" * (against.pairs > 0)
+        return (
+            f"{turns or 'one figure of each side'} can tell little: the same code differs by"
+            f" ±{noise} from run to run, too much for a tolerance of {tolerance}",
+            "loop over energy.each(samples), with more inferences, so that head and base take turns"
+            " block by block",
+        )
+    wide = max(2 * against.error, against.allowed, against.excess)
+    holds = format_percent(math.ceil(100 * math.expm1(wide) - 1e-9) / 100)
+    wanted = measurement.done * (against.mean.error / (_sharp(rule) * 0.9)) ** 2
+    more = math.ceil(wanted) > measurement.done and against.error > _sharp(rule)
+    remedy = f"perform more inferences, n={math.ceil(wanted):,} say, or allow {holds}"
+    if too_far:
+        return (
+            f"the change is over the tolerance of {tolerance}, and no more than noise may do:"
+            f" pairs of turns settle it to ±{noise}",
+            remedy if more else f"perform more inferences, or allow {holds}",
+        )
+    return (
+        f"pairs of turns settle the ratio to ±{noise}, too little for a tolerance of {tolerance}",
+        remedy if more else f"perform more inferences, or allow {holds}",
+    )
+
+
+def _sharp(rule: Rule) -> float:
+    """How sharp a figure has to be for twice the tolerance not to pass for less than it."""
+    room = math.log1p(2 * rule.tolerance) - math.log1p(rule.tolerance)
+    return room / normal_quantile(1 - MISSED)
 
 
 def _what_would_help(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from pytest_energy.measurement import (
@@ -10,6 +11,7 @@ from pytest_energy.measurement import (
     Domain,
     Measurement,
     Method,
+    Pairing,
     Result,
     Status,
     Subject,
@@ -24,25 +26,12 @@ def to_record(result: Result) -> dict[str, Any]:
     subject, measurement, verdict = result.subject, result.measurement, result.verdict
     return {
         "subject": {name: getattr(subject, name) for name in Subject.__slots__},
-        "measurement": None
-        if measurement is None
-        else {
-            "meters": list(measurement.meters),
-            "domains": [_domain_record(domain) for domain in measurement.domains],
-            "blocks": [[b.n, b.seconds, list(b.joules)] for b in measurement.blocks],
-            "done": measurement.done,
-            "units": measurement.units,
-            "others_share": measurement.others_share,
-            "disturbances": list(measurement.disturbances),
-            "recorded": dict(measurement.recorded or {}),
-            "yardstick": _record_of(measurement.yardstick),
-            "work": _record_of(measurement.work),
-            "uncounted": measurement.uncounted,
-            "cpus": measurement.cpus,
-        },
+        "measurement": None if measurement is None else _measured_record(measurement),
+        "base": None if result.base is None else _measured_record(result.base),
         "verdict": {
             **{name: getattr(verdict, name) for name in Verdict.__slots__},
             "status": verdict.status.value,
+            "pairing": None if verdict.pairing is None else asdict(verdict.pairing),
             "domain_changes": [list(pair) for pair in verdict.domain_changes],
             "looks": list(verdict.looks),
             "outliers": list(verdict.outliers),
@@ -50,36 +39,61 @@ def to_record(result: Result) -> dict[str, Any]:
     }
 
 
+def _measured_record(measurement: Measurement) -> dict[str, Any]:
+    return {
+        "meters": list(measurement.meters),
+        "domains": [_domain_record(domain) for domain in measurement.domains],
+        "blocks": [[b.n, b.seconds, list(b.joules)] for b in measurement.blocks],
+        "done": measurement.done,
+        "units": measurement.units,
+        "others_share": measurement.others_share,
+        "disturbances": list(measurement.disturbances),
+        "recorded": dict(measurement.recorded or {}),
+        "yardstick": _record_of(measurement.yardstick),
+        "work": _record_of(measurement.work),
+        "uncounted": measurement.uncounted,
+        "cpus": measurement.cpus,
+    }
+
+
 def from_record(record: Mapping[str, Any]) -> Result:
     """The inverse of `to_record`."""
-    measured = record["measurement"]
+    measured, base, pairing = (
+        record["measurement"],
+        record["base"],
+        record["verdict"]["pairing"],
+    )
     verdict = dict(record["verdict"])
     verdict["status"] = Status(verdict["status"])
     verdict["domain_changes"] = tuple((name, change) for name, change in verdict["domain_changes"])
     verdict["looks"] = tuple(verdict["looks"])
     verdict["outliers"] = tuple(verdict["outliers"])
+    verdict["pairing"] = None if pairing is None else Pairing(**pairing)
     return Result(
         Subject(**record["subject"]),
-        None
-        if measured is None
-        else Measurement(
-            meters=tuple(measured["meters"]),
-            domains=tuple(
-                Domain(**{**domain, "method": Method(domain["method"])})
-                for domain in measured["domains"]
-            ),
-            blocks=tuple(Block(n, seconds, tuple(js)) for n, seconds, js in measured["blocks"]),
-            done=measured["done"],
-            units=measured["units"],
-            others_share=measured["others_share"],
-            disturbances=tuple(measured["disturbances"]),
-            recorded=measured["recorded"],
-            yardstick=_yardstick_from(measured["yardstick"]),
-            work=_work_from(measured["work"]),
-            uncounted=measured["uncounted"],
-            cpus=measured["cpus"],
-        ),
+        None if measured is None else _measurement_from(measured),
         Verdict(**verdict),
+        None if base is None else _measurement_from(base),
+    )
+
+
+def _measurement_from(measured: Mapping[str, Any]) -> Measurement:
+    return Measurement(
+        meters=tuple(measured["meters"]),
+        domains=tuple(
+            Domain(**{**domain, "method": Method(domain["method"])})
+            for domain in measured["domains"]
+        ),
+        blocks=tuple(Block(n, seconds, tuple(js)) for n, seconds, js in measured["blocks"]),
+        done=measured["done"],
+        units=measured["units"],
+        others_share=measured["others_share"],
+        disturbances=tuple(measured["disturbances"]),
+        recorded=measured["recorded"],
+        yardstick=_yardstick_from(measured["yardstick"]),
+        work=_work_from(measured["work"]),
+        uncounted=measured["uncounted"],
+        cpus=measured["cpus"],
     )
 
 

@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 from pytest_energy import carbon, verdict
 from pytest_energy.baseline_file import BaselineError
-from pytest_energy.baselines import BaselineStore
+from pytest_energy.baselines import BaselineStore, session_of
 from pytest_energy.comparison import average
 from pytest_energy.machine import read_machine
 from pytest_energy.measurement import (
     Baseline,
+    BaseRun,
     Measurement,
+    Pairing,
     Result,
     Status,
     Subject,
@@ -25,6 +29,9 @@ from pytest_energy.meters import open_meters
 from pytest_energy.meters.base import MeterLostError, MeterSet, MeterSource
 from pytest_energy.options import Inference, Settings
 from pytest_energy.yardstick import Gauge
+
+if TYPE_CHECKING:
+    from pytest_energy.against import Against
 
 FAILING = frozenset({Status.REGRESSED, Status.OVER_BUDGET})
 """Verdicts that fail a test."""
@@ -115,6 +122,7 @@ class EnergySession:
         self.store = BaselineStore(settings.baselines, self.machine, self.carbon)
         gauge = Gauge(self.meters)
         self.gauge = gauge if settings.yardstick and gauge.needed else None
+        self.against: Against | None = None
         self.results: dict[str, Result] = {}
         self.cost.seconds += perf_counter() - start
 
@@ -188,6 +196,68 @@ class EnergySession:
         self.results[subject.key] = result
         return result
 
+    def judge_pair(
+        self,
+        subject: Subject,
+        looks: Sequence[Measurement],
+        reason: str,
+        rule: verdict.Rule,
+        base: BaseRun,
+    ) -> Result:
+        """Decide about one test or region that took turns with another revision's.
+
+        Args:
+            subject: what was to be measured.
+            looks: the figures; none where there are none.
+            reason: why there are none.
+            rule: what is allowed.
+            base: what the other revision made of it.
+        """
+        against = self.against
+        if against is None:
+            raise RuntimeError("there is nothing to be set against")
+        pairing = Pairing(against.label, error=base.detail)
+        theirs = next((r for r in base.results if r.subject.region == subject.region), None)
+        measured = theirs.measurement if theirs else None
+        measurement = looks[0] if looks else None
+        if measurement is None:
+            decision = verdict.unmeasured(reason)
+        elif base.problem:
+            decision = self._alone(subject, measurement, rule, Status.INCOMPARABLE, base.problem)
+        elif theirs is None:
+            why = f"{against.label} has no such {'region' if subject.region else 'test'}"
+            decision = self._alone(subject, measurement, rule, Status.NEW, why)
+        elif measured is None:
+            why = f"the base has no figure: {theirs.verdict.reason}"
+            decision = self._alone(subject, measurement, rule, Status.INCOMPARABLE, why)
+        else:
+            pairing = replace(
+                pairing,
+                body_differs=against.body_differs(subject.test),
+                accepted=against.accepted(subject.key),
+            )
+            session = session_of(measured, datetime.now(UTC), None)
+            stored = Baseline(theirs.subject, measured.meters, measured.domains, (session,))
+            decision = verdict.judge_pair(subject, measurement, stored, measured, rule, pairing)
+            pairing = decision.pairing or pairing
+        result = Result(subject, measurement, replace(decision, pairing=pairing), measured)
+        self.results[subject.key] = result
+        return result
+
+    def _alone(
+        self,
+        subject: Subject,
+        measurement: Measurement,
+        rule: verdict.Rule,
+        status: Status,
+        reason: str,
+    ) -> Verdict:
+        """A figure without a base: its budget is checked all the same."""
+        decision = replace(verdict.judge(subject, [measurement], None, rule), storable=False)
+        if decision.status is Status.NEW:
+            decision = replace(decision, status=status, reason=reason)
+        return decision
+
     def fails(self, decision: Verdict) -> bool:
         """Whether a verdict fails its test. What `--energy-update` will store, it accepts."""
         if self.settings.update and decision.storable:
@@ -197,8 +267,21 @@ class EnergySession:
             return False  # it was held against its budget
         return decision.status in (FAILING_STRICT if self.settings.strict else FAILING)
 
+    def open_against(self, against: Against) -> None:
+        """Set everything against another revision, and against no stored baseline."""
+        self.against = against
+        self.gauge = None  # what drifts with the machine hits both
+
+    @property
+    def resolution_seconds(self) -> float:
+        """How often the slowest gated counter moves."""
+        domains = self.meters.domains
+        return max((domains[i].resolution_seconds for i in gated_domains(domains)), default=0.0)
+
     def close(self) -> None:
-        """Close the meters."""
+        """Close the meters, and end the other revision's process."""
+        if self.against is not None:
+            self.against.close()
         self.meters.close()
 
 

@@ -7,7 +7,8 @@ here holds for all looks at once.
 from __future__ import annotations
 
 import math
-from statistics import stdev
+from collections.abc import Sequence
+from statistics import fmean, stdev
 
 from pytest_energy.comparable import why_incomparable
 from pytest_energy.comparison import MIN_BLOCKS, Comparison, block_figures
@@ -104,6 +105,29 @@ def _factor(level: float, count: int, planned: int) -> float:
     goes on. The level is shared by all peeks (Bonferroni).
     """
     return student_quantile(1 - level / 2 / len(peeks(planned)), count - 1)
+
+
+def pairs_enough(
+    ratios: Sequence[float], precision: float | None, tolerance: float, planned: int
+) -> bool:
+    """The same for head and base in turns: whether the pairs so far will do.
+
+    Args:
+        ratios: logs of head over base, one a pair.
+        precision: wanted half-width, as a fraction; None to end once the typical ratio is clearly
+            within the tolerance or clearly over it.
+        tolerance: allowed rise, as a fraction.
+        planned: pairs of the whole loop.
+    """
+    count = len(ratios)
+    if count not in peeks(planned):
+        return False
+    level = PEEKING_LEVEL if precision is None else 1 - 0.95
+    half = _factor(level, count, planned) * stdev(ratios) / math.sqrt(count)
+    if precision is not None:
+        return half <= math.log1p(precision)
+    change, allowed = fmean(ratios), math.log1p(tolerance)
+    return abs(change) + half < allowed or abs(change) - half > allowed
 
 
 def precise_enough(

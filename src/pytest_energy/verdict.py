@@ -18,11 +18,13 @@ from pytest_energy.measurement import (
     Baseline,
     Measurement,
     Method,
+    Pairing,
     Status,
     Subject,
     Verdict,
 )
 from pytest_energy.measurement import Rule as Rule
+from pytest_energy.pairing import Paired
 from pytest_energy.reasons import (
     Z_95,
     cause_of,
@@ -30,6 +32,7 @@ from pytest_energy.reasons import (
     too_short,
     why_disturbed,
     why_inconclusive,
+    why_pair_inconclusive,
     why_too_much_work,
     why_unchecked,
     why_unresolved,
@@ -124,6 +127,57 @@ def judge(
     return figures
 
 
+def judge_pair(
+    subject: Subject,
+    head: Measurement,
+    base: Baseline,
+    measured: Measurement,
+    rule: Rule,
+    pairing: Pairing,
+) -> Verdict:
+    """Decide about one measurement that took turns with another revision's.
+
+    Args:
+        subject: what was measured.
+        head: its figures.
+        base: the other revision, as if its one session were stored.
+        measured: its figures.
+        rule: what is allowed.
+        pairing: what is known of the base; the number of pairs is filled in.
+
+    Returns:
+        The verdict, in the order of `judge`. What others do on the machine meanwhile is no reason
+        for doubt here: it hits both sides, and what of it does not shows in the scatter of pairs.
+    """
+    figures = Verdict(
+        Status.NEW, budget_joules=rule.budget_joules, max_flops=rule.max_flops, storable=False
+    )
+    too_much = why_too_much_work(head, rule)
+    if too_much:
+        return _with(figures, Status.OVER_BUDGET, *too_much)
+    for look in (head, measured):
+        unresolved = why_unresolved(subject, look)
+        if unresolved:
+            return _with(figures, Status.UNRESOLVED, *unresolved)
+    reason = why_incomparable(subject, head, base, "base")
+    if reason:
+        return _with(figures, Status.INCOMPARABLE, reason, "")
+    accepted = pairing.accepted or 0.0
+    against = Paired(head, measured, rule.tolerance, rule.comparisons, accepted)
+    figures = replace(figures, pairing=replace(pairing, pairs=against.pairs))
+    figures = _compare(figures, head, base, rule, against)
+    disturbances = dict.fromkeys((*head.disturbances, *measured.disturbances))
+    if disturbances:
+        return _with(figures, Status.INCONCLUSIVE, "; ".join(disturbances), "measure without it")
+    if rule.budget_joules is not None and head.joules_per_unit > rule.budget_joules:
+        return _with(figures, Status.OVER_BUDGET, f"the budget is {rule.budget_text}", "")
+    unchecked = why_unchecked(head, rule)
+    if unchecked and figures.status in _CONTENT:
+        return _with(figures, Status.INCONCLUSIVE, *unchecked)
+    # What is accepted is a rise that was found.
+    return replace(figures, storable=figures.status is Status.REGRESSED)
+
+
 _CONTENT = (Status.OK, Status.IMPROVED, Status.NEW)
 _ACCEPT = "start the baseline anew with --energy-update"
 
@@ -178,11 +232,14 @@ def _compare(
     measurement: Measurement,
     baseline: Baseline,
     rule: Rule,
-    against: Comparison,
+    against: Comparison | Paired,
 ) -> Verdict:
     change, error = against.change, against.error
     status, reason, remedy = Status.OK, "", ""
-    doubtful = why_inconclusive(measurement, baseline, rule, against)
+    if isinstance(against, Paired):
+        doubtful = why_pair_inconclusive(measurement, rule, against)
+    else:
+        doubtful = why_inconclusive(measurement, baseline, rule, against)
     if against.beyond:
         status = Status.REGRESSED if change > 0 else Status.IMPROVED
         if against.sparse:
@@ -220,7 +277,7 @@ def _compare(
 
 
 def _domain_changes(
-    measurement: Measurement, baseline: Baseline, against: Comparison
+    measurement: Measurement, baseline: Baseline, against: Comparison | Paired
 ) -> tuple[tuple[str, float], ...]:
     speed = math.exp(against.speed or 0.0)
     # After an early stop the stored figure is that of the blocks compared.

@@ -27,9 +27,12 @@ PAUSABLE_SECONDS = 2e-3
 """Pausing costs the uncertainty of one more edge; a counter slower than this is left running."""
 
 
-def block_sizes(n: int) -> tuple[int, ...]:
-    """How `n` inferences are cut into blocks: by `n` alone, so that block i is always its work."""
-    count = min(n, BLOCKS)
+def block_sizes(n: int, most: int = BLOCKS) -> tuple[int, ...]:
+    """How `n` inferences are cut into at most so many blocks.
+
+    By these two numbers alone, so that block i is always the same samples.
+    """
+    count = min(n, most)
     size, larger = divmod(n, count)
     return tuple(size + 1 if i < larger else size for i in range(count))
 
@@ -191,6 +194,14 @@ class Window:
         """Metered so far, the block that is not ended yet included."""
         ended = sum(seconds for _, seconds, _ in self._blocks)
         return ended + (self._partial[0] if self._partial else 0.0)
+
+    @property
+    def last_joules_per_inference(self) -> float:
+        """Gated joules per inference of the block that ended last; 0 before there is one."""
+        if not self._blocks:
+            return 0.0
+        n, _, counts = self._blocks[-1]
+        return sum(counts[i] for i in gated_domains(self._meters.domains)) / 1e6 / n
 
     @property
     def last_seconds(self) -> float:

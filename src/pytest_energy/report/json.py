@@ -16,7 +16,7 @@ from pytest_energy.baseline_file import shown_path
 from pytest_energy.baselines import replace_file
 from pytest_energy.carbon import Carbon
 from pytest_energy.ledger import Ledger, git_commit, utc_now
-from pytest_energy.measurement import Result
+from pytest_energy.measurement import Measurement, Result
 from pytest_energy.records import to_record
 from pytest_energy.session import EnergySession
 
@@ -56,28 +56,32 @@ def _result(
     result: Result, outcome: str | None, stored: Mapping[str, str], carbon: Carbon
 ) -> dict[str, Any]:
     record = to_record(result)
+    for name, measured in (("measurement", result.measurement), ("base", result.base)):
+        if measured is not None:
+            record[name] |= _filled(record[name], measured, carbon)
     record["outcome"] = outcome
     record["stored"] = stored.get(result.subject.key)
-    measurement = result.measurement
-    if measurement is not None:
-        measured = record["measurement"]
-        measured["blocks"] = [
-            {"n": n, "seconds": seconds, "joules": joules}
-            for n, seconds, joules in measured["blocks"]
-        ]
-        for domain, joules in zip(measured["domains"], measurement.domain_joules, strict=True):
-            domain["joules"] = joules
-        measured |= {
-            "joules_per_unit": measurement.joules_per_unit,
-            "kwh_per_1000": measurement.kwh_per_1000,
-            "gco2e_per_1000": carbon.grams(measurement.joules_per_unit) * 1000,
-            "seconds": measurement.seconds,
-            "seconds_per_unit": measurement.seconds_per_unit,
-            "watts": measurement.watts,
-        }
     verdict = record["verdict"]
     verdict["domain_changes"] = dict(result.verdict.domain_changes)
     return record
+
+
+def _filled(record: dict[str, Any], measured: Measurement, carbon: Carbon) -> dict[str, Any]:
+    """What a report says of a measurement beyond what travels between processes."""
+    joules = measured.domain_joules
+    return {
+        "blocks": [{"n": n, "seconds": s, "joules": each} for n, s, each in record["blocks"]],
+        "domains": [
+            {**domain, "joules": of_it}
+            for domain, of_it in zip(record["domains"], joules, strict=True)
+        ],
+        "joules_per_unit": measured.joules_per_unit,
+        "kwh_per_1000": measured.kwh_per_1000,
+        "gco2e_per_1000": carbon.grams(measured.joules_per_unit) * 1000,
+        "seconds": measured.seconds,
+        "seconds_per_unit": measured.seconds_per_unit,
+        "watts": measured.watts,
+    }
 
 
 def write_report(path: Path, ledger: Ledger, session: EnergySession, root: Path) -> list[str]:

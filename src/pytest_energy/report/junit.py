@@ -28,6 +28,11 @@ def properties(result: Result, carbon: Carbon) -> list[tuple[str, object]]:
             ),
         ]
         found += sorted((measurement.recorded or {}).items())
+    pairing = result.verdict.pairing
+    if pairing is not None:
+        found.append(("base", pairing.base))
+    if pairing is not None and result.base is not None:
+        found.append(("base_joules_per_unit", result.base.joules_per_unit))
     if result.verdict.change is not None:
         found.append(("change", result.verdict.change))
     return [(prefix + name, value) for name, value in found]

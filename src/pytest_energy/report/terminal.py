@@ -42,12 +42,17 @@ _STYLES = {
 _DOUBTFUL = "yellow"
 
 
-def header(session: EnergySession, reporter: pytest.TerminalReporter | None) -> list[str]:
+def header(
+    session: EnergySession,
+    reporter: pytest.TerminalReporter | None,
+    collected: Sequence[str] = (),
+) -> list[str]:
     """Lines below pytest's own header: meters with their methods, machine class, baseline folder.
 
     Args:
         session: of the metered tests.
         reporter: pytest's terminal, for its width.
+        collected: node ids of all tests, for those that only another revision has.
     """
     width = _width(reporter)
     meters = session.meters
@@ -55,8 +60,15 @@ def header(session: EnergySession, reporter: pytest.TerminalReporter | None) -> 
         f"{meter.name} ({'+'.join(sorted({domain.method for domain in meter.domains}))})"
         for meter in meters.meters
     )
-    shown = shown_path(session.settings.baselines)
-    lines = [f"energy: {named or 'no meter'}, {session.machine.slug}, baselines in {shown}/"]
+    against = session.against
+    lines = [f"energy: {named or 'no meter'}, {session.machine.slug}, "]
+    if against is None:
+        lines[0] += f"baselines in {shown_path(session.settings.baselines)}/"
+    else:
+        lines[0] += f"in turns with {against.label}"
+        only_base = against.only_base(collected)
+        if only_base:
+            lines.append(f"energy: only {against.label} has: {', '.join(only_base)}")
     lines += [f"energy: {meters.note}"] if meters.note else []
     return [line for long in lines for line in _fold(long, width)]
 
@@ -97,6 +109,11 @@ def write_summary(
             write(f"energy: incomparable: {reason}", yellow=True)
         for key, text in ledger.stored.items():
             write(f"energy: {key}: {text}")
+    said = dict.fromkeys(r.verdict.pairing.error for r in results if r.verdict.pairing)
+    for error in filter(None, said):
+        reporter.write_sep("_", "energy: what the base said")
+        for line in error.splitlines():
+            reporter.write_line(line)
     for problem in ledger.problems:
         write(f"energy: {problem}", red=True)
     hint = "" if full or not doubtful else " (--energy-report says why)"
@@ -113,13 +130,14 @@ def _fold(line: str, width: int) -> list[str]:
     )
 
 
-def failure_message(result: Result, carbon: Carbon, test: str = "") -> str:
+def failure_message(result: Result, carbon: Carbon, test: str = "", flags: str = "") -> str:
     """Why a test fails, in at most 100 columns (the command at its end may be longer).
 
     Args:
         result: with a verdict that fails.
         carbon: today's intensity, for the baseline's grams too: a cleaner grid is no improvement.
         test: its node id as pytest takes it from the current folder; the subject's when left out.
+        flags: further options of the command that accepts it.
     """
     subject, decision, measurement = result.subject, result.verdict, result.measurement
     where = f" in {subject.region!r}" if subject.region else ""
@@ -141,6 +159,14 @@ def failure_message(result: Result, carbon: Carbon, test: str = "") -> str:
     if decision.looks:
         seen = ", ".join(f"{format_change(look):>7}" for look in decision.looks)
         lines.append(f"  {'looks':<7} {seen}")
+    pairing = decision.pairing
+    if pairing is not None and pairing.pairs:
+        turns = "turns of each side, one after the other, in random order"
+        lines.append(f"  {'pairs':<7} {pairing.pairs:>7}  {turns}")
+    if pairing is not None and pairing.accepted:
+        lines.append(f"  {'asked':<7} {format_change(pairing.accepted):>7}  was accepted before")
+    if pairing is not None and pairing.body_differs:
+        lines.append(f"  {'body':<7} {'':>7}  the test itself differs from the base's")
     if measurement is not None:
         changes = dict(decision.domain_changes)
         for domain in measurement.domains:
@@ -156,7 +182,9 @@ def failure_message(result: Result, carbon: Carbon, test: str = "") -> str:
         lines += _wrapped("remedy", decision.remedy)
     if decision.storable:
         verb = "store" if decision.status is Status.NEW else "accept"
-        lines.append(f"{verb} it: pytest {shlex.quote(test or subject.test)} --energy-update")
+        lines.append(
+            f"{verb} it: pytest {shlex.quote(test or subject.test)}{flags} --energy-update"
+        )
     return "\n".join(lines)
 
 
@@ -195,7 +223,11 @@ def _headline(result: Result) -> str:
     if over and measurement.joules_per_unit > (budget or 0.0):
         now += f", allowed {format_joules(budget or 0.0)}"
     if decision.baseline_joules is None:
-        return f"{now}, no baseline" if decision.status is Status.NEW else now
+        lacks = "base" if decision.pairing else "baseline"
+        return f"{now}, no {lacks}" if decision.status is Status.NEW else now
+    if decision.pairing is not None:
+        base = format_joules(decision.baseline_joules)
+        return f"{now}, base {base} at {decision.pairing.base}"
     count = f"{decision.sessions} session{'s' * (decision.sessions > 1)}"
     if decision.sessions > 1:
         low = significant(_in_unit_of(decision.baseline_low, decision.baseline_joules))
@@ -357,7 +389,13 @@ def _note(result: Result, stored: Mapping[str, str]) -> str:
         parts.append(decision.reason)
     if decision.remedy and not parts[:-1]:
         parts.append(decision.remedy)
-    if decision.outliers and not decision.reason:
+    pairing = decision.pairing
+    if pairing is not None and decision.baseline_joules is not None:
+        base = f"base {format_joules(decision.baseline_joules)} at {pairing.base}"
+        parts.append(f"{base}, {pairing.pairs} pair{'s' * (pairing.pairs != 1)} of turns")
+        parts += ["the test's body differs"] if pairing.body_differs else []
+        parts += [f"{format_change(pairing.accepted)} was accepted"] if pairing.accepted else []
+    elif decision.outliers and not decision.reason:
         stood_out = ", ".join(map(str, decision.outliers))
         parts.append(f"block{'s' * (len(decision.outliers) > 1)} {stood_out} stood out")
     if decision.looks and decision.status in COMPARED | {Status.INCONCLUSIVE}:

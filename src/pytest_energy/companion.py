@@ -1,0 +1,147 @@
+"""The base's process, as the head sees it: started, asked, given up when it hangs or dies."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+from pytest_energy.channel import Channel, ChannelClosedError, ChannelTimeoutError, Message
+from pytest_energy.units import format_seconds
+
+FAREWELL_SECONDS = 20
+"""What the base's fixtures may take to be torn down, once it is told to end."""
+
+TAIL_LINES = 30
+"""How much of what a lost process printed is shown."""
+
+
+class CompanionLostError(Exception):
+    """The base's process has ended or hangs.
+
+    Args:
+        reason: what happened, as a clause.
+        detail: what it said last; may be empty.
+    """
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.detail = detail
+
+
+class Companion:
+    """A pytest on the base that waits for messages.
+
+    Args:
+        python: the interpreter to run it with.
+        folder: where it starts.
+        environment: of the process.
+        seconds: how long one answer may take.
+
+    Raises:
+        CompanionLostError: it cannot be started.
+    """
+
+    def __init__(
+        self, python: Path, folder: Path, environment: dict[str, str], seconds: float
+    ) -> None:
+        self._seconds = seconds
+        self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as this
+        ours, theirs = socket.socketpair()
+        self._channel = Channel(ours)
+        # -P: what lies in the folder where it starts is no part of its path.
+        command = [str(python), "-P", "-m", "pytest_energy.follower", str(theirs.fileno())]
+        try:
+            self._process = subprocess.Popen(
+                command,
+                cwd=folder,
+                env=environment,
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=self._log,
+                stderr=subprocess.STDOUT,
+                # Ctrl-C on the terminal is the head's; the base is told.
+                start_new_session=True,
+            )
+        except OSError as error:
+            self._channel.close()
+            raise CompanionLostError(
+                f"the base's process could not be started: {error.strerror} ({python})"
+            ) from error
+        finally:
+            theirs.close()
+
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        return self._process.pid
+
+    def ask(self, message: Message) -> Message:
+        """Send a message and wait for the answer.
+
+        Raises:
+            CompanionLostError: there was none; the process is gone now.
+        """
+        try:
+            self._channel.send(message)
+            return self._channel.receive(self._seconds)
+        except ChannelTimeoutError:
+            self.kill()
+            waited = format_seconds(self._seconds)
+            raise CompanionLostError(
+                f"the base did not answer within {waited} (--energy-against-timeout)", self._tail()
+            ) from None
+        except ChannelClosedError:
+            raise CompanionLostError(self._how_it_ended(), self._tail()) from None
+        except BaseException:  # Ctrl-C: nobody knows where it stands
+            self.kill()
+            raise
+
+    def close(self) -> None:
+        """Have it tear its fixtures down and end; make it, if it does not."""
+        if self._process.poll() is None:
+            with suppress(ChannelClosedError, subprocess.TimeoutExpired):
+                self._channel.send({"do": "quit"})
+                self._process.wait(FAREWELL_SECONDS)
+        self.kill()
+
+    def kill(self) -> None:
+        """End the process and what it has started."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(FAREWELL_SECONDS)
+        self._channel.close()
+
+    def _how_it_ended(self) -> str:
+        try:
+            status = self._process.wait(FAREWELL_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            return "the base's process closed its channel"
+        if status < 0:
+            return f"the base's process was ended by {signal.Signals(-status).name}"
+        return f"the base's process ended with exit status {status}"
+
+    def _tail(self) -> str:
+        self._log.seek(0)
+        lines = self._log.read().decode(errors="replace").rstrip().splitlines()
+        return "\n".join(lines[-TAIL_LINES:])
+
+
+def python_of(tree: Path, made: bool) -> Path:
+    """The interpreter for the base: of a virtual environment that its set-up made, or this one's.
+
+    Args:
+        tree: the base's.
+        made: whether a set-up command has run there.
+    """
+    own = tree / ".venv" / "bin" / "python"
+    return own if made and own.exists() else Path(sys.executable)

@@ -1,0 +1,191 @@
+"""Each side imports its own tree: arranged in the base's process, and checked on both.
+
+An editable install, `PYTHONPATH` or a `.pth` file lead every process to the user's own tree, the
+base's too, and then both sides would run the same code and agree. So what leads there is turned to
+the same place in the base's tree, and afterwards the files of the loaded modules are looked at.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import json
+import os
+import re
+import site
+import sys
+import sysconfig
+import tomllib
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache, cached_property
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from types import ModuleType
+from urllib.parse import unquote, urlparse
+
+OWN = "pytest_energy"
+"""The plugin is the same on both sides."""
+
+
+@dataclass(frozen=True)
+class Trees:
+    """The user's tree and the base's.
+
+    Args:
+        head, base: their roots, resolved.
+    """
+
+    head: Path
+    base: Path
+
+    @cached_property
+    def _installed(self) -> tuple[str, ...]:
+        """Places inside the user's tree that are no part of the project: a virtual environment."""
+        known = [sys.prefix, sys.base_prefix, *sysconfig.get_paths().values()]
+        with suppress(AttributeError):  # absent under some old virtualenvs
+            known += [*site.getsitepackages(), site.getusersitepackages()]
+        places = {os.path.realpath(place) for place in known}
+        head = str(self.head)
+        return tuple(place for place in places if _inside(place, head) and place != head)
+
+    def in_head(self, path: str) -> bool:
+        """Whether a file is the project's, in the user's own tree."""
+        real = os.path.realpath(path)
+        if not _inside(real, str(self.head)) or _inside(real, str(self.base)):
+            return False
+        return not any(_inside(real, place) for place in self._installed)
+
+    def turned(self, path: str) -> str:
+        """The same place in the base's tree; a path outside of the user's tree as it is."""
+        if not self.in_head(path):
+            return path
+        return str(self.base / os.path.relpath(os.path.realpath(path), self.head))
+
+
+def _inside(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
+
+
+def turned_paths(trees: Trees, paths: Iterable[str]) -> list[str]:
+    """`sys.path` for the base: what leads to the user's tree leads to the base's."""
+    return list(dict.fromkeys(trees.turned(path) if path else path for path in paths))
+
+
+class Turned(MetaPathFinder):
+    """Finds modules as the other finders do, and in the base's tree what they find in the user's.
+
+    Args:
+        trees: the two.
+    """
+
+    def __init__(self, trees: Trees) -> None:
+        self._trees = trees
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """The module's place; raises ModuleNotFoundError for one that the base does not have."""
+        if fullname.partition(".")[0] == OWN:
+            return None
+        after = sys.meta_path[sys.meta_path.index(self) + 1 :]
+        for finder in after:
+            find = getattr(finder, "find_spec", None)
+            spec = find(fullname, path, target) if find else None
+            if spec is not None:
+                return self._turned(spec)
+        return None
+
+    def _turned(self, spec: ModuleSpec) -> ModuleSpec:
+        trees = self._trees
+        places = spec.submodule_search_locations
+        turned = None if places is None else turned_paths(trees, places)
+        if spec.origin is None or not spec.has_location or not trees.in_head(spec.origin):
+            if places is not None and turned != list(places):
+                spec.submodule_search_locations = turned
+            return spec
+        origin = trees.turned(spec.origin)
+        if not Path(origin).exists():
+            raise ModuleNotFoundError(
+                f"the base has no module {spec.name!r} at {os.path.relpath(origin, trees.base)}"
+                " (what is generated or compiled there can be made with --energy-against-setup)",
+                name=spec.name,
+            )
+        found = importlib.util.spec_from_file_location(
+            spec.name, origin, submodule_search_locations=turned
+        )
+        return found or spec
+
+
+def turn_imports(trees: Trees) -> None:
+    """Have this process import the base's tree. Called before anything of the project is."""
+    sys.path[:] = turned_paths(trees, sys.path)
+    sys.meta_path.insert(0, Turned(trees))
+
+
+def loaded_from(names: Iterable[str]) -> dict[str, str]:
+    """The files of loaded modules, by name."""
+    found = {name: _file(sys.modules.get(name)) for name in names}
+    return {name: file for name, file in found.items() if file}
+
+
+def strangers(trees: Trees) -> dict[str, str]:
+    """Loaded modules of the base's process that lie in the user's tree, by name."""
+    # A snapshot: lazy modules import others when they are asked.
+    loaded = loaded_from([name for name in sys.modules if name.partition(".")[0] != OWN])
+    return {name: file for name, file in loaded.items() if trees.in_head(file)}
+
+
+def project_modules(trees: Trees) -> tuple[str, ...]:
+    """Loaded top-level modules of the project: in the user's tree, or installed from it."""
+    names = [name for name in sys.modules if "." not in name and name != OWN]
+    inside = {name for name, file in loaded_from(names).items() if trees.in_head(file)}
+    return tuple(sorted(inside | (_installed_modules(trees.head) & set(names))))
+
+
+def _file(module: ModuleType | None) -> str:
+    try:
+        file = module.__dict__.get("__file__") if module is not None else None
+    except AttributeError:  # not all that stands in sys.modules is a module
+        return ""
+    return file if isinstance(file, str) else ""
+
+
+@cache
+def _installed_modules(head: Path) -> frozenset[str]:
+    """Top-level modules of distributions that are the project's by name or were installed from it.
+
+    PEP 610's direct_url.json says where a distribution was installed from.
+    """
+    own = _project_name(head)
+    found: set[str] = set()
+    for distribution in importlib.metadata.distributions():
+        name = _normalised(distribution.metadata["Name"] or "")
+        if (own and name == own) or _installed_from(distribution, head):
+            files = distribution.files or ()
+            tops = {file.parts[0].partition(".")[0] for file in files if file.suffix == ".py"}
+            found |= {top for top in tops if top.isidentifier()}
+    return frozenset(found - {OWN})
+
+
+def _installed_from(distribution: importlib.metadata.Distribution, head: Path) -> bool:
+    try:
+        url = json.loads(distribution.read_text("direct_url.json") or "{}").get("url", "")
+    except ValueError:
+        return False
+    parsed = urlparse(url)
+    return parsed.scheme == "file" and _inside(os.path.realpath(unquote(parsed.path)), str(head))
+
+
+def _project_name(head: Path) -> str:
+    try:
+        project = tomllib.loads((head / "pyproject.toml").read_text("utf-8")).get("project", {})
+    except (OSError, ValueError):
+        return ""
+    return _normalised(str(project.get("name", "")))
+
+
+def _normalised(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
