@@ -38,7 +38,7 @@ from pytest_energy.records import from_record
 HERE = Path(__file__).parent
 CACHE = HERE.parent / ".cache" / "paired"
 STORED = 5
-TESTS = {"0-5%": "unchanged, 5 %", "10-5%": "+10 % work, 5 %", "5-2%": "+5 % work, 2 %"}
+TESTS = {"0": "unchanged, 5 %", "10": "+10 % work, 5 %", "5": "+5 % work, 2 %"}
 
 
 def repository(folder: Path) -> Path:
@@ -152,7 +152,7 @@ def _line(changes: list[float], records: list[dict[str, Any]]) -> str:
 def joules(folder: Path, sessions: int) -> None:
     """landauer-gap on the same tests: whole commands in turns, medians, ranges that overlap."""
     place = repository(folder)
-    for name in ("0-5%", "10-5%"):
+    for name in ("0", "10"):
         runs = []
         for _ in range(sessions):
             began = time.perf_counter()

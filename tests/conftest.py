@@ -9,6 +9,8 @@ from __future__ import annotations
 import importlib
 import json
 import pkgutil
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -129,6 +131,46 @@ class Project:
             "#".join(filter(None, (r["subject"]["test"], r["subject"]["region"]))): r["verdict"]
             for r in self.report(*arguments)["results"]
         }
+
+
+class Repository(Project):
+    """The same under git, for `--energy-against`: what is committed is the base."""
+
+    def __init__(self, pytester: pytest.Pytester) -> None:
+        super().__init__(pytester)
+        self.git("init", "--quiet", "--initial-branch=main")
+        (self.path / ".gitignore").write_text("__pycache__\n.pytest_cache\nreport.json\n")
+
+    def git(self, *arguments: str) -> str:
+        who = ("-c", "user.name=test", "-c", "user.email=test@localhost")
+        done = subprocess.run(
+            ["git", *who, *arguments], cwd=self.path, capture_output=True, text=True, check=True
+        )
+        return done.stdout.strip()
+
+    def commit(self, message: str = "base") -> None:
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--allow-empty", "--message", message)
+
+    def against(self, *arguments: str, base: str = "main") -> pytest.RunResult:
+        return self.run(f"--energy-against={base}", *arguments)
+
+    def paired(self, *arguments: str) -> dict[str, dict[str, Any]]:
+        """Run against main, and the verdict of each test (and region)."""
+        return self.verdicts("--energy-against=main", *arguments)
+
+
+@pytest.fixture
+def repository(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Repository:
+    """A committed project with one metered loop in test_it.py."""
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+    if shutil.which("git") is None:
+        pytest.skip("needs git")
+    found = Repository(pytester)
+    found.write(test_it=LOOP)
+    found.commit()
+    return found
 
 
 @pytest.fixture

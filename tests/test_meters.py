@@ -84,13 +84,22 @@ def test_living_children_and_grandchildren_are_counted_and_the_count_goes_on_whe
 
 def test_the_count_never_goes_back_even_when_a_child_takes_its_seconds_along(meter, monkeypatch):
     figures = iter([100, 200, 150, 160])
-    monkeypatch.setattr(cpu_time, "process_tree_cpu_ns", lambda: next(figures) * 10**9)
+    monkeypatch.setattr(cpu_time, "children_cpu_ns", lambda: next(figures) * 10**9)
+    monkeypatch.setattr(cpu_time.time, "process_time_ns", lambda: 0)
     counts = [meter.read()[0] for _ in range(4)]
     assert [(b - a) / 1e6 / meter.watts for a, b in pairwise(counts)] == [
         100,
         0,
         10,
     ]
+
+
+def test_looking_for_children_is_charged_to_nobody(meter, monkeypatch):
+    clock = iter([100, 107, 110, 117, 150, 157])  # 7 s of looking in each
+    monkeypatch.setattr(cpu_time, "children_cpu_ns", lambda: 0)
+    monkeypatch.setattr(cpu_time.time, "process_time_ns", lambda: next(clock) * 10**9)
+    counts = [meter.read()[0] for _ in range(3)]
+    assert [(b - a) / 1e6 / meter.watts for a, b in pairwise(counts)] == [3, 33]
 
 
 def test_psutil_counts_the_same_where_there_is_no_proc():

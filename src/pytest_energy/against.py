@@ -250,7 +250,8 @@ class Against:
 
 def _environment(trees: Trees) -> dict[str, str]:
     environment = plain_environment()
-    for name in ("PYTEST_CURRENT_TEST", "PYTEST_ADDOPTS"):  # the options travel as values
+    # The options travel as values; coverage is the head's.
+    for name in ("PYTEST_CURRENT_TEST", "PYTEST_ADDOPTS", "COVERAGE_PROCESS_START"):
         environment.pop(name, None)
     # For processes that the base's tests start: they import the base's tree too.
     own = [path for path in sys.path if path and trees.in_head(path)]

@@ -7,6 +7,7 @@ the base's tree and with the base's configuration, and then waits. The hooks are
 from __future__ import annotations
 
 import ast
+import hashlib
 import inspect
 import os
 import signal
@@ -140,7 +141,9 @@ def _last_words(report: pytest.TestReport) -> str:
 
 
 def body_of(item: pytest.Item) -> str:
-    """A test's arguments and body without comments and layout, to tell whether two are the same.
+    """A digest of a test's arguments and body, to tell whether two are the same.
+
+    Without comments and layout; empty where there is no source.
 
     Decorators are left out: what the marker says is compared by itself.
     """
@@ -152,7 +155,8 @@ def body_of(item: pytest.Item) -> str:
         return ""
     if not isinstance(definition, (ast.FunctionDef, ast.AsyncFunctionDef)):
         return ""
-    return ast.dump(definition.args) + "".join(map(ast.dump, definition.body))
+    body = ast.dump(definition.args) + "".join(map(ast.dump, definition.body))
+    return hashlib.sha256(body.encode()).hexdigest()
 
 
 def die_with_parent() -> None:

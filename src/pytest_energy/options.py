@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_energy.arguments import flag, is_xdist_controller, is_xdist_worker, option_value
+from pytest_energy.arguments import flag, is_xdist_controller, option_value
 from pytest_energy.units import Budget, parse_budget, parse_flops, parse_percent
 
 if TYPE_CHECKING:
@@ -284,7 +284,7 @@ def check_against(config: pytest.Config) -> None:
     Raises:
         pytest.UsageError: says why.
     """
-    if is_xdist_controller(config) or is_xdist_worker(config):
+    if is_xdist_controller(config):
         raise pytest.UsageError(
             "--energy-against lets head and base take turns, one always waiting while the other"
             " runs; pytest-xdist's workers would all run at once and disturb both: use -n 0"

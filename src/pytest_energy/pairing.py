@@ -1,9 +1,13 @@
 """Head against base, turn by turn in the same run: the ratio, and how far noise may carry it. Pure.
 
 Turn i of both sides is the same samples, moments apart, on the same machine: what drifts hits both
-and leaves the ratio. Turns that follow each other make a stretch, each stretch gives one log ratio,
-and their scatter says how sharp the typical one is. What stays is what two processes of the same
-code differ by as long as they live, by where their memory happens to lie, say: `PROCESS_SPREAD`.
+and leaves the ratio. So each pair of turns gives one log ratio, and their scatter says how sharp
+the typical one is. What stays is what two processes of the same code differ by as long as they
+live, by where their memory happens to lie, say: `PROCESS_SPREAD`.
+
+The typical pair is sharp and blind to a rise that only some samples have; all of them together see
+it, and whatever hit the machine in a few turns as well. Both are looked at, each with its own
+error.
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ import math
 from collections.abc import Sequence
 from functools import cached_property
 from itertools import pairwise
+from statistics import stdev
 
 from pytest_energy.comparison import (
     MIN_BLOCKS,
@@ -32,10 +37,9 @@ PROCESS_SPREAD = 0.005
 """Standard deviation of the log ratio of two processes of the same code, however many turns they
 take (`benchmarks/paired.py`)."""
 
-
-STRETCHES = 25
-"""How many ratios the turns are put together to. A rise that only some samples have is then in
-every stretch; of a hundred single turns the typical one would not show it."""
+STRETCHES = 20
+"""Turns that follow each other are put together to so many, for the error of the whole: the
+machine's bursts last for several turns, which by themselves would seem independent."""
 
 
 class Paired:
@@ -50,6 +54,9 @@ class Paired:
 
     speed: float | None = None
     """Head and base ran on the same machine at the same time."""
+
+    again: tuple[int, ...] = ()
+    """There is no second look: every pair is one."""
 
     def __init__(
         self,
@@ -68,30 +75,27 @@ class Paired:
         self._power_factor = student_quantile(POWER, freedom)
 
     @cached_property
-    def pairs(self) -> int:
-        """Turns that both took, one after the other; 0 where the two were cut differently."""
-        sizes = [[block.n for block in measured.blocks] for measured in (self._head, self._base)]
-        shared = min(map(len, sizes))
-        return shared if sizes[0][:shared] == sizes[1][:shared] else 0
-
-    @cached_property
     def ratios(self) -> tuple[float, ...]:
-        """One for each stretch of turns; empty where there are none, or some took nothing."""
-        count = min(self.pairs, STRETCHES)
-        edges = [i * self.pairs // count for i in range(count + 1)] if count else []
-        now, before = (_sums(measured, edges) for measured in (self._head, self._base))
-        if not count or min(*now, *before) <= 0:
+        """One for each pair of turns; empty where the two were cut differently, or took nothing."""
+        sizes = [[block.n for block in measured.blocks] for measured in (self._head, self._base)]
+        now, before = block_figures(self._head), block_figures(self._base)
+        if sizes[0] != sizes[1] or min(*now, *before) <= 0:
             return ()
         return tuple(math.log(a / b) for a, b in zip(now, before, strict=True))
 
     @property
+    def pairs(self) -> int:
+        """Turns that both took, one after the other."""
+        return len(self.ratios)
+
+    @property
     def few(self) -> bool:
-        """Whether there are too few stretches to tell their own noise."""
-        return len(self.ratios) < MIN_BLOCKS
+        """Whether there are too few pairs to tell their own noise."""
+        return self.pairs < MIN_BLOCKS
 
     @cached_property
     def mean(self) -> Look:
-        """The typical stretch, all of them together, and the standard error of their scatter."""
+        """The typical pair, all of them together, and the standard error of the typical one."""
         total = math.log(self._head.joules_per_unit / self._base.joules_per_unit)
         if not self.ratios:
             return Look(total, total, 0.0, ())
@@ -104,17 +108,22 @@ class Paired:
 
     @property
     def looks(self) -> tuple[Look, ...]:
-        """One: every pair is a look of its own."""
+        """One."""
         return (self.mean,)
 
     @property
     def change(self) -> float:
-        """Of the typical stretch."""
-        return self.mean.change
+        """Of the typical pair, or of all together where `sparse`."""
+        return self.mean.total if self.sparse else self.mean.change
+
+    @property
+    def error(self) -> float:
+        """Standard error of `change`."""
+        return self._total_error if self.sparse else self._error
 
     @cached_property
-    def error(self) -> float:
-        """Standard error of `change`; of a few pairs, what single runs are known to differ by."""
+    def _error(self) -> float:
+        """Of the typical pair; of a few pairs, what single runs are known to differ by."""
         if self.few:
             domains = self._head.domains
             single = max(PRIOR_SPREAD[domains[i].method] for i in self._head.gated)
@@ -122,14 +131,26 @@ class Paired:
         return math.hypot(PROCESS_SPREAD, self.mean.error)
 
     @cached_property
+    def _total_error(self) -> float:
+        """Of all pairs together: what hits a few turns widens it."""
+        count = min(self.pairs, STRETCHES)
+        edges = [i * self.pairs // count for i in range(count + 1)]
+        now, before = (_sums(measured, edges) for measured in (self._head, self._base))
+        scatter = stdev(math.log(a / b) for a, b in zip(now, before, strict=True))
+        return math.hypot(PROCESS_SPREAD, scatter / math.sqrt(count))
+
+    @property
     def allowed(self) -> float:
         """How far up or down is no change: the tolerance, or what noise alone may do."""
-        return max(math.log1p(self._tolerance), self._factor * self.error) + ROUNDING
+        return self._at_least(self.error)
 
     @property
     def limit(self) -> float:
         """The rise that is allowed, what was accepted before included."""
         return self._accepted + self.allowed
+
+    def _at_least(self, error: float) -> float:
+        return max(math.log1p(self._tolerance), self._factor * error) + ROUNDING
 
     @property
     def notice(self) -> float:
@@ -138,22 +159,25 @@ class Paired:
 
     @property
     def outliers(self) -> tuple[int, ...]:
-        """Stretches, from 1, that stood out."""
+        """Pairs, from 1, that stood out."""
         return self.mean.outliers
 
-    again: tuple[int, ...] = ()
-    sparse: bool = False
-    """A rise in few stretches cannot be told from the machine's doing: there is no second look."""
+    @cached_property
+    def _typical_beyond(self) -> bool:
+        allowed, change = self._at_least(self._error), self.mean.change
+        return change > self._accepted + allowed or change < -allowed
 
-    @property
-    def pulled(self) -> bool:
-        """Whether a few stretches carry the whole over the limit, where the typical is not."""
-        return bool(self.outliers) and not self.beyond and self.mean.total > self.limit
+    @cached_property
+    def sparse(self) -> bool:
+        """Whether all pairs together have risen beyond noise, though the typical one has not."""
+        if self.few or self._typical_beyond:
+            return False
+        return self.mean.total > self._accepted + self._at_least(self._total_error)
 
     @property
     def beyond(self) -> bool:
         """Whether the change is more than is allowed, up or down."""
-        return self.change > self.limit or self.change < -self.allowed
+        return self._typical_beyond or self.sparse
 
     @property
     def excess(self) -> float:

@@ -57,6 +57,10 @@ def pytest_configure(config: pytest.Config) -> None:
     if follower is not None:
         config.pluginmanager.register(Following(follower), "energy-following")
     if arguments.is_xdist_controller(config) and not arguments.flag(config, "off"):
+        if arguments.option_value(config, "against"):
+            from pytest_energy import options
+
+            options.check_against(config)
         _report(config)
 
 
@@ -434,6 +438,7 @@ def _open_session(config: pytest.Config, settings: options.Settings, tests: int)
 def _open_against(config: pytest.Config, session: EnergySession, items: list[pytest.Item]) -> None:
     """Arrange for the other revision: its tree, its process, what it has of these tests."""
     from pytest_energy.against import Against
+    from pytest_energy.baseline_file import BaselineError
     from pytest_energy.follower import body_of
     from pytest_energy.worktree import BaseError
 
@@ -441,7 +446,7 @@ def _open_against(config: pytest.Config, session: EnergySession, items: list[pyt
     with session.cost.counting(session.meters):
         try:
             session.open_against(Against(config, session.settings, session.meters.names, bodies))
-        except BaseError as error:
+        except (BaseError, BaselineError) as error:
             raise pytest.UsageError(f"--energy-against: {error}") from error
 
 

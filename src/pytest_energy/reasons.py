@@ -149,12 +149,6 @@ def why_pair_inconclusive(
             f"a window of {format_seconds(measurement.seconds)} is too short for an estimate",
             f"perform more inferences: n={math.ceil(wanted):,} would do",
         )
-    if against.pulled:
-        return (
-            f"stretch {numbers(against.outliers)} of {len(against.ratios)} stood out and made the"
-            " whole dearer",
-            "run it again: what few turns show may be the machine's doing",
-        )
     tolerance = format_percent(rule.tolerance)
     too_far = against.excess > math.log1p(rule.tolerance) + 1e-9
     if against.error <= _sharp(rule) and not too_far:

@@ -154,7 +154,8 @@ def failure_message(result: Result, carbon: Carbon, test: str = "", flags: str =
             allowed += f" (asked: {format_percent(decision.tolerance)})"
         lines.append(f"  {'change':<7} {format_change(decision.change):>7}{interval}{allowed}")
     if decision.notice is not None:
-        found = "would have been found, in four of five sessions"
+        times = "runs" if decision.pairing else "sessions"
+        found = f"would have been found, in four of five {times}"
         lines.append(f"  {'notice':<7} {format_change(decision.notice):>7}  {found}")
     if decision.looks:
         seen = ", ".join(f"{format_change(look):>7}" for look in decision.looks)

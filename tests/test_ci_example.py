@@ -1,0 +1,138 @@
+"""The example of examples/ci: the workflow's own commands, with a local git remote."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLE = Path(__file__).parents[1] / "examples" / "ci"
+
+COUNTED = '''
+"""Joules that are no matter of noise: one for every million multiplications of a dense layer."""
+
+from pytest_energy import Domain, Meter, MeterSource, Method
+
+
+class Counted(Meter):
+    name = "counted"
+    domains = (Domain("layers", "cpu", Method.COUNTER, "multiplications", 0.0),)
+    multiplications = 0
+
+    def read(self):
+        return (Counted.multiplications,)
+
+
+def pytest_energy_meters(config):
+    from sentiment.model import Dense
+
+    plain = Dense.__call__
+
+    def counting(layer, x):
+        Counted.multiplications += x.shape[0] * layer.weights.size
+        return plain(layer, x)
+
+    Dense.__call__ = counting
+    return [MeterSource("counted", Counted)]
+'''
+
+
+def steps() -> dict[str, str]:
+    """The workflow's commands, by the names of their steps."""
+    yaml = pytest.importorskip("yaml")
+    workflow = yaml.safe_load((EXAMPLE / ".github" / "workflows" / "energy.yml").read_text())
+    return {s["name"]: s["run"] for s in workflow["jobs"]["energy"]["steps"] if "name" in s}
+
+
+class Clone:
+    """A clone of the example's repository, and what its workflow says of the working tree."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "clone"
+        self._folder = folder
+        origin = folder / "origin.git"
+        shutil.copytree(EXAMPLE, folder / "seed", ignore=shutil.ignore_patterns("__pycache__"))
+        (folder / "seed" / ".gitignore").write_text("__pycache__\n.pytest_cache\nenergy.*\n")
+        for command in (
+            ["init", "--quiet", "--initial-branch=main"],
+            ["add", "--all"],
+            ["commit", "--quiet", "--message", "first"],
+        ):
+            self.git(*command, cwd=folder / "seed")
+        self.git("clone", "--quiet", "--bare", "seed", str(origin), cwd=folder)
+        self.git("clone", "--quiet", str(origin), str(self.path), cwd=folder)
+        (folder / "counted.py").write_text(COUNTED)
+
+    def git(self, *arguments: str, cwd: Path | None = None) -> None:
+        who = ("-c", "user.name=test", "-c", "user.email=test@localhost")
+        subprocess.run(["git", *who, *arguments], cwd=cwd or self.path, check=True)
+
+    def check(self) -> tuple[int, str, str]:
+        """Run the workflow's commands: exit status, summary, and the verdict."""
+        summary = self._folder / "summary.md"
+        summary.unlink(missing_ok=True)
+        environment = self.environment | {
+            "BASE": "origin/main",
+            "GITHUB_STEP_SUMMARY": str(summary),
+        }
+        status = 0
+        for name in ("Energy against the base", "Summary"):
+            done = subprocess.run(
+                ["bash", "-e", "-c", steps()[name]], cwd=self.path, env=environment, check=False
+            )
+            status = status or done.returncode
+        report = json.loads((self.path / "energy.json").read_text())
+        return status, summary.read_text(), report["results"][0]["verdict"]["status"]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Where `pytest` is the one that runs this test, and meters what can be counted."""
+        return os.environ | {
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": str(self._folder),
+            "PYTEST_ADDOPTS": "-p counted -p no:cacheprovider --energy-meter=counted",
+            "COLUMNS": "100",
+        }
+
+    def edit(self, before: str, after: str) -> None:
+        path = self.path / "src" / "sentiment" / "model.py"
+        text = path.read_text()
+        assert before in text
+        path.write_text(text.replace(before, after))
+
+
+@pytest.mark.skipif(not shutil.which("git") or not shutil.which("bash"), reason="needs git, bash")
+def test_green_red_and_accepted(tmp_path):
+    clone = Clone(tmp_path)
+
+    clone.git("switch", "--quiet", "--create", "refactoring")
+    clone.edit("for layer in self.encoder:", "for layer in tuple(self.encoder):")
+    status, summary, verdict = clone.check()
+    assert (status, verdict) == (0, "ok")
+    assert "test_classification: base " in summary
+    assert "pairs of turns" in summary
+
+    clone.git("switch", "--quiet", "--create", "padding")
+    clone.edit("PAD_TO: int | None = None", "PAD_TO: int | None = 64")
+    status, summary, verdict = clone.check()
+    assert (status, verdict) == (1, "regressed")
+    assert "energy: 1 compared (1 regressed)" in summary
+
+    accept = [sys.executable, "-m", "pytest", "-q", "--energy-against=origin/main"]
+    subprocess.run([*accept, "--energy-update"], cwd=clone.path, env=clone.environment, check=True)
+    status, summary, verdict = clone.check()
+    assert (status, verdict) == (0, "ok")
+    assert "was accepted" in summary
+
+    # Merged: the base takes as much, and has the entry, which therefore allows nothing more.
+    clone.git("add", "--all")
+    clone.git("commit", "--quiet", "--message", "padding, accepted")
+    clone.git("push", "--quiet", "origin", "HEAD:main")
+    assert clone.check()[::2] == (0, "ok")
+    clone.edit("PAD_TO: int | None = 64", "PAD_TO: int | None = 128")
+    assert clone.check()[::2] == (1, "regressed")

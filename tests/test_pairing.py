@@ -1,0 +1,240 @@
+"""Head against base, the arithmetic: no pytest, no processes, no noise of a machine."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from test_verdict import CPU, ESTIMATE, RULE, SUBJECT
+
+from pytest_energy import stopping, verdict
+from pytest_energy.baselines import session_of
+from pytest_energy.measurement import Baseline, Block, Measurement, Pairing, Status
+from pytest_energy.pairing import Paired
+from pytest_energy.turns import MOST_TURNS, turn_count
+from pytest_energy.window import block_sizes
+
+
+def side(joules, *, domain=CPU, seconds=10.0, n=1, **facts):
+    """One side's figures: joules per inference of each turn."""
+    blocks = tuple(Block(n, seconds / len(joules), (value * n,)) for value in joules)
+    done = n * len(joules)
+    return Measurement(("rapl",), (domain,), blocks, done, float(done), **facts)
+
+
+def judged(head, base, rule=RULE, subject=SUBJECT, **pairing):
+    """The verdict on two sides."""
+    session = session_of(base, datetime(2026, 1, 1, tzinfo=UTC), None)
+    stored = Baseline(subject, base.meters, base.domains, (session,))
+    against = Pairing("1a2b3c4 (main)", **pairing)
+    return verdict.judge_pair(subject, head, stored, base, rule, against)
+
+
+def noisy(joules, seed, *, turns=100, drift=0.0, bursts=0.0):
+    """Two sides of the same code on a machine that drifts, and that has bursts of several turns."""
+    source = random.Random(seed)
+    sides = [[], []]
+    left = 0
+    for i in range(turns):
+        if left == 0 and source.random() < bursts:
+            left = 8
+        left = max(0, left - 1)
+        machine = 1 + drift * i / turns
+        for figures in sides:
+            burst = source.random() * 0.5 if left else 0.0
+            figures.append(joules * machine * (1 + source.gauss(0, 0.02) + burst))
+    return sides
+
+
+# The ratio
+
+
+def test_the_change_is_the_ratio_of_turns_that_belong_together():
+    # Samples of very different length: no matter, turn i of both is the same ones.
+    base = [1.0, 50.0, 3.0, 20.0] * 10
+    decision = judged(side([1.15 * value for value in base]), side(base))
+    assert decision.change == pytest.approx(0.15)
+    assert decision.status is Status.REGRESSED
+    assert decision.baseline_joules == pytest.approx(18.5)
+    assert decision.pairing.pairs == 40
+
+
+def test_a_drift_that_hits_both_leaves_the_ratio():
+    head, base = noisy(2.0, 1, drift=0.5)
+    assert judged(side(head), side(base)).status is Status.OK
+    assert abs(Paired(side(head), side(base), 0.05).change) < 0.01
+
+
+@pytest.mark.parametrize(("turns", "bursts"), [(100, 0.0), (100, 0.03), (50, 0.02), (20, 0.0)])
+def test_false_alarms_are_as_rare_and_rises_as_sure_as_told(turns, bursts):
+    said, found = Counter(), Counter()
+    for seed in range(200):
+        head, base = noisy(2.0, seed, turns=turns, bursts=bursts)
+        said[judged(side(head), side(base)).status] += 1
+        more = [1.1 * value for value in head]
+        found[judged(side(more), side(base)).status] += 1
+    assert said[Status.REGRESSED] + said[Status.IMPROVED] <= 2
+    assert found[Status.REGRESSED] >= 194
+
+
+def test_the_interval_holds_the_truth_as_often_as_it_says():
+    held = 0
+    for seed in range(300):
+        head, base = noisy(2.0, seed)
+        decision = judged(side([1.03 * value for value in head]), side(base))
+        held += decision.low <= 0.03 <= decision.high
+    assert held >= 0.95 * 300
+
+
+@given(
+    st.lists(st.floats(0.01, 100), min_size=1, max_size=60),
+    st.floats(0.5, 2.0),
+)
+def test_a_rise_of_every_turn_is_that_rise_whatever_the_samples(base, factor):
+    paired = Paired(side([factor * value for value in base]), side(base), 0.05)
+    assert paired.change == pytest.approx(math.log(factor), abs=1e-9)
+    assert paired.beyond == (factor > math.exp(paired.limit) or factor < math.exp(-paired.allowed))
+
+
+def test_a_rise_that_only_some_samples_have_is_found_in_the_whole():
+    base = [2.0] * 100
+    head = [3.0 if i % 5 == 0 else 2.0 for i in range(100)]
+    decision = judged(side(head), side(base))
+    assert (decision.status, decision.change) == (Status.REGRESSED, pytest.approx(0.1))
+    assert decision.reason == "only some of the samples changed: the typical one did not"
+
+
+def test_a_burst_in_a_few_turns_is_no_rise():
+    head = [2.0] * 100
+    head[40:44] = [8.0, 9.0, 7.0, 8.0]
+    assert sum(head) > 1.1 * 200
+    assert judged(side(head), side([2.0] * 100)).status is Status.OK
+
+
+# How much it can tell
+
+
+def test_one_pair_tells_little_and_says_so():
+    decision = judged(side([2.1]), side([2.0]))
+    assert decision.status is Status.INCONCLUSIVE or decision.limit > 0.05
+    fine = judged(side([2.0]), side([2.0]), replace(RULE, tolerance=0.02))
+    assert fine.status is Status.INCONCLUSIVE
+    assert "1 pair of turns can tell little" in fine.reason
+    estimated = judged(side([2.0], domain=ESTIMATE), side([2.0], domain=ESTIMATE))
+    assert estimated.status is Status.INCONCLUSIVE
+
+
+def test_sides_that_were_cut_differently_are_one_pair_of_wholes():
+    decision = judged(side([3.0] * 20), side([2.0]))
+    assert decision.pairing.pairs == 0
+    assert decision.change == pytest.approx(0.5)
+    unsure = judged(side([2.04] * 20), side([2.0]), replace(RULE, tolerance=0.02))
+    assert "one figure of each side can tell little" in unsure.reason
+
+
+def test_too_noisy_for_the_tolerance_says_which_n_would_do():
+    source = random.Random(3)
+    head, base = ([2 * math.exp(source.gauss(0, 0.3)) for _ in range(100)] for _ in range(2))
+    decision = judged(side(head), side(base), replace(RULE, tolerance=0.02))
+    assert decision.status is Status.INCONCLUSIVE
+    assert "pairs of turns settle" in decision.reason
+    assert "perform more inferences, n=" in decision.remedy
+
+
+def test_an_estimate_of_a_moment_is_inconclusive():
+    sides = [side([2.0] * 20, domain=ESTIMATE, seconds=0.01) for _ in range(2)]
+    assert "too short for an estimate" in judged(*sides).reason
+
+
+def test_more_tests_in_a_session_allow_each_to_lie_further():
+    head, base = (side(figures) for figures in noisy(2.0, 5, turns=20))
+    alone, one_of_many = (Paired(head, base, 0.001, comparisons) for comparisons in (1, 50))
+    assert one_of_many.limit > alone.limit
+
+
+# What is accepted, and what stands in the way
+
+
+def test_an_accepted_rise_moves_the_limit_up_and_not_down():
+    base = [2.0] * 40
+    for factor, status in ((1.15, "ok"), (1.19, "ok"), (1.25, "regressed"), (0.9, "improved")):
+        decision = judged(side([2.0 * factor] * 40), side(base), accepted=0.15)
+        assert decision.status.value == status, factor
+
+
+def test_neighbours_are_no_reason_for_doubt_and_a_tracer_is():
+    head, base = side([2.0] * 40, others_share=0.6), side([2.0] * 40)
+    assert judged(head, base).status is Status.OK
+    traced = replace(base, disturbances=("a tracer was running",))
+    assert judged(head, traced).status is Status.INCONCLUSIVE
+
+
+def test_other_meters_are_incomparable_and_the_base_is_called_the_base():
+    base = replace(side([2.0] * 40), meters=("nvml",))
+    decision = judged(side([2.0] * 40), base)
+    assert decision.status is Status.INCOMPARABLE
+    assert decision.reason == "the base's meters was nvml, now rapl"
+
+
+def test_only_a_rise_can_be_accepted():
+    assert judged(side([3.0] * 40), side([2.0] * 40)).storable
+    assert not judged(side([2.0] * 40), side([2.0] * 40)).storable
+
+
+# Turns
+
+
+@pytest.mark.parametrize(
+    ("n", "each_seconds", "resolution", "turns"),
+    [
+        (100, 0.1, 1e-6, 100),  # one inference a turn
+        (1000, 0.005, 1e-6, 100),  # turns of 0.05 s
+        (1000, 1e-4, 1e-6, 20),  # a short loop: as many as stored blocks
+        (10, 0.1, 1e-6, 10),
+        (10_000, 1.0, 1e-6, MOST_TURNS),
+        (1000, 0.05, 0.1, 25),  # a slow counter: turns of 20 updates
+        (10, 0.05, 0.1, 1),
+        (100, 0.0, 0.0, 20),  # nobody knows how long: no warm-up
+        (1, 5.0, 1e-6, 1),
+    ],
+)
+def test_how_many_turns_a_loop_takes(n, each_seconds, resolution, turns):
+    assert turn_count(n, each_seconds, resolution) == turns
+
+
+@given(
+    st.integers(1, 10**6),
+    st.floats(0, 100, allow_nan=False),
+    st.sampled_from([0.0, 1e-6, 1e-3, 0.1]),
+)
+def test_every_loop_is_cut_into_turns_that_make_it_up(n, each_seconds, resolution):
+    sizes = block_sizes(n, turn_count(n, each_seconds, resolution))
+    assert sum(sizes) == n
+    assert min(sizes) >= 1
+    assert len(sizes) <= MOST_TURNS
+
+
+# Stopping early
+
+
+def test_pairs_are_enough_once_they_are_settled_and_only_at_a_peek():
+    calm = [0.001, -0.001] * 50
+    assert stopping.pairs_enough(calm[:25], 0.02, 0.05, 100)
+    assert not stopping.pairs_enough(calm[:24], 0.02, 0.05, 100)
+    assert stopping.pairs_enough(calm[:25], None, 0.05, 100)
+    rough = [0.3, -0.3] * 50
+    assert not stopping.pairs_enough(rough[:25], 0.02, 0.05, 100)
+    assert not stopping.pairs_enough(rough[:25], None, 0.05, 100)
+
+
+def test_a_change_near_the_tolerance_is_not_settled_early():
+    near = [0.049 + 0.01 * (-1) ** i for i in range(25)]
+    assert not stopping.pairs_enough(near, None, 0.05, 100)
+    far = [0.15 + 0.01 * (-1) ** i for i in range(25)]
+    assert stopping.pairs_enough(far, None, 0.05, 100)
