@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from itertools import pairwise
 from xml.etree import ElementTree
 
 import jsonschema
@@ -72,7 +74,7 @@ def test_a_test_that_only_the_head_has_is_new(repository):
     )
     verdict = repository.paired()["test_more.py::test_added"]
     assert verdict["status"] == "new"
-    assert "(main) has no such test" in verdict["reason"]
+    assert "(main) has no such metered test" in verdict["reason"]
     repository.against("--energy-strict").assert_outcomes(passed=1, failed=1)
 
 
@@ -80,6 +82,7 @@ def test_a_test_that_only_the_base_has_is_listed(repository):
     text = (repository.path / "test_it.py").read_text()
     (repository.path / "test_it.py").write_text(text.replace("test_loop", "test_other"))
     repository.against().stdout.fnmatch_lines(["energy: only ??????? (main) has: " + TEST])
+    assert repository.report("--energy-against=main")["against"]["only_base"] == [TEST]
 
 
 def test_what_is_deselected_is_not_listed_as_the_bases_own(repository):
@@ -300,6 +303,29 @@ def test_options_of_a_new_conftest_are_no_error_on_the_base(repository):
     repository.against("--size", "small").assert_outcomes(passed=1)
 
 
+def test_an_option_that_is_a_path_goes_to_the_bases_tree(repository):
+    (repository.path / "conftest.py").open("a").write(
+        "\nfrom pathlib import Path\n"
+        "def pytest_addoption(parser):\n    parser.addoption('--weights', type=Path)\n"
+    )
+    repository.write(
+        test_it="""
+        from model import infer
+
+        def test_loop(energy, request):
+            text = request.config.getoption("--weights").read_text()
+            for _ in energy.each(range(float(text) and 10)):
+                infer()
+        """
+    )
+    weights = repository.path / "weights.txt"
+    weights.write_text("1.0")
+    repository.commit()
+    repository.against(f"--weights={weights}").assert_outcomes(passed=1)
+    weights.write_text("0.5")
+    assert repository.paired(f"--weights={weights}")[TEST]["status"] == "ok"
+
+
 def test_fixtures_that_the_next_test_needs_stay_on_the_base(repository, monkeypatch):
     repository.write(
         test_it="""
@@ -372,6 +398,14 @@ def test_an_accepted_rise_is_ok_until_the_base_has_it_and_more_than_it_is_not(re
     assert (verdict["status"], verdict["pairing"]["accepted"]) == ("regressed", None)
 
 
+def test_what_is_accepted_outside_of_the_repository_would_never_be_used_up(repository, tmp_path):
+    repository.set_cost(2.3)
+    elsewhere = tmp_path.with_name(f"{tmp_path.name}-elsewhere")
+    result = repository.against("--energy-update", f"--energy-baselines={elsewhere}")
+    result.stdout.fnmatch_lines(["energy: not accepted: *lies outside of*"])
+    assert not elsewhere.exists()
+
+
 def test_nothing_is_accepted_where_nothing_rose(repository):
     repository.against("--energy-update").stdout.fnmatch_lines(
         [f"energy: {TEST}: nothing was accepted: no rise"]
@@ -424,6 +458,7 @@ def test_under_xdist_it_is_refused_with_the_reason(repository):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (["--energy-against="], "no revision is given (an empty variable?)"),
         (["--energy-against=nothing"], "'nothing' is neither a folder nor a revision"),
         (["--energy-against=--help"], "'--help' is neither a folder nor a revision"),
         (["--energy-against=."], "'.' is or holds the tree that is tested"),
@@ -461,3 +496,62 @@ def test_metered_tests_switched_off_need_no_base(repository):
 def test_a_session_without_metered_tests_starts_nothing(repository):
     repository.write(test_it="def test_plain(): pass")
     repository.against(base="nothing").assert_outcomes(passed=1)
+
+
+def test_installed_modules_by_name_are_refused_with_the_reason(repository):
+    result = repository.against("--pyargs", "test_it")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "installed modules are the same on both sides" in result.stderr.str()
+
+
+# Turns
+
+
+def test_the_two_never_run_at_once_and_chance_says_who_is_first(repository, monkeypatch):
+    repository.write(
+        test_it="""
+        import os, time
+        from model import infer
+
+        def test_loop(energy):
+            with open(os.environ["LOG"], "a") as log:
+                for _ in energy.each(range(40)):
+                    began = time.monotonic()
+                    infer()
+                    time.sleep(0.001)
+                    log.write(f"{began} {time.monotonic()} {os.getpid()}\\n")
+                    log.flush()
+        """
+    )
+    repository.commit()
+    log = repository.path / "log.txt"
+    monkeypatch.setenv("LOG", str(log))
+    repository.against().assert_outcomes(passed=1)
+    entries = sorted(
+        (float(began), float(ended), pid)
+        for began, ended, pid in (line.split() for line in log.read_text().splitlines())
+    )
+    assert all(before[1] <= after[0] for before, after in pairwise(entries))
+    assert Counter(Counter(pid for _, _, pid in entries).values()) == {42: 2}
+    # After two of warm-up each: twenty pairs of turns, two inferences a turn.
+    turns = [pid for _, _, pid in entries[4::2]]
+    pairs = [tuple(turns[i : i + 2]) for i in range(0, 40, 2)]
+    assert all(len(set(pair)) == 2 for pair in pairs)
+    assert sorted(Counter(pairs).values()) == [10, 10]
+
+
+def test_the_order_is_not_taken_from_the_tests_own_random_numbers(repository):
+    repository.write(
+        test_it="""
+        import random
+        from model import infer
+
+        def test_loop(energy):
+            random.seed(7)
+            drawn = [random.random() for _ in energy.each(range(20))]
+            random.seed(7)
+            assert drawn == [random.random() for _ in drawn]
+        """
+    )
+    repository.commit()
+    repository.against().assert_outcomes(passed=1)

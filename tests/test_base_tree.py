@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
+from pytest_energy.channel import Channel, ChannelClosedError, ChannelTimeoutError
 from pytest_energy.own_tree import Trees, Turned, turned_paths
 from pytest_energy.worktree import PREFIX, BaseError, find_revision
 
@@ -18,16 +22,12 @@ TEST = "test_it.py::test_loop"
 
 
 def leftovers() -> set[str]:
-    import tempfile
-
     return {path.name for path in Path(tempfile.gettempdir()).glob(f"{PREFIX}*")}
 
 
 @pytest.fixture
 def clean(repository, tmp_path, monkeypatch):
     """Temporary folders of this test alone, so that what is left behind is seen."""
-    import tempfile
-
     place = tmp_path / "tmp"
     place.mkdir()
     monkeypatch.setenv("TMPDIR", str(place))
@@ -82,7 +82,7 @@ def test_a_flat_layout_beside_a_folder_of_tests(repository):
 
 
 @pytest.mark.parametrize("kind", ["path", "finder"])
-def test_an_editable_install(repository, tmp_path, kind):
+def test_an_editable_install(repository, tmp_path, kind, monkeypatch):
     """Both kinds that build backends make: a path in a .pth file, and a finder with a mapping."""
     package(repository, "lib", 2.0)
     repository.commit()
@@ -107,8 +107,7 @@ def test_an_editable_install(repository, tmp_path, kind):
             "sys.meta_path.append(Finder)\n"
         )
     repository.apart = True
-    environment = repository.pytester._monkeypatch
-    environment.setenv("PYTHONPATH", str(site))
+    monkeypatch.setenv("PYTHONPATH", str(site))
     assert repository.paired()[TEST]["change"] == pytest.approx(0.15)
 
 
@@ -117,7 +116,7 @@ def test_a_plain_script_beside_the_tests(repository):
     assert repository.paired()[TEST]["change"] == pytest.approx(0.15)
 
 
-def test_processes_that_a_test_starts_import_their_own_tree_too(repository):
+def test_processes_that_a_test_starts_import_their_own_tree_too(repository, monkeypatch):
     repository.ini("energy_meter = scripted", "pythonpath = src")
     package(repository, "src", 2.0)
     (repository.path / "src" / "sentiment" / "cost.py").write_text("JOULES = 2.0\n")
@@ -137,11 +136,11 @@ def test_processes_that_a_test_starts_import_their_own_tree_too(repository):
     repository.commit()
     (repository.path / "src" / "sentiment" / "cost.py").write_text("JOULES = 2.3\n")
     repository.apart = True
-    repository.pytester._monkeypatch.setenv("PYTHONPATH", str(repository.path / "src"))
+    monkeypatch.setenv("PYTHONPATH", str(repository.path / "src"))
     assert repository.paired()[TEST]["change"] == pytest.approx(0.15)
 
 
-def test_a_copy_that_both_sides_would_share_is_found_out(repository, tmp_path):
+def test_a_copy_that_both_sides_would_share_is_found_out(repository, tmp_path, monkeypatch):
     """The project installed without --editable: both would run the same code and agree."""
     package(repository, "src", 2.0)
     (repository.path / "pyproject.toml").write_text('[project]\nname = "sentiment-model"\n')
@@ -155,14 +154,47 @@ def test_a_copy_that_both_sides_would_share_is_found_out(repository, tmp_path):
     (repository.path / "src" / "sentiment").rename(site / "sentiment")
     package(repository, "src", 2.3)
     repository.apart = True
-    repository.pytester._monkeypatch.setenv("PYTHONPATH", str(site))
+    monkeypatch.setenv("PYTHONPATH", str(site))
     verdict = repository.paired()[TEST]
     assert verdict["status"] == "incomparable"
     assert f"the base imported sentiment from {site}" in verdict["reason"]
     assert "pip install -e ." in verdict["reason"]
 
 
-def test_what_only_the_heads_tree_has_is_not_lent_to_the_base(repository, tmp_path):
+@pytest.mark.parametrize("name", ["corp.model", "sentiment._core"])
+def test_a_copy_below_the_top_is_found_out_too(repository, tmp_path, monkeypatch, name):
+    """A namespace package has no file of its own, and a compiled module may lie elsewhere."""
+    package, _, module = name.partition(".")
+    (repository.path / "pyproject.toml").write_text('[project]\nname = "our-model"\n')
+    repository.write(
+        test_it=f"""
+        import {name} as model
+
+        def test_loop(energy):
+            for sample in energy.each(range(40)):
+                model.infer(sample)
+        """
+    )
+    site = tmp_path / "site"
+    (site / package).mkdir(parents=True)
+    if package == "sentiment":
+        (site / package / "__init__.py").write_text("")
+    (site / package / f"{module}.py").write_text(
+        "from scripted import spend\n\ndef infer(sample=None):\n    spend(2.0)\n"
+    )
+    information = site / "our_model-1.0.dist-info"
+    information.mkdir()
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: our-model\n")
+    (information / "RECORD").write_text(f"{package}/{module}.py,,\n")
+    repository.commit()
+    repository.apart = True
+    monkeypatch.setenv("PYTHONPATH", str(site))
+    verdict = repository.paired()[TEST]
+    assert verdict["status"] == "incomparable"
+    assert f"the base imported {package}" in verdict["reason"]
+
+
+def test_what_only_the_heads_tree_has_is_not_lent_to_the_base(repository, tmp_path, monkeypatch):
     package(repository, "lib", 2.0)
     (repository.path / ".gitignore").open("a").write("generated.py\n")
     (repository.path / "lib" / "sentiment" / "__init__.py").write_text(
@@ -173,7 +205,7 @@ def test_what_only_the_heads_tree_has_is_not_lent_to_the_base(repository, tmp_pa
         "from sentiment.model import infer\n"
     )
     repository.apart = True
-    repository.pytester._monkeypatch.setenv("PYTHONPATH", str(repository.path / "lib"))
+    monkeypatch.setenv("PYTHONPATH", str(repository.path / "lib"))
     verdict = repository.paired()[TEST]
     assert verdict["status"] == "incomparable"
     assert "No module named 'sentiment.generated'" in verdict["reason"]
@@ -247,7 +279,7 @@ def test_inside_a_git_hook_the_index_of_the_commit_is_not_touched(clean, monkeyp
     assert repository.git("diff", "--cached", "--name-only") == "model.py"
 
 
-def test_a_folder_below_gits_top_level_is_a_project_too(repository):
+def test_a_folder_below_gits_top_level_is_a_project_too(repository, monkeypatch):
     inner = repository.path / "inner"
     inner.mkdir()
     for name in ("conftest.py", "scripted.py", "model.py", "test_it.py", "tox.ini"):
@@ -255,8 +287,7 @@ def test_a_folder_below_gits_top_level_is_a_project_too(repository):
     repository.commit("moved")
     text = (inner / "model.py").read_text()
     (inner / "model.py").write_text(text.replace("2.0", "2.3"))
-    repository.pytester.chdir()
-    os.chdir(inner)
+    monkeypatch.chdir(inner)
     repository.against().assert_outcomes(failed=1)
 
 
@@ -275,6 +306,16 @@ def test_a_set_up_runs_in_the_bases_tree_and_its_failure_is_shown_whole(clean):
         ]
     )
     assert leftovers() == set()
+
+
+def test_a_set_up_works_where_the_base_lacks_the_projects_folder(repository, monkeypatch):
+    inner = repository.path / "inner"
+    inner.mkdir()
+    for name in ("conftest.py", "scripted.py", "model.py", "test_it.py", "tox.ini"):
+        (inner / name).write_bytes((repository.path / name).read_bytes())
+    monkeypatch.chdir(inner)
+    found = repository.paired("--energy-against-setup=pwd")
+    assert [verdict["status"] for verdict in found.values()] == ["new"]
 
 
 def test_a_virtual_environment_that_the_set_up_makes_is_the_bases(repository):
@@ -349,6 +390,91 @@ def test_the_bases_own_error_is_shown(repository):
         ]
     )
     repository.against("--energy-strict").assert_outcomes(passed=1, failed=1)
+
+
+def test_a_failure_is_said_on_a_busy_machine_too(repository, monkeypatch):
+    def busy(window):
+        window._others_share = 0.6
+
+    monkeypatch.setattr("pytest_energy.window.Window.look_around", busy)
+    with_base(repository, "raise RuntimeError('no weights')")
+    found = repository.paired()
+    assert "no weights" in found[TEST]["reason"]
+    assert "others used 60 %" in found["test_second.py::test_second"]["reason"]
+
+
+def test_a_module_that_is_skipped_on_the_base_is_not_new(repository):
+    with_base(repository, "pass", more="pytest.importorskip('nothing_of_this_name')")
+    verdict = repository.paired()[TEST]
+    assert verdict["status"] == "incomparable"
+    assert "could not import 'nothing_of_this_name'" in verdict["reason"]
+
+
+def test_a_test_that_the_head_skips_leaves_the_base_ready_for_the_next_module(repository):
+    repository.write(
+        test_it="""
+        import os
+        import pytest
+        from model import infer
+
+        @pytest.fixture(scope="module", autouse=True)
+        def weights():
+            yield
+
+        def test_loop(energy):
+            for _ in energy.each(range(20)):
+                infer()
+
+        @pytest.mark.skipif("tree" not in os.getcwd(), reason="on the head")
+        def test_skipped(energy):
+            for _ in energy.each(range(20)):
+                infer()
+        """,
+        test_third="""
+        from model import infer
+
+        def test_third(energy):
+            for _ in energy.each(range(20)):
+                infer()
+        """,
+    )
+    repository.commit()
+    found = repository.paired()
+    assert {name.partition("::")[2]: verdict["status"] for name, verdict in found.items()} == {
+        "test_loop": "ok",
+        "test_third": "ok",
+    }
+
+
+def test_a_flaky_base_does_not_get_out_of_step(repository):
+    good = (repository.path / "test_it.py").read_text()
+    (repository.path / "test_it.py").write_text(
+        good.replace("@pytest", "@pytest.mark.flaky(reruns=2)\n@pytest", 1) + "    assert False\n"
+    )
+    (repository.path / "test_second.py").write_text(good.replace("test_loop", "test_second"))
+    repository.commit()
+    (repository.path / "test_it.py").write_text(good)
+    found = repository.paired()
+    assert "the base's test failed" in found[TEST]["reason"]
+    assert found["test_second.py::test_second"]["status"] == "ok"
+
+
+def test_a_process_that_a_dead_base_leaves_behind_keeps_nobody_waiting(repository):
+    with_base(
+        repository,
+        "print('last words', flush=True); os.fork() or time.sleep(600); os._exit(7)",
+    )
+    began = time.monotonic()
+    report = repository.report("--energy-against=main", "--energy-against-timeout=300")
+    assert time.monotonic() - began < 200  # neither for the sleeper nor for the time-out
+    verdict = next(r["verdict"] for r in report["results"] if r["subject"]["test"] == TEST)
+    assert verdict["reason"] == "the base's process ended with exit status 7"
+    assert verdict["pairing"]["error"].endswith("last words")
+
+
+def test_a_base_that_ends_its_session_says_with_what_status(repository):
+    with_base(repository, "pytest.exit('enough', returncode=9)")
+    assert repository.paired()[TEST]["reason"] == "the base's process ended with exit status 9"
 
 
 def test_a_base_that_fails_half_way_leaves_the_head_its_figure(repository):
@@ -521,7 +647,39 @@ def test_the_next_run_does_not_touch_one_that_is_alive(running):
     assert process.returncode == 0, said
 
 
+# Messages
+
+
+def test_messages_of_any_size_arrive_whole_and_in_order():
+    ours, theirs = map(Channel, socket.socketpair())
+    sent = [{"said": "x" * 3_000_000}, {"said": "äöü\n"}, {"blocks": [0.1, 1e-300]}]
+    writer = threading.Thread(target=lambda: [ours.send(message) for message in sent])
+    writer.start()
+    assert [theirs.receive() for _ in sent] == sent
+    writer.join()
+
+
+def test_silence_and_a_closed_end_are_told_apart():
+    ours, theirs = map(Channel, socket.socketpair())
+    with pytest.raises(ChannelTimeoutError):
+        ours.receive(0.01)
+    theirs.send({"said": "late"})
+    assert ours.receive(1.0) == {"said": "late"}
+    theirs.close()
+    with pytest.raises(ChannelClosedError):
+        ours.receive(1.0)
+    with pytest.raises(ChannelClosedError):
+        ours.send({"do": "run" * 1_000_000})
+
+
 # Revisions
+
+
+def test_no_room_for_a_copy_is_a_usage_error_with_a_remedy(repository, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(repository.path / "nowhere"))
+    result = repository.against()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "set TMPDIR to another folder" in result.stderr.str()
 
 
 def test_a_revision_is_labelled_with_its_commit_and_its_name(repository):

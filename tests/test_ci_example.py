@@ -136,3 +136,9 @@ def test_green_red_and_accepted(tmp_path):
     assert clone.check()[::2] == (0, "ok")
     clone.edit("PAD_TO: int | None = 64", "PAD_TO: int | None = 128")
     assert clone.check()[::2] == (1, "regressed")
+
+
+def test_the_manual_shows_the_workflow_that_is_tested():
+    workflow = (EXAMPLE / ".github" / "workflows" / "energy.yml").read_text()
+    manual = (EXAMPLE.parents[1] / "docs" / "pull-requests.md").read_text()
+    assert f"```yaml\n{workflow}```\n" in manual

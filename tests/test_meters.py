@@ -102,6 +102,23 @@ def test_looking_for_children_is_charged_to_nobody(meter, monkeypatch):
     assert [(b - a) / 1e6 / meter.watts for a, b in pairwise(counts)] == [3, 33]
 
 
+def test_another_revisions_process_is_no_part_of_what_is_measured(meter):
+    before = meter.read()
+    child = subprocess.Popen(
+        [sys.executable, "-c", BURN.format(0.3) + "input()"], stdin=subprocess.PIPE
+    )
+    cpu_time.set_apart(child.pid, True)
+    try:
+        while cpu_time.apart_cpu_ns() < 0.3e9:
+            time.sleep(0.01)
+        assert seconds_of(meter, before) < 0.2
+        cpu_time.set_apart(child.pid, False)
+        assert seconds_of(meter, before) >= 0.3
+    finally:
+        cpu_time.set_apart(child.pid, False)
+        child.communicate(b"")
+
+
 def test_psutil_counts_the_same_where_there_is_no_proc():
     child = subprocess.Popen(
         [sys.executable, "-c", BURN.format(0.3) + "print(flush=True)\ninput()"],

@@ -134,7 +134,7 @@ def test_where_sessions_differ_too_much_for_the_tolerance_nothing_can_be_said():
     decision = judge(measured(2.0), spread)
     assert decision.status is Status.INCONCLUSIVE
     assert "too much for a tolerance of 5 %" in decision.reason
-    assert "side by side" in decision.remedy
+    assert "--energy-against" in decision.remedy
     assert judge(measured(2.0), spread, verdict.Rule(0.2)).status is Status.OK
 
 

@@ -15,11 +15,13 @@ from typing import Any
 import pytest
 
 from pytest_energy import accepted
+from pytest_energy.baseline_file import BaselineError
 from pytest_energy.channel import Message
 from pytest_energy.companion import Companion, CompanionLostError, python_of
 from pytest_energy.measurement import BaseRun
+from pytest_energy.meters.cpu_time import set_apart
 from pytest_energy.options import Settings
-from pytest_energy.own_tree import Trees, loaded_from, project_modules, turned_paths
+from pytest_energy.own_tree import Trees, loaded_below, project_modules, turned_paths
 from pytest_energy.turns import HeadTurns
 from pytest_energy.worktree import BaseTree, find_revision, plain_environment
 
@@ -31,7 +33,7 @@ QUIET: Mapping[str, Any] = {
     "newfirst": False,
     "stepwise": False,
     "reruns": 0,
-    "capture": "fd",
+    "capture": "no",
     "usepdb": False,
     "trace": False,
     "basetemp": None,
@@ -83,6 +85,7 @@ class Against:
         settings: the revision or folder, its set-up, how long a turn may take.
         meters: names of the head's meters.
         bodies: the head's metered tests, in the order in which they will run, and their bodies.
+        collected: node ids of all that the head has collected, selected or not.
 
     Raises:
         BaseError: there is no base.
@@ -94,10 +97,12 @@ class Against:
         settings: Settings,
         meters: Sequence[str],
         bodies: Mapping[str, str],
+        collected: Iterable[str],
     ) -> None:
         here = config.invocation_params.dir
         self._seconds = settings.against_timeout
         self._bodies = bodies
+        self._collected = frozenset(collected)
         self._companion: Companion | None = None
         self._fatal: CompanionLostError | None = None
         self.collected = Collected()
@@ -110,10 +115,13 @@ class Against:
                 self.tree.counterpart(config.rootpath), bool(settings.against_setup)
             )
             self._environment = _environment(self._trees)
+            theirs: Mapping[str, accepted.Accepted] = {}
+            with suppress(BaselineError):  # the base's file is no longer to be mended
+                theirs = accepted.read(self.tree.counterpart(settings.baselines))
             self._accepted = {
                 name: entry.change
                 for name, entry in accepted.read(settings.baselines).items()
-                if entry != accepted.read(self.tree.counterpart(settings.baselines)).get(name)
+                if entry != theirs.get(name)
             }
             self._spec = _spec(config, self.tree, meters)
             if self._spec["arguments"]:
@@ -131,13 +139,10 @@ class Against:
         """A rise that is accepted and that the base does not have yet, as a fraction."""
         return self._accepted.get(key)
 
-    def only_base(self, collected: Iterable[str]) -> list[str]:
-        """Metered tests that the base has and the head does not.
-
-        Args:
-            collected: node ids of all that the head has collected, selected or not.
-        """
-        return sorted(set(self.collected.tests) - set(collected))
+    @property
+    def only_base(self) -> list[str]:
+        """Metered tests that the base has and the head does not, selected or not."""
+        return sorted(set(self.collected.tests) - self._collected)
 
     def missing(self, test: str) -> tuple[str, str] | None:
         """Why there is nothing to take turns with, and what the base said; None when there is.
@@ -198,44 +203,47 @@ class Against:
         """What is wrong with where the two import from, as a clause; empty when nothing is."""
         if self._companion is None:
             return ""
-        names = project_modules(self._trees)
+        trees, names = self._trees, project_modules(self._trees)
         try:
-            found = self._companion.ask({"do": "where", "names": names})
+            theirs = self._companion.ask({"do": "where", "names": names})["files"]
         except CompanionLostError as error:
             self._end()
             return error.reason
-        mine = loaded_from(names)
-        shared = {
-            name: file
-            for name, file in found["files"].items()
-            if name in mine and os.path.realpath(file) == os.path.realpath(mine[name])
-        }
-        for name, file in {**found["strangers"], **shared}.items():
-            return (
-                f"the base imported {name} from {file}, which is not its own tree: install the"
-                " project in editable mode (pip install -e .), or make the base an environment of"
-                " its own with --energy-against-setup"
-            )
+        for side, files, is_own in (
+            ("base", theirs, trees.in_base),
+            ("head", loaded_below(names), trees.in_head),
+        ):
+            for name, file in files.items():
+                if not is_own(file):
+                    return (
+                        f"the {side} imported {name} from {file}, which is not its own tree:"
+                        " install the project in editable mode (pip install -e .), or make the"
+                        " base an environment of its own with --energy-against-setup"
+                    )
         return ""
 
     def close(self) -> None:
         """End the base's process and remove its tree."""
-        self._end()
-        self.tree.remove()
+        try:
+            self._end()
+        finally:
+            self.tree.remove()
 
     def _end(self) -> None:
-        if self._companion is not None:
-            self._companion.close()
-            self._companion = None
+        companion, self._companion = self._companion, None
+        if companion is not None:
+            set_apart(companion.pid, False)
+            companion.close()
 
     def _start(self) -> None:
         companion: Companion | None = None
         try:
             companion = Companion(self._python, self.tree.root, self._environment, self._seconds)
             self._companion = companion
+            set_apart(companion.pid, True)
             answer = companion.ask(self._spec)
             if answer["said"] == "failed":
-                last = answer["detail"].splitlines()[-1]
+                last = (answer["detail"].splitlines() or ["it does not say why"])[-1]
                 raise CompanionLostError(f"pytest failed on the base: {last}", answer["detail"])
             if answer["plugin"] != version("pytest-energy"):
                 raise CompanionLostError(
@@ -271,8 +279,12 @@ def _spec(config: pytest.Config, tree: BaseTree, meters: Sequence[str]) -> Messa
         return value
 
     here = config.invocation_params.dir
-    options = {}
+    options: dict[str, Any] = {}
+    paths = []
     for name, value in vars(config.option).items():
+        if isinstance(value, os.PathLike):
+            paths.append(name)
+            value = os.fspath(value)
         with suppress(TypeError, ValueError):  # what is no plain value stays behind
             json.dumps(value, allow_nan=False)
             options[name] = turned(value)
@@ -298,5 +310,6 @@ def _spec(config: pytest.Config, tree: BaseTree, meters: Sequence[str]) -> Messa
         "base": str(tree.root),
         "folder": str(folder if folder.is_dir() else tree.root),
         "options": options,
+        "paths": paths,
         "arguments": places,
     }

@@ -10,6 +10,7 @@ import sys
 import tempfile
 from contextlib import suppress
 from pathlib import Path
+from time import monotonic, sleep
 from typing import IO
 
 from pytest_energy.channel import Channel, ChannelClosedError, ChannelTimeoutError, Message
@@ -53,30 +54,28 @@ class Companion:
         self, python: Path, folder: Path, environment: dict[str, str], seconds: float
     ) -> None:
         self._seconds = seconds
-        self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as this
-        ours, theirs = socket.socketpair()
-        self._channel = Channel(ours)
         # -P: what lies in the folder where it starts is no part of its path.
-        command = [str(python), "-P", "-m", "pytest_energy.follower", str(theirs.fileno())]
+        command = [str(python), "-P", "-m", "pytest_energy.follower"]
         try:
-            self._process = subprocess.Popen(
-                command,
-                cwd=folder,
-                env=environment,
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=self._log,
-                stderr=subprocess.STDOUT,
-                # Ctrl-C on the terminal is the head's; the base is told.
-                start_new_session=True,
-            )
+            self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as this
+            ours, theirs = socket.socketpair()
+            self._channel = Channel(ours)
+            with theirs:
+                self._process = subprocess.Popen(
+                    [*command, str(theirs.fileno())],
+                    cwd=folder,
+                    env=environment,
+                    pass_fds=[theirs.fileno()],
+                    stdin=subprocess.DEVNULL,
+                    stdout=self._log,
+                    stderr=subprocess.STDOUT,
+                    # Ctrl-C on the terminal is the head's; the base is told.
+                    start_new_session=True,
+                )
         except OSError as error:
-            self._channel.close()
             raise CompanionLostError(
                 f"the base's process could not be started: {error.strerror} ({python})"
             ) from error
-        finally:
-            theirs.close()
 
     @property
     def pid(self) -> int:
@@ -91,7 +90,7 @@ class Companion:
         """
         try:
             self._channel.send(message)
-            return self._channel.receive(self._seconds)
+            return self._answer()
         except ChannelTimeoutError:
             self.kill()
             waited = format_seconds(self._seconds)
@@ -104,29 +103,53 @@ class Companion:
             self.kill()
             raise
 
+    def _answer(self) -> Message:
+        deadline = monotonic() + self._seconds
+        while True:
+            try:
+                return self._channel.receive(min(1.0, max(0.01, deadline - monotonic())))
+            except ChannelTimeoutError:
+                if self._has_ended():  # a process that it left behind may hold the channel open
+                    raise ChannelClosedError from None
+                if monotonic() >= deadline:
+                    raise
+
     def close(self) -> None:
         """Have it tear its fixtures down and end; make it, if it does not."""
-        if self._process.poll() is None:
-            with suppress(ChannelClosedError, subprocess.TimeoutExpired):
-                self._channel.send({"do": "quit"})
-                self._process.wait(FAREWELL_SECONDS)
-        self.kill()
+        try:
+            if not self._has_ended():
+                with suppress(ChannelClosedError, subprocess.TimeoutExpired):
+                    self._channel.send({"do": "quit"})
+                    self._process.wait(FAREWELL_SECONDS)
+        finally:
+            self.kill()
 
     def kill(self) -> None:
         """End the process and what it has started."""
-        if self._process.poll() is None:  # a process that was waited for has given its id away
+        # A process that was waited for has given its id away; one that has only ended has not.
+        if self._process.returncode is None:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(FAREWELL_SECONDS)
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(FAREWELL_SECONDS)
         self._channel.close()
 
+    def _has_ended(self) -> bool:
+        """Whether it has, without waiting for it: its id stays taken."""
+        if self._process.returncode is not None or not hasattr(os, "waitid"):
+            return self._process.poll() is not None
+        wanted = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        return os.waitid(os.P_PID, self._process.pid, wanted) is not None
+
     def _how_it_ended(self) -> str:
-        try:
-            status = self._process.wait(FAREWELL_SECONDS)
-        except subprocess.TimeoutExpired:
-            self.kill()
-            return "the base's process closed its channel"
+        deadline = monotonic() + FAREWELL_SECONDS
+        while not self._has_ended():
+            if monotonic() >= deadline:
+                self.kill()
+                return "the base's process closed its channel"
+            sleep(0.01)
+        self.kill()  # what it has started
+        status = self._process.returncode or 0
         if status < 0:
             return f"the base's process was ended by {signal.Signals(-status).name}"
         return f"the base's process ended with exit status {status}"

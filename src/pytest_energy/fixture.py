@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 import pytest
 
 from pytest_energy import stopping, verdict, work
-from pytest_energy.comparison import average, block_figures
+from pytest_energy.comparison import average
 from pytest_energy.loop import Loop, Plan, repeatable
 from pytest_energy.measurement import BaseRun, Measurement, Result, Subject
 from pytest_energy.options import SETTLED, Inference, whole_number
@@ -303,7 +303,7 @@ class Energy:
             warmup=inference.warmup,
             again=None if paired else partial(self._again, subject),
             # What is stored are whole loops: later ones may need any of their blocks.
-            enough=self._when_enough(subject, wanted),
+            enough=self._ending(subject, wanted),
             gauge=session.gauge,
             preferred=session.preferred_yardstick(subject),
             counter=work.WorkCounter() if settings.work and work.can_count() else None,
@@ -360,44 +360,23 @@ class Energy:
                     return True
         return False
 
-    def _when_enough(
-        self, subject: Subject, wanted: float | None
-    ) -> Callable[[Measurement, int], bool] | None:
+    def _ending(self, subject: Subject, wanted: float | None) -> stopping.Ending | None:
         """How the loop is asked whether its blocks so far will do; None to perform all."""
-        session = self._session
+        session, turns = self._session, self._turns
         # What is stored are whole loops: later ones may need any of their blocks.
         if session is None or wanted is None or session.settings.update:
             return None
-        if self._turns is None and self._base is None:
-            return partial(self._enough, subject, wanted)
-        if self._turns is None or self._base is None:
+        paired = turns is not None or self._base is not None
+        if paired and (turns is None or self._base is None):
             return None  # without a base, or being it: the head decides
-        return partial(self._enough_pairs, self._turns, wanted)
-
-    def _enough_pairs(
-        self, turns: Turns, wanted: float, measurement: Measurement, planned: int
-    ) -> bool:
-        """The same for pairs of turns."""
-        pairs = list(zip(block_figures(measurement), turns.base_blocks, strict=False))
-        if not pairs or min(min(pair) for pair in pairs) <= 0:
-            return False
-        ratios = [math.log(now / before) for now, before in pairs]
-        tolerance = self.rule().tolerance
-        return stopping.pairs_enough(ratios, wanted or None, tolerance, planned)
-
-    def _enough(
-        self, subject: Subject, wanted: float, measurement: Measurement, planned: int
-    ) -> bool:
-        """Whether the loop may end early."""
-        session = self._session
-        if session is None:
-            return False
-        baseline = session.baseline(subject)
-        if wanted != SETTLED:
-            return stopping.precise_enough(subject, measurement, baseline, wanted, planned)
-        units = self._units(measurement.done)
-        return units is not None and stopping.settled(
-            subject, replace(measurement, units=units), baseline, self.rule(), planned
+        return stopping.Ending(
+            subject,
+            None if paired else session.baseline(subject),
+            self.rule,
+            self._units,
+            None if wanted == SETTLED else wanted,
+            turns.base_blocks if turns is not None else None,
+            (session.against.accepted(subject.key) if session.against else None) or 0.0,
         )
 
     def _region_looks(self, region: Region) -> list[Measurement]:

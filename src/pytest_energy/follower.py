@@ -26,7 +26,13 @@ import pytest
 from pytest_energy import arguments
 from pytest_energy.channel import Channel, ChannelClosedError, Message
 from pytest_energy.measurement import Result
-from pytest_energy.own_tree import Trees, loaded_from, strangers, turn_imports
+from pytest_energy.own_tree import (
+    Trees,
+    loaded_below,
+    project_modules,
+    strangers,
+    turn_imports,
+)
 from pytest_energy.records import to_record
 from pytest_energy.turns import BaseTurns
 
@@ -51,16 +57,20 @@ class Follower:
         self._errors: dict[str, str] = {}
         self._problem = ""
         self._detail = ""
+        self._attempts = 0
         self.results: list[Result] = []
         """Of the test that runs now, not judged."""
 
     def turns(self) -> BaseTurns:
         """With the head's loop, for the test that runs next."""
-        return BaseTurns(self.channel)
+        self._attempts += 1
+        return BaseTurns(self.channel, again=self._attempts > 1)
 
     def note_collection(self, report: pytest.CollectReport) -> None:
         """A file that could not be collected: the head's tests in it learn why."""
-        if report.failed:
+        if report.skipped and isinstance(report.longrepr, tuple):
+            self._errors[report.nodeid] = str(report.longrepr[2])
+        elif not report.passed:
             self._errors[report.nodeid] = report.longreprtext
 
     def note(self, report: pytest.TestReport) -> None:
@@ -101,7 +111,11 @@ class Follower:
             self.channel.send(answer)
 
     def _run(self, item: pytest.Item, following: pytest.Item | None) -> Message:
-        self._problem, self._detail, self.results = "", "", []
+        self._problem, self._detail, self.results, self._attempts = "", "", [], 0
+        # What the last test left for one that the head then did not run; an error in that is not
+        # this test's.
+        with suppress(Exception):
+            item.session._setupstate.teardown_exact(item)
         item.ihook.pytest_runtest_protocol(item=item, nextitem=following)
         return {
             "said": "finished",
@@ -111,11 +125,8 @@ class Follower:
         }
 
     def _where(self, names: list[str]) -> Message:
-        return {
-            "said": "where",
-            "files": loaded_from(names),
-            "strangers": strangers(self._trees),
-        }
+        own = {*names, *project_modules(self._trees)}
+        return {"said": "where", "files": loaded_below(own) | strangers(self._trees)}
 
 
 def _selected(item: pytest.Item, selected: Iterable[tuple[str, str, str]]) -> bool:
@@ -171,9 +182,10 @@ def main(descriptor: int) -> int:
     """Follow the head at the other end of a socket.
 
     Returns:
-        The exit status: 0 when the head said quit.
+        The exit status, as pytest's.
     """
     die_with_parent()
+    os.set_inheritable(descriptor, False)  # what the tests start must not keep the channel open
     channel = Channel(socket.socket(fileno=descriptor))
     told = channel.receive()
     trees = Trees(Path(told["head"]), Path(told["base"]))
@@ -182,16 +194,18 @@ def main(descriptor: int) -> int:
     follower = Follower(channel, trees, told["arguments"])
     files = [argument.partition("::")[0] for argument in told["arguments"]]
     try:
-        config = _configured(told["options"], list(dict.fromkeys(files)))
+        options = told["options"]
+        options |= {name: Path(options[name]) for name in told["paths"] if options.get(name)}
+        config = _configured(options, list(dict.fromkeys(files)))
         config.stash[arguments.FOLLOWER] = follower
-        config.hook.pytest_cmdline_main(config=config)
+        status: int = config.hook.pytest_cmdline_main(config=config)
     except ChannelClosedError:
         return 1  # the head is gone
     except BaseException as error:
         with suppress(ChannelClosedError):
             channel.send({"said": "failed", "detail": _explained(error)})
         return 1
-    return 0
+    return status
 
 
 def _configured(given: dict[str, Any], places: list[str]) -> pytest.Config:

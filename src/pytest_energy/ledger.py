@@ -169,6 +169,14 @@ class Ledger:
                 rises[key] = Accepted(stable(decision.change), base, date)
         if not rises:
             return
+        tree = session.against.tree if session.against else None
+        folder = session.settings.baselines
+        if tree is not None and tree.counterpart(folder) == folder:
+            self.problems.append(
+                f"not accepted: {folder} lies outside of {tree.revision.head}, so that the base"
+                " could never have the entry: name a folder inside with --energy-baselines"
+            )
+            return
         try:
             accepted.store(session.settings.baselines, rises)
         except BaselineError as error:

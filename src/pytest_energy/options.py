@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_energy.arguments import flag, is_xdist_controller, option_value
+from pytest_energy.arguments import FOLLOWER, flag, is_xdist_controller, option_value
 from pytest_energy.units import Budget, parse_budget, parse_flops, parse_percent
 
 if TYPE_CHECKING:
@@ -284,10 +284,24 @@ def check_against(config: pytest.Config) -> None:
     Raises:
         pytest.UsageError: says why.
     """
+    if FOLLOWER in config.stash:
+        return
+    if config.getoption("energy_against", default=None) == "":
+        raise pytest.UsageError(
+            "--energy-against: no revision is given (an empty variable?); write"
+            " --energy-against origin/main, say"
+        )
+    if not option_value(config, "against"):
+        return
     if is_xdist_controller(config):
         raise pytest.UsageError(
             "--energy-against lets head and base take turns, one always waiting while the other"
             " runs; pytest-xdist's workers would all run at once and disturb both: use -n 0"
+        )
+    if config.getoption("pyargs", default=False):
+        raise pytest.UsageError(
+            "--energy-against cannot be had with --pyargs: installed modules are the same on both"
+            " sides; name the files"
         )
     if sys.platform == "win32":
         raise pytest.UsageError(

@@ -53,16 +53,30 @@ class Trees:
 
     def in_head(self, path: str) -> bool:
         """Whether a file is the project's, in the user's own tree."""
-        real = os.path.realpath(path)
+        real = _real(path)
         if not _inside(real, str(self.head)) or _inside(real, str(self.base)):
             return False
         return not any(_inside(real, place) for place in self._installed)
+
+    def in_base(self, path: str) -> bool:
+        """Whether a file lies in the base's tree."""
+        return _inside(_real(path), str(self.base))
+
+    def in_either(self, path: str) -> bool:
+        """Whether a file is the project's, on one of the sides."""
+        return self.in_head(path) or self.in_base(path)
 
     def turned(self, path: str) -> str:
         """The same place in the base's tree; a path outside of the user's tree as it is."""
         if not self.in_head(path):
             return path
         return str(self.base / os.path.relpath(os.path.realpath(path), self.head))
+
+
+@cache
+def _real(path: str) -> str:
+    # Asked of every loaded module after every test, and it walks the disk.
+    return os.path.realpath(path)
 
 
 def _inside(path: str, folder: str) -> bool:
@@ -125,24 +139,32 @@ def turn_imports(trees: Trees) -> None:
     sys.meta_path.insert(0, Turned(trees))
 
 
-def loaded_from(names: Iterable[str]) -> dict[str, str]:
-    """The files of loaded modules, by name."""
-    found = {name: _file(sys.modules.get(name)) for name in names}
-    return {name: file for name, file in found.items() if file}
+def loaded_below(names: Iterable[str]) -> dict[str, str]:
+    """The files of loaded modules in these packages, by dotted name."""
+    tops = frozenset(names)
+    # A snapshot: lazy modules import others when they are asked.
+    loaded = [name for name in sys.modules if name.partition(".")[0] in tops]
+    return _files(loaded)
 
 
 def strangers(trees: Trees) -> dict[str, str]:
     """Loaded modules of the base's process that lie in the user's tree, by name."""
-    # A snapshot: lazy modules import others when they are asked.
-    loaded = loaded_from([name for name in sys.modules if name.partition(".")[0] != OWN])
+    loaded = _files([name for name in sys.modules if name.partition(".")[0] != OWN])
     return {name: file for name, file in loaded.items() if trees.in_head(file)}
 
 
 def project_modules(trees: Trees) -> tuple[str, ...]:
-    """Loaded top-level modules of the project: in the user's tree, or installed from it."""
-    names = [name for name in sys.modules if "." not in name and name != OWN]
-    inside = {name for name, file in loaded_from(names).items() if trees.in_head(file)}
-    return tuple(sorted(inside | (_installed_modules(trees.head) & set(names))))
+    """Top-level names of loaded modules of the project: in either tree, or installed from one."""
+    own = {name for name, file in _files(list(sys.modules)).items() if trees.in_either(file)}
+    tops = {name.partition(".")[0] for name in own}
+    for tree in (trees.head, trees.base):
+        tops |= _installed_modules(tree)
+    return tuple(sorted(tops & set(sys.modules) - {OWN}))
+
+
+def _files(names: Iterable[str]) -> dict[str, str]:
+    found = {name: _file(sys.modules.get(name)) for name in names}
+    return {name: file for name, file in found.items() if file}
 
 
 def _file(module: ModuleType | None) -> str:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from statistics import stdev
@@ -40,6 +41,38 @@ take (`benchmarks/paired.py`)."""
 STRETCHES = 20
 """Turns that follow each other are put together to so many, for the error of the whole: the
 machine's bursts last for several turns, which by themselves would seem independent."""
+
+
+MAD_EFFICIENCY = 0.37
+"""Degrees of freedom of a spread from the median absolute deviation, for each of a standard
+deviation's (its asymptotic efficiency for a normal; Rousseeuw and Croux 1993)."""
+
+PROCESS_FREEDOM = 30
+"""Degrees of freedom of `PROCESS_SPREAD`: about so many pairs of processes were looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Error:
+    """A standard error, and how well it is known itself.
+
+    Args:
+        standard: of a log ratio.
+        freedom: degrees of freedom.
+    """
+
+    standard: float
+    freedom: float
+
+    @classmethod
+    def of(cls, scatter: float, freedom: float) -> _Error:
+        """From the scatter of pairs, and what processes differ by (Satterthwaite 1946)."""
+        standard = math.hypot(PROCESS_SPREAD, scatter)
+        by_scatter = scatter**4 / max(1.0, freedom)
+        return cls(standard, standard**4 / (by_scatter + PROCESS_SPREAD**4 / PROCESS_FREEDOM))
+
+    def times(self, probability: float) -> float:
+        """The distance that is not exceeded with a probability."""
+        return student_quantile(probability, max(1, int(self.freedom))) * self.standard
 
 
 class Paired:
@@ -70,9 +103,7 @@ class Paired:
         self._base = base
         self._tolerance = tolerance
         self._accepted = math.log1p(accepted)
-        freedom = PRIOR_WEIGHT + max(1, self.pairs) - 1
-        self._factor = student_quantile(1 - SINGLE_LEVEL / max(1, comparisons), freedom)
-        self._power_factor = student_quantile(POWER, freedom)
+        self._level = 1 - SINGLE_LEVEL / max(1, comparisons)
 
     @cached_property
     def ratios(self) -> tuple[float, ...]:
@@ -119,43 +150,54 @@ class Paired:
     @property
     def error(self) -> float:
         """Standard error of `change`."""
-        return self._total_error if self.sparse else self._error
+        return self._shown.standard
 
     @cached_property
-    def _error(self) -> float:
+    def _typical(self) -> _Error:
         """Of the typical pair; of a few pairs, what single runs are known to differ by."""
         if self.few:
             domains = self._head.domains
             single = max(PRIOR_SPREAD[domains[i].method] for i in self._head.gated)
-            return single * math.sqrt(2 * (1 - PERSISTING) / max(1, self.pairs))
-        return math.hypot(PROCESS_SPREAD, self.mean.error)
+            return _Error(
+                single * math.sqrt(2 * (1 - PERSISTING) / max(1, self.pairs)), PRIOR_WEIGHT
+            )
+        return _Error.of(self.mean.error, MAD_EFFICIENCY * (self.pairs - 1))
 
     @cached_property
-    def _total_error(self) -> float:
+    def _whole(self) -> _Error:
         """Of all pairs together: what hits a few turns widens it."""
         count = min(self.pairs, STRETCHES)
         edges = [i * self.pairs // count for i in range(count + 1)]
         now, before = (_sums(measured, edges) for measured in (self._head, self._base))
         scatter = stdev(math.log(a / b) for a, b in zip(now, before, strict=True))
-        return math.hypot(PROCESS_SPREAD, scatter / math.sqrt(count))
+        return _Error.of(scatter / math.sqrt(count), count - 1)
+
+    @property
+    def _shown(self) -> _Error:
+        return self._whole if self.sparse else self._typical
 
     @property
     def allowed(self) -> float:
         """How far up or down is no change: the tolerance, or what noise alone may do."""
-        return self._at_least(self.error)
+        return self._at_least(self._shown)
 
     @property
     def limit(self) -> float:
         """The rise that is allowed, what was accepted before included."""
         return self._accepted + self.allowed
 
-    def _at_least(self, error: float) -> float:
-        return max(math.log1p(self._tolerance), self._factor * error) + ROUNDING
+    @property
+    def half_width(self) -> float:
+        """Of the 95 % interval around `change`."""
+        return self._shown.times(0.975)
+
+    def _at_least(self, error: _Error) -> float:
+        return max(math.log1p(self._tolerance), error.times(self._level)) + ROUNDING
 
     @property
     def notice(self) -> float:
         """The smallest rise that is found with a chance of `POWER`."""
-        return self.limit + self._power_factor * self.error
+        return self.limit + self._shown.times(POWER)
 
     @property
     def outliers(self) -> tuple[int, ...]:
@@ -164,7 +206,7 @@ class Paired:
 
     @cached_property
     def _typical_beyond(self) -> bool:
-        allowed, change = self._at_least(self._error), self.mean.change
+        allowed, change = self._at_least(self._typical), self.mean.change
         return change > self._accepted + allowed or change < -allowed
 
     @cached_property
@@ -172,7 +214,7 @@ class Paired:
         """Whether all pairs together have risen beyond noise, though the typical one has not."""
         if self.few or self._typical_beyond:
             return False
-        return self.mean.total > self._accepted + self._at_least(self._total_error)
+        return self.mean.total > self._accepted + self._at_least(self._whole)
 
     @property
     def beyond(self) -> bool:

@@ -92,8 +92,7 @@ def pytest_collection_modifyitems(
     if problems and not arguments.is_xdist_worker(config):
         raise pytest.UsageError(*problems.values())
     if not collect_only and (problems or not _settings(config).off):
-        if _settings(config).against:
-            options.check_against(config)
+        options.check_against(config)
         gate = config.stash[_gate_key] = Gate(config, metered, problems, collected)
         config.pluginmanager.register(gate, "energy-gate")
         _report(config)
@@ -163,9 +162,8 @@ class Gate:
         self._session = self.session
         self._live = live_line(session.config)
         if self._settings.against:
-            _open_against(
-                session.config, self._session, [i for i in session.items if i in self._metered]
-            )
+            items = [item for item in session.items if item in self._metered]
+            _open_against(session.config, self._session, items, self._collected)
 
     def pytest_report_collectionfinish(self, config: pytest.Config) -> list[str]:
         from pytest_energy.report import terminal
@@ -173,7 +171,7 @@ class Gate:
         if self._session is None or config.get_verbosity() < 0:
             return []
         reporter = config.pluginmanager.get_plugin("terminalreporter")
-        return terminal.header(self._session, reporter, self._collected)
+        return terminal.header(self._session, reporter)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
@@ -435,7 +433,12 @@ def _open_session(config: pytest.Config, settings: options.Settings, tests: int)
         raise pytest.UsageError(str(error)) from error
 
 
-def _open_against(config: pytest.Config, session: EnergySession, items: list[pytest.Item]) -> None:
+def _open_against(
+    config: pytest.Config,
+    session: EnergySession,
+    items: list[pytest.Item],
+    collected: list[str],
+) -> None:
     """Arrange for the other revision: its tree, its process, what it has of these tests."""
     from pytest_energy.against import Against
     from pytest_energy.baseline_file import BaselineError
@@ -445,8 +448,10 @@ def _open_against(config: pytest.Config, session: EnergySession, items: list[pyt
     bodies = {item.nodeid: body_of(item) for item in items}
     with session.cost.counting(session.meters):
         try:
-            session.open_against(Against(config, session.settings, session.meters.names, bodies))
-        except (BaseError, BaselineError) as error:
+            names = session.meters.names
+            against = Against(config, session.settings, names, bodies, collected)
+            session.open_against(against)
+        except (BaseError, BaselineError, OSError) as error:
             raise pytest.UsageError(f"--energy-against: {error}") from error
 
 

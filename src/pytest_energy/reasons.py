@@ -153,7 +153,7 @@ def why_pair_inconclusive(
     too_far = against.excess > math.log1p(rule.tolerance) + 1e-9
     if against.error <= _sharp(rule) and not too_far:
         return None
-    noise = format_percent(_rounded(math.expm1(Z_95 * against.error)))
+    noise = format_percent(_rounded(math.expm1(against.half_width)))
     if against.few:
         turns = f"{against.pairs} pair{'s' * (against.pairs != 1)} of turns" * (against.pairs > 0)
         return (
@@ -204,8 +204,8 @@ def _what_would_help(
             f" occasions, or allow {holds}"
         )
     return (
-        "measure on a quieter machine, or compare the two revisions side by side in one run; a"
-        f" tolerance of {holds} would hold here"
+        "measure on a quieter machine, or compare the two revisions in turns, with"
+        f" --energy-against; a tolerance of {holds} would hold here"
     )
 
 

@@ -225,7 +225,8 @@ class EnergySession:
         elif base.problem:
             decision = self._alone(subject, measurement, rule, Status.INCOMPARABLE, base.problem)
         elif theirs is None:
-            why = f"{against.label} has no such {'region' if subject.region else 'test'}"
+            what = "region" if subject.region else "metered test"
+            why = f"{against.label} has no such {what}"
             decision = self._alone(subject, measurement, rule, Status.NEW, why)
         elif measured is None:
             why = f"the base has no figure: {theirs.verdict.reason}"
@@ -236,6 +237,7 @@ class EnergySession:
                 body_differs=against.body_differs(subject.test),
                 accepted=against.accepted(subject.key),
             )
+            self.cost.add(0.0, measured.joules)  # the waiting for it is counted as it happens
             session = session_of(measured, datetime.now(UTC), None)
             stored = Baseline(theirs.subject, measured.meters, measured.domains, (session,))
             decision = verdict.judge_pair(subject, measurement, stored, measured, rule, pairing)
@@ -254,9 +256,10 @@ class EnergySession:
     ) -> Verdict:
         """A figure without a base: its budget is checked all the same."""
         decision = replace(verdict.judge(subject, [measurement], None, rule), storable=False)
-        if decision.status is Status.NEW:
-            decision = replace(decision, status=status, reason=reason)
-        return decision
+        stands = decision.status is Status.OVER_BUDGET
+        if stands or (status is Status.NEW and decision.status is not Status.NEW):
+            return decision
+        return replace(decision, status=status, reason=reason, remedy="", storable=False)
 
     def fails(self, decision: Verdict) -> bool:
         """Whether a verdict fails its test. What `--energy-update` will store, it accepts."""
@@ -280,9 +283,11 @@ class EnergySession:
 
     def close(self) -> None:
         """Close the meters, and end the other revision's process."""
-        if self.against is not None:
-            self.against.close()
-        self.meters.close()
+        try:
+            if self.against is not None:
+                self.against.close()
+        finally:
+            self.meters.close()
 
 
 def _beside_others(measurement: Measurement, workers: int) -> Measurement:

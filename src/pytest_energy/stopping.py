@@ -7,7 +7,8 @@ here holds for all looks at once.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 
 from pytest_energy.comparable import why_incomparable
@@ -92,6 +93,52 @@ def _against(measurement: Measurement, baseline: Baseline, rule: Rule) -> Compar
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Whether the blocks of a running loop will do.
+
+    Args:
+        subject: what is measured.
+        baseline: what is stored of it; None without.
+        rule: what is allowed, asked when it is needed: regions may have come in meanwhile.
+        units: the divisor after so many inferences; None where it is not known yet.
+        precision: wanted half-width, as a fraction; None to end once the verdict is settled.
+        base_blocks: joules per inference of another revision's blocks, which grow as the loop runs;
+            None where nothing takes turns.
+        accepted: a rise over it that is allowed, as a fraction.
+    """
+
+    subject: Subject
+    baseline: Baseline | None
+    rule: Callable[[], Rule]
+    units: Callable[[int], float | None]
+    precision: float | None
+    base_blocks: Sequence[float] | None = None
+    accepted: float = 0.0
+
+    def __call__(self, measurement: Measurement, planned: int) -> bool:
+        """Whether to end here.
+
+        Args:
+            measurement: the blocks so far.
+            planned: blocks of the whole loop.
+        """
+        rule = self.rule()
+        if self.base_blocks is not None:
+            pairs = list(zip(block_figures(measurement), self.base_blocks, strict=False))
+            settles = self.precision is None  # a budget is for the whole loop
+            if not pairs or min(map(min, pairs)) <= 0 or (settles and rule.budget_joules):
+                return False
+            ratios = [math.log(now / before) for now, before in pairs]
+            return pairs_enough(ratios, self.precision, rule.tolerance, planned, self.accepted)
+        if self.precision is not None:
+            return precise_enough(self.subject, measurement, self.baseline, self.precision, planned)
+        units = self.units(measurement.done)
+        return units is not None and settled(
+            self.subject, replace(measurement, units=units), self.baseline, rule, planned
+        )
+
+
 def peeks(planned: int) -> tuple[int, ...]:
     """After how many blocks a running loop of so many is looked at."""
     counts = (math.ceil(share * planned) for share in PEEKS)
@@ -108,7 +155,11 @@ def _factor(level: float, count: int, planned: int) -> float:
 
 
 def pairs_enough(
-    ratios: Sequence[float], precision: float | None, tolerance: float, planned: int
+    ratios: Sequence[float],
+    precision: float | None,
+    tolerance: float,
+    planned: int,
+    accepted: float = 0.0,
 ) -> bool:
     """The same for head and base in turns: whether the pairs so far will do.
 
@@ -118,6 +169,7 @@ def pairs_enough(
             within the tolerance or clearly over it.
         tolerance: allowed rise, as a fraction.
         planned: pairs of the whole loop.
+        accepted: a rise that is allowed on top, as a fraction.
     """
     count = len(ratios)
     if count not in peeks(planned):
@@ -127,7 +179,9 @@ def pairs_enough(
     if precision is not None:
         return half <= math.log1p(precision)
     change, allowed = fmean(ratios), math.log1p(tolerance)
-    return abs(change) + half < allowed or abs(change) - half > allowed
+    limit = math.log1p(accepted) + allowed
+    inside = -allowed < change - half and change + half < limit
+    return inside or change - half > limit or change + half < -allowed
 
 
 def precise_enough(

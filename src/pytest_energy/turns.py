@@ -76,15 +76,20 @@ class BaseTurns(Turns):
 
     Args:
         channel: to the head.
+        again: whether another plugin runs a test once more that has failed. The head knows
+            nothing of that, and has gone on.
     """
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: Channel, again: bool = False) -> None:
+        self._again = again
         self.base_blocks = []
         self._channel = channel
         self._alone = False
         self._over = False
 
     def sizes(self, n: int, each_seconds: float) -> tuple[int, ...]:
+        if self._again:
+            pytest.skip("the head has gone on")
         told = self._ask({"said": "ready", "n": n})
         return tuple(told["sizes"]) if told["do"] == "block" else block_sizes(n)
 
@@ -179,6 +184,9 @@ class HeadTurns(Turns):
         answer = self._answer
         if answer is None:
             return BaseRun((), "the head's test did not run to its end")
+        if answer["said"] != "finished":  # it is out of step: the next test gets another process
+            self._lost = CompanionLostError("the base's test did not end when it was told to")
+            return BaseRun((), self._lost.reason)
         return BaseRun(
             tuple(from_record(record) for record in answer["results"]),
             answer["problem"],

@@ -22,6 +22,7 @@ from pytest_energy.measurement import (
     Status,
     Subject,
     Verdict,
+    is_estimated,
 )
 from pytest_energy.measurement import Rule as Rule
 from pytest_energy.pairing import Paired
@@ -146,8 +147,10 @@ def judge_pair(
         pairing: what is known of the base; the number of pairs is filled in.
 
     Returns:
-        The verdict, in the order of `judge`. What others do on the machine meanwhile is no reason
-        for doubt here: it hits both sides, and what of it does not shows in the scatter of pairs.
+        The verdict, in the order of `judge`. What others do on the machine meanwhile hits both
+        sides, and what of it does not shows in the scatter of pairs. But a counter counts their
+        energy too, which makes the ratio smaller than it is: a change is one all the same, and
+        no change may be none.
     """
     figures = Verdict(
         Status.NEW, budget_joules=rule.budget_joules, max_flops=rule.max_flops, storable=False
@@ -166,9 +169,11 @@ def judge_pair(
     against = Paired(head, measured, rule.tolerance, rule.comparisons, accepted)
     figures = replace(figures, pairing=replace(pairing, pairs=against.pairs))
     figures = _compare(figures, head, base, rule, against)
-    disturbances = dict.fromkeys((*head.disturbances, *measured.disturbances))
-    if disturbances:
-        return _with(figures, Status.INCONCLUSIVE, "; ".join(disturbances), "measure without it")
+    disturbances = tuple(dict.fromkeys((*head.disturbances, *measured.disturbances)))
+    disturbed = why_disturbed(replace(head, disturbances=disturbances))
+    diluted = not is_estimated(head.domains) and figures.status is Status.OK
+    if disturbed and (disturbances or diluted):
+        return _with(figures, Status.INCONCLUSIVE, *disturbed)
     if rule.budget_joules is not None and head.joules_per_unit > rule.budget_joules:
         return _with(figures, Status.OVER_BUDGET, f"the budget is {rule.budget_text}", "")
     unchecked = why_unchecked(head, rule)
@@ -234,7 +239,8 @@ def _compare(
     rule: Rule,
     against: Comparison | Paired,
 ) -> Verdict:
-    change, error = against.change, against.error
+    change = against.change
+    half = against.half_width if isinstance(against, Paired) else Z_95 * against.error
     status, reason, remedy = Status.OK, "", ""
     if isinstance(against, Paired):
         doubtful = why_pair_inconclusive(measurement, rule, against)
@@ -258,8 +264,8 @@ def _compare(
         reason=reason,
         remedy=remedy,
         change=math.expm1(change),
-        low=math.expm1(change - Z_95 * error),
-        high=math.expm1(change + Z_95 * error),
+        low=math.expm1(change - half),
+        high=math.expm1(change + half),
         limit=math.expm1(against.limit),
         tolerance=rule.tolerance,
         notice=math.expm1(against.notice),

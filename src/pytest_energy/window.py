@@ -15,7 +15,7 @@ import psutil
 
 from pytest_energy.measurement import Block, Domain, Measurement, Reading, gated_domains
 from pytest_energy.meters.base import MeterLostError, MeterSet
-from pytest_energy.meters.cpu_time import process_tree_cpu_ns
+from pytest_energy.meters.cpu_time import apart_cpu_ns, process_tree_cpu_ns
 
 BLOCKS = 20
 """Blocks of a metered loop, fewer when it has fewer inferences."""
@@ -280,7 +280,8 @@ class Window:
 
     def _own_cpu_ns(self) -> int:
         known = self._meters.own_cpu_ns()
-        return process_tree_cpu_ns() if known is None else known
+        own = process_tree_cpu_ns() if known is None else known
+        return own + apart_cpu_ns()  # another revision's process is no stranger
 
     def look_around(self) -> None:
         """The share that others used, from the first opening to now, whatever was metered of it."""

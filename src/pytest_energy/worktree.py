@@ -64,8 +64,13 @@ class BaseTree:
             self.root = revision.folder
             return
         sweep(revision.head)
-        # Resolved, as imported modules' files will be: /tmp is a link on macOS.
-        self._temporary = Path(tempfile.mkdtemp(prefix=PREFIX)).resolve()
+        try:
+            # Resolved, as imported modules' files will be: /tmp is a link on macOS.
+            self._temporary = Path(tempfile.mkdtemp(prefix=PREFIX)).resolve()
+        except OSError as error:
+            raise BaseError(
+                f"there is no room for a copy of the base: {error}; set TMPDIR to another folder"
+            ) from error
         self.root = self._temporary / TREE
         try:
             self._lock = FileLock(self._temporary / "lock")
@@ -96,12 +101,13 @@ class BaseTree:
         Raises:
             BaseError: it failed; with all that it printed.
         """
+        place = self.counterpart(folder)
         environment = plain_environment()
         environment["PYTEST_ENERGY_HEAD"] = str(self.revision.head)
         done = subprocess.run(
             command,
             shell=True,
-            cwd=self.counterpart(folder),
+            cwd=place if place.is_dir() else self.root,
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -167,18 +173,20 @@ def find_revision(rootdir: Path, wanted: str, here: Path) -> Revision:
 
 def sweep(head: Path) -> None:
     """Remove the worktrees of runs that were killed: those whose lock nobody holds."""
-    with suppress(BaseError):
-        for line in git(head, "worktree", "list", "--porcelain").splitlines():
-            name, _, value = line.partition(" ")
-            folder = Path(value).parent
-            if name != "worktree" or not folder.name.startswith(PREFIX):
-                continue
-            if not folder.exists():
-                _remove(head, folder)
-                continue
-            with suppress(Timeout, OSError), FileLock(folder / "lock", timeout=0):
-                _remove(head, folder)
-                shutil.rmtree(folder, ignore_errors=True)
+    listed = git(head, "worktree", "list", "--porcelain").splitlines()
+    known = [Path(line.removeprefix("worktree ")).parent for line in listed if "/tree" in line]
+    # Those of other repositories as well, which may never be run again. A run that is starting
+    # has its lock before it has a tree.
+    others = [tree.parent for tree in Path(tempfile.gettempdir()).glob(f"{PREFIX}*/{TREE}")]
+    for folder in dict.fromkeys([*known, *others]):
+        if not folder.name.startswith(PREFIX):
+            continue
+        if not folder.exists():
+            _remove(head, folder)
+            continue
+        with suppress(Timeout, OSError), FileLock(folder / "lock", timeout=0):
+            _remove(head, folder)
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _remove(head: Path, temporary: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Set
 from pathlib import Path
 
 import psutil
@@ -62,6 +63,25 @@ def children_cpu_ns() -> int:
     return _ended_children_ns() + _living_children_ns()
 
 
+_apart: set[int] = set()
+
+
+def set_apart(pid: int, apart: bool) -> None:
+    """Say of a child that it is no part of what is measured: another revision's process.
+
+    It waits while a window is open, but threads that it has may spin a while longer.
+    """
+    if apart:
+        _apart.add(pid)
+    else:
+        _apart.discard(pid)
+
+
+def apart_cpu_ns() -> int:
+    """Of the living children that are set apart, with theirs."""
+    return _trees_cpu_ns(list(_apart), frozenset()) if _apart and _LINUX else 0
+
+
 if sys.platform == "win32":
 
     def _ended_children_ns() -> int:
@@ -95,10 +115,15 @@ def _living_children_ns() -> int:
         return _living_children_ns_psutil()
     # Only this process's own tree is walked: psutil reads the whole process table, milliseconds
     # on a busy machine, and that time would stand in the window.
+    return _trees_cpu_ns(_child_ids("self"), _apart)
+
+
+def _trees_cpu_ns(waiting: list[int], without: Set[int]) -> int:
     total = 0
-    waiting = _child_ids("self")
     while waiting:
         pid = waiting.pop()
+        if pid in without:
+            continue
         try:
             # Linux encodes the CPU clock of a process in its clock id (clock_getcpuclockid(3)).
             total += time.clock_gettime_ns((~pid << 3) | 2)
@@ -126,7 +151,9 @@ def _child_ids(process: str) -> list[int]:
 def _living_children_ns_psutil() -> int:
     total = 0.0
     try:
-        children = psutil.Process().children(recursive=True)
+        process = psutil.Process()
+        ours = [child for child in process.children() if child.pid not in _apart]
+        children = [*ours, *(below for child in ours for below in child.children(recursive=True))]
     except psutil.Error:
         return 0
     for child in children:

@@ -45,6 +45,8 @@ def report(ledger: Ledger, session: EnergySession, root: Path) -> dict[str, Any]
         "machine": session.machine.describe(),
         "carbon": asdict(carbon),
         "gate": {"seconds": seconds, "joules": joules},
+        "against": session.against
+        and {"base": session.against.label, "only_base": session.against.only_base},
         "results": [
             _result(result, ledger.outcomes.get(result.subject.test), ledger.stored, carbon)
             for result in ledger.results

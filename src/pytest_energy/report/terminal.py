@@ -42,17 +42,12 @@ _STYLES = {
 _DOUBTFUL = "yellow"
 
 
-def header(
-    session: EnergySession,
-    reporter: pytest.TerminalReporter | None,
-    collected: Sequence[str] = (),
-) -> list[str]:
+def header(session: EnergySession, reporter: pytest.TerminalReporter | None) -> list[str]:
     """Lines below pytest's own header: meters with their methods, machine class, baseline folder.
 
     Args:
         session: of the metered tests.
         reporter: pytest's terminal, for its width.
-        collected: node ids of all tests, for those that only another revision has.
     """
     width = _width(reporter)
     meters = session.meters
@@ -66,9 +61,6 @@ def header(
         lines[0] += f"baselines in {shown_path(session.settings.baselines)}/"
     else:
         lines[0] += f"in turns with {against.label}"
-        only_base = against.only_base(collected)
-        if only_base:
-            lines.append(f"energy: only {against.label} has: {', '.join(only_base)}")
     lines += [f"energy: {meters.note}"] if meters.note else []
     return [line for long in lines for line in _fold(long, width)]
 
@@ -114,6 +106,9 @@ def write_summary(
         reporter.write_sep("_", "energy: what the base said")
         for line in error.splitlines():
             reporter.write_line(line)
+    only_base = session.against.only_base if session.against else []
+    if session.against and only_base:
+        write(f"energy: only {session.against.label} has: {', '.join(only_base)}", yellow=True)
     for problem in ledger.problems:
         write(f"energy: {problem}", red=True)
     hint = "" if full or not doubtful else " (--energy-report says why)"
@@ -163,6 +158,8 @@ def failure_message(result: Result, carbon: Carbon, test: str = "", flags: str =
     pairing = decision.pairing
     if pairing is not None and pairing.pairs:
         turns = "turns of each side, one after the other, in random order"
+        if pairing.pairs == 1:
+            turns = "turn of each side: energy.each takes many, and settles more"
         lines.append(f"  {'pairs':<7} {pairing.pairs:>7}  {turns}")
     if pairing is not None and pairing.accepted:
         lines.append(f"  {'asked':<7} {format_change(pairing.accepted):>7}  was accepted before")
