@@ -23,16 +23,16 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean, median, stdev
-from typing import Any
 
 from gate_live import neighbour, record_of
 
 from pytest_energy import verdict
 from pytest_energy.baselines import session_of
 from pytest_energy.ledger import utc_now
-from pytest_energy.measurement import Baseline, Result
+from pytest_energy.measurement import Baseline, Measurement, Result, Verdict
 from pytest_energy.records import from_record
 
 HERE = Path(__file__).parent
@@ -85,8 +85,8 @@ def collect(folder: Path, sessions: int, busy: bool) -> None:
             part.unlink()
 
 
-def results(path: Path) -> dict[str, tuple[dict[str, Any], Result, Result]]:
-    """A session's results by parameters: as reported, the head's, and the base's in its place."""
+def results(path: Path) -> dict[str, tuple[Result, Result]]:
+    """A session's results by parameter: the head's, and the base's in its place."""
     found = {}
     for record in json.loads(path.read_text())["results"]:
         parameters = re.search(r"\[(.+)\]", record["subject"]["test"])
@@ -94,10 +94,40 @@ def results(path: Path) -> dict[str, tuple[dict[str, Any], Result, Result]]:
         sides = []
         for side in ("measurement", "base"):
             plain = {**record, "measurement": record[side], "base": None}
-            plain["verdict"] = {**record["verdict"], "pairing": None}
             sides.append(from_record(record_of({"results": [plain]}) | {"base": None}))
-        found[parameters[1]] = (record, *sides)
+        found[parameters[1]] = (sides[0], sides[1])
     return found
+
+
+def in_turns(head: Result, base: Result) -> Verdict:
+    """What the gate says of a kept pair: by today's rule, whatever it was when it was collected."""
+    pairing, rule = head.verdict.pairing, rule_of(head)
+    assert head.measurement is not None
+    assert base.measurement is not None
+    assert pairing is not None
+    entry = entry_of(base, [base.measurement])
+    return verdict.judge_pair(
+        head.subject, head.measurement, entry, base.measurement, rule, pairing
+    )
+
+
+def by_stored(head: Result, base: Result, stored: Sequence[Measurement]) -> Verdict:
+    """What it says of the head alone, against the base's figures of earlier sessions."""
+    assert head.measurement is not None
+    return verdict.judge(head.subject, [head.measurement], entry_of(base, stored), rule_of(head))
+
+
+def rule_of(result: Result) -> verdict.Rule:
+    """What the test allows."""
+    tolerance = result.verdict.tolerance
+    assert tolerance is not None
+    return verdict.Rule(tolerance, comparisons=len(TESTS))
+
+
+def entry_of(base: Result, measured: Sequence[Measurement]) -> Baseline:
+    """Figures of the base as if they were stored."""
+    sessions = tuple(session_of(one, utc_now(), None) for one in measured)
+    return Baseline(base.subject, measured[0].meters, measured[0].domains, sessions)
 
 
 def show(folder: Path) -> None:
@@ -108,27 +138,19 @@ def show(folder: Path) -> None:
             continue
         print(f"\n{kind}: {len(sessions)} sessions")
         for name, label in TESTS.items():
-            records = [session[name][0] for session in sessions]
-            changes = [math.log1p(record["verdict"]["change"]) for record in records]
-            seconds = [r["measurement"]["seconds"] + r["base"]["seconds"] for r in records]
-            print(f"  {label:18} in turns        {_line(changes, records)}")
-            print(f"  {'':18}   both sides together {median(seconds):.0f} s (median)")
-            said, moved = [], []
-            for session in sessions[STORED:]:
-                stored = tuple(
-                    session_of(s[name][2].measurement, utc_now(), None) for s in sessions[:STORED]
-                )
-                _, head, base = session[name]
+            seconds, turns, against_stored = [], [], []
+            for number, session in enumerate(sessions):
+                head, base = session[name]
                 assert head.measurement is not None
-                measured = base.measurement
-                assert measured is not None
-                entry = Baseline(base.subject, measured.meters, measured.domains, stored)
-                tolerance = records[0]["verdict"]["tolerance"]
-                rule = verdict.Rule(tolerance, comparisons=len(TESTS))
-                decision = verdict.judge(head.subject, [head.measurement], entry, rule)
-                said.append({"verdict": {"status": decision.status.value}})
-                moved.append(math.log1p(decision.change or 0.0))
-            print(f"  {'':18} against stored  {_line(moved, said)}")
+                assert base.measurement is not None
+                seconds.append(head.measurement.seconds + base.measurement.seconds)
+                turns.append(in_turns(head, base))
+                if number >= STORED:
+                    first = [s[name][1].measurement for s in sessions[:STORED]]
+                    against_stored.append(by_stored(head, base, [m for m in first if m]))
+            print(f"  {label:18} in turns        {_line(turns)}")
+            print(f"  {'':18}   both sides together {median(seconds):.0f} s (median)")
+            print(f"  {'':18} against stored  {_line(against_stored)}")
     for path in sorted(folder.glob("joules-*.json")):
         kept = json.loads(path.read_text())
         changes = [math.log1p(run["change"] / 100) for run in kept["runs"]]
@@ -141,12 +163,11 @@ def show(folder: Path) -> None:
         )
 
 
-def _line(changes: list[float], records: list[dict[str, Any]]) -> str:
-    counts = Counter(record["verdict"]["status"] for record in records)
+def _line(verdicts: Sequence[Verdict]) -> str:
+    counts = Counter(decision.status.value for decision in verdicts)
     words = ", ".join(f"{count} {status}" for status, count in counts.most_common())
-    return (
-        f"{100 * fmean(changes):+6.2f} % (sd {100 * stdev(changes):.2f} of {len(changes)})  {words}"
-    )
+    changes = [100 * math.log1p(decision.change or 0.0) for decision in verdicts]
+    return f"{fmean(changes):+6.2f} % (sd {stdev(changes):.2f} of {len(changes)})  {words}"
 
 
 def joules(folder: Path, sessions: int) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cache
 from statistics import NormalDist, median
 
 MAD_TO_SD = 1.4826
@@ -51,6 +52,7 @@ def normal_quantile(probability: float) -> float:
     return NormalDist().inv_cdf(probability)
 
 
+@cache
 def student_quantile(probability: float, freedom: int) -> float:
     """The same for Student's t.
 

@@ -34,7 +34,7 @@ from pytest_energy.comparison import (
 from pytest_energy.estimators import location, location_error, spread, student_quantile
 from pytest_energy.measurement import Measurement
 
-PROCESS_SPREAD = 0.005
+PROCESS_SPREAD = 0.006
 """Standard deviation of the log ratio of two processes of the same code, however many turns they
 take (`benchmarks/paired.py`)."""
 
@@ -161,16 +161,18 @@ class Paired:
             return _Error(
                 single * math.sqrt(2 * (1 - PERSISTING) / max(1, self.pairs)), PRIOR_WEIGHT
             )
+        if self.pairs < STRETCHES:  # a median absolute deviation of so few is hardly known
+            scatter = stdev(self.ratios) / math.sqrt(self.pairs)
+            return _Error.of(scatter, self.pairs - 1)
         return _Error.of(self.mean.error, MAD_EFFICIENCY * (self.pairs - 1))
 
     @cached_property
     def _whole(self) -> _Error:
         """Of all pairs together: what hits a few turns widens it."""
-        count = min(self.pairs, STRETCHES)
-        edges = [i * self.pairs // count for i in range(count + 1)]
+        edges = [i * self.pairs // STRETCHES for i in range(STRETCHES + 1)]
         now, before = (_sums(measured, edges) for measured in (self._head, self._base))
         scatter = stdev(math.log(a / b) for a, b in zip(now, before, strict=True))
-        return _Error.of(scatter / math.sqrt(count), count - 1)
+        return _Error.of(scatter / math.sqrt(STRETCHES), STRETCHES - 1)
 
     @property
     def _shown(self) -> _Error:
@@ -212,7 +214,7 @@ class Paired:
     @cached_property
     def sparse(self) -> bool:
         """Whether all pairs together have risen beyond noise, though the typical one has not."""
-        if self.few or self._typical_beyond:
+        if self.pairs < STRETCHES or self._typical_beyond:
             return False
         return self.mean.total > self._accepted + self._at_least(self._whole)
 
