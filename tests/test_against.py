@@ -380,7 +380,9 @@ def test_an_accepted_rise_is_ok_until_the_base_has_it_and_more_than_it_is_not(re
     repository.set_cost(2.3)
     result = repository.against("--energy-update")
     result.assert_outcomes(passed=1)
-    result.stdout.fnmatch_lines([f"energy: {TEST}: accepted: +15.0 % over ??????? (main)"])
+    result.stdout.fnmatch_lines(
+        [f"energy: {TEST}: accepted: +15.0 % over ??????? (main) (baselines/accepted.json)"]
+    )
     entry = json.loads((repository.path / "baselines" / "accepted.json").read_text())
     assert entry["accepted"][TEST]["change"] == pytest.approx(0.15)
     assert entry["accepted"][TEST]["base"].endswith("(main)")

@@ -160,6 +160,26 @@ def test_too_noisy_for_the_tolerance_says_which_n_would_do():
     assert "perform more inferences, n=" in decision.remedy
 
 
+def test_turns_of_a_moment_share_the_luck_of_the_moment_and_those_of_seconds_do_not():
+    def verdict_after(seconds, **facts):
+        head, base = (
+            side([joules] * 40, domain=ESTIMATE, seconds=seconds, **facts) for joules in (2.12, 2.0)
+        )
+        return judged(head, base).status
+
+    assert verdict_after(0.2) is Status.INCONCLUSIVE
+    assert verdict_after(5.0) is Status.REGRESSED
+    assert verdict_after(5.0, others_share=0.6) is Status.REGRESSED
+    assert verdict_after(1.0, others_share=0.6) is Status.INCONCLUSIVE
+
+
+def test_a_domain_changes_as_its_pairs_do():
+    head = [2.0 * 1.15] * 40
+    head[3] = 40.0
+    decision = judged(side(head), side([2.0] * 40))
+    assert dict(decision.domain_changes) == {"cpu": pytest.approx(0.15)}
+
+
 def test_an_estimate_of_a_moment_is_inconclusive():
     sides = [side([2.0] * 20, domain=ESTIMATE, seconds=0.01) for _ in range(2)]
     assert "too short for an estimate" in judged(*sides).reason

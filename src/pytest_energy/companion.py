@@ -69,8 +69,10 @@ class Companion:
                     stdin=subprocess.DEVNULL,
                     stdout=self._log,
                     stderr=subprocess.STDOUT,
-                    # Ctrl-C on the terminal is the head's; the base is told.
-                    start_new_session=True,
+                    # Ctrl-C on the terminal is the head's; the base is told. A session of its own
+                    # would do that too, but Linux schedules sessions apart (autogroup), and the
+                    # two are to have the same share of a busy machine.
+                    process_group=0,
                 )
         except OSError as error:
             raise CompanionLostError(

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_energy import accepted, baselines, verdict
 from pytest_energy.accepted import Accepted
-from pytest_energy.baseline_file import BaselineError, stable
+from pytest_energy.baseline_file import BaselineError, shown_path, stable
 from pytest_energy.baselines import Addition, session_of
-from pytest_energy.measurement import Baseline, Result, Status, Subject
+from pytest_energy.measurement import COMPARED, Baseline, Result, Status, Subject
 from pytest_energy.records import from_record, to_record
 from pytest_energy.units import format_change, format_joules
 
@@ -163,7 +163,9 @@ class Ledger:
             for result in test.results:
                 key, decision = result.subject.key, result.verdict
                 if test.outcome != "passed" or not decision.storable or decision.change is None:
-                    why = f"the test {test.outcome}" if test.outcome != "passed" else "no rise"
+                    compared = decision.status in COMPARED
+                    why = "no rise" if compared else decision.status.value.replace("_", " ")
+                    why = why if test.outcome == "passed" else f"the test {test.outcome}"
                     self.stored[key] = f"nothing was accepted: {why}"
                     continue
                 rises[key] = Accepted(stable(decision.change), base, date)
@@ -183,7 +185,8 @@ class Ledger:
             self.problems.append(f"not accepted: {', '.join(rises)}: {error}")
             return
         for key, rise in rises.items():
-            self.stored[key] = f"accepted: {format_change(rise.change)} over {base}"
+            file = shown_path(folder / accepted.NAME)
+            self.stored[key] = f"accepted: {format_change(rise.change)} over {base} ({file})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,11 +32,16 @@ from pytest_energy.comparison import (
     block_figures,
 )
 from pytest_energy.estimators import location, location_error, spread, student_quantile
-from pytest_energy.measurement import Measurement
+from pytest_energy.measurement import Measurement, is_estimated
 
-PROCESS_SPREAD = 0.006
+PROCESS_SPREAD = 0.005
 """Standard deviation of the log ratio of two processes of the same code, however many turns they
 take (`benchmarks/paired.py`)."""
+
+BURSTS = {False: 0.012, True: 0.03}
+"""The same, times the square root of a side's seconds, for an estimate from CPU seconds, by whether
+others were busy: which CPU a process runs on, and who else runs there, changes every second or so,
+and the turns of half a second all have the same luck."""
 
 STRETCHES = 20
 """Turns that follow each other are put together to so many, for the error of the whole: the
@@ -47,8 +52,8 @@ MAD_EFFICIENCY = 0.37
 """Degrees of freedom of a spread from the median absolute deviation, for each of a standard
 deviation's (its asymptotic efficiency for a normal; Rousseeuw and Croux 1993)."""
 
-PROCESS_FREEDOM = 30
-"""Degrees of freedom of `PROCESS_SPREAD`: about so many pairs of processes were looked at."""
+LUCK_FREEDOM = 30
+"""Degrees of freedom of `PROCESS_SPREAD` and `BURSTS`: about so many pairs were looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +69,11 @@ class _Error:
     freedom: float
 
     @classmethod
-    def of(cls, scatter: float, freedom: float) -> _Error:
-        """From the scatter of pairs, and what processes differ by (Satterthwaite 1946)."""
-        standard = math.hypot(PROCESS_SPREAD, scatter)
+    def of(cls, scatter: float, freedom: float, luck: float) -> _Error:
+        """From the scatter of pairs, and what all of them share (Satterthwaite 1946)."""
+        standard = math.hypot(luck, scatter)
         by_scatter = scatter**4 / max(1.0, freedom)
-        return cls(standard, standard**4 / (by_scatter + PROCESS_SPREAD**4 / PROCESS_FREEDOM))
+        return cls(standard, standard**4 / (by_scatter + luck**4 / LUCK_FREEDOM))
 
     def times(self, probability: float) -> float:
         """The distance that is not exceeded with a probability."""
@@ -83,6 +88,7 @@ class Paired:
         tolerance: allowed rise, as a fraction.
         comparisons: how many verdicts the whole session makes: the more, the further each may lie.
         accepted: a rise that is allowed on top, as a fraction.
+        disturbed: whether neighbours were busy meanwhile.
     """
 
     speed: float | None = None
@@ -98,11 +104,13 @@ class Paired:
         tolerance: float,
         comparisons: int = 1,
         accepted: float = 0.0,
+        disturbed: bool = False,
     ) -> None:
         self._head = head
         self._base = base
         self._tolerance = tolerance
         self._accepted = math.log1p(accepted)
+        self._disturbed = disturbed
         self._level = 1 - SINGLE_LEVEL / max(1, comparisons)
 
     @cached_property
@@ -163,8 +171,16 @@ class Paired:
             )
         if self.pairs < STRETCHES:  # a median absolute deviation of so few is hardly known
             scatter = stdev(self.ratios) / math.sqrt(self.pairs)
-            return _Error.of(scatter, self.pairs - 1)
-        return _Error.of(self.mean.error, MAD_EFFICIENCY * (self.pairs - 1))
+            return _Error.of(scatter, self.pairs - 1, self._luck)
+        return _Error.of(self.mean.error, MAD_EFFICIENCY * (self.pairs - 1), self._luck)
+
+    @property
+    def _luck(self) -> float:
+        """What is the same for all turns: of the processes, and of the moment."""
+        if not is_estimated(self._head.domains):
+            return PROCESS_SPREAD
+        bursts = BURSTS[self._disturbed] / math.sqrt(max(1e-3, self._head.seconds))
+        return math.hypot(PROCESS_SPREAD, bursts)
 
     @cached_property
     def _whole(self) -> _Error:
@@ -172,7 +188,7 @@ class Paired:
         edges = [i * self.pairs // STRETCHES for i in range(STRETCHES + 1)]
         now, before = (_sums(measured, edges) for measured in (self._head, self._base))
         scatter = stdev(math.log(a / b) for a, b in zip(now, before, strict=True))
-        return _Error.of(scatter / math.sqrt(STRETCHES), STRETCHES - 1)
+        return _Error.of(scatter / math.sqrt(STRETCHES), STRETCHES - 1, self._luck)
 
     @property
     def _shown(self) -> _Error:
@@ -181,7 +197,9 @@ class Paired:
     @property
     def allowed(self) -> float:
         """How far up or down is no change: the tolerance, or what noise alone may do."""
-        return self._at_least(self._shown)
+        if self.sparse:
+            return math.log1p(self._tolerance) + self._whole.times(self._level)
+        return self._at_least(self._typical)
 
     @property
     def limit(self) -> float:
@@ -213,10 +231,14 @@ class Paired:
 
     @cached_property
     def sparse(self) -> bool:
-        """Whether all pairs together have risen beyond noise, though the typical one has not."""
+        """Whether all pairs together have risen, though the typical one has not.
+
+        Bursts look the same, so the rise has to be over the tolerance beyond all noise.
+        """
         if self.pairs < STRETCHES or self._typical_beyond:
             return False
-        return self.mean.total > self._accepted + self._at_least(self._whole)
+        sure = self.mean.total - self._whole.times(self._level)
+        return sure > self._accepted + math.log1p(self._tolerance)
 
     @property
     def beyond(self) -> bool:
@@ -227,6 +249,20 @@ class Paired:
     def excess(self) -> float:
         """The rise over what was accepted before."""
         return self.change - self._accepted
+
+    @property
+    def domain_changes(self) -> tuple[tuple[str, float], ...]:
+        """The change of each domain, by name, as a fraction: of the same pairs as `change`."""
+        found = []
+        for i, domain in enumerate(self._head.domains):
+            now, before = ([b.joules[i] for b in m.blocks] for m in (self._head, self._base))
+            if min(sum(now), sum(before)) <= 0:
+                continue
+            change = math.log(sum(now) / self._head.units / (sum(before) / self._base.units))
+            if self.ratios and not self.sparse and min(*now, *before) > 0:
+                change = location([math.log(a / b) for a, b in zip(now, before, strict=True)])
+            found.append((domain.name, math.expm1(change)))
+        return tuple(found)
 
     @property
     def stored_joules(self) -> list[float]:

@@ -164,7 +164,7 @@ def why_pair_inconclusive(
         )
     wide = max(2 * against.error, against.allowed, against.excess)
     holds = format_percent(math.ceil(100 * math.expm1(wide) - 1e-9) / 100)
-    wanted = measurement.done * (against.mean.error / (_sharp(rule) * 0.9)) ** 2
+    wanted = measurement.done * (against.error / (_sharp(rule) * 0.9)) ** 2
     more = math.ceil(wanted) > measurement.done and against.error > _sharp(rule)
     remedy = f"perform more inferences, n={math.ceil(wanted):,} say, or allow {holds}"
     if too_far:

@@ -28,6 +28,7 @@ from pytest_energy.measurement import (
 from pytest_energy.meters import open_meters
 from pytest_energy.meters.base import MeterLostError, MeterSet, MeterSource
 from pytest_energy.options import Inference, Settings
+from pytest_energy.reasons import why_unchecked
 from pytest_energy.yardstick import Gauge
 
 if TYPE_CHECKING:
@@ -256,8 +257,7 @@ class EnergySession:
     ) -> Verdict:
         """A figure without a base: its budget is checked all the same."""
         decision = replace(verdict.judge(subject, [measurement], None, rule), storable=False)
-        stands = decision.status is Status.OVER_BUDGET
-        if stands or (status is Status.NEW and decision.status is not Status.NEW):
+        if decision.status is Status.OVER_BUDGET or why_unchecked(measurement, rule):
             return decision
         return replace(decision, status=status, reason=reason, remedy="", storable=False)
 

@@ -166,11 +166,13 @@ def judge_pair(
     if reason:
         return _with(figures, Status.INCOMPARABLE, reason, "")
     accepted = pairing.accepted or 0.0
-    against = Paired(head, measured, rule.tolerance, rule.comparisons, accepted)
-    figures = replace(figures, pairing=replace(pairing, pairs=against.pairs))
-    figures = _compare(figures, head, base, rule, against)
     disturbances = tuple(dict.fromkeys((*head.disturbances, *measured.disturbances)))
     disturbed = why_disturbed(replace(head, disturbances=disturbances))
+    against = Paired(
+        head, measured, rule.tolerance, rule.comparisons, accepted, disturbed=bool(disturbed)
+    )
+    figures = replace(figures, pairing=replace(pairing, pairs=against.pairs))
+    figures = _compare(figures, head, base, rule, against)
     diluted = not is_estimated(head.domains) and figures.status is Status.OK
     if disturbed and (disturbances or diluted):
         return _with(figures, Status.INCONCLUSIVE, *disturbed)
@@ -278,14 +280,16 @@ def _compare(
         baseline_low=min(stored),
         baseline_high=max(stored),
         sessions=len(stored),
-        domain_changes=_domain_changes(measurement, baseline, against),
+        domain_changes=against.domain_changes
+        if isinstance(against, Paired)
+        else _domain_changes(measurement, baseline, against),
         work=work,
         cause=cause_of(status, work, now.without_formula if now else ()),
     )
 
 
 def _domain_changes(
-    measurement: Measurement, baseline: Baseline, against: Comparison | Paired
+    measurement: Measurement, baseline: Baseline, against: Comparison
 ) -> tuple[tuple[str, float], ...]:
     speed = math.exp(against.speed or 0.0)
     # After an early stop the stored figure is that of the blocks compared.

@@ -162,11 +162,17 @@ def find_revision(rootdir: Path, wanted: str, here: Path) -> Revision:
         whole = (folder / rootdir.relative_to(top)).is_dir()
         head = top if whole else rootdir
         if head.is_relative_to(folder):
-            raise BaseError(f"{wanted!r} is or holds the tree that is tested: name another one")
+            raise BaseError(
+                f"{wanted!r} is or holds the tree that is tested: name another one. (Write"
+                " --energy-against=FOLDER: after a blank pytest takes a folder for the place of the"
+                " tests)"
+            )
         return Revision(head, wanted, folder=folder)
+    said = f"{wanted!r} is neither a folder nor a revision that git knows in {rootdir}"
+    if why:
+        raise BaseError(f"{said} ({why})")
     raise BaseError(
-        f"{wanted!r} is neither a folder nor a revision that git knows in {rootdir}"
-        f"{f' ({why})' if why else ''}; fetch it first: git fetch origin main, say, or in GitHub's"
+        f"{said}; if it has not been fetched yet: git fetch origin main, say, or in GitHub's"
         " checkout action fetch-depth: 0"
     )
 
@@ -215,7 +221,7 @@ def git(folder: Path, *arguments: str) -> str:
         raise BaseError(f"git cannot be run: {error.strerror}") from error
     if done.returncode:
         said = (done.stderr or done.stdout).strip()
-        raise BaseError(f"git {arguments[0]}: {said}" if said else "")
+        raise BaseError(said)
     return done.stdout.strip()
 
 

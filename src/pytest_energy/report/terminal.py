@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from pytest_energy import ratio as ratios
 from pytest_energy.baseline_file import shown_path
 from pytest_energy.carbon import Carbon
-from pytest_energy.measurement import COMPARED, Result, Status, Verdict
+from pytest_energy.measurement import COMPARED, Pairing, Result, Status, Verdict
 from pytest_energy.units import (
     format_change,
     format_flops,
@@ -155,16 +155,8 @@ def failure_message(result: Result, carbon: Carbon, test: str = "", flags: str =
     if decision.looks:
         seen = ", ".join(f"{format_change(look):>7}" for look in decision.looks)
         lines.append(f"  {'looks':<7} {seen}")
-    pairing = decision.pairing
-    if pairing is not None and pairing.pairs:
-        turns = "turns of each side, one after the other, in random order"
-        if pairing.pairs == 1:
-            turns = "turn of each side: energy.each takes many, and settles more"
-        lines.append(f"  {'pairs':<7} {pairing.pairs:>7}  {turns}")
-    if pairing is not None and pairing.accepted:
-        lines.append(f"  {'asked':<7} {format_change(pairing.accepted):>7}  was accepted before")
-    if pairing is not None and pairing.body_differs:
-        lines.append(f"  {'body':<7} {'':>7}  the test itself differs from the base's")
+    if decision.pairing is not None:
+        lines += _paired(decision.pairing)
     if measurement is not None:
         changes = dict(decision.domain_changes)
         for domain in measurement.domains:
@@ -184,6 +176,23 @@ def failure_message(result: Result, carbon: Carbon, test: str = "", flags: str =
             f"{verb} it: pytest {shlex.quote(test or subject.test)}{flags} --energy-update"
         )
     return "\n".join(lines)
+
+
+def _paired(pairing: Pairing) -> list[str]:
+    """What there is to say of the base, beside its figure."""
+    lines = []
+    if pairing.pairs:
+        turns = "turns of each side, one after the other, in random order"
+        if pairing.pairs == 1:
+            turns = "turn of each side: energy.each takes many, and settles more"
+        lines.append(f"  {'pairs':<7} {pairing.pairs:>7}  {turns}")
+    if pairing.accepted:
+        lines.append(
+            f"  {'accept':<7} {format_change(pairing.accepted):>7}  accepted before, allowed on top"
+        )
+    if pairing.body_differs:
+        lines.append(f"  {'body':<7} {'':>7}  the test itself differs from the base's")
+    return lines
 
 
 def _speed(speed: float) -> str:
