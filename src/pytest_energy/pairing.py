@@ -38,7 +38,7 @@ PROCESS_SPREAD = 0.005
 """Standard deviation of the log ratio of two processes of the same code, however many turns they
 take (`benchmarks/paired.py`)."""
 
-BURSTS = {False: 0.012, True: 0.03}
+BURSTS = {False: 0.012, True: 0.05}
 """The same, times the square root of a side's seconds, for an estimate from CPU seconds, by whether
 others were busy: which CPU a process runs on, and who else runs there, changes every second or so,
 and the turns of half a second all have the same luck."""
