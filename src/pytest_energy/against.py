@@ -236,7 +236,6 @@ class Against:
             companion.close()
 
     def _start(self) -> None:
-        companion: Companion | None = None
         try:
             companion = Companion(self._python, self.tree.root, self._environment, self._seconds)
             self._companion = companion

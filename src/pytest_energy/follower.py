@@ -26,13 +26,7 @@ import pytest
 from pytest_energy import arguments
 from pytest_energy.channel import Channel, ChannelClosedError, Message
 from pytest_energy.measurement import Result
-from pytest_energy.own_tree import (
-    Trees,
-    loaded_below,
-    project_modules,
-    strangers,
-    turn_imports,
-)
+from pytest_energy.own_tree import Trees, loaded_below, project_modules, turn_imports
 from pytest_energy.records import to_record
 from pytest_energy.turns import BaseTurns
 
@@ -126,7 +120,7 @@ class Follower:
 
     def _where(self, names: list[str]) -> Message:
         own = {*names, *project_modules(self._trees)}
-        return {"said": "where", "files": loaded_below(own) | strangers(self._trees)}
+        return {"said": "where", "files": loaded_below(own)}
 
 
 def _selected(item: pytest.Item, selected: Iterable[tuple[str, str, str]]) -> bool:

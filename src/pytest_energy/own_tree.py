@@ -70,7 +70,7 @@ class Trees:
         """The same place in the base's tree; a path outside of the user's tree as it is."""
         if not self.in_head(path):
             return path
-        return str(self.base / os.path.relpath(os.path.realpath(path), self.head))
+        return str(self.base / os.path.relpath(_real(path), self.head))
 
 
 @cache
@@ -147,19 +147,13 @@ def loaded_below(names: Iterable[str]) -> dict[str, str]:
     return _files(loaded)
 
 
-def strangers(trees: Trees) -> dict[str, str]:
-    """Loaded modules of the base's process that lie in the user's tree, by name."""
-    loaded = _files([name for name in sys.modules if name.partition(".")[0] != OWN])
-    return {name: file for name, file in loaded.items() if trees.in_head(file)}
-
-
 def project_modules(trees: Trees) -> tuple[str, ...]:
-    """Top-level names of loaded modules of the project: in either tree, or installed from one."""
+    """Top-level names of the project's modules: loaded from either tree, or installed from one."""
     own = {name for name, file in _files(list(sys.modules)).items() if trees.in_either(file)}
     tops = {name.partition(".")[0] for name in own}
     for tree in (trees.head, trees.base):
         tops |= _installed_modules(tree)
-    return tuple(sorted(tops & set(sys.modules) - {OWN}))
+    return tuple(sorted(tops - {OWN}))
 
 
 def _files(names: Iterable[str]) -> dict[str, str]:

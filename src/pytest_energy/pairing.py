@@ -47,7 +47,6 @@ STRETCHES = 20
 """Turns that follow each other are put together to so many, for the error of the whole: the
 machine's bursts last for several turns, which by themselves would seem independent."""
 
-
 MAD_EFFICIENCY = 0.37
 """Degrees of freedom of a spread from the median absolute deviation, for each of a standard
 deviation's (its asymptotic efficiency for a normal; Rousseeuw and Croux 1993)."""
@@ -93,9 +92,6 @@ class Paired:
 
     speed: float | None = None
     """Head and base ran on the same machine at the same time."""
-
-    again: tuple[int, ...] = ()
-    """There is no second look: every pair is one."""
 
     def __init__(
         self,

@@ -106,16 +106,20 @@ def too_short(measurement: Measurement) -> bool:
     return measurement.seconds < SHORTEST_ESTIMATE_SECONDS and is_estimated(measurement.domains)
 
 
+def _why_too_short(measurement: Measurement) -> tuple[str, str]:
+    wanted = measurement.done * SHORTEST_ESTIMATE_SECONDS / max(measurement.seconds, 1e-9)
+    return (
+        f"a window of {format_seconds(measurement.seconds)} is too short for an estimate",
+        f"perform more inferences: n={math.ceil(wanted):,} would do",
+    )
+
+
 def why_inconclusive(
     measurement: Measurement, baseline: Baseline, rule: Rule, against: Comparison
 ) -> tuple[str, str] | None:
     """Why `ok` cannot be said, and what would help."""
     if too_short(measurement) and against.beyond:
-        wanted = measurement.done * SHORTEST_ESTIMATE_SECONDS / max(measurement.seconds, 1e-9)
-        return (
-            f"a window of {format_seconds(measurement.seconds)} is too short for an estimate",
-            f"perform more inferences: n={math.ceil(wanted):,} would do",
-        )
+        return _why_too_short(measurement)
     if against.pulled and len(against.looks) < 2:
         return (
             f"block {numbers(against.outliers)} stood out, and there was no second look",
@@ -144,14 +148,11 @@ def why_pair_inconclusive(
 ) -> tuple[str, str] | None:
     """The same for head and base in turns."""
     if too_short(measurement):
-        wanted = measurement.done * SHORTEST_ESTIMATE_SECONDS / max(measurement.seconds, 1e-9)
-        return (
-            f"a window of {format_seconds(measurement.seconds)} is too short for an estimate",
-            f"perform more inferences: n={math.ceil(wanted):,} would do",
-        )
+        return _why_too_short(measurement)
     tolerance = format_percent(rule.tolerance)
     too_far = against.excess > math.log1p(rule.tolerance) + 1e-9
-    if against.error <= _sharp(rule) and not too_far:
+    sharp = against.error <= _sharp(rule)
+    if sharp and not too_far:
         return None
     noise = format_percent(_rounded(math.expm1(against.half_width)))
     if against.few:
@@ -162,21 +163,25 @@ def why_pair_inconclusive(
             "loop over energy.each(samples), with more inferences, so that head and base take turns"
             " block by block",
         )
-    wide = max(2 * against.error, against.allowed, against.excess)
-    holds = format_percent(math.ceil(100 * math.expm1(wide) - 1e-9) / 100)
-    wanted = measurement.done * (against.error / (_sharp(rule) * 0.9)) ** 2
-    more = math.ceil(wanted) > measurement.done and against.error > _sharp(rule)
-    remedy = f"perform more inferences, n={math.ceil(wanted):,} say, or allow {holds}"
+    holds = _holding(2 * against.error, against.allowed, against.excess)
+    wanted = math.ceil(measurement.done * (against.error / (_sharp(rule) * 0.9)) ** 2)
+    enough = f", n={wanted:,} say," if wanted > measurement.done and not sharp else ","
+    remedy = f"perform more inferences{enough} or allow {holds}"
     if too_far:
         return (
             f"the change is over the tolerance of {tolerance}, and no more than noise may do:"
             f" pairs of turns settle it to ±{noise}",
-            remedy if more else f"perform more inferences, or allow {holds}",
+            remedy,
         )
     return (
         f"pairs of turns settle the ratio to ±{noise}, too little for a tolerance of {tolerance}",
-        remedy if more else f"perform more inferences, or allow {holds}",
+        remedy,
     )
+
+
+def _holding(*changes: float) -> str:
+    """The tolerance that would hold, in whole percents: no less than any of these logs."""
+    return format_percent(math.ceil(100 * math.expm1(max(changes)) - 1e-9) / 100)
 
 
 def _sharp(rule: Rule) -> float:
@@ -188,8 +193,7 @@ def _sharp(rule: Rule) -> float:
 def _what_would_help(
     measurement: Measurement, baseline: Baseline, against: Comparison, sharp: float
 ) -> str:
-    wide = max(2 * against.error, against.limit, against.change)
-    holds = format_percent(math.ceil(100 * math.expm1(wide) - 1e-9) / 100)
+    holds = _holding(2 * against.error, against.limit, against.change)
     by_blocks = against.mean.error
     if by_blocks**2 > against.error**2 / 2:
         rest = sharp**2 - (against.error**2 - by_blocks**2)

@@ -250,10 +250,12 @@ def _compare(
         doubtful = why_inconclusive(measurement, baseline, rule, against)
     if against.beyond:
         status = Status.REGRESSED if change > 0 else Status.IMPROVED
-        if against.sparse and isinstance(against, Paired):
-            reason = "only some of the samples changed: the typical one did not"
-        elif against.sparse:
-            reason = f"only some blocks changed: {numbers(against.again)}"
+        if against.sparse:
+            reason = (
+                "only some of the samples changed: the typical one did not"
+                if isinstance(against, Paired)
+                else f"only some blocks changed: {numbers(against.again)}"
+            )
     if doubtful and (not against.beyond or too_short(measurement)):
         status, (reason, remedy) = Status.INCONCLUSIVE, doubtful
     work, now = None, measurement.work

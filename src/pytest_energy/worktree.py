@@ -180,7 +180,8 @@ def find_revision(rootdir: Path, wanted: str, here: Path) -> Revision:
 def sweep(head: Path) -> None:
     """Remove the worktrees of runs that were killed: those whose lock nobody holds."""
     listed = git(head, "worktree", "list", "--porcelain").splitlines()
-    known = [Path(line.removeprefix("worktree ")).parent for line in listed if "/tree" in line]
+    word = "worktree "
+    known = [Path(line.removeprefix(word)).parent for line in listed if line.startswith(word)]
     # Those of other repositories as well, which may never be run again. A run that is starting
     # has its lock before it has a tree.
     others = [tree.parent for tree in Path(tempfile.gettempdir()).glob(f"{PREFIX}*/{TREE}")]
@@ -220,8 +221,7 @@ def git(folder: Path, *arguments: str) -> str:
     except OSError as error:
         raise BaseError(f"git cannot be run: {error.strerror}") from error
     if done.returncode:
-        said = (done.stderr or done.stdout).strip()
-        raise BaseError(said)
+        raise BaseError((done.stderr or done.stdout).strip())
     return done.stdout.strip()
 
 
