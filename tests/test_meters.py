@@ -1,14 +1,11 @@
-"""The meters: CPU time of real processes, a powercap tree, and NVIDIA's library compiled here."""
+"""The meters: CPU time of real processes, and which of them a session takes."""
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
-import textwrap
 import time
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 
@@ -22,7 +19,6 @@ from pytest_energy.meters.base import (
     MeterSource,
     MeterUnavailableError,
 )
-from pytest_energy.meters.rapl import Rapl
 
 # CPU time
 
@@ -161,315 +157,6 @@ def test_an_estimate_says_that_it_is_one_and_what_it_rests_on(meter):
     assert domain.basis.startswith("4 W per logical CPU (codecarbon's default")
 
 
-# RAPL, over a tree like the kernel's
-
-
-class Powercap:
-    """A powercap tree in a folder."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-
-    def zone(
-        self, folder: str, name: str, microjoules: int = 0, wraps_at: int = 262_143_328_850
-    ) -> Path:
-        path = self.root / folder
-        path.mkdir(parents=True)
-        (path / "name").write_text(f"{name}\n")
-        (path / "max_energy_range_uj").write_text(f"{wraps_at}\n")
-        (path / "energy_uj").write_text(f"{microjoules}\n")
-        return path
-
-    def set(self, folder: str, microjoules: object) -> None:
-        # In place: the meter holds the file open, as it would the kernel's.
-        with (self.root / folder / "energy_uj").open("r+") as file:
-            file.write(f"{microjoules}\n")
-            file.truncate()
-
-
-@pytest.fixture
-def powercap(tmp_path):
-    return Powercap(tmp_path / "powercap")
-
-
-def difference(meter, change):
-    before = meter.read()
-    change()
-    return [b - a for a, b in zip(before, meter.read(), strict=True)]
-
-
-def test_a_package_and_its_memory_are_counted_and_what_is_inside_the_package_is_not(powercap):
-    for folder, name in (
-        ("intel-rapl:0", "package-0"),
-        ("intel-rapl:0:0", "core"),
-        ("intel-rapl:0:1", "uncore"),
-        ("intel-rapl:0:2", "dram"),
-        ("intel-rapl:1", "psys"),
-        ("intel-rapl-mmio:0", "package-0"),
-    ):
-        powercap.zone(folder, name, 1000)
-    meter = Rapl(powercap.root)
-    assert [d.name for d in meter.domains] == ["cpu", "dram"]
-    assert {d.method for d in meter.domains} == {Method.COUNTER}
-
-    def spend():
-        for folder in ("intel-rapl:0", "intel-rapl:0:0", "intel-rapl:1", "intel-rapl-mmio:0"):
-            powercap.set(folder, 5000)
-        powercap.set("intel-rapl:0:2", 1500)
-
-    assert difference(meter, spend) == [4000, 500]
-
-
-def test_two_sockets_wrap_apart(powercap):
-    powercap.zone("intel-rapl:0", "package-0", 990, wraps_at=1000)
-    powercap.zone("intel-rapl:1", "package-1", 100, wraps_at=1000)
-    meter = Rapl(powercap.root)
-    assert [d.name for d in meter.domains] == ["cpu:0", "cpu:1"]
-
-    def spend():
-        powercap.set("intel-rapl:0", 40)
-        powercap.set("intel-rapl:1", 200)
-
-    assert difference(meter, spend) == [50, 100]
-
-
-def test_a_machine_without_zones_says_where_it_looked(tmp_path):
-    with pytest.raises(MeterUnavailableError, match=r"no package zones under .*nowhere"):
-        Rapl(tmp_path / "nowhere")
-
-
-def test_no_permission_comes_with_the_remedy(powercap, monkeypatch):
-    powercap.zone("intel-rapl:0", "package-0")
-    # Files are open to root whatever their mode; so the kernel's answer is given here.
-    from pytest_energy.meters import rapl
-
-    def refuse(path, flags):
-        raise PermissionError(13, "Permission denied", str(path))
-
-    monkeypatch.setattr(rapl.os, "open", refuse)
-    with pytest.raises(MeterUnavailableError, match="no permission to read") as error:
-        Rapl(powercap.root)
-    assert "chgrp" in error.value.remedy
-
-
-@pytest.mark.parametrize("garbage", ["oops", "", "-5", "999999999999999"])
-def test_a_zone_that_turns_to_garbage_is_a_lost_meter(powercap, garbage):
-    powercap.zone("intel-rapl:0", "package-0", 10)
-    meter = Rapl(powercap.root)
-    powercap.set("intel-rapl:0", garbage)
-    with pytest.raises(MeterLostError, match="intel-rapl:0"):
-        meter.read()
-
-
-def test_a_counter_that_may_have_wrapped_unseen_is_said(powercap, monkeypatch):
-    from pytest_energy import window as windows
-    from pytest_energy.meters import base
-
-    powercap.zone("intel-rapl:0", "package-0", 0, wraps_at=262_000_000_000)
-    meters = MeterSet([Rapl(powercap.root)])
-    assert meters.longest_seconds == pytest.approx(262)  # at 1,000 W
-    monkeypatch.setattr(base, "perf_counter", iter([0.0, 1800.0]).__next__)
-    window = windows.Window(meters)
-    window.open()
-    window.close(1)
-    assert window.measurement() is None
-    assert "1800 s passed between two readings, and after 262 s" in window.lost
-
-
-def test_dies_of_one_package_are_counted_each(powercap):
-    powercap.zone("intel-rapl:0", "package-0-die-0")
-    powercap.zone("intel-rapl:1", "package-0-die-1")
-    assert len(Rapl(powercap.root).domains) == 2
-
-
-def test_closing_gives_the_descriptors_back(powercap):
-    powercap.zone("intel-rapl:0", "package-0")
-    before = set(Path("/proc/self/fd").iterdir()) if Path("/proc/self/fd").exists() else None
-    meter = Rapl(powercap.root)
-    meter.close()
-    if before is not None:
-        assert {p for p in before if p.exists()} >= {
-            p for p in Path("/proc/self/fd").iterdir() if p.exists() and p in before
-        }
-    assert meter._zones == []
-
-
-# NVML, over a library of our own under the real nvidia-ml-py
-
-NVML = r"""
-#include <stdlib.h>
-#include <string.h>
-typedef struct { unsigned index; } device;
-static device boards[8] = {{0},{1},{2},{3},{4},{5},{6},{7}};
-static unsigned long long reads;
-static int setting(const char *name, int otherwise) {
-    const char *text = getenv(name);
-    return text ? atoi(text) : otherwise;
-}
-int nvmlInitWithFlags(unsigned flags) { return 0; }
-int nvmlInit_v2(void) { return 0; }
-int nvmlShutdown(void) { return 0; }
-const char *nvmlErrorString(int code) { return code == 15 ? "GPU is lost" : "Not Supported"; }
-int nvmlDeviceGetCount_v2(unsigned *count) { *count = setting("FAKE_BOARDS", 1); return 0; }
-int nvmlDeviceGetHandleByIndex_v2(unsigned index, device **handle) {
-    *handle = &boards[index];
-    return 0;
-}
-int nvmlDeviceGetName(device *d, char *name, unsigned size) {
-    int other = setting("FAKE_MIXED", 0) && d->index;
-    strncpy(name, other ? "NVIDIA T4" : "NVIDIA H100 80GB HBM3", size);
-    return 0;
-}
-int nvmlDeviceGetUUID(device *d, char *uuid, unsigned size) {
-    strncpy(uuid, d->index ? "GPU-bbbb" : "GPU-aaaa", size);
-    return 0;
-}
-int nvmlDeviceGetEnforcedPowerLimit(device *d, unsigned *milliwatts) {
-    *milliwatts = 700000;
-    return 0;
-}
-int nvmlDeviceGetTotalEnergyConsumption(device *d, unsigned long long *millijoules) {
-    int without = setting("FAKE_NO_COUNTER_ON", -1);
-    if (setting("FAKE_NO_COUNTER", 0) && (without < 0 || without == (int)d->index)) return 3;
-    if (++reads > (unsigned long long)setting("FAKE_LOST_AFTER", 1000000)) return 15;
-    *millijoules = 1000000ULL * (d->index + 1) + 500ULL * reads;
-    return 0;
-}
-"""
-
-
-@pytest.fixture(scope="session")
-def nvml_library(tmp_path_factory):
-    """A folder with a `libnvidia-ml.so.1`: each read of a counter finds 0.5 J more."""
-    compiler = shutil.which("cc") or shutil.which("gcc")
-    if compiler is None:
-        pytest.skip("needs a C compiler (Debian: gcc)")
-    folder = tmp_path_factory.mktemp("nvml")
-    (folder / "nvml.c").write_text(NVML)
-    library = folder / "libnvidia-ml.so.1"
-    command = [compiler, "-shared", "-fPIC", "-o", str(library), str(folder / "nvml.c")]
-    subprocess.run(command, check=True)
-    return folder
-
-
-@pytest.fixture
-def with_nvml(nvml_library, monkeypatch):
-    """Run Python where NVIDIA's library is the one compiled here."""
-    monkeypatch.setenv("LD_LIBRARY_PATH", str(nvml_library))
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-
-    def run(code: str) -> str:
-        command = [sys.executable, "-c", textwrap.dedent(code)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        return done.stdout.strip()
-
-    return run
-
-
-READ_TWICE = """
-from pytest_energy.meters.nvml import Nvml, boards
-meter = Nvml()
-a, b = meter.read(), meter.read()
-print([d.name for d in meter.domains], [y - x for x, y in zip(a, b)])
-meter.close()
-"""
-
-
-def test_nvml_counts_every_board_in_microjoules(with_nvml, monkeypatch):
-    assert with_nvml(READ_TWICE) == "['gpu:0'] [500000]"
-    monkeypatch.setenv("FAKE_BOARDS", "2")
-    assert with_nvml(READ_TWICE) == "['gpu:0', 'gpu:1'] [1000000, 1000000]"
-
-
-@pytest.mark.parametrize(
-    ("visible", "names"),
-    [
-        ("1", "['gpu:0'] [500000] 2"),
-        ("GPU-bbbb", "['gpu:0'] [500000] 2"),
-        ("0,1", "['gpu:0', 'gpu:1'] [1000000, 1000000] 1"),
-        ("0,0", "['gpu:0'] [500000] 1"),
-        ("0,-1,1", "['gpu:0'] [500000] 1"),
-    ],
-)
-def test_only_the_boards_that_the_process_may_use_are_counted(
-    with_nvml, monkeypatch, visible, names
-):
-    monkeypatch.setenv("FAKE_BOARDS", "2")
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-    # Numbered among the visible; the first counter's megajoules tell which board it is.
-    assert with_nvml(READ_TWICE + "print(a[0] // 10**9)").replace("\n", " ") == names
-
-
-def test_boards_bring_their_model_and_power_limit_to_the_machine_class(with_nvml):
-    code = "from pytest_energy.meters.nvml import boards; print(boards())"
-    assert with_nvml(code) == "(Gpu(model='NVIDIA H100 80GB HBM3', power_limit_watts=700),)"
-
-
-OPEN = """
-from pytest_energy.meters.base import MeterUnavailableError
-from pytest_energy.meters.nvml import Nvml
-try:
-    Nvml()
-except MeterUnavailableError as error:
-    print(error)
-"""
-
-
-def test_boards_without_a_counter_are_no_meter(with_nvml, monkeypatch):
-    monkeypatch.setenv("FAKE_NO_COUNTER", "1")
-    assert with_nvml(OPEN) == "no visible NVIDIA board has an energy counter"
-
-
-def test_a_board_without_a_counter_does_not_hide_the_one_beside_it(with_nvml, monkeypatch):
-    monkeypatch.setenv("FAKE_BOARDS", "2")
-    monkeypatch.setenv("FAKE_NO_COUNTER", "1")
-    monkeypatch.setenv("FAKE_NO_COUNTER_ON", "0")
-    assert with_nvml(READ_TWICE).startswith("['gpu:1']")
-
-
-def test_numbers_of_different_boards_are_only_trusted_in_bus_order(with_nvml, monkeypatch):
-    monkeypatch.setenv("FAKE_BOARDS", "2")
-    monkeypatch.setenv("FAKE_MIXED", "1")
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
-    assert "CUDA numbers different boards by speed" in with_nvml(OPEN)
-    monkeypatch.setenv("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
-    assert with_nvml(READ_TWICE).startswith("['gpu:0']")
-
-
-def test_a_slice_of_a_board_has_no_counter(with_nvml, monkeypatch):
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "MIG-1234")
-    assert with_nvml(OPEN) == "a MIG slice has no energy counter of its own"
-
-
-def test_a_process_that_may_use_no_board_has_no_meter(with_nvml, monkeypatch):
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    assert with_nvml(OPEN) == "no NVIDIA board is visible to this process"
-
-
-def test_a_board_that_falls_off_the_bus_is_a_lost_meter(with_nvml, monkeypatch):
-    monkeypatch.setenv("FAKE_LOST_AFTER", "1")
-    code = """
-    from pytest_energy.meters.base import MeterLostError
-    from pytest_energy.meters.nvml import Nvml
-    meter = Nvml()
-    try:
-        meter.read()
-    except MeterLostError as error:
-        print(error)
-    """
-    assert with_nvml(code) == "GPU is lost"
-
-
-def test_without_a_driver_there_are_no_boards():
-    from pytest_energy.meters.nvml import Nvml, boards
-
-    if boards():
-        pytest.skip("this machine has an NVIDIA driver")
-    with pytest.raises(MeterUnavailableError, match="no NVIDIA driver"):
-        Nvml()
-
-
 # Choosing
 
 
@@ -534,10 +221,12 @@ def test_auto_leaves_meters_that_must_be_asked_for():
 
 
 def test_an_unknown_meter_is_refused_with_those_that_there_are():
-    with pytest.raises(
-        ValueError, match="no meter named 'watt'; there are: auto, rapl, nvml, cpu_time"
-    ):
+    with pytest.raises(ValueError, match="no meter named 'watt'; there are: auto; ") as error:
         open_meters(["watt"], builtin_sources())
+    assert "cpu_time (available)" in str(error.value)
+    closed = MeterUnavailableError("no permission to read /sys/x", "chgrp it")
+    with pytest.raises(ValueError, match=r"rapl \(no permission to read /sys/x\)"):
+        open_meters(["watt"], [source("rapl", None, error=closed), ESTIMATE])
 
 
 def test_a_meter_asked_for_by_name_is_never_replaced():

@@ -17,8 +17,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 
 @dataclass(frozen=True, slots=True)
 class Cpu:
@@ -94,7 +92,7 @@ def read_cpu(cpuinfo: Path = Path("/proc/cpuinfo")) -> Cpu:
     Args:
         cpuinfo: Linux's description of the CPUs.
     """
-    logical = psutil.cpu_count() or os.cpu_count() or 1
+    logical = os.cpu_count() or 1
     try:
         text = cpuinfo.read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -112,6 +110,18 @@ def read_cpu(cpuinfo: Path = Path("/proc/cpuinfo")) -> Cpu:
         sockets=max(1, len(fields.get("physical id", ()))),
         virtual=any("hypervisor" in flags.split() for flags in fields.get("flags", ())),
     )
+
+
+def read_vendor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """The CPU's maker as Linux names it, `GenuineIntel` or `AuthenticAMD`; empty elsewhere."""
+    try:
+        with cpuinfo.open(encoding="utf-8", errors="replace") as lines:
+            for line in lines:
+                if line.startswith("vendor_id"):
+                    return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return ""
 
 
 def _cpu_model_elsewhere() -> str:

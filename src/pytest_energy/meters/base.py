@@ -10,12 +10,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from operator import index
 from time import perf_counter
 
 from pytest_energy.measurement import Domain, Method, Reading
+from pytest_energy.meters.alarm import Alarm
 
 __all__ = [
     "Domain",
@@ -59,6 +60,14 @@ class Meter(ABC):
     longest_seconds: float = inf
     """How far apart two readings may lie before the hardware may have wrapped unseen."""
 
+    whole_kinds: frozenset[str] = frozenset()
+    """Kinds of hardware that it counts whole whatever its domains are called, so that no other
+    meter may count them beside it: `{"cpu", "dram"}` for a counter of the whole platform."""
+
+    remote: bool = False
+    """Whether the joules are spent elsewhere, in another process or on another host: what else
+    runs here is then no disturbance."""
+
     own_cpu_ns: int | None = None
     """CPU nanoseconds of this process and its children at the last `read`, from a meter that reads
     them anyway; None from any other."""
@@ -72,6 +81,12 @@ class Meter(ABC):
         Raises:
             MeterLostError: the hardware can no longer be read.
         """
+
+    def disturbances(self) -> tuple[str, ...]:
+        """What else uses the metered hardware right now, each a clause for people; asked before
+        a window is opened and after it is closed.
+        """
+        return ()
 
     def close(self) -> None:
         """Release what the meter holds. Called once, at the end of the session."""
@@ -89,12 +104,14 @@ class MeterSource:
             sees too (a wall socket, say): `auto` would count twice.
         kind: of hardware that it counts, `cpu` or `gpu`: where an estimate has to stand in for it,
             the reason is shown.
+        about: what it counts, in a few words, for `pytest-energy doctor`.
     """
 
     name: str
     open: Callable[[], Meter]
     automatic: bool = False
     kind: str = ""
+    about: str = ""
 
 
 class MeterSet:
@@ -114,15 +131,17 @@ class MeterSet:
         self.domains = tuple(domain for meter in self.meters for domain in meter.domains)
         self.note = note
         self.longest_seconds = min((meter.longest_seconds for meter in meters), default=inf)
-        owners: dict[str, str] = {}
-        for meter in self.meters:
-            for domain in meter.domains:
-                if domain.name in owners:
-                    raise ValueError(
-                        f"meters {owners[domain.name]!r} and {meter.name!r} both count"
-                        f" {domain.name!r}, which would count it twice: name one of them"
-                    )
-                owners[domain.name] = meter.name
+        self.unseen = 0
+        """How often so long passed between two readings that a counter may have wrapped unseen."""
+        self._read_at = perf_counter()
+        self._reading = False
+        # Most meters cannot tell, and a window asks twice.
+        self._observant = [m for m in meters if type(m).disturbances is not Meter.disturbances]
+        self._alarm = (
+            Alarm(self._refresh, self.longest_seconds / 3) if self.longest_seconds < inf else None
+        )
+        self.remote = bool(self.meters) and all(meter.remote for meter in self.meters)
+        _refuse_counting_twice(self.meters)
 
     def read(self) -> Reading:
         """All counters now.
@@ -130,20 +149,69 @@ class MeterSet:
         Raises:
             MeterLostError: a meter cannot be read; the message names it.
         """
-        seconds = perf_counter()
-        counts: tuple[int, ...] = ()
-        for meter in self.meters:
-            try:
-                counts += tuple(index(count) for count in meter.read())
-            except MeterLostError as lost:
-                raise MeterLostError(f"{meter.name}: {lost}") from lost
-            except Exception as error:  # somebody else's meter: its defect is not the test's
-                raise MeterLostError(f"{meter.name}: {type(error).__name__}: {error}") from error
-        if len(counts) != len(self.domains):
+        self._reading = True
+        try:
+            seconds = perf_counter()
+            if seconds - self._read_at > self.longest_seconds:
+                self.unseen += 1
+            self._read_at = seconds
+            counts: tuple[int, ...] = ()
+            for meter in self.meters:
+                counts += self.read_one(meter)
+            return Reading(seconds, counts)
+        finally:
+            self._reading = False
+
+    def read_one(self, meter: Meter) -> tuple[int, ...]:
+        """The counts of one of the meters, checked.
+
+        Raises:
+            MeterLostError: it cannot be read; the message names it.
+        """
+        try:
+            counts = meter.read()
+            for count in counts:
+                if count.__class__ is not int:  # a numpy integer is one too, a float is none
+                    counts = tuple(map(index, counts))
+                    break
+        except MeterLostError as lost:
+            raise MeterLostError(f"{meter.name}: {lost}") from lost
+        except Exception as error:  # somebody else's meter: its defect is not the test's
+            raise MeterLostError(f"{meter.name}: {type(error).__name__}: {error}") from error
+        if len(counts) != len(meter.domains):
             raise MeterLostError(
-                f"{', '.join(self.names)}: {len(counts)} counts for {len(self.domains)} domains"
+                f"{meter.name}: {len(counts)} counts for {len(meter.domains)} domains"
             )
-        return Reading(seconds, counts)
+        return counts
+
+    def watch(self) -> None:
+        """A window is about to open: from here on, have counters read before they wrap unseen."""
+        if self._alarm is not None:
+            self._alarm.set()
+
+    def note_periods(self, periods: Sequence[float | None]) -> None:
+        """How often each domain was seen to move; None leaves what its meter says.
+
+        Args:
+            periods: seconds, one a domain.
+        """
+        self.domains = tuple(
+            domain if period is None else replace(domain, resolution_seconds=period)
+            for domain, period in zip(self.domains, periods, strict=True)
+        )
+
+    def disturbances(self) -> tuple[str, ...]:
+        """What else uses the metered hardware right now, from every meter that can tell."""
+        found: tuple[str, ...] = ()
+        for meter in self._observant:
+            with suppress(Exception):  # not knowing is no disturbance; a lost meter says so itself
+                found += tuple(meter.disturbances())
+        return found
+
+    def _refresh(self) -> None:
+        if not self._reading:  # the alarm may ring in the midst of a reading
+            with suppress(MeterLostError):  # the next reading says it
+                self.read()
 
     def own_cpu_ns(self) -> int | None:
         """What `Meter.own_cpu_ns` says, from the first meter that knows."""
@@ -154,6 +222,28 @@ class MeterSet:
 
     def close(self) -> None:
         """Close every meter; one that fails to does not keep the others open."""
+        if self._alarm is not None:
+            self._alarm.clear()
         for meter in self.meters:
             with suppress(Exception):  # at the end of a session nobody can act on it
                 meter.close()
+
+
+def _refuse_counting_twice(meters: Sequence[Meter]) -> None:
+    owners: dict[str, str] = {}
+    for meter in meters:
+        for domain in meter.domains:
+            other = owners.setdefault(domain.name, meter.name)
+            if other != meter.name:
+                raise ValueError(_twice(other, meter.name, domain.name))
+        for another in meters:
+            kinds = {domain.kind for domain in another.domains}
+            for kind in sorted(meter.whole_kinds & kinds if another is not meter else ()):
+                raise ValueError(_twice(meter.name, another.name, kind))
+
+
+def _twice(one: str, other: str, what: str) -> str:
+    return (
+        f"meters {one!r} and {other!r} both count {what!r}, which would count it twice:"
+        " name one of them"
+    )

@@ -12,8 +12,6 @@ import time
 from collections.abc import Set
 from pathlib import Path
 
-import psutil
-
 from pytest_energy import reference
 from pytest_energy.machine import Cpu, read_cpu
 from pytest_energy.measurement import Domain, Method
@@ -149,6 +147,8 @@ def _child_ids(process: str) -> list[int]:
 
 
 def _living_children_ns_psutil() -> int:
+    import psutil
+
     total = 0.0
     try:
         process = psutil.Process()

@@ -3,17 +3,21 @@
 Kernel documentation: Documentation/power/powercap/powercap.rst. Facts behind the choices here:
 package contains core and uncore, psys contains everything, and dram is a child of package in the
 tree but not part of its energy; so package + dram is the sum that counts nothing twice.
-`intel-rapl-mmio` shows the package again. Each zone's counter moves about every millisecond and
-wraps by itself at its own `max_energy_range_uj`.
+`intel-rapl-mmio` shows the package again. The dies of a Zen 1 or 2 package each show the counter of
+the whole package. Each zone's counter moves about every millisecond and wraps by itself at its own
+`max_energy_range_uj`.
 """
 
 from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from time import perf_counter
 
+from pytest_energy.machine import read_vendor
 from pytest_energy.measurement import Domain, Method
 from pytest_energy.meters.base import Meter, MeterLostError, MeterUnavailableError
 
@@ -26,11 +30,21 @@ UPDATE_SECONDS = 1e-3
 MOST_WATTS = 1000.0
 """More than a socket draws: how soon a counter may wrap at the earliest."""
 
-READ_REMEDY = (
-    "let your group read the counters: sudo chgrp -R $(id -gn) /sys/class/powercap/intel-rapl:*/ &&"
-    " sudo chmod -R g+r /sys/class/powercap/intel-rapl:*/ (until the next boot; a udev or tmpfiles"
-    " rule makes it last)"
-)
+MIRROR_MICROJOULES = 1_000_000
+"""Two readings of one counter, one after the other, are no further apart than this: 1 J."""
+
+READ_REMEDY = """let a group read the counters; as root, with your user's name:
+  groupadd --force energy
+  usermod --append --groups energy YOUR_NAME
+  cat > /etc/udev/rules.d/60-energy.rules <<'RULE'
+SUBSYSTEM=="powercap", KERNEL=="intel-rapl*:*", RUN+="/bin/chgrp energy /sys%p/energy_uj"
+SUBSYSTEM=="powercap", KERNEL=="intel-rapl*:*", RUN+="/bin/chmod 440 /sys%p/energy_uj"
+RULE
+  udevadm control --reload
+  udevadm trigger --action=add --subsystem-match=powercap
+and log in again"""
+"""The kernel lets root alone read them since Linux 5.10 (CVE-2020-8694): on a machine shared with
+people whom you do not trust, fine power readings leak what other programs compute."""
 
 
 @dataclass(slots=True)
@@ -43,16 +57,20 @@ class _Zone:
     last: int
     total: int = 0
 
-    def read(self) -> int:
-        try:
-            raw = int(os.pread(self.descriptor, 32, 0))
-        except (OSError, ValueError) as error:
-            raise MeterLostError(f"{self.path}: {error}") from error
-        if not 0 <= raw <= self.wraps_at:
-            raise MeterLostError(f"{self.path}: {raw} is outside 0 to {self.wraps_at} microjoules")
-        self.total += raw - self.last if raw >= self.last else raw + self.wraps_at - self.last
-        self.last = raw
-        return self.total
+    def wrapped(self, raw: int, passed: float) -> int:
+        """Microjoules since the reading before, so many seconds ago, where a count is below it.
+
+        Raises:
+            MeterLostError: it went back, and cannot have wrapped.
+        """
+        spent = raw - self.last + self.wraps_at
+        # A second more than passed, for a counter that stood still: a virtual machine's.
+        if spent / 1e6 > MOST_WATTS * (passed + 1):
+            raise MeterLostError(
+                f"{self.path} went back from {self.last} to {raw} microjoules, and it cannot"
+                f" have wrapped in {passed:.3g} s (the machine was suspended?)"
+            )
+        return spent
 
 
 def _text(path: Path) -> str:
@@ -67,7 +85,6 @@ def _open_zone(folder: Path) -> _Zone:
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except PermissionError as error:
-        # Readable by root alone since Linux 5.10 (CVE-2020-8694).
         raise MeterUnavailableError(f"no permission to read {path}", READ_REMEDY) from error
     except OSError as error:
         raise MeterUnavailableError(f"{path}: {error.strerror}") from error
@@ -83,11 +100,81 @@ def _open_zone(folder: Path) -> _Zone:
         raise MeterUnavailableError(f"{folder}: not a readable energy counter: {error}") from error
 
 
-class Rapl(Meter):
+def _zones(root: Path) -> dict[str, Path]:
+    """Folder of each zone, by the kernel's name of it: `intel-rapl:0:2`.
+
+    `/sys/class/powercap` is flat; below `/sys/devices` each zone lies in its parent's folder.
+    """
+    folders: dict[str, Path] = {}
+    waiting = [root]
+    while waiting:
+        for folder in sorted(waiting.pop().glob("intel-rapl*:*")):
+            if folder.name not in folders:
+                folders[folder.name] = folder
+                waiting.append(folder)
+    return folders
+
+
+class _Powercap(Meter):
+    """Zones of the powercap tree, as counters."""
+
+    def __init__(self) -> None:
+        self._open: list[_Zone] = []
+        self._read_at = perf_counter()
+
+    def _take(self, zones: Iterable[tuple[str, str, Path]]) -> None:
+        """Open zones, each with its domain's name and kind."""
+        domains = []
+        try:
+            for name, kind, folder in zones:
+                self._open.append(_open_zone(folder))
+                domains.append(Domain(name, kind, Method.COUNTER, "RAPL", UPDATE_SECONDS))
+        except MeterUnavailableError:
+            self.close()
+            raise
+        self.domains = tuple(domains)
+        self.longest_seconds = min(zone.wraps_at for zone in self._open) / 1e6 / MOST_WATTS
+
+    def read(self) -> tuple[int, ...]:
+        """Microjoules since the meter was opened, zone by zone."""
+        # Every window pays for this twice: no calls and no look-ups beyond those that it takes.
+        pread = os.pread
+        now = perf_counter()
+        passed = now - self._read_at
+        self._read_at = now
+        counts = []
+        for zone in self._open:
+            try:
+                raw = int(pread(zone.descriptor, 32, 0))
+            except (OSError, ValueError) as error:
+                raise MeterLostError(f"{zone.path}: {error}") from error
+            if not 0 <= raw <= zone.wraps_at:
+                raise MeterLostError(
+                    f"{zone.path}: {raw} is outside 0 to {zone.wraps_at} microjoules"
+                )
+            spent = raw - zone.last
+            zone.total += spent if spent >= 0 else zone.wrapped(raw, passed)
+            zone.last = raw
+            counts.append(zone.total)
+        return tuple(counts)
+
+    def close(self) -> None:
+        """Close the zones' descriptors."""
+        for zone in self._open:
+            os.close(zone.descriptor)
+        self._open = []
+
+
+def _root(root: Path | None) -> Path:
+    return root or Path(os.environ.get("PYTEST_ENERGY_POWERCAP") or POWERCAP_ROOT)
+
+
+class Rapl(_Powercap):
     """Package and memory energy of every socket.
 
     Args:
         root: the powercap tree.
+        vendor: of the CPU, as /proc/cpuinfo says; read from the system when left out.
 
     Raises:
         MeterUnavailableError: no package zone there, or no permission to read one.
@@ -95,43 +182,82 @@ class Rapl(Meter):
 
     name = "rapl"
 
-    def __init__(self, root: Path | None = None) -> None:
-        root = root or Path(os.environ.get("PYTEST_ENERGY_POWERCAP") or POWERCAP_ROOT)
+    def __init__(self, root: Path | None = None, vendor: str | None = None) -> None:
+        super().__init__()
+        root = _root(root)
+        folders = _zones(root)
         packages: dict[str, Path] = {}
         memories: dict[str, Path] = {}
-        # Directory names tell nothing ("intel-rapl:1" may be psys): the zone's own name does.
-        for folder in sorted(root.glob("intel-rapl:*")):
-            zone = _text(folder / "name")
+        # Zones are listed with `intel-rapl:` before its twin `intel-rapl-mmio:`, which comes in
+        # only where it stands alone. Directory names tell nothing else ("intel-rapl:1" may be
+        # psys): the zone's own name does.
+        for number in sorted(folders, key=lambda name: (name.startswith("intel-rapl-mmio"), name)):
+            zone = _text(folders[number] / "name")
             if re.fullmatch(r"package-\d+(-die-\d+)?", zone):
-                packages.setdefault(zone.removeprefix("package-"), folder)
+                packages.setdefault(zone.removeprefix("package-"), folders[number])
             elif zone == "dram":
-                parent = folder.name.rpartition(":")[0]
-                package = _text(root / parent / "name").removeprefix("package-")
-                memories.setdefault(package, folder)
+                parent = folders.get(number.rpartition(":")[0], root)
+                package = _text(parent / "name").removeprefix("package-")
+                memories.setdefault(package, folders[number])
         if not packages:
-            raise MeterUnavailableError(f"no package zones under {root}")
-
+            raise MeterUnavailableError(
+                f"no package zones under {root}",
+                ""
+                if folders
+                else "virtual machines hide them; in a container mount the host's"
+                " /sys/class/powercap and name the place in PYTEST_ENERGY_POWERCAP",
+            )
+        packages = _without_mirrors(packages, read_vendor() if vendor is None else vendor)
         single = len(packages) == 1
-        self._zones: list[_Zone] = []
-        domains: list[Domain] = []
-        try:
-            for kind, folders in (("cpu", packages), ("dram", memories)):
-                for number, folder in sorted(folders.items()):
-                    self._zones.append(_open_zone(folder))
-                    name = kind if single else f"{kind}:{number}"
-                    domains.append(Domain(name, kind, Method.COUNTER, "RAPL", UPDATE_SECONDS))
-        except MeterUnavailableError:
-            self.close()
-            raise
-        self.domains = tuple(domains)
-        self.longest_seconds = min(zone.wraps_at for zone in self._zones) / 1e6 / MOST_WATTS
+        self._take(
+            (kind if single else f"{kind}:{number}", kind, folder)
+            for kind, zones in (("cpu", packages), ("dram", memories))
+            for number, folder in sorted(zones.items())
+        )
 
-    def read(self) -> tuple[int, ...]:
-        """Microjoules since the meter was opened, zone by zone."""
-        return tuple(zone.read() for zone in self._zones)
 
-    def close(self) -> None:
-        """Close the zones' descriptors."""
-        for zone in self._zones:
-            os.close(zone.descriptor)
-        self._zones = []
+def _without_mirrors(packages: dict[str, Path], vendor: str) -> dict[str, Path]:
+    """One die of each package where its dies show the same counter: the package's.
+
+    So it is on AMD's Zen 1 and 2, where the kernel makes a zone of every die. Elsewhere dies that
+    count for themselves are far apart, counters being good for hundreds of kilojoules; unless
+    nothing has been spent yet, when nobody can tell.
+    """
+    kept: dict[str, Path] = {}
+    first: dict[str, int] = {}
+    for number, folder in sorted(packages.items()):
+        package, _, die = number.partition("-die-")
+        text = _text(folder / "energy_uj")
+        count = int(text) if text.isdigit() else 0
+        same = package in first and abs(first[package] - count) < MIRROR_MICROJOULES
+        if die and same and (vendor == "AuthenticAMD" or count > 1000 * MIRROR_MICROJOULES):
+            continue
+        first.setdefault(package, count)
+        kept[number] = folder
+    if len({number.partition("-die-")[0] for number in kept}) == len(kept):
+        return {number.partition("-die-")[0]: folder for number, folder in kept.items()}
+    return kept
+
+
+class Psys(_Powercap):
+    """The whole platform, where the board has such a counter: package, memory and what is around.
+
+    Only on request and alone: it contains what `rapl` counts.
+
+    Args:
+        root: the powercap tree.
+
+    Raises:
+        MeterUnavailableError: no such zone there, or no permission to read it.
+    """
+
+    name = "rapl_psys"
+    whole_kinds = frozenset({"cpu", "dram"})
+
+    def __init__(self, root: Path | None = None) -> None:
+        super().__init__()
+        root = _root(root)
+        found = [folder for folder in _zones(root).values() if _text(folder / "name") == "psys"]
+        if not found:
+            raise MeterUnavailableError(f"no psys zone under {root}: most boards have none")
+        self._take([("psys", "system", found[0])])
