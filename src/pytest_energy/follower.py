@@ -26,6 +26,7 @@ import pytest
 from pytest_energy import arguments
 from pytest_energy.channel import Channel, ChannelClosedError, Message
 from pytest_energy.measurement import Result
+from pytest_energy.meters.processes import join
 from pytest_energy.own_tree import Trees, loaded_below, project_modules, turn_imports
 from pytest_energy.records import to_record
 from pytest_energy.turns import BaseTurns
@@ -179,6 +180,7 @@ def main(descriptor: int) -> int:
         The exit status, as pytest's.
     """
     die_with_parent()
+    join(os.getppid())  # the head has its own context on a GPU, and waits
     os.set_inheritable(descriptor, False)  # what the tests start must not keep the channel open
     channel = Channel(socket.socket(fileno=descriptor))
     told = channel.receive()

@@ -1,22 +1,54 @@
-"""NVIDIA GPUs: the boards' energy counters, through nvidia-ml-py.
+"""NVIDIA GPUs: the boards' energy counters, or their power, through nvidia-ml-py.
 
 `nvmlDeviceGetTotalEnergyConsumption` counts millijoules since the driver was loaded, on Volta and
-newer (NVIDIA, NVML API Reference Guide, "Device Queries").
+newer (NVIDIA, NVML API Reference Guide, "Device Queries"). Boards without it are sampled. A counter
+is of a whole board: the slices of one (MIG) share it. On an H100 (driver 580) it moves every 100 ms
+and takes 4 ms to read.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from pytest_energy.machine import Gpu
 from pytest_energy.measurement import Domain, Method
 from pytest_energy.meters.base import Meter, MeterLostError, MeterUnavailableError
+from pytest_energy.meters.processes import strangers
+from pytest_energy.meters.sampler import PowerSampler
 
 UPDATE_SECONDS = 0.1
-"""How often the counter moves: 20 to 100 ms were observed, NVIDIA documents none; the longest."""
+"""How often the counter moves, until it has been observed: 20 to 100 ms were seen, NVIDIA documents
+none; the longest."""
+
+SAMPLE_SECONDS = 0.05
+"""Between two samples of the power: twice in each of its updates."""
+
+AVERAGED_SECONDS = 1.0
+"""`nvmlDeviceGetPowerUsage` is an average over one second on Ampere and newer, GA100 excepted (NVML
+API Reference Guide)."""
+
+AMPERE = 7
+"""`NVML_DEVICE_ARCH_AMPERE`."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Board:
+    """A board that this process sees.
+
+    Args:
+        handle: the driver's, of the whole board.
+        model: its name, with the slice's where only a slice is seen.
+        shared: whether slices share it.
+    """
+
+    handle: Any
+    model: str
+    shared: bool
 
 
 @contextmanager
@@ -42,40 +74,80 @@ def _str(value: str | bytes) -> str:
     return value.decode(errors="replace") if isinstance(value, bytes) else value
 
 
-def _visible(pynvml: Any) -> list[tuple[int, Any]]:
-    """Index and handle of the boards that this process may use.
+def _told(call: Callable[..., Any], *arguments: Any) -> Any:
+    """What the driver answers; None where it refuses, or is too old to know the question."""
+    import pynvml
 
-    CUDA numbers boards by speed unless CUDA_DEVICE_ORDER says PCI_BUS_ID, NVML always by bus.
-    """
+    # nvidia-ml-py raises this one, which is no NVMLError, where the driver is older than itself.
+    mismatch = getattr(pynvml, "NVMLLibraryMismatchError", pynvml.NVMLError)
+    try:
+        return call(*arguments)
+    except (pynvml.NVMLError, mismatch):
+        return None
+
+
+def _boards(pynvml: Any, every: bool) -> list[_Board]:
+    """The boards that this process may use, or every one."""
     handles = [
-        (index, pynvml.nvmlDeviceGetHandleByIndex(index))
-        for index in range(pynvml.nvmlDeviceGetCount())
+        pynvml.nvmlDeviceGetHandleByIndex(index) for index in range(pynvml.nvmlDeviceGetCount())
     ]
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    visible = None if every else os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is None:
-        return handles
-    wanted = [name.strip() for name in visible.split(",")]
-    if any(name.startswith("MIG-") for name in wanted):
-        raise MeterUnavailableError("a MIG slice has no energy counter of its own")
-    models = {_str(pynvml.nvmlDeviceGetName(handle)) for _, handle in handles}
-    by_bus = os.environ.get("CUDA_DEVICE_ORDER") == "PCI_BUS_ID"
-    if any(name.isdigit() for name in wanted) and len(models) > 1 and not by_bus:
+        return [_board(pynvml, handle, handle) for handle in handles]
+    uuids = [_str(pynvml.nvmlDeviceGetUUID(handle)) for handle in handles]
+    models = {_str(pynvml.nvmlDeviceGetName(handle)) for handle in handles}
+    names = [name.strip() for name in visible.split(",")]
+    numbered = any(name.isdigit() for name in names)
+    known = _uuids_in_use() if numbered else None
+    if known is not None:
+        names = known
+    elif numbered and len(models) > 1 and os.environ.get("CUDA_DEVICE_ORDER") != "PCI_BUS_ID":
+        # CUDA numbers boards by speed, NVML always by bus.
         raise MeterUnavailableError(
             "CUDA_VISIBLE_DEVICES has numbers, and CUDA numbers different boards by speed",
             "set CUDA_DEVICE_ORDER=PCI_BUS_ID, or name the boards by UUID",
         )
-    chosen: dict[int, Any] = {}
-    for name in wanted:
-        found = [
-            (index, handle)
-            for index, handle in handles
-            if name == str(index)
-            or (name.startswith("GPU-") and _str(pynvml.nvmlDeviceGetUUID(handle)).startswith(name))
-        ]
-        if not found:  # as in CUDA: what stands behind an unknown board is invisible
+    chosen: dict[int, _Board] = {}
+    for name in names:
+        found = _find(pynvml, name, uuids)
+        if found is None:  # as in CUDA: what stands behind an unknown board is invisible
             break
-        chosen.update(found)
-    return sorted(chosen.items())
+        index, seen = found
+        chosen[index] = _board(pynvml, handles[index], seen or handles[index])
+    return [board for _, board in sorted(chosen.items())]
+
+
+def _find(pynvml: Any, name: str, uuids: list[str]) -> tuple[int, Any] | None:
+    """Which board one entry of CUDA_VISIBLE_DEVICES means, and the slice's handle if it is one."""
+    if name.isdigit():
+        return (int(name), None) if int(name) < len(uuids) else None
+    part = None
+    if name.startswith("MIG-GPU-"):  # as drivers before 470 wrote it: MIG-GPU-uuid/instance/slice
+        name = name.removeprefix("MIG-").partition("/")[0]
+    elif name.startswith("MIG-"):
+        part = _told(pynvml.nvmlDeviceGetHandleByUUID, name.encode())
+        parent = part and _told(pynvml.nvmlDeviceGetDeviceHandleFromMigDeviceHandle, part)
+        name = _str(pynvml.nvmlDeviceGetUUID(parent)) if parent else ""
+    matching = [index for index, uuid in enumerate(uuids) if name and uuid.startswith(name)]
+    return (matching[0], part) if len(matching) == 1 and name.startswith("GPU-") else None
+
+
+def _uuids_in_use() -> list[str] | None:
+    """As torch sees the boards, where the program has begun to use them; None where it has not."""
+    torch = sys.modules.get("torch")
+    cuda = getattr(torch, "cuda", None)
+    if cuda is None or not cuda.is_initialized():
+        return None
+    found = [
+        getattr(cuda.get_device_properties(index), "uuid", None)
+        for index in range(cuda.device_count())
+    ]
+    return [f"GPU-{uuid}" for uuid in found] if all(found) else None
+
+
+def _board(pynvml: Any, handle: Any, seen: Any) -> _Board:
+    mode = _told(pynvml.nvmlDeviceGetMigMode, handle)
+    return _Board(handle, _str(pynvml.nvmlDeviceGetName(seen)), bool(mode and mode[0]))
 
 
 def boards() -> tuple[Gpu, ...]:
@@ -83,69 +155,154 @@ def boards() -> tuple[Gpu, ...]:
     try:
         with _library() as pynvml:
             found = []
-            for _, handle in _visible(pynvml):
-                try:
-                    watts = round(pynvml.nvmlDeviceGetEnforcedPowerLimit(handle) / 1000)
-                except pynvml.NVMLError:
-                    watts = None
-                found.append(Gpu(_str(pynvml.nvmlDeviceGetName(handle)), watts))
+            for board in _boards(pynvml, every=False):
+                limit = _told(pynvml.nvmlDeviceGetEnforcedPowerLimit, board.handle)
+                found.append(Gpu(board.model, None if limit is None else round(limit / 1000)))
             return tuple(found)
     except Exception:  # a driver that answers half of the questions is no GPU to class by
         return ()
 
 
 class Nvml(Meter):
-    """The energy counter of each board that this process sees; boards without one are left out.
+    """The energy counter of each board that this process sees, or its power where it has none.
+
+    Args:
+        every: meter every board of the machine, whatever the process sees: a node's total.
 
     Raises:
-        MeterUnavailableError: no driver, or no visible board with an energy counter.
+        MeterUnavailableError: no driver, or no board that tells its energy or its power.
     """
 
     name = "nvml"
 
-    def __init__(self) -> None:
+    def __init__(self, every: bool = False) -> None:
         import pynvml
 
+        if every:
+            self.name = "nvml_all"
         self._pynvml = pynvml
+        self._sampler: PowerSampler | None = None
         self._held = _library()
         self._held.__enter__()
         try:
-            visible = _visible(pynvml)
-            if not visible:
-                raise MeterUnavailableError("no NVIDIA board is visible to this process")
-            self._handles = [handle for _, handle in visible if self._counts(handle)]
-            if not self._handles:
-                raise MeterUnavailableError("no visible NVIDIA board has an energy counter")
+            self._take(_boards(pynvml, every))
         except pynvml.NVMLError as error:
             self.close()
             raise MeterUnavailableError(f"the NVIDIA driver refused: {error}") from error
-        except MeterUnavailableError:
+        except BaseException:
             self.close()
             raise
-        # Numbered among the visible: a cluster hands out any of its equal boards.
-        self.domains = tuple(
-            Domain(f"gpu:{position}", "gpu", Method.COUNTER, "NVML", UPDATE_SECONDS)
-            for position, (_, handle) in enumerate(visible)
-            if handle in self._handles
-        )
 
-    def _counts(self, handle: Any) -> bool:
-        try:
-            self._pynvml.nvmlDeviceGetTotalEnergyConsumption(handle)
-        except self._pynvml.NVMLError:
-            return False
-        return True
+    def _take(self, seen: list[_Board]) -> None:
+        pynvml = self._pynvml
+        if not seen:
+            raise MeterUnavailableError(
+                "no NVIDIA board is visible to this process", "look at CUDA_VISIBLE_DEVICES"
+            )
+        virtual = getattr(pynvml, "NVML_GPU_VIRTUALIZATION_MODE_VGPU", 2)
+        if any(_told(pynvml.nvmlDeviceGetVirtualizationMode, b.handle) == virtual for b in seen):
+            raise MeterUnavailableError(
+                "a virtual GPU (vGPU) has no energy of its own, only its host's board has"
+            )
+        self._counted: list[tuple[int, Any]] = []
+        self._sampled: list[tuple[int, Callable[[], float]]] = []
+        domains: list[Domain] = []
+        self._board_of: list[tuple[str, Any]] = []
+        for position, board in enumerate(seen):
+            # Numbered among the visible: a cluster hands out any of its equal boards.
+            name = f"gpu:{position}"
+            shared = "the whole board, which its MIG slices share" if board.shared else ""
+            if _told(pynvml.nvmlDeviceGetTotalEnergyConsumption, board.handle) is not None:
+                self._counted.append((len(domains), board.handle))
+                domain = Domain(name, "gpu", Method.COUNTER, "NVML", UPDATE_SECONDS, shared)
+            else:
+                power = self._power(board.handle)
+                if power is None:
+                    continue
+                watts, seconds, basis = power
+                self._sampled.append((len(domains), watts))
+                basis = "; ".join(filter(None, (basis, shared)))
+                domain = Domain(name, "gpu", Method.SAMPLED, "NVML", seconds, basis)
+            domains.append(domain)
+            self._board_of.append((name, board.handle))
+        if not domains:
+            raise MeterUnavailableError("no visible NVIDIA board tells its energy or its power")
+        self.domains = tuple(domains)
+        if self._sampled:
+            self._sampler = PowerSampler(
+                lambda: tuple(watts() for _, watts in self._sampled), SAMPLE_SECONDS
+            )
+
+    def _power(self, handle: Any) -> tuple[Callable[[], float], float, str] | None:
+        """How to read a board's watts, how often they move, and what they are; None without."""
+        pynvml = self._pynvml
+
+        def instant() -> float:
+            (value,) = pynvml.nvmlDeviceGetFieldValues(handle, [pynvml.NVML_FI_DEV_POWER_INSTANT])
+            if value.nvmlReturn:
+                raise pynvml.NVMLError(value.nvmlReturn)
+            return float(value.value.uiVal) / 1000
+
+        def usage() -> float:
+            return float(pynvml.nvmlDeviceGetPowerUsage(handle)) / 1000
+
+        if hasattr(pynvml, "NVML_FI_DEV_POWER_INSTANT") and _told(instant) is not None:
+            return instant, UPDATE_SECONDS, "instantaneous power"
+        if _told(usage) is None:
+            return None
+        averaged = (_told(pynvml.nvmlDeviceGetArchitecture, handle) or AMPERE) >= AMPERE
+        if averaged:
+            return usage, AVERAGED_SECONDS, "power averaged over 1 s"
+        return usage, UPDATE_SECONDS, "instantaneous power"
+
+    def power_of(self, domain: int) -> tuple[Callable[[], float], str] | None:
+        """How to read a metered board's watts, and what they are; None where it does not tell.
+
+        Args:
+            domain: its position in `domains`.
+        """
+        power = self._power(self._board_of[domain][1])
+        return power and (power[0], power[2])
 
     def read(self) -> tuple[int, ...]:
-        """Microjoules since the driver was loaded, board by board."""
+        """Microjoules, board by board; of a counter, since the driver was loaded."""
+        counts = [0] * len(self.domains)
         try:
-            return tuple(
-                self._pynvml.nvmlDeviceGetTotalEnergyConsumption(handle) * 1000
-                for handle in self._handles
-            )
+            for position, handle in self._counted:
+                millijoules = self._pynvml.nvmlDeviceGetTotalEnergyConsumption(handle)
+                counts[position] = millijoules * 1000
         except self._pynvml.NVMLError as error:
             raise MeterLostError(str(error)) from error
+        if self._sampler is not None:
+            for (position, _), count in zip(self._sampled, self._sampler.read(), strict=True):
+                counts[position] = count
+        return tuple(counts)
+
+    def disturbances(self) -> tuple[str, ...]:
+        """Other processes that compute on the metered boards.
+
+        In a container the driver may number processes as its host does. Then nobody can tell ours
+        from others, and nothing is said.
+        """
+        found = []
+        using = _uuids_in_use() is not None
+        for name, handle in self._board_of:
+            processes = _told(self._pynvml.nvmlDeviceGetComputeRunningProcesses, handle)
+            if processes is None:  # a driver before 510 knows the older question
+                older = self._pynvml.nvmlDeviceGetComputeRunningProcesses_v2
+                processes = _told(older, handle) or []
+            pids = {process.pid for process in processes}
+            if using and pids and os.getpid() not in pids:
+                continue
+            others = strangers(pids)
+            if others:
+                what = "another process" if len(others) == 1 else f"{len(others)} other processes"
+                numbers = ", ".join(map(str, sorted(others)[:5]))
+                found.append(f"{what} ({numbers}) computed on {name}")
+        return tuple(found)
 
     def close(self) -> None:
-        """Release the driver's library."""
+        """End the sampling thread, if there is one, and release the driver's library."""
+        if self._sampler is not None:
+            self._sampler.close()
         self._held.__exit__(None, None, None)

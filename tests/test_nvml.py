@@ -1,0 +1,473 @@
+"""NVIDIA boards: a driver's library that is compiled here, under the real nvidia-ml-py."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+from pytest_energy.meters.base import MeterUnavailableError
+
+# Each board works at a power of its own, 100 W and 200 W, from the first look on. What the tests
+# set through the environment:
+#   FAKE_BOARDS          how many there are (1)
+#   FAKE_MIXED           the second one is of another model
+#   FAKE_TICK_MS         the counter moves so often; 0: half a joule at every read (0)
+#   FAKE_NO_COUNTER      boards without a counter, as a string of 0 and 1
+#   FAKE_NO_POWER        boards that do not tell their power either
+#   FAKE_NO_INSTANT      the driver is too old for instantaneous power
+#   FAKE_ARCHITECTURE    as NVML numbers them (9, Hopper)
+#   FAKE_MIG, FAKE_VGPU  slices share the board; the board is virtual
+#   FAKE_LOST_AFTER      reads of energy or power after which the board has fallen off the bus
+#   FAKE_PROCESSES       numbers of processes on each board, with commas
+LIBRARY = r"""
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+typedef struct { unsigned index; int slice; } device;
+typedef struct { unsigned field, scope; long long stamp, latency; int type, result;
+                 union { double d; unsigned u; unsigned long long ull; } value; } field;
+typedef struct { unsigned pid; unsigned long long memory; unsigned gpu, compute; } process;
+enum { OK = 0, UNSUPPORTED = 3, NO_PERMISSION = 4, NOT_FOUND = 6, TOO_SMALL = 7, LOST = 15 };
+static device boards[4] = {{0, 0}, {1, 0}, {2, 0}, {3, 0}};
+static device slices[4] = {{0, 1}, {1, 1}, {2, 1}, {3, 1}};
+static unsigned long long reads;
+static int setting(const char *name, int otherwise) {
+    const char *text = getenv(name);
+    return text ? atoi(text) : otherwise;
+}
+static int marked(const char *name, device *d) {
+    const char *text = getenv(name);
+    return text && d->index < strlen(text) && text[d->index] == '1';
+}
+static double seconds(void) {
+    static double began;
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    double at = now.tv_sec + now.tv_nsec / 1e9;
+    if (!began) began = at;
+    return at - began;
+}
+static int lost(void) { return ++reads > (unsigned long long)setting("FAKE_LOST_AFTER", 1 << 30); }
+static double watts(device *d) { return 100.0 * (d->index + 1); }
+int nvmlInitWithFlags(unsigned flags) { return OK; }
+int nvmlInit_v2(void) { return OK; }
+int nvmlShutdown(void) { return OK; }
+const char *nvmlErrorString(int code) {
+    return code == LOST ? "GPU is lost" : code == UNSUPPORTED ? "Not Supported" : "Not Found";
+}
+int nvmlDeviceGetCount_v2(unsigned *count) { *count = setting("FAKE_BOARDS", 1); return OK; }
+int nvmlDeviceGetHandleByIndex_v2(unsigned index, device **handle) {
+    *handle = &boards[index];
+    return OK;
+}
+int nvmlDeviceGetHandleByUUID(const char *uuid, device **handle) {
+    if (strncmp(uuid, "MIG-", 4) || (uuid[4] != 'a' && uuid[4] != 'b')) return NOT_FOUND;
+    *handle = &slices[uuid[4] - 'a'];
+    return OK;
+}
+int nvmlDeviceGetDeviceHandleFromMigDeviceHandle(device *slice, device **handle) {
+    *handle = &boards[slice->index];
+    return OK;
+}
+int nvmlDeviceGetMigMode(device *d, unsigned *current, unsigned *pending) {
+    *current = *pending = setting("FAKE_MIG", 0);
+    return OK;
+}
+int nvmlDeviceGetVirtualizationMode(device *d, unsigned *mode) {
+    *mode = setting("FAKE_VGPU", 0) ? 2 : 0;
+    return OK;
+}
+int nvmlDeviceGetArchitecture(device *d, unsigned *architecture) {
+    *architecture = setting("FAKE_ARCHITECTURE", 9);
+    return OK;
+}
+int nvmlDeviceGetName(device *d, char *name, unsigned size) {
+    int other = setting("FAKE_MIXED", 0) && d->index;
+    strncpy(name, other ? "NVIDIA T4" : "NVIDIA H100 80GB HBM3", size);
+    if (d->slice) strncat(name, " MIG 1g.10gb", size - strlen(name) - 1);
+    return OK;
+}
+int nvmlDeviceGetUUID(device *d, char *uuid, unsigned size) {
+    strncpy(uuid, d->index ? "GPU-bbbb" : "GPU-aaaa", size);
+    return OK;
+}
+int nvmlDeviceGetEnforcedPowerLimit(device *d, unsigned *milliwatts) {
+    *milliwatts = 700000;
+    return OK;
+}
+int nvmlDeviceGetTotalEnergyConsumption(device *d, unsigned long long *millijoules) {
+    if (marked("FAKE_NO_COUNTER", d)) return UNSUPPORTED;
+    if (lost()) return LOST;
+    int tick = setting("FAKE_TICK_MS", 0);
+    double spent = tick ? watts(d) * tick * (long)(seconds() * 1000 / tick) : 500.0 * reads;
+    *millijoules = 1000000ULL * (d->index + 1) + (unsigned long long)spent;
+    return OK;
+}
+int nvmlDeviceGetPowerUsage(device *d, unsigned *milliwatts) {
+    if (marked("FAKE_NO_POWER", d)) return UNSUPPORTED;
+    if (lost()) return LOST;
+    *milliwatts = (unsigned)(watts(d) * 1000);
+    return OK;
+}
+int nvmlDeviceGetFieldValues(device *d, int count, field *fields) {
+    for (int i = 0; i < count; i++) {
+        int known = fields[i].field == 186 && !setting("FAKE_NO_INSTANT", 0);
+        fields[i].result = known && !marked("FAKE_NO_POWER", d) ? lost() ? LOST : OK : UNSUPPORTED;
+        fields[i].type = 1;
+        fields[i].value.u = (unsigned)(watts(d) * 1000);
+    }
+    return OK;
+}
+int nvmlDeviceGetComputeRunningProcesses_v3(device *d, unsigned *count, process *found) {
+    char text[200];
+    unsigned n = 0, room = *count;
+    const char *given = getenv("FAKE_PROCESSES");
+    strncpy(text, given ? given : "", sizeof text - 1);
+    for (char *one = strtok(text, ","); one; one = strtok(NULL, ",")) {
+        if (n < room) { memset(&found[n], 0, sizeof *found); found[n].pid = atoi(one); }
+        n++;
+    }
+    *count = n;
+    return n > room ? TOO_SMALL : OK;
+}
+"""
+
+
+@pytest.fixture(scope="session")
+def nvml_library(tmp_path_factory):
+    """A folder with a `libnvidia-ml.so.1`."""
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if compiler is None:
+        pytest.skip("needs a C compiler (Debian: gcc)")
+    folder = tmp_path_factory.mktemp("nvml")
+    (folder / "nvml.c").write_text(LIBRARY)
+    library = folder / "libnvidia-ml.so.1"
+    command = [compiler, "-shared", "-fPIC", "-o", str(library), str(folder / "nvml.c")]
+    subprocess.run(command, check=True)
+    return folder
+
+
+class Driver:
+    """Python as it runs where NVIDIA's library is the one compiled here."""
+
+    def __init__(self, monkeypatch) -> None:
+        self._monkeypatch = monkeypatch
+
+    def set(self, **settings: object) -> None:
+        """What the boards are like: see `LIBRARY`."""
+        for name, value in settings.items():
+            name = name.upper() if name.isupper() else f"FAKE_{name.upper()}"
+            self._monkeypatch.setenv(name, str(value))
+
+    def run(self, code: str) -> str:
+        command = [sys.executable, "-c", textwrap.dedent(code)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+
+@pytest.fixture
+def driver(nvml_library, monkeypatch):
+    monkeypatch.setenv("LD_LIBRARY_PATH", str(nvml_library))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    return Driver(monkeypatch)
+
+
+READ_TWICE = """
+from pytest_energy.meters.nvml import Nvml
+meter = Nvml()
+a, b = meter.read(), meter.read()
+print([d.name for d in meter.domains], [y - x for x, y in zip(a, b)])
+meter.close()
+"""
+
+OPEN = """
+from pytest_energy.meters.base import MeterUnavailableError
+from pytest_energy.meters.nvml import Nvml
+try:
+    meter = Nvml()
+except MeterUnavailableError as error:
+    print(error)
+else:
+    for d in meter.domains:
+        print(d.name, d.method, d.resolution_seconds, d.basis)
+    meter.close()
+"""
+
+
+def test_every_board_is_counted_in_microjoules(driver):
+    assert driver.run(READ_TWICE) == "['gpu:0'] [500000]"
+    driver.set(boards=2)
+    assert driver.run(READ_TWICE) == "['gpu:0', 'gpu:1'] [1000000, 1000000]"
+
+
+def test_a_counter_is_no_reason_for_a_thread(driver):
+    driver.set(boards=2)
+    count = "import threading; print(threading.active_count())"
+    assert driver.run(READ_TWICE + count).endswith("1")
+
+
+def test_without_a_driver_there_are_no_boards():
+    from pytest_energy.meters.nvml import Nvml, boards
+
+    if boards():
+        pytest.skip("this machine has an NVIDIA driver")
+    with pytest.raises(MeterUnavailableError, match="no NVIDIA driver"):
+        Nvml()
+
+
+# Which boards
+
+
+@pytest.mark.parametrize(
+    ("visible", "names"),
+    [
+        ("1", "['gpu:0'] [500000] 2"),
+        ("GPU-bbbb", "['gpu:0'] [500000] 2"),
+        ("GPU-b", "['gpu:0'] [500000] 2"),
+        ("0,1", "['gpu:0', 'gpu:1'] [1000000, 1000000] 1"),
+        ("0,0", "['gpu:0'] [500000] 1"),
+        ("0,-1,1", "['gpu:0'] [500000] 1"),
+        ("MIG-bbbb", "['gpu:0'] [500000] 2"),
+        ("MIG-GPU-bbbb/1/0", "['gpu:0'] [500000] 2"),
+    ],
+)
+def test_only_the_boards_that_the_process_may_use_are_counted(driver, visible, names):
+    driver.set(boards=2, CUDA_VISIBLE_DEVICES=visible)
+    # Numbered among the visible; the first counter's megajoules tell which board it is.
+    assert driver.run(READ_TWICE + "print(a[0] // 10**9)").replace("\n", " ") == names
+
+
+@pytest.mark.parametrize("visible", ["", "7", "GPU-cccc", "MIG-cccc", "GPU-"])
+def test_a_process_that_may_use_no_board_has_no_meter(driver, visible):
+    driver.set(boards=2, CUDA_VISIBLE_DEVICES=visible)
+    assert driver.run(OPEN) == "no NVIDIA board is visible to this process"
+
+
+def test_numbers_of_different_boards_are_only_trusted_in_bus_order(driver):
+    driver.set(boards=2, mixed=1, CUDA_VISIBLE_DEVICES="0")
+    assert "CUDA numbers different boards by speed" in driver.run(OPEN)
+    driver.set(CUDA_DEVICE_ORDER="PCI_BUS_ID")
+    assert driver.run(READ_TWICE).startswith("['gpu:0']")
+
+
+def test_once_torch_uses_them_the_boards_are_those_that_it_names(driver):
+    # Numbers mean what CUDA makes of them; torch, which asked it, knows the boards' names.
+    driver.set(boards=2, mixed=1, CUDA_VISIBLE_DEVICES="0")
+    torch = """
+    import sys
+    from types import SimpleNamespace
+    cuda = SimpleNamespace(
+        is_initialized=lambda: True,
+        device_count=lambda: 1,
+        get_device_properties=lambda index: SimpleNamespace(uuid="bbbb"),
+    )
+    sys.modules["torch"] = SimpleNamespace(cuda=cuda)
+    """
+    code = textwrap.dedent(torch) + READ_TWICE + "print(a[0] // 10**9)"
+    assert driver.run(code).replace("\n", " ") == "['gpu:0'] [500000] 2"
+
+
+def test_on_request_every_board_of_the_machine_is_counted(driver):
+    driver.set(boards=2, CUDA_VISIBLE_DEVICES="1")
+    code = """
+    from pytest_energy.meters import builtin_sources, open_meters
+    print([d.name for d in open_meters(["nvml_all"], builtin_sources()).domains])
+    try:
+        open_meters(["nvml", "nvml_all"], builtin_sources())
+    except ValueError as error:
+        print(error)
+    """
+    first, second = driver.run(code).splitlines()
+    assert first == "['gpu:0', 'gpu:1']"
+    assert second.startswith(
+        "meters 'nvml' and 'nvml_all' both count 'gpu:0', which would count it"
+    )
+
+
+def test_boards_bring_their_model_and_power_limit_to_the_machine_class(driver):
+    code = "from pytest_energy.meters.nvml import boards; print(boards())"
+    assert driver.run(code) == "(Gpu(model='NVIDIA H100 80GB HBM3', power_limit_watts=700),)"
+    driver.set(mig=1, CUDA_VISIBLE_DEVICES="MIG-aaaa")
+    assert "H100 80GB HBM3 MIG 1g.10gb'" in driver.run(code)
+
+
+# Slices and virtual boards
+
+
+@pytest.mark.parametrize("visible", [None, "0", "MIG-aaaa"])
+def test_slices_are_metered_as_the_whole_board_that_they_share_and_say_so(driver, visible):
+    driver.set(mig=1, **({"CUDA_VISIBLE_DEVICES": visible} if visible else {}))
+    assert driver.run(OPEN) == "gpu:0 counter 0.1 the whole board, which its MIG slices share"
+
+
+def test_a_virtual_board_has_no_energy_of_its_own(driver):
+    driver.set(vgpu=1)
+    assert driver.run(OPEN).startswith("a virtual GPU (vGPU) has no energy of its own")
+
+
+# Boards without a counter
+
+
+@pytest.mark.parametrize(
+    ("settings", "domain"),
+    [
+        ({}, "gpu:0 sampled 0.1 instantaneous power"),
+        ({"no_instant": 1}, "gpu:0 sampled 1.0 power averaged over 1 s"),
+        ({"no_instant": 1, "architecture": 4}, "gpu:0 sampled 0.1 instantaneous power"),
+    ],
+)
+def test_a_board_without_a_counter_is_sampled_and_says_what(driver, settings, domain):
+    driver.set(no_counter=1, **settings)
+    assert driver.run(OPEN) == domain
+
+
+def test_samples_add_up_to_power_times_time(driver):
+    driver.set(boards=2, no_counter="01")
+    code = """
+    import threading, time
+    from pytest_energy.meters.nvml import Nvml
+    meter = Nvml()
+    print(threading.active_count(), [d.method.value for d in meter.domains])
+    a, began = meter.read()[1], time.perf_counter()
+    time.sleep(0.5)
+    b, ended = meter.read()[1], time.perf_counter()
+    print(abs((b - a) / 1e6 - 200 * (ended - began)) < 1)
+    meter.close()
+    print(threading.active_count())
+    """
+    assert driver.run(code).splitlines() == ["2 ['counter', 'sampled']", "True", "1"]
+
+
+def test_a_board_that_tells_neither_energy_nor_power_does_not_hide_the_one_beside_it(driver):
+    driver.set(boards=2, no_counter="10", no_power="10")
+    assert driver.run(READ_TWICE).startswith("['gpu:1']")
+
+
+def test_boards_that_tell_nothing_are_no_meter(driver):
+    driver.set(no_counter=1, no_power=1)
+    assert driver.run(OPEN) == "no visible NVIDIA board tells its energy or its power"
+
+
+# What goes wrong
+
+READ_UNTIL_LOST = """
+import time
+from pytest_energy.meters.base import MeterLostError
+from pytest_energy.meters.nvml import Nvml
+meter = Nvml()
+try:
+    for reads in range(1000):
+        meter.read()
+        time.sleep(0.001)
+except MeterLostError as error:
+    print(error)
+meter.close()
+"""
+
+
+@pytest.mark.parametrize("k", [1, 2, 5])
+def test_a_board_that_falls_off_the_bus_is_a_lost_meter(driver, k):
+    driver.set(lost_after=k)
+    assert driver.run(READ_UNTIL_LOST) == "GPU is lost"
+
+
+def test_a_board_that_is_lost_between_samples_is_said_at_the_next_reading(driver):
+    driver.set(no_counter=1, lost_after=4)
+    assert driver.run(READ_UNTIL_LOST) == "GPU is lost"
+
+
+def test_a_board_that_is_lost_in_a_test_leaves_it_unmeasured(driver, project):
+    driver.set(lost_after=40)
+    project.apart = True
+    project.write(
+        test_it="""
+        import pytest
+
+        @pytest.mark.inference(n=1)
+        def test_long():
+            import pynvml
+
+            handle = pynvml.nvmlDeviceGetHandleByIndex(0)
+            with pytest.raises(pynvml.NVMLError):
+                while True:
+                    pynvml.nvmlDeviceGetTotalEnergyConsumption(handle)
+        """
+    )
+    (verdict,) = project.verdicts("--energy-meter=nvml").values()
+    assert verdict["status"] == "unmeasured"
+    assert verdict["reason"] == "the meter was lost: nvml: GPU is lost"
+
+
+def test_a_driver_that_lacks_newer_questions_still_counts(
+    driver, nvml_library, tmp_path, monkeypatch
+):
+    old = LIBRARY
+    for name in ("MigMode", "VirtualizationMode", "FieldValues", "ComputeRunningProcesses_v3"):
+        old = old.replace(f"nvmlDeviceGet{name}(", f"unknown{name}(")
+    (tmp_path / "old.c").write_text(old)
+    library = tmp_path / "libnvidia-ml.so.1"
+    command = ["cc", "-shared", "-fPIC", "-o", str(library), str(tmp_path / "old.c")]
+    subprocess.run(command, check=True)
+    monkeypatch.setenv("LD_LIBRARY_PATH", str(tmp_path))
+    code = READ_TWICE.replace("meter.close()", "print(meter.disturbances())\nmeter.close()")
+    assert driver.run(code).splitlines() == ["['gpu:0'] [500000]", "()"]
+
+
+# Others on the board
+
+DISTURBED = """
+import os, subprocess, sys
+from pytest_energy.meters.nvml import Nvml
+child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+os.environ["FAKE_PROCESSES"] = {processes}
+meter = Nvml()
+print(meter.disturbances())
+meter.close()
+child.communicate(b"")
+"""
+
+
+@pytest.mark.parametrize(
+    ("processes", "clauses"),
+    [
+        ("''", "()"),
+        ("f'{os.getpid()},{child.pid}'", "()"),
+        ("f'{os.getpid()},1'", "('another process (1) computed on gpu:0',)"),
+        ("f'{os.getppid()},1'", "('2 other processes (1, {parent}) computed on gpu:0',)"),
+        ("'4194303'", "()"),
+    ],
+    ids=["nobody", "ours", "another", "two others", "a number from outside of a container"],
+)
+def test_other_processes_on_the_board_are_a_disturbance(driver, processes, clauses):
+    import os
+
+    clauses = clauses.replace("{parent}", str(os.getpid()))
+    assert driver.run(DISTURBED.replace("{processes}", processes)) == clauses
+
+
+def test_the_head_of_a_paired_run_is_no_disturbance_to_its_base(driver):
+    joined = "from pytest_energy.meters.processes import join; import os; join(os.getppid())\n"
+    code = joined + DISTURBED.replace("{processes}", "str(os.getppid())")
+    assert driver.run(code) == "()"
+
+
+def test_a_verdict_beside_others_on_the_board_is_inconclusive(driver, project):
+    driver.set(processes=1)
+    project.apart = True
+    project.write(
+        test_it="""
+        import time, pytest
+
+        @pytest.mark.inference(n=1)
+        def test_one():
+            time.sleep(0.01)
+        """
+    )
+    (verdict,) = project.verdicts("--energy-meter=nvml").values()
+    assert verdict["status"] == "inconclusive"
+    assert verdict["reason"] == "another process (1) computed on gpu:0"
