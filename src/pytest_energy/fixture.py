@@ -155,12 +155,15 @@ class Energy:
         if self._session is None or (loop is not None and loop.warming):
             yield
             return
-        region = self._regions.setdefault(name, Region(Window(self._session.meters)))
+        region = self._regions.setdefault(name, Region(self._session.window()))
         if region.open:
             raise pytest.UsageError(
                 f"energy.measure({name!r}) is open already: regions cannot nest in themselves"
             )
         inside = loop is not None and loop.running is not None
+        others = self._body is not None or any(other.open for other in self._regions.values())
+        if inside or others:
+            region.window.read_at_once()  # waiting would stand in the window around it
         region.enter((loop.running, loop.block) if loop and inside else (None, 0))
         region.open = True
         region.window.open()
@@ -214,7 +217,7 @@ class Energy:
             with session.cost.counting(session.meters):
                 self._turns.begin()
         if marked and self._inference.n is not None:
-            self._body = Window(session.meters)
+            self._body = session.window()
             self._body.open()
 
     def close_body(self) -> None:
@@ -313,7 +316,7 @@ class Energy:
             live=self._live,
             test=self._test,
         )
-        self._loop = Loop(kept, n, partial(Window, session.meters), plan)
+        self._loop = Loop(kept, n, session.window, plan)
         self._last = self._loop_so_far
         return self._loop.generator
 

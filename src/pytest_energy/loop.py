@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_energy.measurement import Measurement
-from pytest_energy.window import Window, block_sizes
+from pytest_energy.window import Window, block_sizes, synchronise
 from pytest_energy.work import WorkCounter
 from pytest_energy.yardstick import Gauge, Readings
 
@@ -61,6 +61,9 @@ def _cycle(samples: Iterable[Any]) -> Iterator[Any]:
             yield sample
         if sample is nothing:
             return
+
+
+OpenWindow = Callable[[float | None, float | None], Window]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +120,8 @@ class Loop:
     Args:
         samples: that can be gone through again and again.
         n: inferences to meter in a pass.
-        open_window: makes the window of a pass; None to yield the samples alone.
+        open_window: makes the window of a pass, for a stretch and for blocks of so many seconds
+            as expected (None: unknown); None to yield the samples alone.
         plan: what is done beside.
     """
 
@@ -125,7 +129,7 @@ class Loop:
         self,
         samples: Iterable[Any],
         n: int,
-        open_window: Callable[[], Window] | None,
+        open_window: OpenWindow | None,
         plan: Plan,
     ) -> None:
         self.n = n
@@ -213,7 +217,7 @@ class Loop:
             self.metered += 1
             yield sample
 
-    def _metered(self, open_window: Callable[[], Window]) -> Generator[Any, None, None]:
+    def _metered(self, open_window: OpenWindow) -> Generator[Any, None, None]:
         plan = self._plan
         self.warming = True
         warmup = default_warmup(self.n) if plan.warmup is None else plan.warmup
@@ -223,6 +227,7 @@ class Loop:
                 self.count += 1
                 began = perf_counter()
                 yield sample
+                synchronise()
                 each_seconds = perf_counter() - began  # the last one's: the first is slow
             if plan.counter is not None and self.n:
                 for sample in islice(_cycle(self._samples), 1):
@@ -237,13 +242,15 @@ class Loop:
         if plan.live is not None:
             plan.live.start(plan.test, self.n)
         try:
-            yield from self._pass(open_window(), sizes, each_seconds, plan.enough)
+            window = open_window(*self._expected(sizes, each_seconds))
+            yield from self._pass(window, sizes, each_seconds, plan.enough)
             one = self.passes[-1]
             if one.finished and plan.again is not None and not self.reason:
                 measurement = one.window.measurement()
                 if measurement is not None and plan.again(self._complete(one, measurement)):
                     blocks = sizes[: len(measurement.blocks)]
-                    yield from self._pass(open_window(), blocks, each_seconds, None)
+                    window = open_window(*self._expected(sizes, each_seconds))
+                    yield from self._pass(window, blocks, each_seconds, None)
         except GeneratorExit:
             # A consumer that counts for itself may never ask for the sample after the last.
             self._left = True
@@ -258,6 +265,17 @@ class Loop:
         finally:
             if plan.live is not None:
                 plan.live.stop()
+
+    def _expected(
+        self, sizes: Sequence[int], each_seconds: float
+    ) -> tuple[float | None, float | None]:
+        """Seconds of a stretch that is metered in one, and of a block; None for unknown."""
+        plan = self._plan
+        if not (each_seconds and sizes):
+            return None, None
+        block = each_seconds * sizes[0]
+        apart = plan.enough is not None or plan.gauge is not None or plan.turns is not None
+        return (block if apart else each_seconds * self.n), block
 
     def _pass(
         self,

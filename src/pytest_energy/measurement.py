@@ -5,6 +5,7 @@ Nothing here measures, decides, reads or writes. Units are in the names or in th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -39,6 +40,11 @@ class Status(StrEnum):
     UNRESOLVED = "unresolved"
     UNMEASURED = "unmeasured"
 
+
+ON_EDGE = 0.04
+"""What is not known of a window's end that waited for its counter's update, in updates (standard
+deviation). Measured, with room to spare: an H100's windows of one update repeat within 2.3 to
+3.4 %, which is 0.016 to 0.024 updates an end (scripts/gpu_check.py)."""
 
 COMPARED = frozenset({Status.OK, Status.IMPROVED, Status.REGRESSED})
 """Verdicts that set a measurement against a baseline."""
@@ -196,6 +202,12 @@ class Measurement:
         uncounted: why they were not, as a clause; empty where they were, or nobody tried.
         cpus: CPU seconds that the process and its children used per second; None when the window
             was too short to tell.
+        stretches: how often metering began: one for a body or an unbroken loop, one an entry for a
+            region, one a block where blocks are metered apart.
+        on_edges: whether every stretch began and ended on an update of its counters, or is so long
+            that it makes no difference.
+        idle_watts: power of each domain right before the window, with nothing to do; empty where
+            nobody asked.
     """
 
     meters: tuple[str, ...]
@@ -210,6 +222,9 @@ class Measurement:
     work: Work | None = None
     uncounted: str = ""
     cpus: float | None = None
+    stretches: int = 1
+    on_edges: bool = False
+    idle_watts: tuple[float, ...] = ()
 
     @cached_property
     def seconds(self) -> float:
@@ -232,6 +247,15 @@ class Measurement:
     def joules(self) -> float:
         """Gated joules of the whole window."""
         return sum(self.domain_joules[i] for i in self.gated)
+
+    @property
+    def edge_updates(self) -> float:
+        """What is not known of the window's ends, in updates of its counter (standard deviation).
+
+        An end that falls anywhere between two updates is off by up to one, evenly: 1/√12.
+        """
+        each = ON_EDGE if self.on_edges else math.sqrt(1 / 12)
+        return math.sqrt(2 * self.stretches) * each
 
     @property
     def joules_per_unit(self) -> float:

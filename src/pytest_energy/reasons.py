@@ -24,6 +24,11 @@ Z_95 = 1.96
 MIN_UPDATES = 20
 """A window is trusted when it spans so many updates of the slowest gated counter (5 % an edge)."""
 
+EDGE_ERROR = math.sqrt(1 / 6) / MIN_UPDATES
+"""What a window may be off at its ends: what one of `MIN_UPDATES` is, 2 % (standard deviation).
+Where its ends waited for updates, a quarter of them does; where many short stretches are put
+together, it takes more, as the square root of their number."""
+
 DISTURBED_SHARE = 0.10
 """Share of the machine's CPU time used by others from which on a window counts as disturbed."""
 
@@ -49,17 +54,22 @@ def why_unresolved(subject: Subject, measurement: Measurement) -> tuple[str, str
         (measurement.domains[i] for i in measurement.gated),
         key=lambda domain: domain.resolution_seconds,
     )
-    needed = MIN_UPDATES * slowest.resolution_seconds
+    updates = measurement.edge_updates / EDGE_ERROR
+    needed = updates * slowest.resolution_seconds
     if measurement.seconds >= needed and measurement.joules > 0:
         return None
     if measurement.joules <= 0 and measurement.seconds >= needed:
         return ("the counters did not move", "perform more inferences, or choose another meter")
+    times = needed / max(measurement.seconds, 1e-9)
+    if measurement.stretches > len(measurement.blocks):  # each inference brings its own ends
+        times **= 2
     # A tenth more than needed; rounded first, so that a rounding error adds no inference.
-    enough = math.ceil(round(1.1 * subject.n * needed / max(measurement.seconds, 1e-9), 6))
+    enough = math.ceil(round(1.1 * subject.n * times, 6))
+    pieces = f" for {measurement.stretches:,} pieces" if measurement.stretches > 1 else ""
     return (
         f"the window of {format_seconds(measurement.seconds)} is too short for {slowest.name}"
         f" ({slowest.source} moves every {format_seconds(slowest.resolution_seconds)},"
-        f" {MIN_UPDATES} updates are needed)",
+        f" {math.ceil(round(updates, 6))} updates are needed{pieces})",
         f"n={enough:,} would do" if enough <= 10**9 else "perform more inferences",
     )
 

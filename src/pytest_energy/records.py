@@ -53,6 +53,9 @@ def _measured_record(measurement: Measurement) -> dict[str, Any]:
         "work": _record_of(measurement.work),
         "uncounted": measurement.uncounted,
         "cpus": measurement.cpus,
+        "stretches": measurement.stretches,
+        "on_edges": measurement.on_edges,
+        "idle_watts": list(measurement.idle_watts),
     }
 
 
@@ -94,6 +97,9 @@ def _measurement_from(measured: Mapping[str, Any]) -> Measurement:
         work=_work_from(measured["work"]),
         uncounted=measured["uncounted"],
         cpus=measured["cpus"],
+        stretches=measured["stretches"],
+        on_edges=measured["on_edges"],
+        idle_watts=tuple(measured["idle_watts"]),
     )
 
 

@@ -27,8 +27,10 @@ from pytest_energy.measurement import (
 )
 from pytest_energy.meters import open_meters
 from pytest_energy.meters.base import MeterLostError, MeterSet, MeterSource
+from pytest_energy.meters.edges import Edges
 from pytest_energy.options import Inference, Settings
 from pytest_energy.reasons import why_unchecked
+from pytest_energy.window import Window
 from pytest_energy.yardstick import Gauge
 
 if TYPE_CHECKING:
@@ -108,7 +110,7 @@ class EnergySession:
     def __init__(
         self, settings: Settings, sources: Iterable[MeterSource], workers: int = 1, tests: int = 1
     ) -> None:
-        from pytest_energy.meters.nvml import boards
+        from pytest_energy.meters import boards
 
         start = perf_counter()
         self.settings = settings
@@ -119,6 +121,7 @@ class EnergySession:
             settings.country, settings.region, settings.carbon_intensity, settings.pue
         )
         self.meters = open_meters(settings.meters, sources)
+        self.edges = Edges(self.meters)
         self.machine = read_machine(boards())
         self.store = BaselineStore(settings.baselines, self.machine, self.carbon)
         gauge = Gauge(self.meters)
@@ -274,6 +277,18 @@ class EnergySession:
         """Set everything against another revision, and against no stored baseline."""
         self.against = against
         self.gauge = None  # what drifts with the machine hits both
+
+    def window(
+        self, expected_seconds: float | None = None, block_seconds: float | None = None
+    ) -> Window:
+        """A window over the session's meters.
+
+        Args:
+            expected_seconds: of a stretch, as far as anybody knows; None for unknown.
+            block_seconds: of a block, likewise.
+        """
+        idle = self.settings.idle
+        return Window(self.meters, self.edges, expected_seconds, block_seconds, idle)
 
     @property
     def resolution_seconds(self) -> float:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from time import perf_counter
-
-import psutil
+from math import inf
+from time import perf_counter, sleep
 
 from pytest_energy.measurement import Block, Domain, Measurement, Reading, gated_domains
 from pytest_energy.meters.base import MeterLostError, MeterSet
 from pytest_energy.meters.cpu_time import apart_cpu_ns, process_tree_cpu_ns
+from pytest_energy.meters.edges import Edges
 
 BLOCKS = 20
 """Blocks of a metered loop, fewer when it has fewer inferences."""
@@ -56,9 +56,24 @@ def synchronise() -> None:
         xpu = getattr(torch, "xpu", None)
         if xpu is not None and getattr(xpu, "is_initialized", bool)():
             xpu.synchronize()
+    _synchronise_jax()
     cupy = sys.modules.get("cupy")
     if cupy is not None and hasattr(cupy, "cuda"):
         cupy.cuda.Device().synchronize()
+
+
+def _synchronise_jax() -> None:
+    # jax has no call that waits for a device. Devices work off what they are given in order, so a
+    # tiny sum is done when all before it is; arrays that nobody holds any more are included, which
+    # jax.live_arrays() would miss. A backend that the program has not begun to use is left alone.
+    bridge = sys.modules.get("jax._src.xla_bridge")
+    begun = getattr(bridge, "backends_are_initialized", None)
+    if begun is None or not begun():
+        return
+    jax = sys.modules["jax"]
+    for device in jax.local_devices():
+        with jax.default_device(device):
+            (jax.numpy.zeros(()) + 1).block_until_ready()
 
 
 class _Neighbours:
@@ -77,12 +92,19 @@ class _Neighbours:
 
     def idle_seconds(self) -> float:
         if self._descriptor < 0:
+            import psutil
+
             return float(psutil.cpu_times().idle)
         return float(os.pread(self._descriptor, 64, 0).split()[1])
 
 
+RECENT_SECONDS = 5e-3
+"""A look at the machine's CPU time that is no older stands for one now: idle time is counted in
+ticks of 10 ms, and shares are told of windows of `SHORTEST_SHARE_SECONDS` and longer."""
+
 _neighbours: _Neighbours | None = None
-_logical_cpus = psutil.cpu_count() or 1
+_last_look: tuple[MeterSet | None, tuple[float, float, int]] = (None, (-inf, 0.0, 0))
+_logical_cpus = os.cpu_count() or 1
 
 
 def _idle_seconds() -> float:
@@ -112,22 +134,50 @@ class Window:
 
     Args:
         meters: what is read.
+        edges: waits for updates of their counters where a window is short; None to read at once.
+        expected_seconds: how long a stretch from `open` to `pause` or `close` will be, as far as
+            anybody knows; None for unknown.
+        block_seconds: how long a block between two `split`s will be; None for unknown.
+        idle_seconds: for how long the idle power is measured before the first stretch; 0 for not.
     """
 
     __slots__ = (
         "_begun",
         "_blocks",
+        "_disturbances",
+        "_edges",
+        "_idle_for",
+        "_idle_watts",
+        "_in_blocks",
         "_meters",
+        "_on_edges",
         "_opened",
         "_others_share",
         "_own_cpus",
         "_partial",
+        "_stretches",
+        "_unseen",
         "_watched",
         "lost",
     )
 
-    def __init__(self, meters: MeterSet) -> None:
+    def __init__(
+        self,
+        meters: MeterSet,
+        edges: Edges | None = None,
+        expected_seconds: float | None = None,
+        block_seconds: float | None = None,
+        idle_seconds: float = 0.0,
+    ) -> None:
         self._meters = meters
+        self._edges = edges if edges is not None and edges.worth(expected_seconds) else None
+        self._in_blocks = self._edges is not None and self._edges.worth_in_blocks(block_seconds)
+        self._idle_for = idle_seconds
+        self._stretches = 0
+        self._on_edges = self._edges is not None
+        self._unseen = 0
+        self._disturbances: tuple[str, ...] = ()
+        self._idle_watts: tuple[float, ...] = ()
         self._blocks: list[tuple[int, float, tuple[int, ...]]] = []
         self._partial: tuple[float, tuple[int, ...]] | None = None
         self._opened: Reading | None = None
@@ -142,17 +192,27 @@ class Window:
         """Begin, or go on after a `close` or `pause`."""
         first = self._begun is None
         if first:
-            begun, idle = perf_counter(), _idle_seconds()
+            self._meters.watch()
+            self._disturbances = self._meters.disturbances()
+            if self._idle_for:
+                self._measure_idle(self._idle_for)
             self._watched = watched_by()
         synchronise()
-        self._opened = self._read()
+        self._begin(self._read() if self._edges is None else self._read_on_edges()[1])
         if first:
-            self._begun = (begun, idle, self._own_cpu_ns())
+            self._begun = self._look()
+
+    def read_at_once(self) -> None:
+        """From here on, wait for no updates: there are too many pieces, or others would see it."""
+        self._edges = None
+        self._on_edges = False
 
     def pause(self) -> None:
         """Stop metering inside a block; `open` goes on with the same block."""
         synchronise()
-        self._add(self._read())
+        opened, edges = self._opened, self._edges
+        short = edges and opened and edges.worth(perf_counter() - opened.seconds)
+        self._add(self._read_on_edges()[0] if short else self._read())
 
     def end_block(self, n: int) -> None:
         """After a `pause`: what was metered since the last block is one of `n` inferences."""
@@ -163,6 +223,12 @@ class Window:
     def split(self, n: int) -> None:
         """End a block of `n` inferences and begin the next at the same reading."""
         synchronise()
+        if self._in_blocks:
+            before, after = self._read_on_edges()
+            self._add(before)
+            self.end_block(n)
+            self._begin(after)
+            return
         reading = self._read()
         self._add(reading)
         self.end_block(n)
@@ -243,8 +309,11 @@ class Window:
             units=done if units is None else units,
             others_share=self._others_share,
             cpus=self._own_cpus,
-            disturbances=(self._watched,) if self._watched else (),
+            disturbances=(*((self._watched,) if self._watched else ()), *self._disturbances),
             recorded=dict(recorded or {}),
+            stretches=self._stretches,
+            on_edges=self._on_edges,
+            idle_watts=self._idle_watts,
         )
 
     def _read(self) -> Reading | None:
@@ -256,6 +325,34 @@ class Window:
             self.lost = str(error)
             return None
 
+    def _read_on_edges(self) -> tuple[Reading | None, Reading | None]:
+        """What the counters would show now, and what they show at their next updates."""
+        if self.lost or self._edges is None:
+            return None, None
+        try:
+            before, after, came = self._edges.read()
+        except MeterLostError as error:
+            self.lost = str(error)
+            return None, None
+        self._on_edges = self._on_edges and came
+        return before, after
+
+    def _measure_idle(self, seconds: float) -> None:
+        synchronise()
+        before = self._read_on_edges()[1] if self._edges else self._read()
+        sleep(seconds)
+        after = self._read_on_edges()[0] if self._edges else self._read()
+        if before is not None and after is not None:
+            passed = (after.seconds - before.seconds) * 1e6
+            self._idle_watts = tuple(
+                (b - a) / passed for a, b in zip(before.microjoules, after.microjoules, strict=True)
+            )
+
+    def _begin(self, reading: Reading | None) -> None:
+        self._opened = reading
+        self._stretches += 1
+        self._unseen = self._meters.unseen
+
     def _add(self, reading: Reading | None) -> None:
         opened, self._opened = self._opened, None
         if reading is None or opened is None:
@@ -266,11 +363,12 @@ class Window:
                 self.lost = f"{_counter(domain)} went back by {-count / 1e6:.3g} J"
                 return
         seconds = reading.seconds - opened.seconds
-        if seconds > self._meters.longest_seconds:
+        if self._meters.unseen != self._unseen:
             self.lost = (
                 f"{seconds:.0f} s passed between two readings, and after"
                 f" {self._meters.longest_seconds:.0f} s a counter may have wrapped unseen;"
-                " energy.each reads it at every block"
+                " energy.each reads it at every block, and elsewhere a timer does, unless something"
+                " holds SIGALRM (pytest-timeout does: set its timeout_method = thread)"
             )
             return
         if self._partial is not None:
@@ -278,15 +376,27 @@ class Window:
             counts = tuple(a + b for a, b in zip(self._partial[1], counts, strict=True))
         self._partial = (seconds, counts)
 
+    def _look(self) -> tuple[float, float, int]:
+        """Now, the idle seconds of all CPUs, and what of their time was this run's own."""
+        global _last_look
+        now = perf_counter()
+        meters, look = _last_look
+        if meters is not self._meters or now - look[0] > RECENT_SECONDS:
+            look = (now, _idle_seconds(), self._own_cpu_ns())
+            _last_look = (self._meters, look)
+        return look
+
     def _own_cpu_ns(self) -> int:
         known = self._meters.own_cpu_ns()
         own = process_tree_cpu_ns() if known is None else known
         return own + apart_cpu_ns()  # another revision's process is no stranger
 
     def look_around(self) -> None:
-        """The share that others used, from the first opening to now, whatever was metered of it."""
+        """What others used, from the first opening to now, whatever was metered of it."""
         if self._begun is None:
             return
+        now = self._meters.disturbances()
+        self._disturbances = tuple(dict.fromkeys((*self._disturbances, *now)))
         begun, idle_before, own_before = self._begun
         elapsed = perf_counter() - begun
         if elapsed < SHORTEST_SHARE_SECONDS:
@@ -295,6 +405,8 @@ class Window:
         idle = _idle_seconds() - idle_before
         own = (self._own_cpu_ns() - own_before) / 1e9
         self._own_cpus = own / elapsed
+        if self._meters.remote:
+            return
         self._others_share = min(1.0, max(0.0, (capacity - idle - own) / capacity))
 
 

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING
 from pytest_energy import ratio as ratios
 from pytest_energy.baseline_file import shown_path
 from pytest_energy.carbon import Carbon
-from pytest_energy.measurement import COMPARED, Pairing, Result, Status, Verdict
+from pytest_energy.measurement import (
+    COMPARED,
+    Measurement,
+    Method,
+    Pairing,
+    Result,
+    Status,
+    Verdict,
+)
 from pytest_energy.units import (
     format_change,
     format_flops,
@@ -163,6 +171,9 @@ def failure_message(result: Result, carbon: Carbon, test: str = "", flags: str =
             if domain.name in changes:
                 change = format_change(changes[domain.name])
                 lines.append(f"  {domain.name:<7} {change:>7}  {domain.method} ({domain.source})")
+        idle = _idle(measurement)
+        if idle:
+            lines += _wrapped("idle", f"{idle}, right before; not taken off")
         if decision.speed is not None:
             lines.append(f"  {'machine':<7} {_speed(decision.speed)}")
         if measurement.work is not None and decision.work is not None:
@@ -193,6 +204,21 @@ def _paired(pairing: Pairing) -> list[str]:
     if pairing.body_differs:
         lines.append(f"  {'body':<7} {'':>7}  the test itself differs from the base's")
     return lines
+
+
+def _idle(measurement: Measurement) -> str:
+    """What the gated hardware draws with nothing to do, where that was measured."""
+    return ", ".join(
+        f"{measurement.domains[i].name} {significant(measurement.idle_watts[i])} W"
+        for i in measurement.gated
+        if measurement.idle_watts and measurement.domains[i].method is not Method.ESTIMATED
+    )
+
+
+def _idle_total(measurement: Measurement) -> str:
+    if not _idle(measurement):
+        return ""
+    return f"\nidle {significant(sum(measurement.idle_watts[i] for i in measurement.gated))} W"
 
 
 def _speed(speed: float) -> str:
@@ -366,7 +392,7 @@ def _table(results: Sequence[Result], carbon: Carbon, width: int) -> Table:
             first,
             Text(f"{format_joules(measurement.joules_per_unit)}{unit}\n").append(
                 f"{format_seconds(measurement.seconds_per_unit)},"
-                f" {significant(measurement.watts)} W",
+                f" {significant(measurement.watts)} W{_idle_total(measurement)}",
                 style="dim",
             ),
             Text(f"{significant(measurement.kwh_per_1000)} kWh\n").append(
