@@ -1,0 +1,101 @@
+"""Numbers that the kernel shows in files: opened once, read where they lie."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytest_energy.meters.base import MeterLostError, MeterUnavailableError
+
+
+@dataclass(slots=True)
+class NumberFile:
+    """An open file with a number in it.
+
+    Args:
+        path: for messages.
+        descriptor: open for reading.
+    """
+
+    path: Path
+    descriptor: int
+
+    def read(self) -> int:
+        """The number now.
+
+        Raises:
+            OSError: the file cannot be read: its hardware went away, or sleeps.
+            ValueError: there is no number in it, or one below zero.
+        """
+        number = int(os.pread(self.descriptor, 32, 0))
+        if number < 0:
+            raise ValueError(f"{number} is no amount")
+        return number
+
+    def close(self) -> None:
+        """Give the descriptor back."""
+        os.close(self.descriptor)
+
+
+def open_number(path: Path) -> NumberFile | None:
+    """Open a file; None where there is no such file.
+
+    Raises:
+        MeterUnavailableError: it is there, and closed to us.
+    """
+    try:
+        return NumberFile(path, os.open(path, os.O_RDONLY))
+    except PermissionError as error:
+        raise MeterUnavailableError(f"no permission to read {path}", _read_remedy(path)) from error
+    except OSError:
+        return None
+
+
+def _read_remedy(path: Path) -> str:
+    return f"let your group read it: sudo chgrp $(id -gn) {path} && sudo chmod g+r {path}"
+
+
+class Counter:
+    """A count of microjoules that never goes back.
+
+    Args:
+        label: of the hardware, for messages.
+        count: reads it.
+
+    Raises:
+        Exception: what `count` raises at the first reading.
+    """
+
+    def __init__(self, label: str, count: Callable[[], int]) -> None:
+        self._label = label
+        self._count = count
+        self.last = count()
+
+    def read(self) -> int:
+        """Microjoules now.
+
+        Raises:
+            MeterLostError: it cannot be read, or went back.
+        """
+        try:
+            now = self._count()
+        except Exception as error:  # the library's own exceptions are known only where it is
+            raise MeterLostError(f"{self._label}: {_one_line(error)}") from error
+        if now < self.last:
+            raise MeterLostError(f"{self._label}: went back from {self.last} to {now} microjoules")
+        self.last = now
+        return now
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())  # amdsmi's messages have line breaks and tabs
+
+
+def text_of(path: Path) -> str:
+    """What a file says, without white space around it; empty where it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return ""
