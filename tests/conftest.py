@@ -25,7 +25,8 @@ pytest_plugins = ["pytester"]
 # run sees the same classes, and none pays for the import again.
 for _module in pkgutil.walk_packages(pytest_energy.__path__, "pytest_energy."):
     importlib.import_module(_module.name)
-for _name in ("filelock", "hypothesis.internal.observability", "rich.console", "rich.table"):
+_OTHERS = ("filelock", "hypothesis.internal.observability", "psutil", "requests", "rich.console")
+for _name in (*_OTHERS, "rich.table", "pandas"):  # pandas breaks where it is imported twice
     importlib.import_module(_name)
 
 SCRIPTED_METER = '''

@@ -15,11 +15,13 @@ ROOT = Path(pytest_energy.__file__).parent
 
 # From the top. A room imports only from rooms below its own line.
 STOREYS = [
+    {"__main__"},
+    {"cli"},
     {"plugin"},
-    {"report.json", "report.terminal", "report.live", "report.junit"},
+    {"report.json", "report.terminal", "report.live", "report.junit", "report.doctor"},
     {"ledger", "fixture"},
     {"results"},
-    {"session"},
+    {"session", "doctor"},
     {"follower"},
     {"against"},
     {"options"},
@@ -43,10 +45,15 @@ STOREYS = [
     {"baselines"},
     {"baseline_file"},
     {"json_line"},
-    {"carbon"},
+    {"carbon", "checkup", "system_state"},
     {"meters"},
-    {"meters.cpu_time", "meters.rapl", "meters.nvml"},
+    {"meters.edges"}
+    | {f"meters.{name}" for name in ("rapl", "nvml", "amd", "amd_energy", "apple", "cpu_time")}
+    | {f"meters.{name}" for name in ("codecarbon", "prometheus")},
+    {"meters.sampler", "meters.sysfs", "meters.processes", "meters.prometheus_server"},
+    {"meters.promql"},
     {"meters.base"},
+    {"meters.alarm"},
     {"reference"},
     {"machine"},
     {"measurement"},

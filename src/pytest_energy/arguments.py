@@ -125,6 +125,14 @@ OPTIONS: tuple[tuple[str, str, str | None, str, str], ...] = (
         " torch is loaded; off: do not (default: auto)",
     ),
     (
+        "idle",
+        "text",
+        "SECONDS",
+        "0",
+        "measure the idle power for so long right before each metered window and show it beside the"
+        " figure; it is never taken off it (default: 0, do not)",
+    ),
+    (
         "country",
         "text",
         "CODE",
@@ -151,6 +159,30 @@ OPTIONS: tuple[tuple[str, str, str | None, str, str], ...] = (
         "RATIO",
         "1.0",
         "power usage effectiveness of the site, 1 or more (default: 1.0)",
+    ),
+    (
+        "prometheus-url",
+        "text",
+        "URL",
+        "http://localhost:9090",
+        "the Prometheus server that the meter prometheus asks (default: http://localhost:9090)",
+    ),
+    (
+        "prometheus-query",
+        "list",
+        "QUERY",
+        "",
+        "what the meter prometheus counts: dcgm, kepler, scaphandre, node_exporter, or PromQL that"
+        " gives joules, with a name as NAME=PROMQL; given several times, each is a domain (in an"
+        " ini file one a line)",
+    ),
+    (
+        "prometheus-interval",
+        "text",
+        "SECONDS",
+        "",
+        "how often those counters move, where Prometheus does not tell its scrape interval or the"
+        " exporter refreshes more slowly than it is scraped",
     ),
     ("json", "path", "PATH", "", "write every measurement and verdict to this file"),
 )

@@ -280,7 +280,7 @@ class Collected:
     def of(cls, config: pytest.Config, modules: Iterable[str], tests: frozenset[str]) -> Collected:
         """What a session collected, from its arguments and its collection reports."""
         from pytest_energy.machine import read_machine
-        from pytest_energy.meters.nvml import boards
+        from pytest_energy.meters import boards
 
         places = tuple((config.invocation_params.dir / place).resolve() for place in config.args)
         machine = read_machine(boards()).slug

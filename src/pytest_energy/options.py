@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_energy.arguments import FOLLOWER, flag, is_xdist_controller, option_value
+from pytest_energy.meters.promql import Endpoint, parse_queries, parse_url
 from pytest_energy.units import Budget, parse_budget, parse_flops, parse_percent
 
 if TYPE_CHECKING:
@@ -35,12 +36,14 @@ class Settings:
             all n.
         yardstick: whether estimates are measured beside reference work.
         work: whether floating-point operations are counted.
+        idle: for how many seconds idle power is measured before a window; 0 for not.
         country, region: where the electricity comes from; None where not said.
         against: a git revision or folder to compare with; empty for stored baselines.
         against_setup: shell command to run there first; empty for none.
         against_timeout: seconds that the other side may take for one turn.
         carbon_intensity: gCO2e/kWh, or None.
         pue: power usage effectiveness.
+        prometheus: the server that the meter of this name asks, and what.
         json: the report's path, or None.
     """
 
@@ -55,6 +58,7 @@ class Settings:
     precision: float | None
     yardstick: bool
     work: bool
+    idle: float
     country: str | None
     region: str | None
     carbon_intensity: float | None
@@ -62,6 +66,7 @@ class Settings:
     against: str
     against_setup: str
     against_timeout: float
+    prometheus: Endpoint
     json: Path | None
 
 
@@ -113,6 +118,7 @@ def read_settings(config: pytest.Config) -> Settings:
         precision=_optional("precision", option_value(config, "precision"), _parse_precision),
         yardstick=_read("yardstick", option_value(config, "yardstick"), _parse_switch),
         work=_read("work", option_value(config, "work"), _parse_switch),
+        idle=_read("idle", option_value(config, "idle"), _parse_idle),
         country=option_value(config, "country") or None,
         region=option_value(config, "region") or None,
         carbon_intensity=_optional(
@@ -124,11 +130,25 @@ def read_settings(config: pytest.Config) -> Settings:
         against_timeout=_read(
             "against_timeout", option_value(config, "against_timeout"), _parse_seconds
         ),
+        prometheus=_endpoint(config),
         json=_path(config, "json"),
     )
 
 
-def _read(name: str, text: str, parse: Any) -> Any:
+def _endpoint(config: pytest.Config) -> Endpoint:
+    given = option_value(config, "prometheus_query")
+    # PromQL has commas: in an ini file each query has a line of its own.
+    texts = given if isinstance(given, list) else given.splitlines()
+    return Endpoint(
+        url=_read("prometheus_url", option_value(config, "prometheus_url"), parse_url),
+        queries=_read("prometheus_query", texts, parse_queries),
+        interval_seconds=_optional(
+            "prometheus_interval", option_value(config, "prometheus_interval"), _parse_interval
+        ),
+    )
+
+
+def _read(name: str, text: Any, parse: Any) -> Any:
     try:
         return parse(text)
     except ValueError as error:
@@ -176,6 +196,14 @@ def _parse_intensity(text: str) -> float:
 
 def _parse_seconds(text: str) -> float:
     return _parse_number(text, 1.0, "seconds, 1 or more, such as 600")
+
+
+def _parse_idle(text: str) -> float:
+    return _parse_number(text, 0.0, "seconds such as 1, or 0 for none")
+
+
+def _parse_interval(text: str) -> float:
+    return _parse_number(text, 1e-3, "seconds such as 15")
 
 
 def _parse_pue(text: str) -> float:

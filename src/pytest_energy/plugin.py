@@ -2,6 +2,7 @@
 
 Three plugins: this module, which every session loads; `Gate`, registered when a session has
 metered tests; `Reporter`, where the results come together (with pytest-xdist, in the controller).
+`Command` is a fourth, for what the console script does in place of a session.
 A session without metered tests pays for option parsing alone, so the rooms are imported late.
 """
 
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from pytest_energy.follower import Follower
     from pytest_energy.ledger import Ledger
     from pytest_energy.measurement import BaseRun
+    from pytest_energy.meters.base import MeterSource
     from pytest_energy.report.live import LiveLine
     from pytest_energy.results import Results
     from pytest_energy.session import EnergySession
@@ -392,6 +394,36 @@ class Pruner:
             terminalreporter.write_line(line)
 
 
+class Command:
+    """Runs in place of the tests, with the options, ini files and conftests that they would have.
+
+    Args:
+        run: gets the settings and the meters that there are; returns the exit code.
+    """
+
+    def __init__(self, run: Callable[[options.Settings, Sequence[MeterSource]], int]) -> None:
+        self._run = run
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_load_initial_conftests(self, early_config: pytest.Config) -> None:
+        # Here it is known what was loaded; without plugin autoload this module was not.
+        manager = early_config.pluginmanager
+        if not manager.is_registered(sys.modules[__name__]):
+            manager.register(sys.modules[__name__], "energy")
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_cmdline_main(self, config: pytest.Config) -> int:
+        if not config.pluginmanager.is_registered(sys.modules[__name__]):
+            raise pytest.UsageError("pytest-energy is switched off by -p no:energy")
+        # As pytest does it itself, since plugins may register their meters' hook only then.
+        config.hook.pytest_configure.call_historic(kwargs={"config": config})
+        try:
+            settings = _settings(config)
+            return self._run(settings, _sources(config, settings))
+        finally:
+            config.hook.pytest_unconfigure(config=config)
+
+
 def _report(config: pytest.Config) -> None:
     """Have results gathered in this process, unless it is a worker's or that is arranged."""
     told = arguments.is_xdist_worker(config) or arguments.FOLLOWER in config.stash
@@ -417,20 +449,30 @@ def _settings(config: pytest.Config) -> options.Settings:
 
 
 def _open_session(config: pytest.Config, settings: options.Settings, tests: int) -> EnergySession:
-    from pytest_energy.meters import builtin_sources
-    from pytest_energy.meters.base import MeterSource
     from pytest_energy.session import EnergySession
 
-    try:
-        added = config.hook.pytest_energy_meters(config=config)
-        theirs = [[found] if isinstance(found, MeterSource) else found for found in added]
-        sources = [*builtin_sources(), *(source for found in theirs for source in found)]
-    except Exception as error:  # somebody else's hook: its defect is named, not pytest's internals
-        raise pytest.UsageError(f"pytest_energy_meters: {type(error).__name__}: {error}") from error
+    sources = _sources(config, settings)
     try:
         return EnergySession(settings, sources, arguments.workers(config), tests)
     except ValueError as error:
         raise pytest.UsageError(str(error)) from error
+
+
+def _sources(config: pytest.Config, settings: options.Settings) -> list[MeterSource]:
+    """The meters that there are: built in, and those of other plugins and of conftests."""
+    from pytest_energy.meters import builtin_sources
+    from pytest_energy.meters.base import MeterSource
+
+    try:
+        added = config.hook.pytest_energy_meters(config=config)
+        theirs = [[found] if isinstance(found, MeterSource) else found for found in added]
+        sources = [source for found in theirs for source in found]
+        strange = [source for source in sources if not isinstance(source, MeterSource)]
+        if strange:
+            raise TypeError(f"expected a MeterSource, found {strange[0]!r}")
+    except Exception as error:  # somebody else's hook: its defect is named, not pytest's internals
+        raise pytest.UsageError(f"pytest_energy_meters: {type(error).__name__}: {error}") from error
+    return [*builtin_sources(settings.prometheus), *sources]
 
 
 def _open_against(

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 
+from pytest_energy.machine import Gpu
 from pytest_energy.measurement import Method
 from pytest_energy.meters.base import Meter, MeterSet, MeterSource, MeterUnavailableError
+from pytest_energy.meters.prometheus import Prometheus
+from pytest_energy.meters.promql import Endpoint
 
-__all__ = ["AUTO", "builtin_sources", "open_meters"]
+__all__ = ["AUTO", "boards", "builtin_sources", "open_meters"]
 
 AUTO = "auto"
 
@@ -18,10 +22,46 @@ def _rapl() -> Meter:
     return Rapl()
 
 
+def _rapl_psys() -> Meter:
+    from pytest_energy.meters.rapl import Psys
+
+    return Psys()
+
+
 def _nvml() -> Meter:
     from pytest_energy.meters.nvml import Nvml
 
     return Nvml()
+
+
+def _nvml_all() -> Meter:
+    from pytest_energy.meters.nvml import Nvml
+
+    return Nvml(every=True)
+
+
+def _amd() -> Meter:
+    from pytest_energy.meters.amd import Amd
+
+    return Amd()
+
+
+def _amd_energy() -> Meter:
+    from pytest_energy.meters.amd_energy import AmdEnergy
+
+    return AmdEnergy()
+
+
+def _apple() -> Meter:
+    from pytest_energy.meters.apple import Apple
+
+    return Apple()
+
+
+def _codecarbon() -> Meter:
+    from pytest_energy.meters.codecarbon import CodeCarbon
+
+    return CodeCarbon()
 
 
 def _cpu_time() -> Meter:
@@ -30,13 +70,37 @@ def _cpu_time() -> Meter:
     return CpuTime()
 
 
-def builtin_sources() -> tuple[MeterSource, ...]:
-    """The meters that this package brings; counters first, estimates last."""
+def builtin_sources(endpoint: Endpoint | None = None) -> tuple[MeterSource, ...]:
+    """The meters that this package brings; counters first, estimates last.
+
+    Args:
+        endpoint: what the `prometheus` meter asks, and where.
+    """
     return (
-        MeterSource("rapl", _rapl, automatic=True, kind="cpu"),
-        MeterSource("nvml", _nvml, automatic=True, kind="gpu"),
-        MeterSource("cpu_time", _cpu_time, automatic=True, kind="cpu"),
+        MeterSource("rapl", _rapl, True, "cpu", "package and memory of Intel and AMD CPUs"),
+        MeterSource("nvml", _nvml, True, "gpu", "NVIDIA boards that this process sees"),
+        MeterSource("cpu_time", _cpu_time, True, "cpu", "CPU seconds x watts per logical CPU"),
+        MeterSource("rapl_psys", _rapl_psys, kind="system", about="the whole platform, by RAPL"),
+        MeterSource("nvml_all", _nvml_all, kind="gpu", about="every NVIDIA board of the machine"),
+        MeterSource("amd", _amd, True, "gpu", "AMD boards that this process sees"),
+        MeterSource(
+            "amd_energy", _amd_energy, True, "cpu", "AMD sockets, by the amd_energy driver"
+        ),
+        MeterSource("apple", _apple, True, "cpu", "CPU, GPU and memory of Apple silicon"),
+        MeterSource("codecarbon", _codecarbon, kind="cpu", about="codecarbon's offline tracker"),
+        MeterSource(
+            "prometheus",
+            partial(Prometheus, endpoint or Endpoint()),
+            about="counters of a served model, through Prometheus",
+        ),
     )
+
+
+def boards() -> tuple[Gpu, ...]:
+    """The GPU boards that this process sees, for the machine class: NVIDIA's, then AMD's."""
+    from pytest_energy.meters import amd, nvml
+
+    return nvml.boards() + amd.boards()
 
 
 def open_meters(names: Iterable[str], sources: Iterable[MeterSource]) -> MeterSet:
@@ -73,12 +137,22 @@ def open_meters(names: Iterable[str], sources: Iterable[MeterSource]) -> MeterSe
 
 def _open_named(name: str, by_name: Mapping[str, MeterSource]) -> Meter:
     if name not in by_name:
-        raise ValueError(f"no meter named {name!r}; there are: {AUTO}, {', '.join(by_name)}")
+        there = "; ".join(f"{known} ({_state(source)})" for known, source in by_name.items())
+        raise ValueError(f"no meter named {name!r}; there are: {AUTO}; {there}")
     try:
         return _open(by_name[name])
     except MeterUnavailableError as error:
         remedy = f"; {error.remedy}" if error.remedy else ""
         raise ValueError(f"meter {name!r} is unavailable: {error.reason}{remedy}") from error
+
+
+def _state(source: MeterSource) -> str:
+    """Whether a meter can be had here, in a few words."""
+    try:
+        _open(source).close()
+    except MeterUnavailableError as error:
+        return error.reason
+    return "available"
 
 
 def _open(source: MeterSource) -> Meter:
@@ -93,18 +167,25 @@ def _open(source: MeterSource) -> Meter:
 def _take_automatic(sources: Iterable[MeterSource], taken: list[Meter]) -> str:
     """Open what `auto` takes; why something is estimated, or nothing."""
     estimates: list[Meter] = []
-    missing: list[tuple[str, str]] = []
+    missing: list[tuple[str, str, bool]] = []
     for source in sources:
         if not source.automatic:
             continue
         try:
             meter = _open(source)
         except MeterUnavailableError as error:
-            remedy = f" ({error.remedy})" if error.remedy else ""
-            missing.append((source.kind, f"{source.name}: {error.reason}{remedy}"))
+            long = "\n" in error.remedy or len(error.remedy) > 100
+            remedy = "pytest-energy doctor says what to do" if long else error.remedy
+            remedy = f" ({remedy})" if remedy else ""
+            reason = f"{source.name}: {error.reason}{remedy}"
+            missing.append((source.kind, reason, bool(remedy)))
             continue
-        estimate = all(d.method in (Method.ESTIMATED, Method.CONSTANT) for d in meter.domains)
-        (estimates if estimate else taken).append(meter)
+        if all(d.method in (Method.ESTIMATED, Method.CONSTANT) for d in meter.domains):
+            estimates.append(meter)
+        elif _counts_again(meter, taken):
+            meter.close()
+        else:
+            taken.append(meter)
     counted = {domain.kind for meter in taken for domain in meter.domains}
     estimated = set()
     for meter in estimates:
@@ -114,5 +195,20 @@ def _take_automatic(sources: Iterable[MeterSource], taken: list[Meter]) -> str:
         else:
             taken.append(meter)
             estimated |= kinds
-    reasons = [reason for kind, reason in missing if kind in estimated]
+    told = [(reason, curable) for kind, reason, curable in missing if kind in estimated]
+    # Other makers' hardware has no remedy, and is of interest only where nothing else is missing.
+    reasons = [reason for reason, curable in told if curable] or [reason for reason, _ in told]
     return f"estimated, because {'; '.join(reasons)}" if reasons else ""
+
+
+def _counts_again(meter: Meter, taken: Iterable[Meter]) -> bool:
+    """Whether a meter that comes before sees what this one sees: a socket through two drivers."""
+    names = {domain.name for domain in meter.domains}
+    kinds = {domain.kind for domain in meter.domains}
+    for other in taken:
+        if names & {domain.name for domain in other.domains}:
+            return True
+        theirs = {domain.kind for domain in other.domains}
+        if other.whole_kinds & kinds or meter.whole_kinds & theirs:
+            return True
+    return False

@@ -1,0 +1,10 @@
+"""`python -m pytest_energy` is the console script `pytest-energy`."""
+
+from __future__ import annotations
+
+import sys
+
+from pytest_energy.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,305 @@
+"""A diagnosis as people read it on a terminal, and as JSON for programs.
+
+The JSON's form is described by `doctor.schema.json` beside this module.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import textwrap
+from collections.abc import Iterable
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from pytest_energy.carbon import Carbon
+from pytest_energy.checkup import MeterFacts
+from pytest_energy.doctor import Chosen, Diagnosis, Worth
+from pytest_energy.machine import Machine
+from pytest_energy.measurement import gated_domains
+from pytest_energy.system_state import Clock, Heat, Load
+from pytest_energy.units import format_seconds, significant
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+SCHEMA = 1
+"""Version of the JSON's form."""
+
+SCHEMA_FILE = Path(__file__).with_name("doctor.schema.json")
+"""The JSON Schema (draft 2020-12) that every diagnosis fits."""
+
+WIDEST = 100
+"""Columns that are used at most."""
+
+UNTOLD = "not told by the system"
+
+_LABELS = ("chosen", "machine", "class", "carbon", "others", "clock", "heat")
+
+_WORTH = {
+    Worth.COUNTER: "Figures on this machine rest on hardware energy counters ({domains}): joules"
+    " are measured, and both their changes and their absolute size can be trusted.",
+    Worth.SAMPLED: "Figures on this machine rest, in part at least, on power samples added up over"
+    " time ({domains}): joules are measured, a little more coarsely than by a counter.",
+    Worth.ESTIMATED: "Figures on this machine are estimates only ({domains}): good for finding that"
+    " the same test has become dearer here, not for saying how many joules it takes.",
+    Worth.CONSTANT: "Figures on this machine are a constant power times the duration ({domains}):"
+    " they say how long something took, and no gate compares them.",
+    Worth.NOTHING: "Nothing can be metered like this.",
+}
+
+
+def write(diagnosis: Diagnosis, stream: TextIO) -> None:
+    """Write a diagnosis for people.
+
+    Colours only where `stream` is a terminal; what is to be copied stands in lines of its own.
+
+    Args:
+        diagnosis: to be shown.
+        stream: an open file with a descriptor.
+    """
+    from rich.console import Console
+
+    console = Console(
+        file=stream,
+        width=min(WIDEST, _columns(stream)),
+        highlight=False,
+        emoji=False,
+        markup=False,
+    )
+    with console.capture() as captured:  # rich ends the process when its reader has gone
+        _print(diagnosis, console)
+    stream.write(captured.get())
+
+
+def _print(diagnosis: Diagnosis, console: Console) -> None:
+    from rich.text import Text
+
+    label_width = 2 + max(len(label) for label in [*_LABELS, *(m.name for m in diagnosis.meters)])
+
+    def show(text: str, style: str = "") -> None:
+        # Folded below and not by rich, which breaks paths and options at their hyphens.
+        console.print(Text(text, style=style), soft_wrap=True)
+
+    def say(label: str, text: str, style: str = "") -> None:
+        filled = textwrap.wrap(
+            f"{label:<{label_width}}{text}",
+            console.width,
+            subsequent_indent=" " * label_width,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        show("\n".join(filled), style)
+
+    found = [one for one in diagnosis.meters if one.found]
+    if found:
+        console.print(_table(found, diagnosis.chosen))
+        show("")
+        for one in found:
+            for position, line in enumerate(_remarks(one)):
+                say(one.name if position == 0 else "", line, "dim")
+        show("")
+    missing = [one for one in diagnosis.meters if not one.found]
+    if missing:
+        show("not available", "bold")
+        for one in missing:
+            say(one.name, f"{one.about}: {one.reason}" if one.about else one.reason)
+        show("")
+    for one in missing:
+        if one.remedy:
+            show(f"remedy for {one.name}", "bold")
+            # Several lines are commands, and stay whole so that they can be copied.
+            show(one.remedy) if "\n" in one.remedy else show(_folded(one.remedy, console.width))
+            show("")
+    for label, text in zip(_LABELS, _lines(diagnosis), strict=True):
+        say(label, text)
+    show("")
+    for problem in diagnosis.problems:
+        say("error", problem, "bold red")
+    if not diagnosis.problems:
+        say("worth", _worth(diagnosis), "bold")
+        then = ":" if diagnosis.next_step.command else ""
+        say("next", diagnosis.next_step.text + then, "bold")
+        if diagnosis.next_step.command:
+            show(" " * label_width + diagnosis.next_step.command, "bold")
+
+
+def _folded(text: str, width: int) -> str:
+    return textwrap.fill(text, width, break_long_words=False, break_on_hyphens=False)
+
+
+def _columns(stream: TextIO) -> int:
+    given = os.environ.get("COLUMNS", "")
+    if given.isdigit() and int(given) > 0:
+        return int(given)
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or 80
+    except OSError:
+        return 80
+
+
+def _table(found: Iterable[MeterFacts], chosen: Chosen) -> Table:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1), pad_edge=False)
+    grid.add_column("meter", overflow="fold")
+    grid.add_column("domain", overflow="fold")
+    grid.add_column("method", overflow="fold")
+    for heading in ("power\nnow", "moves\nevery", "resolution", "one\nreading"):
+        grid.add_column(heading, justify="right", overflow="fold")
+    for one in found:
+        taken = one.name in chosen.meters
+        for position, facts in enumerate(one.domains):
+            first = position == 0
+            cost = "" if one.read_seconds is None else _time(one.read_seconds)
+            grid.add_row(
+                Text(one.name if first else "", style="bold green" if taken else ""),
+                facts.domain.name,
+                facts.domain.method.value,
+                "-" if facts.watts is None else f"{significant(facts.watts)} W",
+                "-" if facts.update_seconds is None else _time(facts.update_seconds),
+                _time(facts.domain.resolution_seconds),
+                cost if first else "",
+            )
+    return grid
+
+
+def _time(seconds: float) -> str:
+    return format_seconds(seconds) if math.isfinite(seconds) else "-"
+
+
+def _remarks(one: MeterFacts) -> list[str]:
+    """What a row has no room for."""
+    about = [one.about] if one.about else []
+    bases = [f"{f.domain.name}: {f.domain.basis}" for f in one.domains if f.domain.basis]
+    return [*about, *bases, *(f"disturbed: {clause}" for clause in one.disturbances)]
+
+
+def _lines(diagnosis: Diagnosis) -> list[str]:
+    return [
+        _chosen(diagnosis),
+        _machine(diagnosis.machine),
+        diagnosis.machine.slug,
+        _carbon(diagnosis.carbon),
+        _load(diagnosis.load),
+        _clock(diagnosis.clock),
+        _heat(diagnosis.heat),
+    ]
+
+
+def _chosen(diagnosis: Diagnosis) -> str:
+    chosen = diagnosis.chosen
+    asked = ",".join(chosen.asked)
+    said = f"{asked!r} takes " if asked != "auto" else "auto takes "
+    said += " and ".join(chosen.meters) or "nothing"
+    said += f" ({_domains(diagnosis)})" if chosen.domains else ""
+    said += f"; {chosen.note}" if chosen.note else ""
+    return said + ("; but energy_off is set, and nothing is metered" if diagnosis.off else "")
+
+
+def _domains(diagnosis: Diagnosis) -> str:
+    domains = diagnosis.chosen.domains
+    gated = [domains[i].name for i in gated_domains(domains)]
+    return ", ".join(gated or [domain.name for domain in domains])
+
+
+def _machine(machine: Machine) -> str:
+    models: dict[str, int] = {}
+    for gpu in machine.gpus:
+        limit = gpu.power_limit_watts
+        told = "power limit not told" if limit is None else f"power limit {limit} W"
+        name = f"{gpu.model} ({told})"
+        models[name] = models.get(name, 0) + 1
+    gpus = [f"{count} x {name}" for name, count in models.items()] or ["no GPU"]
+    cpus = f"{machine.logical_cpus} logical CPU{'s' * (machine.logical_cpus > 1)}"
+    return ", ".join([machine.cpu, cpus, *gpus, f"{machine.system} {machine.architecture}"])
+
+
+def _carbon(found: Carbon | None) -> str:
+    return f"{found.label}; source: {found.source}" if found else "unknown"
+
+
+def _load(load: Load) -> str:
+    share = UNTOLD
+    if load.others_share is not None:
+        share = f"{100 * load.others_share:.0f} % of the CPU time in {load.seconds:.1f} s"
+    if load.average is None:
+        return share
+    average = f"load average {load.average:.2f} on {load.logical_cpus}"
+    return f"{share}; {average} logical CPU{'s' * (load.logical_cpus > 1)}"
+
+
+def _clock(clock: Clock) -> str:
+    said = [f"governor {', '.join(clock.governors)}"] if clock.governors else []
+    if clock.megahertz is not None:
+        most = clock.most_megahertz
+        said.append(f"{clock.megahertz:,.0f}{f' of at most {most:,.0f}' if most else ''} MHz")
+    if clock.boost is not None:
+        said.append(f"boost {'on' if clock.boost else 'off'}")
+    return ", ".join(said) or UNTOLD
+
+
+def _heat(heat: Heat) -> str:
+    said = [
+        f"{one.chip} {one.celsius:.0f} °C"
+        + (f" (high: {one.high_celsius:.0f} °C)" if one.high_celsius is not None else "")
+        for one in heat.temperatures
+    ]
+    if heat.throttled is not None:
+        said.append(f"throttled {heat.throttled:,} times since boot")
+    return ", ".join(said) or UNTOLD
+
+
+def _worth(diagnosis: Diagnosis) -> str:
+    return _WORTH[diagnosis.worth].format(domains=_domains(diagnosis))
+
+
+def as_json(diagnosis: Diagnosis) -> str:
+    """A diagnosis for programs, one JSON object; null stands for what is not known."""
+    chosen = diagnosis.chosen
+    record = {
+        "schema": SCHEMA,
+        "plugin": version("pytest-energy"),
+        "meters": [_meter(one, chosen) for one in diagnosis.meters],
+        "chosen": {**asdict(chosen), "domains": [domain.name for domain in chosen.domains]},
+        "off": diagnosis.off,
+        "machine": diagnosis.machine.describe(),
+        "carbon": diagnosis.carbon and asdict(diagnosis.carbon),
+        "load": asdict(diagnosis.load),
+        "clock": asdict(diagnosis.clock),
+        "heat": asdict(diagnosis.heat),
+        "problems": diagnosis.problems,
+        "worth": diagnosis.worth,
+        "summary": _worth(diagnosis),
+        "next_step": asdict(diagnosis.next_step),
+        "exit_code": diagnosis.exit_code,
+    }
+    return json.dumps(_finite(record), indent=2, allow_nan=False) + "\n"
+
+
+def _meter(one: MeterFacts, chosen: Chosen) -> dict[str, Any]:
+    record = asdict(one)
+    record["chosen"] = one.name in chosen.meters
+    record["domains"] = [
+        {**domain, "watts": facts["watts"], "update_seconds": facts["update_seconds"]}
+        for facts in record["domains"]
+        for domain in [facts["domain"]]
+    ]
+    return record
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no infinity, and somebody else's meter may state one as its resolution."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {name: _finite(inner) for name, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(inner) for inner in value]
+    return value
