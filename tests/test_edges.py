@@ -1,4 +1,4 @@
-"""Counters tick: windows that begin and end on updates, with a clock and counters of known truth."""
+"""Counters tick: windows that begin and end on updates, over a clock of known truth."""
 
 from __future__ import annotations
 

@@ -164,7 +164,7 @@ class Against:
                 return f"the base could not be collected: {last}", error
         return "", ""
 
-    def turns(self, test: str, resolution_seconds: float) -> HeadTurns | None:
+    def turns(self, test: str, shortest_seconds: float) -> HeadTurns | None:
         """For a test that both have; None where the base has none, or cannot be had."""
         if self.missing(test) is not None:
             return None
@@ -175,7 +175,7 @@ class Against:
         order = list(self._bodies)
         later = order[order.index(test) + 1 :]
         following = next((name for name in later if name in self.collected.tests), None)
-        return HeadTurns(self._companion, test, following, resolution_seconds)
+        return HeadTurns(self._companion, test, following, shortest_seconds)
 
     def body_differs(self, test: str) -> bool | None:
         """Whether the base's test is written otherwise; None where a source was not found."""

@@ -137,7 +137,8 @@ class Checkup:
 
         def open_again() -> Meter:
             if self._meter is None or not self._domains:
-                raise MeterUnavailableError(self._reason)  # the remedy stands with the meter
+                # The remedy stands with the meter.
+                raise MeterUnavailableError(self._reason, self._remedy and "see above")
             return _Lent(self._meter, self._name, self._domains)
 
         return replace(self._source, open=open_again)

@@ -239,7 +239,7 @@ class Gate:
         against = self.session.against
         if against is None:
             return None, None
-        turns = against.turns(test, self.session.resolution_seconds)
+        turns = against.turns(test, self.session.shortest_turn_seconds)
         return turns, partial(against.finish, test, turns)
 
     def _conclude(self, item: pytest.Item, energy: Energy, interrupted: str) -> str:

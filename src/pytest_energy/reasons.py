@@ -24,6 +24,9 @@ Z_95 = 1.96
 MIN_UPDATES = 20
 """A window is trusted when it spans so many updates of the slowest gated counter (5 % an edge)."""
 
+MIN_UPDATES_ON_EDGES = 5
+"""The same for a turn of a paired run that waits for updates: 1.1 % (standard deviation)."""
+
 EDGE_ERROR = math.sqrt(1 / 6) / MIN_UPDATES
 """What a window may be off at its ends: what one of `MIN_UPDATES` is, 2 % (standard deviation).
 Where its ends waited for updates, a quarter of them does; where many short stretches are put

@@ -29,7 +29,7 @@ from pytest_energy.meters import open_meters
 from pytest_energy.meters.base import MeterLostError, MeterSet, MeterSource
 from pytest_energy.meters.edges import Edges
 from pytest_energy.options import Inference, Settings
-from pytest_energy.reasons import why_unchecked
+from pytest_energy.reasons import MIN_UPDATES, MIN_UPDATES_ON_EDGES, why_unchecked
 from pytest_energy.window import Window
 from pytest_energy.yardstick import Gauge
 
@@ -291,10 +291,13 @@ class EnergySession:
         return Window(self.meters, self.edges, expected_seconds, block_seconds, idle)
 
     @property
-    def resolution_seconds(self) -> float:
-        """How often the slowest gated counter moves."""
+    def shortest_turn_seconds(self) -> float:
+        """What a turn has to span for the sake of the slowest gated counter."""
+        if self.edges.slowest_seconds:
+            return MIN_UPDATES_ON_EDGES * self.edges.slowest_seconds
         domains = self.meters.domains
-        return max((domains[i].resolution_seconds for i in gated_domains(domains)), default=0.0)
+        gated = gated_domains(domains)
+        return MIN_UPDATES * max((domains[i].resolution_seconds for i in gated), default=0.0)
 
     def close(self) -> None:
         """Close the meters, and end the other revision's process."""

@@ -14,7 +14,6 @@ import pytest
 from pytest_energy.channel import Channel, Message
 from pytest_energy.companion import Companion, CompanionLostError
 from pytest_energy.measurement import BaseRun
-from pytest_energy.reasons import MIN_UPDATES
 from pytest_energy.records import from_record
 from pytest_energy.window import BLOCKS, block_sizes
 
@@ -26,21 +25,19 @@ MOST_TURNS = 400
 """And there are never more."""
 
 
-def turn_count(n: int, each_seconds: float, resolution_seconds: float) -> int:
+def turn_count(n: int, each_seconds: float, shortest_seconds: float) -> int:
     """Into how many turns `n` inferences are cut.
 
     Args:
         n: of each side.
         each_seconds: what one takes, about.
-        resolution_seconds: how often the slowest gated counter moves; a turn has to span
-            `MIN_UPDATES` of them, since it begins and ends between two.
+        shortest_seconds: what a turn has to span, for the sake of its counters; 0 for any length.
     """
     seconds = n * each_seconds
     wanted = min(n, MOST_TURNS, max(BLOCKS, round(seconds / TURN_SECONDS)))
-    shortest = MIN_UPDATES * resolution_seconds
-    if not shortest or not seconds:
+    if not shortest_seconds or not seconds:
         return wanted
-    return max(1, min(wanted, int(seconds / shortest)))
+    return max(1, min(wanted, int(seconds / shortest_seconds)))
 
 
 class Turns(ABC):
@@ -119,7 +116,7 @@ class HeadTurns(Turns):
         companion: the base's process.
         test: pytest's node id.
         following: the next test that both have; fixtures that it needs as well stay.
-        resolution_seconds: of the slowest gated counter.
+        shortest_seconds: of a turn.
     """
 
     def __init__(
@@ -127,12 +124,12 @@ class HeadTurns(Turns):
         companion: Companion,
         test: str,
         following: str | None,
-        resolution_seconds: float,
+        shortest_seconds: float,
     ) -> None:
         self._companion = companion
         self._test = test
         self._following = following
-        self._resolution = resolution_seconds
+        self._shortest = shortest_seconds
         self._random = random.Random()  # not the test's: it may have seeded that
         self._base_first: list[bool] = []
         self._sizes: tuple[int, ...] = ()
@@ -148,7 +145,7 @@ class HeadTurns(Turns):
 
     def sizes(self, n: int, each_seconds: float) -> tuple[int, ...]:
         self._start()
-        count = turn_count(n, each_seconds, self._resolution)
+        count = turn_count(n, each_seconds, self._shortest)
         self._sizes = block_sizes(n, count)
         self._base_first = [bool(i % 2) for i in range(len(self._sizes))]
         self._random.shuffle(self._base_first)

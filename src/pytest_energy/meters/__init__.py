@@ -196,8 +196,8 @@ def _take_automatic(sources: Iterable[MeterSource], taken: list[Meter]) -> str:
             taken.append(meter)
             estimated |= kinds
     told = [(reason, curable) for kind, reason, curable in missing if kind in estimated]
-    # Other makers' hardware has no remedy, and is of interest only where nothing else is missing.
-    reasons = [reason for reason, curable in told if curable] or [reason for reason, _ in told]
+    # Other makers' hardware has no remedy: where nothing has one, the first stands for all.
+    reasons = [reason for reason, curable in told if curable] or [told[0][0]] if told else []
     return f"estimated, because {'; '.join(reasons)}" if reasons else ""
 
 

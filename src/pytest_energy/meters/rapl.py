@@ -200,13 +200,8 @@ class Rapl(_Powercap):
                 package = _text(parent / "name").removeprefix("package-")
                 memories.setdefault(package, folders[number])
         if not packages:
-            raise MeterUnavailableError(
-                f"no package zones under {root}",
-                ""
-                if folders
-                else "virtual machines hide them; in a container mount the host's"
-                " /sys/class/powercap and name the place in PYTEST_ENERGY_POWERCAP",
-            )
+            hidden = "" if root.exists() else " (virtual machines and containers hide them)"
+            raise MeterUnavailableError(f"no package zones under {root}{hidden}")
         packages = _without_mirrors(packages, read_vendor() if vendor is None else vendor)
         single = len(packages) == 1
         self._take(
