@@ -6,7 +6,7 @@ Stand-alone: from a clone of the repository, with torch (CUDA), nvidia-ml-py and
 It meters matrix products of known size and prints one table: the counter's update period and what a
 reading costs, the counter against integrated power, how far windows of the same work differ, long
 and short, with and without waiting for the counter's updates, and what the gate says of the same
-work and of 10 % more. It takes some three minutes, and exits with 1 if a check failed.
+work and of 10 % more. It takes some seven minutes, and exits with 1 if a check failed.
 """
 
 from __future__ import annotations

@@ -241,6 +241,24 @@ def test_idle_power_is_measured_right_before_the_window_and_not_taken_off_it(clo
     assert measurement.seconds == pytest.approx(1.0, rel=0.01)
 
 
+def test_a_slow_counter_that_nobody_waited_for_is_not_vouched_for_by_a_fast_one(clock):
+    fast = Ticking(clock, 0.001, name="cpu", kind="cpu")
+    slow = Ticking(clock, 1.0)
+    slow.name = "slow"
+    _, measurement = metered(clock, [fast, slow], 3.0, with_edges=True)
+    assert not measurement.on_edges
+
+
+def test_waiting_and_idling_are_part_of_the_gates_own_cost(clock):
+    meters = MeterSet([Ticking(clock, 0.1, 0.004)])
+    window = Window(meters, Edges(meters), idle_seconds=1.0)
+    window.open()
+    clock.work(1.0)
+    window.close(1)
+    assert 1.2 < meters.waited_seconds < 2.2
+    assert meters.waited_joules == pytest.approx(WAITING * meters.waited_seconds, rel=0.15)
+
+
 # As a user sees it
 
 IDLING = '''
@@ -334,6 +352,32 @@ def test_apart(energy):
         with energy.measure("prefill", n=5):
             spend(5.0)
 """
+
+
+def test_nothing_is_waited_for_inside_of_another_window(board):
+    board.write(
+        test_it="""
+        import pytest
+        from conftest import infer
+
+        @pytest.mark.inference(n=40, task="t", model="m")
+        def test_inside(energy):
+            for _ in energy.each(range(40)):
+                with energy.measure("inside"):
+                    infer()
+
+        def test_around(energy):
+            with energy.measure("around"):
+                for _ in energy.each(range(40)):
+                    infer()
+        """
+    )
+    found = {
+        r["subject"]["region"]: r["measurement"]
+        for r in board.report("--energy-idle=0.5")["results"]
+    }
+    assert found["inside"]["idle_watts"] == []
+    assert found["around"]["seconds"] < 0.45
 
 
 def test_the_pieces_of_a_region_are_counted(project):

@@ -16,6 +16,9 @@ from pytest_energy.meters.base import MeterUnavailableError
 #   FAKE_BOARDS          how many there are (1)
 #   FAKE_MIXED           the second one is of another model
 #   FAKE_TICK_MS         the counter moves so often; 0: half a joule at every read (0)
+#   FAKE_INIT            what the driver answers first (0; 18: it is of another version)
+#   FAKE_UNKNOWN         boards whose counter answers with an error
+#   FAKE_GONE            boards that have no handle any more
 #   FAKE_NO_COUNTER      boards without a counter, as a string of 0 and 1
 #   FAKE_NO_POWER        boards that do not tell their power either
 #   FAKE_NO_INSTANT      the driver is too old for instantaneous power
@@ -53,16 +56,17 @@ static double seconds(void) {
 }
 static int lost(void) { return ++reads > (unsigned long long)setting("FAKE_LOST_AFTER", 1 << 30); }
 static double watts(device *d) { return 100.0 * (d->index + 1); }
-int nvmlInitWithFlags(unsigned flags) { return OK; }
-int nvmlInit_v2(void) { return OK; }
+int nvmlInitWithFlags(unsigned flags) { return setting("FAKE_INIT", OK); }
+int nvmlInit_v2(void) { return setting("FAKE_INIT", OK); }
 int nvmlShutdown(void) { return OK; }
 const char *nvmlErrorString(int code) {
+    if (code == 999) return "Unknown Error";
     return code == LOST ? "GPU is lost" : code == UNSUPPORTED ? "Not Supported" : "Not Found";
 }
 int nvmlDeviceGetCount_v2(unsigned *count) { *count = setting("FAKE_BOARDS", 1); return OK; }
 int nvmlDeviceGetHandleByIndex_v2(unsigned index, device **handle) {
     *handle = &boards[index];
-    return OK;
+    return marked("FAKE_GONE", &boards[index]) ? LOST : OK;
 }
 int nvmlDeviceGetHandleByUUID(const char *uuid, device **handle) {
     if (strncmp(uuid, "MIG-", 4) || (uuid[4] != 'a' && uuid[4] != 'b')) return NOT_FOUND;
@@ -101,6 +105,7 @@ int nvmlDeviceGetEnforcedPowerLimit(device *d, unsigned *milliwatts) {
 }
 int nvmlDeviceGetTotalEnergyConsumption(device *d, unsigned long long *millijoules) {
     if (marked("FAKE_NO_COUNTER", d)) return UNSUPPORTED;
+    if (marked("FAKE_UNKNOWN", d)) return 999;
     if (lost()) return LOST;
     int tick = setting("FAKE_TICK_MS", 0);
     double spent = tick ? watts(d) * tick * (long)(seconds() * 1000 / tick) : 500.0 * reads;
@@ -343,6 +348,36 @@ def test_samples_add_up_to_power_times_time(driver):
     assert driver.run(code).splitlines() == ["2 ['counter', 'sampled']", "True", "1"]
 
 
+def test_samples_that_lie_too_far_apart_make_the_window_unmeasured(driver):
+    driver.set(no_counter=1)
+    code = """
+    import time
+    from pytest_energy.meters import sampler
+    from pytest_energy.meters.base import MeterSet
+    from pytest_energy.meters.nvml import Nvml
+    from pytest_energy.window import Window
+    meters = MeterSet([Nvml()])
+    sampler.LONGEST_GAP_SECONDS = 0.0
+    time.sleep(0.2)
+    sampler.LONGEST_GAP_SECONDS = 60.0
+    quiet = Window(meters)
+    quiet.open()  # what was missed before is no matter of the window's
+    quiet.close(1)
+    print(repr(quiet.lost))
+    outer = Window(meters)
+    outer.open()
+    sampler.LONGEST_GAP_SECONDS = 0.0
+    time.sleep(0.2)
+    sampler.LONGEST_GAP_SECONDS = 60.0
+    outer.close(1)
+    print(outer.lost)
+    meters.close()
+    """
+    first, second = driver.run(code).splitlines()
+    assert first == "''"
+    assert second.startswith("nvml: no power was sampled for a second or more")
+
+
 def test_a_board_that_tells_neither_energy_nor_power_does_not_hide_the_one_beside_it(driver):
     driver.set(boards=2, no_counter="10", no_power="10")
     assert driver.run(READ_TWICE).startswith("['gpu:1']")
@@ -354,6 +389,31 @@ def test_boards_that_tell_nothing_are_no_meter(driver):
 
 
 # What goes wrong
+
+
+def test_a_driver_that_refuses_is_said_and_not_taken_for_none(driver):
+    driver.set(init=18)
+    refused = "the NVIDIA driver refused: RM has detected an NVML/RM version mismatch."
+    assert driver.run(OPEN) == refused
+    code = """
+    from pytest_energy.meters import builtin_sources, open_meters
+    print(open_meters(["auto"], builtin_sources()).note)
+    """
+    note = f"not metered, because nvml: {refused} (see what nvidia-smi says)"
+    assert driver.run(code).endswith(note)
+
+
+def test_a_counter_that_answers_with_an_error_is_not_taken_for_none(driver):
+    driver.set(boards=2, unknown="01")
+    assert driver.run(OPEN) == "the NVIDIA driver refused: Unknown Error"
+
+
+def test_a_board_that_is_gone_does_not_hide_one_that_the_process_may_use(driver):
+    driver.set(boards=2, gone="10", CUDA_VISIBLE_DEVICES="1")
+    assert driver.run(READ_TWICE) == "['gpu:0'] [500000]"
+    driver.set(CUDA_VISIBLE_DEVICES="0")
+    assert driver.run(OPEN) == "the NVIDIA driver refused: GPU is lost"
+
 
 READ_UNTIL_LOST = """
 import time

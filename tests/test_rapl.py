@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import textwrap
 import threading
 from pathlib import Path
 
@@ -135,18 +136,32 @@ def test_a_zone_that_turns_to_garbage_is_a_lost_meter(powercap, garbage):
 
 
 def test_a_counter_that_may_have_wrapped_unseen_is_said(powercap, monkeypatch):
-    from pytest_energy import window as windows
     from pytest_energy.meters import base
 
+    clock = [1000.0]
     powercap.zone("intel-rapl:0", "package-0", 0, wraps_at=262_000_000_000)
+    monkeypatch.setattr(base, "perf_counter", lambda: clock[0])
     meters = MeterSet([Rapl(powercap.root)])
     assert meters.longest_seconds == pytest.approx(262)  # at 1,000 W
-    window = windows.Window(meters)
-    monkeypatch.setattr(base, "perf_counter", iter([0.0, 1800.0]).__next__)
+    clock[0] += 1800
+    window = Window(meters)
+    window.open()  # what passed before is no matter of the window's
+    clock[0] += 100
+    window.close(1)
+    assert window.measurement() is not None
+    window = Window(meters)
     window.open()
+    clock[0] += 1800
     window.close(1)
     assert window.measurement() is None
     assert "1800 s passed between two readings, and after 262 s" in window.lost
+    meters.close()
+
+
+def test_a_counter_without_a_range_is_no_meter(powercap):
+    powercap.zone("intel-rapl:0", "package-0", 10, wraps_at=0)
+    with pytest.raises(MeterUnavailableError, match="would wrap at 0 microjoules"):
+        Rapl(powercap.root)
 
 
 def dies(powercap, *microjoules, package=0):
@@ -294,6 +309,43 @@ def test_a_window_in_which_a_counter_wraps_several_times_is_right(powercap):
     assert joules == pytest.approx(2000, rel=1e-6)
     assert threading.active_count() == threads
     assert signal.getsignal(signal.SIGALRM) == signal.SIG_DFL  # closed: as it was found
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="POSIX timers")
+def test_the_timer_runs_only_while_a_window_is_open(powercap):
+    powercap.zone("intel-rapl:0", "package-0")
+    meters = MeterSet([Rapl(powercap.root)])
+    outer, inner = Window(meters), Window(meters)
+    outer.open()
+    inner.open()
+    inner.close(1)
+    assert signal.getitimer(signal.ITIMER_REAL)[1] == pytest.approx(262.143 / 3, abs=0.01)
+    outer.close(1)
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+    outer.open()
+    meters.rest()  # the test raised
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+    meters.close()
+    assert signal.getsignal(signal.SIGALRM) == signal.SIG_DFL
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="POSIX timers")
+def test_an_alarm_of_the_tests_own_still_ends_it(powercap):
+    powercap.zone("intel-rapl:0", "package-0")
+    code = f"""
+    import os, signal, time
+    from pathlib import Path
+    from pytest_energy.meters.base import MeterSet
+    from pytest_energy.meters.rapl import Rapl
+    from pytest_energy.window import Window
+    window = Window(MeterSet([Rapl(Path({str(powercap.root)!r}))]))
+    window.open()
+    window.close(1)
+    signal.alarm(1)
+    time.sleep(60)
+    """
+    command = [sys.executable, "-c", textwrap.dedent(code)]
+    assert subprocess.run(command, check=False).returncode == -signal.SIGALRM
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="POSIX timers")

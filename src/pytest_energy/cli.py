@@ -62,6 +62,14 @@ def _add_doctor(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 
 def _doctor(known: argparse.Namespace, rest: list[str]) -> int:
+    try:
+        return _report(known, rest)
+    except OSError as error:  # nowhere to write to: `>/dev/full`, say
+        print(f"pytest-energy: the report could not be written: {error}", file=sys.stderr)
+        return ERROR
+
+
+def _report(known: argparse.Namespace, rest: list[str]) -> int:
     with _only_stderr() as stdout:
         diagnosis = _diagnose(rest)
         if diagnosis is None:
@@ -118,11 +126,15 @@ def _only_stderr() -> Iterator[TextIO]:
     Plugins, conftests, libraries in C and their child processes write where they like, and a
     report that is to be parsed must stand alone.
     """
-    sys.stdout.flush()
-    own = os.dup(1)
+    own = os.dup(1)  # fails where it was closed: there is nowhere to write to
+    encoding = "utf-8"
+    if sys.stdout is not None:
+        sys.stdout.flush()
+        encoding = sys.stdout.encoding
     os.dup2(2, 1)
     try:
-        with open(own, "w", encoding=sys.stdout.encoding, errors="replace") as stream:
+        with open(own, "w", encoding=encoding, errors="replace") as stream:
             yield stream
     finally:
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()

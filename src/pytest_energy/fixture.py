@@ -238,6 +238,7 @@ class Energy:
         """
         if self._session is None:
             return []
+        self._session.meters.rest()
         rule = self.rule()
         results = []
         n = self._inference.n or 0
@@ -316,9 +317,17 @@ class Energy:
             live=self._live,
             test=self._test,
         )
-        self._loop = Loop(kept, n, session.window, plan)
+        self._loop = Loop(kept, n, self._loop_window, plan)
         self._last = self._loop_so_far
         return self._loop.generator
+
+    def _loop_window(self, expected: float | None, block: float | None) -> Window:
+        if self._session is None:
+            raise RuntimeError("nothing is metered under --energy-off")
+        window = self._session.window(expected, block)
+        if any(region.open for region in self._regions.values()):
+            window.read_at_once()  # waiting would stand in the region around it
+        return window
 
     @contextmanager
     def _outside(self) -> Iterator[None]:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_energy.measurement import Measurement
-from pytest_energy.window import Window, block_sizes, synchronise
+from pytest_energy.synchronise import synchronise
+from pytest_energy.window import Window, block_sizes
 from pytest_energy.work import WorkCounter
 from pytest_energy.yardstick import Gauge, Readings
 

@@ -257,7 +257,7 @@ class Gate:
         kept = [(name, value) for name, value in item.user_properties if name[:7] != "energy."]
         added = [pair for result in results for pair in junit.properties(result, session.carbon)]
         item.user_properties[:] = [*kept, *added]
-        item.stash[_payload_key] = ledger.payload(results, energy.rule(), session.cost.take())
+        item.stash[_payload_key] = ledger.payload(results, energy.rule(), session.take_cost())
         test = arguments.nodeid_from_here(self._config, item.nodeid)
         return "\n\n".join(
             terminal.failure_message(result, session.carbon, test, self._against)
@@ -415,6 +415,9 @@ class Command:
     def pytest_cmdline_main(self, config: pytest.Config) -> int:
         if not config.pluginmanager.is_registered(sys.modules[__name__]):
             raise pytest.UsageError("pytest-energy is switched off by -p no:energy")
+        for place in config.args:
+            if not (config.invocation_params.dir / place.partition("::")[0]).exists():
+                raise pytest.UsageError(f"file or directory not found: {place}")
         # As pytest does it itself, since plugins may register their meters' hook only then.
         config.hook.pytest_configure.call_historic(kwargs={"config": config})
         try:

@@ -278,6 +278,13 @@ class EnergySession:
         self.against = against
         self.gauge = None  # what drifts with the machine hits both
 
+    def take_cost(self) -> tuple[float, float]:
+        """Seconds and joules of the gate itself since the last call, waiting included."""
+        meters = self.meters
+        self.cost.add(meters.waited_seconds, meters.waited_joules)
+        meters.waited_seconds = meters.waited_joules = 0.0
+        return self.cost.take()
+
     def window(
         self, expected_seconds: float | None = None, block_seconds: float | None = None
     ) -> Window:

@@ -8,11 +8,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
-from time import perf_counter
 
 import psutil
 
 from pytest_energy.meters.cpu_time import process_tree_cpu_ns
+from pytest_energy.meters.sysfs import text_of
+from pytest_energy.neighbours import LOGICAL_CPUS, Look
 
 CPUS = Path("/sys/devices/system/cpu")
 """Where Linux describes its CPUs: Documentation/admin-guide/pm/cpufreq.rst."""
@@ -81,27 +82,19 @@ class LoadWatch:
     """Watches what other processes use, from its making to `load`."""
 
     def __init__(self) -> None:
-        self._began = self._now()
+        self._began = Look.now(process_tree_cpu_ns() / 1e9)
 
     def load(self) -> Load:
         """What they used since."""
-        (then, idle_before, own_before), (now, idle_after, own_after) = self._began, self._now()
-        cpus = psutil.cpu_count() or 1
-        seconds = now - then
-        capacity = seconds * cpus
+        look = Look.now(process_tree_cpu_ns() / 1e9)
+        seconds = look.seconds - self._began.seconds
         # The system counts idle time in ticks of 10 ms.
-        share = None
-        if seconds >= 0.1:
-            used = capacity - (idle_after - idle_before) - (own_after - own_before)
-            share = min(1.0, max(0.0, used / capacity))
+        share = self._began.others_share(look) if seconds >= 0.1 else None
         average = None
         if hasattr(os, "getloadavg"):  # psutil's stand-in on Windows needs minutes
             with suppress(OSError):
                 average = os.getloadavg()[0]
-        return Load(share, seconds, average, cpus)
-
-    def _now(self) -> tuple[float, float, float]:
-        return perf_counter(), float(psutil.cpu_times().idle), process_tree_cpu_ns() / 1e9
+        return Load(share, seconds, average, LOGICAL_CPUS)
 
 
 def read_clock(cpus: Path = CPUS) -> Clock:
@@ -111,7 +104,7 @@ def read_clock(cpus: Path = CPUS) -> Clock:
         cpus: Linux's folder of CPUs; elsewhere, and where it tells nothing, psutil is asked.
     """
     policies = sorted((cpus / "cpufreq").glob("policy*"))
-    governors = dict.fromkeys(filter(None, (_text(p / "scaling_governor") for p in policies)))
+    governors = dict.fromkeys(filter(None, (text_of(p / "scaling_governor") for p in policies)))
     now = [khz for p in policies if (khz := _number(p / "scaling_cur_freq")) is not None]
     most = [khz for p in policies if (khz := _number(p / "cpuinfo_max_freq")) is not None]
     megahertz = mean(now) / 1000 if now else None
@@ -159,16 +152,9 @@ def _temperatures() -> tuple[Temperature, ...]:
     return tuple(Temperature(chip, place.current, place.high or None) for chip, place in hottest)
 
 
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="ascii", errors="replace").strip()
-    except OSError:
-        return ""
-
-
 def _number(path: Path) -> int | None:
     try:
-        return int(_text(path))
+        return int(text_of(path))
     except ValueError:
         return None
 

@@ -6,7 +6,6 @@ used meanwhile, and whether something watched the program that makes it run diff
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Mapping
 from math import inf
@@ -16,6 +15,8 @@ from pytest_energy.measurement import Block, Domain, Measurement, Reading, gated
 from pytest_energy.meters.base import MeterLostError, MeterSet
 from pytest_energy.meters.cpu_time import apart_cpu_ns, process_tree_cpu_ns
 from pytest_energy.meters.edges import Edges
+from pytest_energy.neighbours import Look
+from pytest_energy.synchronise import synchronise
 
 BLOCKS = 20
 """Blocks of a metered loop, fewer when it has fewer inferences."""
@@ -37,81 +38,11 @@ def block_sizes(n: int, most: int = BLOCKS) -> tuple[int, ...]:
     return tuple(size + 1 if i < larger else size for i in range(count))
 
 
-def synchronise() -> None:
-    """Wait for the GPU work that the program has queued.
-
-    Launching work returns at once; without this its energy would fall into the next window. Only
-    frameworks that the program has already imported, and devices that it has already used.
-    """
-    torch = sys.modules.get("torch")
-    if torch is not None:
-        cuda = getattr(torch, "cuda", None)
-        if cuda is not None and cuda.is_initialized():
-            for index in range(cuda.device_count()):
-                if cuda.memory_reserved(index) or index == cuda.current_device():
-                    cuda.synchronize(index)
-        mps = getattr(torch, "mps", None)
-        if mps is not None and sys.platform == "darwin" and torch.backends.mps.is_available():
-            mps.synchronize()
-        xpu = getattr(torch, "xpu", None)
-        if xpu is not None and getattr(xpu, "is_initialized", bool)():
-            xpu.synchronize()
-    _synchronise_jax()
-    cupy = sys.modules.get("cupy")
-    if cupy is not None and hasattr(cupy, "cuda"):
-        cupy.cuda.Device().synchronize()
-
-
-def _synchronise_jax() -> None:
-    # jax has no call that waits for a device. Devices work off what they are given in order, so a
-    # tiny sum is done when all before it is; arrays that nobody holds any more are included, which
-    # jax.live_arrays() would miss. A backend that the program has not begun to use is left alone.
-    bridge = sys.modules.get("jax._src.xla_bridge")
-    begun = getattr(bridge, "backends_are_initialized", None)
-    if begun is None or not begun():
-        return
-    jax = sys.modules["jax"]
-    for device in jax.local_devices():
-        with jax.default_device(device):
-            (jax.numpy.zeros(()) + 1).block_until_ready()
-
-
-class _Neighbours:
-    """The CPU time of everything that is not this process or its children."""
-
-    __slots__ = ("_descriptor",)
-
-    def __init__(self) -> None:
-        # /proc/uptime has the idle seconds of all CPUs in one short line (1.6 µs to read);
-        # /proc/stat says more and costs ten times as much, more with every CPU. Waiting for a
-        # disk is counted as use by others: for metering, a stall is a disturbance too.
-        try:
-            self._descriptor = os.open("/proc/uptime", os.O_RDONLY)
-        except OSError:
-            self._descriptor = -1
-
-    def idle_seconds(self) -> float:
-        if self._descriptor < 0:
-            import psutil
-
-            return float(psutil.cpu_times().idle)
-        return float(os.pread(self._descriptor, 64, 0).split()[1])
-
-
 RECENT_SECONDS = 5e-3
 """A look at the machine's CPU time that is no older stands for one now: idle time is counted in
 ticks of 10 ms, and shares are told of windows of `SHORTEST_SHARE_SECONDS` and longer."""
 
-_neighbours: _Neighbours | None = None
-_last_look: tuple[MeterSet | None, tuple[float, float, int]] = (None, (-inf, 0.0, 0))
-_logical_cpus = os.cpu_count() or 1
-
-
-def _idle_seconds() -> float:
-    global _neighbours
-    if _neighbours is None:
-        _neighbours = _Neighbours()
-    return _neighbours.idle_seconds()
+_last_look: tuple[MeterSet | None, Look] = (None, Look(-inf, None, 0.0))
 
 
 def watched_by() -> str:
@@ -150,13 +81,13 @@ class Window:
         "_idle_watts",
         "_in_blocks",
         "_meters",
+        "_missed",
         "_on_edges",
         "_opened",
         "_others_share",
         "_own_cpus",
         "_partial",
         "_stretches",
-        "_unseen",
         "_watched",
         "lost",
     )
@@ -175,13 +106,13 @@ class Window:
         self._idle_for = idle_seconds
         self._stretches = 0
         self._on_edges = self._edges is not None
-        self._unseen = 0
+        self._missed = (0, 0)
         self._disturbances: tuple[str, ...] = ()
         self._idle_watts: tuple[float, ...] = ()
         self._blocks: list[tuple[int, float, tuple[int, ...]]] = []
         self._partial: tuple[float, tuple[int, ...]] | None = None
         self._opened: Reading | None = None
-        self._begun: tuple[float, float, int] | None = None
+        self._begun: Look | None = None
         self._others_share: float | None = None
         self._own_cpus: float | None = None
         self._watched = ""
@@ -192,18 +123,19 @@ class Window:
         """Begin, or go on after a `close` or `pause`."""
         first = self._begun is None
         if first:
-            self._meters.watch()
             self._disturbances = self._meters.disturbances()
             if self._idle_for:
                 self._measure_idle(self._idle_for)
             self._watched = watched_by()
         synchronise()
+        self._meters.watch()
         self._begin(self._read() if self._edges is None else self._read_on_edges()[1])
         if first:
             self._begun = self._look()
 
     def read_at_once(self) -> None:
-        """From here on, wait for no updates: there are too many pieces, or others would see it."""
+        """From here on, wait for nothing: pieces are many, or it would stand in another window."""
+        self._idle_for = 0.0
         self._edges = None
         self._on_edges = False
 
@@ -213,6 +145,7 @@ class Window:
         opened, edges = self._opened, self._edges
         short = edges and opened and edges.worth(perf_counter() - opened.seconds)
         self._add(self._read_on_edges()[0] if short else self._read())
+        self._meters.unwatch()
 
     def end_block(self, n: int) -> None:
         """After a `pause`: what was metered since the last block is one of `n` inferences."""
@@ -343,6 +276,7 @@ class Window:
         sleep(seconds)
         after = self._read_on_edges()[0] if self._edges else self._read()
         if before is not None and after is not None:
+            self._meters.waited(before, after)
             passed = (after.seconds - before.seconds) * 1e6
             self._idle_watts = tuple(
                 (b - a) / passed for a, b in zip(before.microjoules, after.microjoules, strict=True)
@@ -351,7 +285,7 @@ class Window:
     def _begin(self, reading: Reading | None) -> None:
         self._opened = reading
         self._stretches += 1
-        self._unseen = self._meters.unseen
+        self._missed = self._meters.missed
 
     def _add(self, reading: Reading | None) -> None:
         opened, self._opened = self._opened, None
@@ -363,33 +297,24 @@ class Window:
                 self.lost = f"{_counter(domain)} went back by {-count / 1e6:.3g} J"
                 return
         seconds = reading.seconds - opened.seconds
-        if self._meters.unseen != self._unseen:
-            self.lost = (
-                f"{seconds:.0f} s passed between two readings, and after"
-                f" {self._meters.longest_seconds:.0f} s a counter may have wrapped unseen;"
-                " energy.each reads it at every block, and elsewhere a timer does, unless something"
-                " holds SIGALRM (pytest-timeout does: set its timeout_method = thread)"
-            )
+        self.lost = self._meters.why_missed(self._missed)
+        if self.lost:
             return
         if self._partial is not None:
             seconds += self._partial[0]
             counts = tuple(a + b for a, b in zip(self._partial[1], counts, strict=True))
         self._partial = (seconds, counts)
 
-    def _look(self) -> tuple[float, float, int]:
-        """Now, the idle seconds of all CPUs, and what of their time was this run's own."""
+    def _look(self) -> Look:
         global _last_look
-        now = perf_counter()
         meters, look = _last_look
-        if meters is not self._meters or now - look[0] > RECENT_SECONDS:
-            look = (now, _idle_seconds(), self._own_cpu_ns())
+        if meters is not self._meters or perf_counter() - look.seconds > RECENT_SECONDS:
+            known = self._meters.own_cpu_ns()
+            own = process_tree_cpu_ns() if known is None else known
+            # Another revision's process is no stranger.
+            look = Look.now((own + apart_cpu_ns()) / 1e9)
             _last_look = (self._meters, look)
         return look
-
-    def _own_cpu_ns(self) -> int:
-        known = self._meters.own_cpu_ns()
-        own = process_tree_cpu_ns() if known is None else known
-        return own + apart_cpu_ns()  # another revision's process is no stranger
 
     def look_around(self) -> None:
         """What others used, from the first opening to now, whatever was metered of it."""
@@ -397,17 +322,14 @@ class Window:
             return
         now = self._meters.disturbances()
         self._disturbances = tuple(dict.fromkeys((*self._disturbances, *now)))
-        begun, idle_before, own_before = self._begun
-        elapsed = perf_counter() - begun
-        if elapsed < SHORTEST_SHARE_SECONDS:
+        if perf_counter() - self._begun.seconds < SHORTEST_SHARE_SECONDS:
             return
-        capacity = elapsed * _logical_cpus
-        idle = _idle_seconds() - idle_before
-        own = (self._own_cpu_ns() - own_before) / 1e9
-        self._own_cpus = own / elapsed
-        if self._meters.remote:
-            return
-        self._others_share = min(1.0, max(0.0, (capacity - idle - own) / capacity))
+        look = self._look()
+        self._own_cpus = (look.own_seconds - self._begun.own_seconds) / (
+            look.seconds - self._begun.seconds
+        )
+        if not self._meters.remote:
+            self._others_share = self._begun.others_share(look)
 
 
 def _counter(domain: Domain) -> str:

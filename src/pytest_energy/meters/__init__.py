@@ -168,6 +168,7 @@ def _take_automatic(sources: Iterable[MeterSource], taken: list[Meter]) -> str:
     """Open what `auto` takes; why something is estimated, or nothing."""
     estimates: list[Meter] = []
     missing: list[tuple[str, str, bool]] = []
+    closed: list[tuple[str, str]] = []
     for source in sources:
         if not source.automatic:
             continue
@@ -179,6 +180,8 @@ def _take_automatic(sources: Iterable[MeterSource], taken: list[Meter]) -> str:
             remedy = f" ({remedy})" if remedy else ""
             reason = f"{source.name}: {error.reason}{remedy}"
             missing.append((source.kind, reason, bool(remedy)))
+            if error.closed:
+                closed.append((source.kind, reason))
             continue
         if all(d.method in (Method.ESTIMATED, Method.CONSTANT) for d in meter.domains):
             estimates.append(meter)
@@ -198,7 +201,9 @@ def _take_automatic(sources: Iterable[MeterSource], taken: list[Meter]) -> str:
     told = [(reason, curable) for kind, reason, curable in missing if kind in estimated]
     # Other makers' hardware has no remedy: where nothing has one, the first stands for all.
     reasons = [reason for reason, curable in told if curable] or [told[0][0]] if told else []
-    return f"estimated, because {'; '.join(reasons)}" if reasons else ""
+    notes = [f"estimated, because {'; '.join(reasons)}"] if reasons else []
+    notes += [f"not metered, because {reason}" for kind, reason in closed if kind not in estimated]
+    return "; ".join(notes)
 
 
 def _counts_again(meter: Meter, taken: Iterable[Meter]) -> bool:

@@ -3,11 +3,13 @@
 A counter that wraps has to be read before it can have wrapped twice, and a test's body may run for
 hours without coming by here. A thread would do, but then Python 3.12 and newer warn at every fork
 of the test (`DeprecationWarning: … multi-threaded, use of fork()`), and a data loader forks. So the
-system's timer does (setitimer(2), `SIGALRM`), where nobody else uses it.
+system's timer does (setitimer(2), `SIGALRM`), where nobody else uses it, and only while a window is
+open.
 """
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Callable
@@ -17,7 +19,7 @@ _HAS_TIMER = hasattr(signal, "setitimer")
 
 
 class Alarm:
-    """Calls something every so often, in the main thread, from the first `set` to `clear`.
+    """Calls something every so often, in the main thread, between `set` and `clear`.
 
     Where something else holds the timer or its signal (pytest-timeout with its signal method does),
     or outside of the main thread, it does not ring.
@@ -29,35 +31,49 @@ class Alarm:
 
     def __init__(self, ring: Callable[[], None], seconds: float) -> None:
         self._ring = ring
-        self._seconds = seconds
+        self._seconds = max(seconds, 1e-3)
+        self._wanted = 0
+        self._installed = False
 
     def set(self) -> None:
-        """Have it ring; set already, nothing is done (0.3 µs)."""
-        if not _HAS_TIMER:
+        """A window opens: have it ring from now on. Windows may lie in each other (1 µs)."""
+        self._wanted += 1
+        if self._wanted > 1 or not _HAS_TIMER or any(signal.getitimer(signal.ITIMER_REAL)):
             return
-        # The timer's interval tells whose it is; the kernel rounds it.
-        if abs(signal.getitimer(signal.ITIMER_REAL)[1] - self._seconds) < 1e-3:
-            return
-        holder = signal.getsignal(signal.SIGALRM)
-        # A session inside of this one (pytester's) may have left its own behind.
-        ours = isinstance(getattr(holder, "__self__", None), Alarm)
-        free = holder == signal.SIG_DFL and not any(signal.getitimer(signal.ITIMER_REAL))
-        if not ours and not free:
-            return
-        if threading.current_thread() is not threading.main_thread():
-            return
-        # System calls must return for it: Python runs handlers between byte codes alone, and begins
-        # the calls anew itself (PEP 475).
-        signal.signal(signal.SIGALRM, self._on_signal)
+        if not self._installed:
+            if threading.current_thread() is not threading.main_thread():
+                return
+            if signal.getsignal(signal.SIGALRM) != signal.SIG_DFL:
+                return
+            # System calls return for it: Python runs handlers between byte codes alone, and begins
+            # the calls anew itself (PEP 475).
+            signal.signal(signal.SIGALRM, self._on_signal)
+            self._installed = True
         signal.setitimer(signal.ITIMER_REAL, self._seconds, self._seconds)
 
-    def clear(self) -> None:
-        """Ring no more, and leave the signal as it was found."""
-        if not _HAS_TIMER or signal.getsignal(signal.SIGALRM) != self._on_signal:
-            return
-        if threading.current_thread() is threading.main_thread():
+    def clear(self, all_windows: bool = False) -> None:
+        """A window is closed, or all are; with the last one it rings no more."""
+        self._wanted = 0 if all_windows else max(0, self._wanted - 1)
+        if self._wanted == 0 and self._installed and self._is_set():
             signal.setitimer(signal.ITIMER_REAL, 0)
+
+    def close(self) -> None:
+        """Leave timer and signal as they were found."""
+        self.clear(all_windows=True)
+        ours = self._installed and signal.getsignal(signal.SIGALRM) == self._on_signal
+        if ours and threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        self._installed = False
+
+    def _is_set(self) -> bool:
+        # The timer's interval tells whose it is; the kernel rounds it.
+        return abs(signal.getitimer(signal.ITIMER_REAL)[1] - self._seconds) < 1e-3
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        self._ring()
+        if self._is_set():
+            self._ring()
+            return
+        # Somebody's own alarm, without a handler: what it would have done without us.
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        self._installed = False
+        os.kill(os.getpid(), signal.SIGALRM)

@@ -285,6 +285,11 @@ class Amd(Meter):
                 raise MeterLostError(f"{file.path}: {error}") from error
         return tuple(watts)
 
+    @property
+    def gaps(self) -> int:  # type: ignore[override]
+        """Of the sampled boards."""
+        return self._sampler.gaps if self._sampler is not None else 0
+
     def read(self) -> tuple[int, ...]:
         """Microjoules board by board, since the driver was loaded or the sampling began."""
         sampled = iter(self._sampler.read() if self._sampler else ())

@@ -15,7 +15,7 @@ from math import inf
 from operator import index
 from time import perf_counter
 
-from pytest_energy.measurement import Domain, Method, Reading
+from pytest_energy.measurement import Domain, Method, Reading, gated_domains
 from pytest_energy.meters.alarm import Alarm
 
 __all__ = [
@@ -30,18 +30,25 @@ __all__ = [
 ]
 
 
+ASK_SECONDS = 0.1
+"""What else uses the hardware is asked no more often."""
+
+
 class MeterUnavailableError(Exception):
     """A meter cannot be opened here.
 
     Args:
         reason: why, as a clause: `no powercap zones under /sys/class/powercap`.
         remedy: what to do about it; empty where nothing can be done.
+        closed: whether the hardware is there and refuses: `auto` does not pass over that in
+            silence.
     """
 
-    def __init__(self, reason: str, remedy: str = "") -> None:
+    def __init__(self, reason: str, remedy: str = "", closed: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
         self.remedy = remedy
+        self.closed = closed
 
 
 class MeterLostError(Exception):
@@ -67,6 +74,9 @@ class Meter(ABC):
     remote: bool = False
     """Whether the joules are spent elsewhere, in another process or on another host: what else
     runs here is then no disturbance."""
+
+    gaps: int = 0
+    """How often, since it was opened, it had to do without readings that its counts rest on."""
 
     own_cpu_ns: int | None = None
     """CPU nanoseconds of this process and its children at the last `read`, from a meter that reads
@@ -131,8 +141,15 @@ class MeterSet:
         self.domains = tuple(domain for meter in self.meters for domain in meter.domains)
         self.note = note
         self.longest_seconds = min((meter.longest_seconds for meter in meters), default=inf)
-        self.unseen = 0
+        self._unseen = 0
         """How often so long passed between two readings that a counter may have wrapped unseen."""
+        self._unseen_seconds = 0.0
+        """How long it was, the last time."""
+        self._gappy = [m for m in meters if type(m).gaps is not Meter.gaps]
+        self.waited_seconds = self.waited_joules = 0.0
+        """What waiting for updates and measuring idle power took: part of the gate's own cost."""
+        self._asked_at = -inf
+        self._disturbances: tuple[str, ...] = ()
         self._read_at = perf_counter()
         self._reading = False
         # Most meters cannot tell, and a window asks twice.
@@ -149,18 +166,11 @@ class MeterSet:
         Raises:
             MeterLostError: a meter cannot be read; the message names it.
         """
-        self._reading = True
-        try:
-            seconds = perf_counter()
-            if seconds - self._read_at > self.longest_seconds:
-                self.unseen += 1
-            self._read_at = seconds
-            counts: tuple[int, ...] = ()
-            for meter in self.meters:
-                counts += self.read_one(meter)
-            return Reading(seconds, counts)
-        finally:
-            self._reading = False
+        seconds = perf_counter()
+        counts: tuple[int, ...] = ()
+        for meter in self.meters:
+            counts += self.read_one(meter)
+        return Reading(seconds, counts)
 
     def read_one(self, meter: Meter) -> tuple[int, ...]:
         """The counts of one of the meters, checked.
@@ -168,7 +178,13 @@ class MeterSet:
         Raises:
             MeterLostError: it cannot be read; the message names it.
         """
+        self._reading = True
         try:
+            now = perf_counter()
+            if now - self._read_at > self.longest_seconds:
+                self._unseen += 1
+                self._unseen_seconds = now - self._read_at
+            self._read_at = now
             counts = meter.read()
             for count in counts:
                 if count.__class__ is not int:  # a numpy integer is one too, a float is none
@@ -178,6 +194,8 @@ class MeterSet:
             raise MeterLostError(f"{meter.name}: {lost}") from lost
         except Exception as error:  # somebody else's meter: its defect is not the test's
             raise MeterLostError(f"{meter.name}: {type(error).__name__}: {error}") from error
+        finally:
+            self._reading = False
         if len(counts) != len(meter.domains):
             raise MeterLostError(
                 f"{meter.name}: {len(counts)} counts for {len(meter.domains)} domains"
@@ -185,9 +203,47 @@ class MeterSet:
         return counts
 
     def watch(self) -> None:
-        """A window is about to open: from here on, have counters read before they wrap unseen."""
+        """A window opens: until it closes, have counters read before they wrap unseen."""
         if self._alarm is not None:
             self._alarm.set()
+
+    def unwatch(self) -> None:
+        """It is closed."""
+        if self._alarm is not None:
+            self._alarm.clear()
+
+    def rest(self) -> None:
+        """A test is over, and with it every window that it left open."""
+        if self._alarm is not None:
+            self._alarm.clear(all_windows=True)
+
+    @property
+    def missed(self) -> tuple[int, int]:
+        """How often a counter may have wrapped unseen, and how often a meter had a gap."""
+        return self._unseen, sum(meter.gaps for meter in self._gappy) if self._gappy else 0
+
+    def why_missed(self, before: tuple[int, int]) -> str:
+        """Why a window is not known that began when `missed` was `before`; empty where it is."""
+        if self.missed == before:
+            return ""
+        if self._unseen == before[0]:
+            names = ", ".join(meter.name for meter in self._gappy)
+            return (
+                f"{names}: no power was sampled for a second or more: something kept Python's other"
+                " threads from running"
+            )
+        return (
+            f"{self._unseen_seconds:.0f} s passed between two readings, and after"
+            f" {self.longest_seconds:.0f} s a counter may have wrapped unseen; energy.each reads it"
+            " at every block, and elsewhere a timer does, unless something holds SIGALRM"
+            " (pytest-timeout does: set its timeout_method = thread)"
+        )
+
+    def waited(self, before: Reading, after: Reading) -> None:
+        """Time and energy between two readings belonged to no window, but to metering itself."""
+        self.waited_seconds += after.seconds - before.seconds
+        gated = gated_domains(self.domains)
+        self.waited_joules += sum(after.microjoules[i] - before.microjoules[i] for i in gated) / 1e6
 
     def note_periods(self, periods: Sequence[float | None]) -> None:
         """How often each domain was seen to move; None leaves what its meter says.
@@ -202,10 +258,14 @@ class MeterSet:
 
     def disturbances(self) -> tuple[str, ...]:
         """What else uses the metered hardware right now, from every meter that can tell."""
+        # A region may be entered a thousand times a second, and asking takes a while.
+        if not self._observant or perf_counter() - self._asked_at < ASK_SECONDS:
+            return self._disturbances
         found: tuple[str, ...] = ()
         for meter in self._observant:
             with suppress(Exception):  # not knowing is no disturbance; a lost meter says so itself
                 found += tuple(meter.disturbances())
+        self._disturbances, self._asked_at = found, perf_counter()
         return found
 
     def _refresh(self) -> None:
@@ -223,7 +283,7 @@ class MeterSet:
     def close(self) -> None:
         """Close every meter; one that fails to does not keep the others open."""
         if self._alarm is not None:
-            self._alarm.clear()
+            self._alarm.close()
         for meter in self.meters:
             with suppress(Exception):  # at the end of a session nobody can act on it
                 meter.close()
@@ -238,7 +298,9 @@ def _refuse_counting_twice(meters: Sequence[Meter]) -> None:
                 raise ValueError(_twice(other, meter.name, domain.name))
         for another in meters:
             kinds = {domain.kind for domain in another.domains}
-            for kind in sorted(meter.whole_kinds & kinds if another is not meter else ()):
+            if another is meter or another.remote != meter.remote:
+                continue  # what is elsewhere is other hardware
+            for kind in sorted(meter.whole_kinds & kinds):
                 raise ValueError(_twice(meter.name, another.name, kind))
 
 

@@ -108,6 +108,11 @@ class Edges:
         """Period of the slowest gated counter that can be waited for; 0 where none has to be."""
         if not _ticks(self.slowest_seconds):
             self.slowest_seconds = 0.0
+        self._all = all(
+            flat[i] is not None or meters.domains[i].resolution_seconds < FASTEST_SECONDS
+            for i in gated
+        )
+        """Whether every gated counter is waited for, or needs no waiting."""
 
     def worth(self, seconds: float | None) -> bool:
         """Whether a window of so many seconds needs its ends on updates; None for unknown."""
@@ -123,7 +128,8 @@ class Edges:
 
         Returns:
             What the counters would have shown at the call had they moved all the time, what they
-            show at the return, right after an update, and whether every update came.
+            show at the return, right after an update, and whether every gated counter is known so
+            well.
 
         Raises:
             MeterLostError: a meter cannot be read; the message names it.
@@ -132,7 +138,7 @@ class Edges:
         order = sorted(range(len(self._periods)), key=lambda which: self._slowest(which))
         before: dict[int, tuple[int, ...]] = {}
         after: dict[int, tuple[int, ...]] = {}
-        came = True
+        came = self._all
         for which in order:
             before[which], after[which], seen = self._follow(which, called, 2)
             came = came and seen
@@ -143,7 +149,9 @@ class Edges:
             tuple(count for which in range(len(self._periods)) for count in found[which])
             for found in (before, after)
         ]
-        return Reading(called, counts[0]), Reading(perf_counter(), counts[1]), came
+        readings = Reading(called, counts[0]), Reading(perf_counter(), counts[1])
+        self._meters.waited(*readings)
+        return *readings, came
 
     def _slowest(self, which: int) -> float:
         return max((period or 0.0 for period in self._periods[which]), default=0.0)

@@ -63,7 +63,12 @@ def _library() -> Iterator[Any]:
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError as error:
-        raise MeterUnavailableError(f"no NVIDIA driver: {error}") from error
+        absent = (pynvml.NVML_ERROR_LIBRARY_NOT_FOUND, pynvml.NVML_ERROR_DRIVER_NOT_LOADED)
+        if error.value in absent:
+            raise MeterUnavailableError(f"no NVIDIA driver: {error}") from error
+        raise MeterUnavailableError(
+            f"the NVIDIA driver refused: {error}", "see what nvidia-smi says", closed=True
+        ) from error
     try:
         yield pynvml
     finally:
@@ -88,14 +93,15 @@ def _told(call: Callable[..., Any], *arguments: Any) -> Any:
 
 def _boards(pynvml: Any, every: bool) -> list[_Board]:
     """The boards that this process may use, or every one."""
-    handles = [
-        pynvml.nvmlDeviceGetHandleByIndex(index) for index in range(pynvml.nvmlDeviceGetCount())
-    ]
+    indices = range(pynvml.nvmlDeviceGetCount())
     visible = None if every else os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is None:
+        handles = [pynvml.nvmlDeviceGetHandleByIndex(index) for index in indices]
         return [_board(pynvml, handle, handle) for handle in handles]
-    uuids = [_str(pynvml.nvmlDeviceGetUUID(handle)) for handle in handles]
-    models = {_str(pynvml.nvmlDeviceGetName(handle)) for handle in handles}
+    # One that has fallen off the bus does not hide the others: it has no handle, or no name.
+    handles = [_told(pynvml.nvmlDeviceGetHandleByIndex, index) for index in indices]
+    uuids = [_str((h and _told(pynvml.nvmlDeviceGetUUID, h)) or "") for h in handles]
+    models = {_str((h and _told(pynvml.nvmlDeviceGetName, h)) or "") for h in handles} - {""}
     names = [name.strip() for name in visible.split(",")]
     numbered = any(name.isdigit() for name in names)
     known = _uuids_in_use() if numbered else None
@@ -113,7 +119,8 @@ def _boards(pynvml: Any, every: bool) -> list[_Board]:
         if found is None:  # as in CUDA: what stands behind an unknown board is invisible
             break
         index, seen = found
-        chosen[index] = _board(pynvml, handles[index], seen or handles[index])
+        handle = handles[index] or pynvml.nvmlDeviceGetHandleByIndex(index)  # says why not
+        chosen[index] = _board(pynvml, handle, seen or handle)
     return [board for _, board in sorted(chosen.items())]
 
 
@@ -188,7 +195,9 @@ class Nvml(Meter):
             self._take(_boards(pynvml, every))
         except pynvml.NVMLError as error:
             self.close()
-            raise MeterUnavailableError(f"the NVIDIA driver refused: {error}") from error
+            raise MeterUnavailableError(
+                f"the NVIDIA driver refused: {error}", "see what nvidia-smi says", closed=True
+            ) from error
         except BaseException:
             self.close()
             raise
@@ -212,7 +221,7 @@ class Nvml(Meter):
             # Numbered among the visible: a cluster hands out any of its equal boards.
             name = f"gpu:{position}"
             shared = "the whole board, which its MIG slices share" if board.shared else ""
-            if _told(pynvml.nvmlDeviceGetTotalEnergyConsumption, board.handle) is not None:
+            if self._counts(board.handle):
                 self._counted.append((len(domains), board.handle))
                 domain = Domain(name, "gpu", Method.COUNTER, "NVML", UPDATE_SECONDS, shared)
             else:
@@ -232,6 +241,13 @@ class Nvml(Meter):
             self._sampler = PowerSampler(
                 lambda: tuple(watts() for _, watts in self._sampled), SAMPLE_SECONDS
             )
+
+    def _counts(self, handle: Any) -> bool:
+        try:
+            self._pynvml.nvmlDeviceGetTotalEnergyConsumption(handle)
+        except self._pynvml.NVMLError_NotSupported:
+            return False
+        return True
 
     def _power(self, handle: Any) -> tuple[Callable[[], float], float, str] | None:
         """How to read a board's watts, how often they move, and what they are; None without."""
@@ -254,6 +270,11 @@ class Nvml(Meter):
         if averaged:
             return usage, AVERAGED_SECONDS, "power averaged over 1 s"
         return usage, UPDATE_SECONDS, "instantaneous power"
+
+    @property
+    def gaps(self) -> int:  # type: ignore[override]
+        """Of the sampled boards."""
+        return self._sampler.gaps if self._sampler is not None else 0
 
     def power_of(self, domain: int) -> tuple[Callable[[], float], str] | None:
         """How to read a metered board's watts, and what they are; None where it does not tell.

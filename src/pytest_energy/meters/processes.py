@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from pathlib import Path
 
 _joined: set[int] = set()
 
@@ -19,13 +21,39 @@ def strangers(pids: set[int]) -> set[int]:
         pids: as the system numbers them; what does not exist here (a number from outside of a
             container) is left out, since nobody can tell whose it is.
     """
-    unknown = pids - {os.getpid()} - _joined
-    if not unknown:
-        return set()
-    import psutil
+    return {pid for pid in pids - {os.getpid()} - _joined if _is_strange(pid)}
 
-    try:
-        family = {child.pid for child in psutil.Process().children(recursive=True)}
-    except psutil.Error:
-        return set()
-    return {pid for pid in unknown - family if psutil.pid_exists(pid)}
+
+def _is_strange(pid: int) -> bool:
+    """Whether a process exists and neither it nor who started it, and so on, is this one."""
+    own, line = os.getpid(), [pid]
+    while line[-1] > 1:
+        parent = _parent(line[-1])
+        if parent is None:
+            return len(line) > 1  # its line ended meanwhile, without coming by here
+        if parent == own:
+            return False
+        if parent in line:
+            break
+        line.append(parent)
+    return True
+
+
+if sys.platform == "linux":
+
+    def _parent(pid: int) -> int | None:
+        try:
+            stat = Path(f"/proc/{pid}/stat").read_bytes()
+        except OSError:
+            return None
+        return int(stat.rpartition(b")")[2].split()[1])
+
+else:
+
+    def _parent(pid: int) -> int | None:
+        import psutil
+
+        try:
+            return int(psutil.Process(pid).ppid())
+        except psutil.Error:
+            return None

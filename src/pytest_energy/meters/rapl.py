@@ -20,6 +20,7 @@ from time import perf_counter
 from pytest_energy.machine import read_vendor
 from pytest_energy.measurement import Domain, Method
 from pytest_energy.meters.base import Meter, MeterLostError, MeterUnavailableError
+from pytest_energy.meters.sysfs import open_number, text_of
 
 POWERCAP_ROOT = Path("/sys/class/powercap")
 """Where the kernel shows the zones; `PYTEST_ENERGY_POWERCAP` names another place (containers)."""
@@ -29,6 +30,9 @@ UPDATE_SECONDS = 1e-3
 
 MOST_WATTS = 1000.0
 """More than a socket draws: how soon a counter may wrap at the earliest."""
+
+MOST_PLATFORM_WATTS = 5000.0
+"""More than a whole machine draws, accelerators included."""
 
 MIRROR_MICROJOULES = 1_000_000
 """Two readings of one counter, one after the other, are no further apart than this: 1 J."""
@@ -55,6 +59,7 @@ class _Zone:
     descriptor: int
     wraps_at: int
     last: int
+    most_watts: float
     total: int = 0
 
     def wrapped(self, raw: int, passed: float) -> int:
@@ -65,7 +70,7 @@ class _Zone:
         """
         spent = raw - self.last + self.wraps_at
         # A second more than passed, for a counter that stood still: a virtual machine's.
-        if spent / 1e6 > MOST_WATTS * (passed + 1):
+        if spent / 1e6 > self.most_watts * (passed + 1):
             raise MeterLostError(
                 f"{self.path} went back from {self.last} to {raw} microjoules, and it cannot"
                 f" have wrapped in {passed:.3g} s (the machine was suspended?)"
@@ -73,30 +78,18 @@ class _Zone:
         return spent
 
 
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="ascii", errors="replace").strip()
-    except OSError:
-        return ""
-
-
-def _open_zone(folder: Path) -> _Zone:
+def _open_zone(folder: Path, most_watts: float) -> _Zone:
     path = folder / "energy_uj"
+    file = open_number(path, READ_REMEDY)
+    if file is None:
+        raise MeterUnavailableError(f"{path} is not there")
     try:
-        descriptor = os.open(path, os.O_RDONLY)
-    except PermissionError as error:
-        raise MeterUnavailableError(f"no permission to read {path}", READ_REMEDY) from error
-    except OSError as error:
-        raise MeterUnavailableError(f"{path}: {error.strerror}") from error
-    try:
-        return _Zone(
-            path,
-            descriptor,
-            int(_text(folder / "max_energy_range_uj")),
-            int(os.pread(descriptor, 32, 0)),
-        )
+        wraps_at = int(text_of(folder / "max_energy_range_uj"))
+        if wraps_at <= 0:
+            raise ValueError(f"it would wrap at {wraps_at} microjoules")
+        return _Zone(path, file.descriptor, wraps_at, file.read(), most_watts)
     except (OSError, ValueError) as error:
-        os.close(descriptor)
+        file.close()
         raise MeterUnavailableError(f"{folder}: not a readable energy counter: {error}") from error
 
 
@@ -118,6 +111,8 @@ def _zones(root: Path) -> dict[str, Path]:
 class _Powercap(Meter):
     """Zones of the powercap tree, as counters."""
 
+    most_watts = MOST_WATTS
+
     def __init__(self) -> None:
         self._open: list[_Zone] = []
         self._read_at = perf_counter()
@@ -127,13 +122,14 @@ class _Powercap(Meter):
         domains = []
         try:
             for name, kind, folder in zones:
-                self._open.append(_open_zone(folder))
+                self._open.append(_open_zone(folder, self.most_watts))
                 domains.append(Domain(name, kind, Method.COUNTER, "RAPL", UPDATE_SECONDS))
         except MeterUnavailableError:
             self.close()
             raise
         self.domains = tuple(domains)
-        self.longest_seconds = min(zone.wraps_at for zone in self._open) / 1e6 / MOST_WATTS
+        smallest = min(zone.wraps_at for zone in self._open)
+        self.longest_seconds = smallest / 1e6 / self.most_watts
 
     def read(self) -> tuple[int, ...]:
         """Microjoules since the meter was opened, zone by zone."""
@@ -192,12 +188,12 @@ class Rapl(_Powercap):
         # only where it stands alone. Directory names tell nothing else ("intel-rapl:1" may be
         # psys): the zone's own name does.
         for number in sorted(folders, key=lambda name: (name.startswith("intel-rapl-mmio"), name)):
-            zone = _text(folders[number] / "name")
+            zone = text_of(folders[number] / "name")
             if re.fullmatch(r"package-\d+(-die-\d+)?", zone):
                 packages.setdefault(zone.removeprefix("package-"), folders[number])
             elif zone == "dram":
                 parent = folders.get(number.rpartition(":")[0], root)
-                package = _text(parent / "name").removeprefix("package-")
+                package = text_of(parent / "name").removeprefix("package-")
                 memories.setdefault(package, folders[number])
         if not packages:
             hidden = "" if root.exists() else " (virtual machines and containers hide them)"
@@ -222,7 +218,7 @@ def _without_mirrors(packages: dict[str, Path], vendor: str) -> dict[str, Path]:
     first: dict[str, int] = {}
     for number, folder in sorted(packages.items()):
         package, _, die = number.partition("-die-")
-        text = _text(folder / "energy_uj")
+        text = text_of(folder / "energy_uj")
         count = int(text) if text.isdigit() else 0
         same = package in first and abs(first[package] - count) < MIRROR_MICROJOULES
         if die and same and (vendor == "AuthenticAMD" or count > 1000 * MIRROR_MICROJOULES):
@@ -247,12 +243,13 @@ class Psys(_Powercap):
     """
 
     name = "rapl_psys"
+    most_watts = MOST_PLATFORM_WATTS
     whole_kinds = frozenset({"cpu", "dram"})
 
     def __init__(self, root: Path | None = None) -> None:
         super().__init__()
         root = _root(root)
-        found = [folder for folder in _zones(root).values() if _text(folder / "name") == "psys"]
+        found = [folder for folder in _zones(root).values() if text_of(folder / "name") == "psys"]
         if not found:
             raise MeterUnavailableError(f"no psys zone under {root}: most boards have none")
         self._take([("psys", "system", found[0])])

@@ -12,6 +12,10 @@ from time import perf_counter
 
 from pytest_energy.meters.base import MeterLostError
 
+LONGEST_GAP_SECONDS = 1.0
+"""Samples that lie further apart tell too little: C code that keeps the interpreter's lock also
+keeps the thread from sampling."""
+
 
 class PowerSampler:
     """Integrates the power of a few domains over time.
@@ -32,6 +36,8 @@ class PowerSampler:
         self._last_seconds = perf_counter()
         self._joules = [0.0] * len(self._last_watts)
         self._lost: Exception | None = None
+        self.gaps = 0
+        """How often two samples lay too far apart to know what flew between them."""
         self._ended = threading.Event()
         self._thread = threading.Thread(
             target=self._run, name="pytest-energy power samples", daemon=True
@@ -69,6 +75,8 @@ class PowerSampler:
                 return
             now = perf_counter()
             passed = now - self._last_seconds
+            if passed > LONGEST_GAP_SECONDS:
+                self.gaps += 1
             for i, (before, after) in enumerate(zip(self._last_watts, watts, strict=True)):
                 self._joules[i] += (before + after) / 2 * passed
             self._last_watts, self._last_seconds = watts, now

@@ -39,8 +39,12 @@ class NumberFile:
         os.close(self.descriptor)
 
 
-def open_number(path: Path) -> NumberFile | None:
+def open_number(path: Path, remedy: str = "") -> NumberFile | None:
     """Open a file; None where there is no such file.
+
+    Args:
+        path: of the file.
+        remedy: what to do where it is closed to us; a command for this one file when left out.
 
     Raises:
         MeterUnavailableError: it is there, and closed to us.
@@ -48,7 +52,8 @@ def open_number(path: Path) -> NumberFile | None:
     try:
         return NumberFile(path, os.open(path, os.O_RDONLY))
     except PermissionError as error:
-        raise MeterUnavailableError(f"no permission to read {path}", _read_remedy(path)) from error
+        remedy = remedy or _read_remedy(path)
+        raise MeterUnavailableError(f"no permission to read {path}", remedy, True) from error
     except OSError:
         return None
 
