@@ -6,6 +6,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+# Two processes take half the time; no outcome hangs on what else runs.
+PYTEST_ARGS ?= -n 2 --dist loadscope
 REVIEWS := .cache/reviews/movieReviewSnippets_GroundTruth.txt
 
 .PHONY: demo test lint bench clean

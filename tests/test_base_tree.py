@@ -587,7 +587,13 @@ def running(clean, monkeypatch):
     environment = {**os.environ, "PIDS": str(pids)}
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--energy-against=main"]
     process = subprocess.Popen(
-        command, cwd=clean.path, env=environment, stdout=subprocess.PIPE, text=True
+        command,
+        cwd=clean.path,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        # Where the tests run in a shell's background, what they start would not hear of Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.monotonic() + 60
     while len(set(pids.read_text().split())) < 2 and time.monotonic() < deadline:

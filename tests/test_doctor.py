@@ -157,10 +157,41 @@ def test_a_counter_has_its_power_period_and_cost_and_the_exit_code_is_0(place):
     assert row["read_seconds"] > 0
 
 
+def test_a_counter_that_stands_still_is_not_trusted(place):
+    tree = Powercap(place, package_0=40.0)  # nobody moves it
+    row = place.row("rapl", code=1)
+    assert [(d["watts"], d["still"]) for d in row["domains"]] == [(None, True)]
+    assert "cpu: the counter stands still" in place.doctor(code=1)
+    assert "rest on hardware energy counters" not in place.doctor(code=1)
+    del tree
+
+
+def test_a_folder_that_is_not_there_is_an_error(place):
+    done = place.call("doctor", "nowhere")
+    assert done.returncode == 2
+    assert "file or directory not found: nowhere" in done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_a_report_that_cannot_be_written_is_an_error_and_no_verdict_on_the_machine(place):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [str(SCRIPT), "doctor"],
+            cwd=place.path,
+            env=place.environment,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 2
+    assert "the report could not be written" in done.stderr
+
+
 def test_an_estimate_alone_gives_exit_code_1_and_says_why_and_what_to_do(place):
     found = place.told(code=1)
     assert found["chosen"]["meters"] == ["cpu_time"]
-    reason = f"no package zones under {place.path}"
+    reason = f"there is no folder {place.path}"
     assert found["chosen"]["note"].startswith("estimated, because rapl: " + reason)
     assert found["worth"] == "estimated"
     assert "estimates only (cpu)" in found["summary"]
@@ -351,14 +382,14 @@ def test_an_unknown_meter_is_an_error_that_lists_those_there_are(place):
     assert done.returncode == 2
     found = json.loads(done.stdout)
     (problem,) = found["problems"]
-    assert problem.startswith("no meter named 'nothing'; there are: auto; rapl (no package zones")
+    assert problem.startswith("no meter named 'nothing'; there are: auto; rapl (there is no folder")
     assert problem in done.stderr
     assert [m["name"] for m in found["meters"]][:3] == ["rapl", "nvml", "cpu_time"]
 
 
 def test_an_unavailable_meter_that_was_asked_for_is_an_error(place):
     (problem,) = place.told("--energy-meter=rapl", code=2)["problems"]
-    assert problem.startswith("meter 'rapl' is unavailable: no package zones under")
+    assert problem.startswith("meter 'rapl' is unavailable: there is no folder")
 
 
 def test_an_unknown_country_is_an_error_beside_all_that_was_found(place):

@@ -260,3 +260,18 @@ def test_a_defect_in_somebody_elses_meter_is_a_lost_meter_that_names_it():
         MeterSet([Float("theirs", domain)]).read()
     with pytest.raises(MeterLostError, match="0 counts for 1 domains"):
         MeterSet([Short("theirs", domain)]).read()
+
+
+def test_a_meter_that_sees_everything_stands_for_the_estimate_and_for_what_comes_later():
+    class Wall(Fixed):
+        whole_kinds = frozenset({"cpu", "dram", "gpu"})
+
+    wall = MeterSource(
+        "wall", lambda: Wall("wall", Domain("wall", "system", Method.COUNTER, "plug", 1.0)), True
+    )
+    assert open_meters(["auto"], [wall, ESTIMATE]).names == ("wall",)
+    meters = open_meters(["auto"], [COUNTER, wall])
+    assert meters.names == ("rapl",)
+    assert meters.note == "wall is left out, because rapl counts the same"
+    with pytest.raises(ValueError, match="'wall' and 'rapl' both count 'cpu'"):
+        open_meters(["rapl", "wall"], [COUNTER, wall])

@@ -94,7 +94,7 @@ def test_two_sockets_wrap_apart(powercap):
 
 
 def test_a_machine_without_zones_says_where_it_looked(tmp_path):
-    with pytest.raises(MeterUnavailableError, match=r"no package zones under .*nowhere"):
+    with pytest.raises(MeterUnavailableError, match=r"there is no folder .*nowhere"):
         Rapl(tmp_path / "nowhere")
 
 
@@ -105,7 +105,8 @@ def refused(path, flags):
 
 def test_no_permission_comes_with_the_remedy(powercap, monkeypatch):
     powercap.zone("intel-rapl:0", "package-0")
-    monkeypatch.setattr("pytest_energy.meters.rapl.os.open", refused)
+    monkeypatch.setattr("pytest_energy.meters.sysfs.os.open", refused)
+    monkeypatch.setattr("pytest_energy.meters.rapl.POWERCAP_ROOT", powercap.root)
     with pytest.raises(MeterUnavailableError, match="no permission to read") as error:
         Rapl(powercap.root)
     remedy = error.value.remedy
@@ -116,8 +117,9 @@ def test_no_permission_comes_with_the_remedy(powercap, monkeypatch):
 
 def test_a_closed_counter_is_said_where_an_estimate_stands_in_for_it(powercap, monkeypatch):
     powercap.zone("intel-rapl:0", "package-0")
-    monkeypatch.setenv("PYTEST_ENERGY_POWERCAP", str(powercap.root))
-    monkeypatch.setattr("pytest_energy.meters.rapl.os.open", refused)
+    monkeypatch.setattr("pytest_energy.meters.rapl.POWERCAP_ROOT", powercap.root)
+    monkeypatch.delenv("PYTEST_ENERGY_POWERCAP", raising=False)
+    monkeypatch.setattr("pytest_energy.meters.sysfs.os.open", refused)
     meters = open_meters(["auto"], builtin_sources())
     assert meters.names == ("cpu_time",)
     assert meters.note.startswith("estimated, because rapl: no permission to read")
@@ -160,7 +162,9 @@ def test_a_counter_that_may_have_wrapped_unseen_is_said(powercap, monkeypatch):
 
 def test_a_counter_without_a_range_is_no_meter(powercap):
     powercap.zone("intel-rapl:0", "package-0", 10, wraps_at=0)
-    with pytest.raises(MeterUnavailableError, match="would wrap at 0 microjoules"):
+    with pytest.raises(
+        MeterUnavailableError, match="expected microjoules in max_energy_range_uj, found '0'"
+    ):
         Rapl(powercap.root)
 
 
@@ -245,7 +249,7 @@ def test_a_tree_that_vanishes_leaves_what_was_opened_readable_and_nothing_new(po
     meter = Rapl(powercap.root)
     shutil.rmtree(powercap.root / "intel-rapl:0" if how == "zone" else powercap.root)
     assert meter.read() == (0,)  # the descriptor is open: as with a file that was deleted
-    with pytest.raises(MeterUnavailableError, match="no package zones under"):
+    with pytest.raises(MeterUnavailableError, match=r"no package zones under|there is no folder"):
         Rapl(powercap.root)
 
 

@@ -402,7 +402,7 @@ def test_a_baseline_of_another_machine_class_is_incomparable():
         ({"subject": replace(SUBJECT, unit="token")}, "unit was token, now inference"),
         ({"subject": replace(SUBJECT, n=1000)}, "n was 1,000, now 100"),
         ({"subject": replace(SUBJECT, dataset="imdb")}, "dataset was imdb, now none"),
-        ({"meters": ("cpu_time",)}, "meters was cpu_time, now rapl"),
+        ({"meters": ("cpu_time",)}, "meters were cpu_time, now rapl"),
         ({"domains": (GPU,)}, "counted gpu:0, now cpu"),
         ({"domains": (replace(CPU, method=Method.SAMPLED),)}, "cpu was sampled, now counter"),
         ({"domains": (replace(CPU, source="MSR"),)}, "rests on MSR, now on RAPL"),

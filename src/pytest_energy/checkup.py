@@ -49,6 +49,12 @@ class DomainFacts:
     watts: float | None
     update_seconds: float | None
 
+    @property
+    def still(self) -> bool:
+        """Whether it is a counter of hardware that should have moved and did not."""
+        prompt = self.domain.resolution_seconds <= WATCHED_SECONDS / 4
+        return self.domain.method is Method.COUNTER and self.watts is None and prompt
+
 
 @dataclass(frozen=True, slots=True)
 class MeterFacts:
@@ -64,6 +70,8 @@ class MeterFacts:
         domains: what it counts; also of a meter that was opened and then lost.
         read_seconds: what one reading takes, the median of many.
         disturbances: who else uses the hardware.
+        left_out: hardware that is there and not counted, and why.
+        closed: whether the hardware is there and refuses.
     """
 
     name: str
@@ -75,12 +83,15 @@ class MeterFacts:
     domains: tuple[DomainFacts, ...]
     read_seconds: float | None
     disturbances: tuple[str, ...]
+    left_out: tuple[str, ...] = ()
+    closed: bool = False
 
     @property
     def measures(self) -> bool:
         """Whether it is here and any of its domains is more than an estimate."""
         return self.found and any(
-            facts.domain.method in (Method.COUNTER, Method.SAMPLED) for facts in self.domains
+            facts.domain.method in (Method.COUNTER, Method.SAMPLED) and not facts.still
+            for facts in self.domains
         )
 
 
@@ -97,6 +108,7 @@ class Checkup:
         self._meter: Meter | None = None
         self._domains: tuple[Domain, ...] = ()
         self._reason = self._remedy = ""
+        self._closed = False
         self._tracks: list[_Track] = []
         self._watts: list[float | None] = []
         self._updates: tuple[float | None, ...] = ()
@@ -130,6 +142,8 @@ class Checkup:
             domains=tuple(DomainFacts(*each) for each in figures),
             read_seconds=None if self._reason else self._read_seconds,
             disturbances=self._disturbances,
+            left_out=tuple(map(str, getattr(self._meter, "left_out", ()))),
+            closed=self._closed,
         )
 
     def lent(self) -> MeterSource:
@@ -156,6 +170,7 @@ class Checkup:
             raise
         except MeterUnavailableError as error:
             self._reason, self._remedy = error.reason or "no reason given", error.remedy
+            self._closed = error.closed
         except BaseException as error:  # pytest.skip and sys.exit are no Exceptions
             said = [] if isinstance(error, MeterLostError) else [type(error).__name__]
             self._reason = ": ".join(filter(None, [*said, str(error)])) or "no reason given"

@@ -28,7 +28,8 @@ def why_incomparable(
         ),
     ):
         if was != now:
-            return f"the {whose}'s {what} was {was}, now {now}"
+            verb = "were" if what == "meters" else "was"
+            return f"the {whose}'s {what} {verb} {was}, now {now}"
     before = {domain.name: domain for domain in baseline.domains}
     after = {domain.name: domain for domain in measurement.domains}
     if before.keys() != after.keys():

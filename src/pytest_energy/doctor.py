@@ -134,7 +134,8 @@ def examine(settings: Settings, sources: Iterable[MeterSource]) -> Diagnosis:
     except ValueError as error:
         problems.append(str(error))
     machine = read_machine(boards())
-    worth = worth_of(chosen.domains)
+    still = {f.domain.name for one in facts if one.found for f in one.domains if f.still}
+    worth = worth_of([domain for domain in chosen.domains if domain.name not in still])
     return Diagnosis(
         meters=facts,
         chosen=chosen,
@@ -147,7 +148,13 @@ def examine(settings: Settings, sources: Iterable[MeterSource]) -> Diagnosis:
         problems=tuple(problems),
         worth=worth,
         next_step=next_step(
-            facts, chosen, worth, load, bool(machine.gpus), virtual=read_cpu().virtual
+            facts,
+            chosen,
+            worth,
+            load,
+            bool(machine.gpus),
+            virtual=read_cpu().virtual,
+            problems=problems,
         ),
     )
 
@@ -172,6 +179,7 @@ def next_step(
     load: Load,
     has_gpu: bool,
     virtual: bool,
+    problems: Sequence[str] = (),
 ) -> NextStep:
     """The one thing most worth doing.
 
@@ -182,15 +190,19 @@ def next_step(
         load: by others.
         has_gpu: whether the driver shows GPU boards.
         virtual: whether a hypervisor is underneath.
+        problems: what would stop a session.
     """
-    paired = "pytest --energy-against origin/main"
+    if problems:
+        return NextStep("set right what is said to be wrong, and look again")
+    paired = "pytest --energy-against REVISION"
     if worth not in (Worth.COUNTER, Worth.SAMPLED):
         better = [one.name for one in meters if one.measures and one.name not in chosen.meters]
         if better:
             return NextStep("name the meter that measures", f"pytest --energy-meter {better[0]}")
         missing = [one for one in meters if not one.found and one.automatic and one.remedy]
         # A virtual machine's guest can do little about counters that its host hides.
-        if missing and not virtual:
+        missing = [one for one in missing if one.closed or not virtual]
+        if missing:
             return NextStep(
                 f"follow the remedy for {missing[0].name} above; then joules are measured"
             )

@@ -62,18 +62,24 @@ def why_unresolved(subject: Subject, measurement: Measurement) -> tuple[str, str
     if measurement.seconds >= needed and measurement.joules > 0:
         return None
     if measurement.joules <= 0 and measurement.seconds >= needed:
-        return ("the counters did not move", "perform more inferences, or choose another meter")
+        return (
+            "the counters did not move",
+            "see what pytest-energy doctor says of them, or choose another meter",
+        )
     times = needed / max(measurement.seconds, 1e-9)
-    if measurement.stretches > len(measurement.blocks):  # each inference brings its own ends
+    if subject.region and measurement.stretches > 1:  # each entry brings its own ends
         times **= 2
     # A tenth more than needed; rounded first, so that a rounding error adds no inference.
     enough = math.ceil(round(1.1 * subject.n * times, 6))
+    more = f"n={enough:,} would do" if enough <= 10**9 else "perform more inferences"
+    if subject.region:
+        more = f"{math.ceil(1.1 * times):,} times as many inferences would do"
     pieces = f" for {measurement.stretches:,} pieces" if measurement.stretches > 1 else ""
     return (
         f"the window of {format_seconds(measurement.seconds)} is too short for {slowest.name}"
         f" ({slowest.source} moves every {format_seconds(slowest.resolution_seconds)},"
         f" {math.ceil(round(updates, 6))} updates are needed{pieces})",
-        f"n={enough:,} would do" if enough <= 10**9 else "perform more inferences",
+        more,
     )
 
 

@@ -38,6 +38,9 @@ def block_sizes(n: int, most: int = BLOCKS) -> tuple[int, ...]:
     return tuple(size + 1 if i < larger else size for i in range(count))
 
 
+STOPPED_UPDATES = 20
+"""A counter that was seen to move, and does not for so many of its periods, has stopped."""
+
 RECENT_SECONDS = 5e-3
 """A look at the machine's CPU time that is no older stands for one now: idle time is counted in
 ticks of 10 ms, and shares are told of windows of `SHORTEST_SHARE_SECONDS` and longer."""
@@ -292,11 +295,15 @@ class Window:
         if reading is None or opened is None:
             return
         counts = tuple(b - a for a, b in zip(opened.microjoules, reading.microjoules, strict=True))
-        for domain, count in zip(self._meters.domains, counts, strict=True):
+        seconds = reading.seconds - opened.seconds
+        for i, (domain, count) in enumerate(zip(self._meters.domains, counts, strict=True)):
             if count < 0:
                 self.lost = f"{_counter(domain)} went back by {-count / 1e6:.3g} J"
                 return
-        seconds = reading.seconds - opened.seconds
+            still = count == 0 and i in self._meters.moving
+            if still and seconds > STOPPED_UPDATES * domain.resolution_seconds:
+                self.lost = f"{_counter(domain)} has stopped: it did not move for {seconds:.3g} s"
+                return
         self.lost = self._meters.why_missed(self._missed)
         if self.lost:
             return

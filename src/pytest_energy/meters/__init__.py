@@ -169,6 +169,7 @@ def _take_automatic(sources: Iterable[MeterSource], taken: list[Meter]) -> str:
     estimates: list[Meter] = []
     missing: list[tuple[str, str, bool]] = []
     closed: list[tuple[str, str]] = []
+    left_out: list[str] = []
     for source in sources:
         if not source.automatic:
             continue
@@ -185,11 +186,13 @@ def _take_automatic(sources: Iterable[MeterSource], taken: list[Meter]) -> str:
             continue
         if all(d.method in (Method.ESTIMATED, Method.CONSTANT) for d in meter.domains):
             estimates.append(meter)
-        elif _counts_again(meter, taken):
+        elif other := _counted_by(meter, taken):
+            left_out.append(f"{source.name} is left out, because {other} counts the same")
             meter.close()
         else:
             taken.append(meter)
     counted = {domain.kind for meter in taken for domain in meter.domains}
+    counted = counted.union(*(meter.whole_kinds for meter in taken))
     estimated = set()
     for meter in estimates:
         kinds = {domain.kind for domain in meter.domains}
@@ -203,17 +206,17 @@ def _take_automatic(sources: Iterable[MeterSource], taken: list[Meter]) -> str:
     reasons = [reason for reason, curable in told if curable] or [told[0][0]] if told else []
     notes = [f"estimated, because {'; '.join(reasons)}"] if reasons else []
     notes += [f"not metered, because {reason}" for kind, reason in closed if kind not in estimated]
-    return "; ".join(notes)
+    return "; ".join([*notes, *left_out])
 
 
-def _counts_again(meter: Meter, taken: Iterable[Meter]) -> bool:
-    """Whether a meter that comes before sees what this one sees: a socket through two drivers."""
+def _counted_by(meter: Meter, taken: Iterable[Meter]) -> str:
+    """Which meter that comes before sees what this one sees, as two drivers see one socket."""
     names = {domain.name for domain in meter.domains}
     kinds = {domain.kind for domain in meter.domains}
     for other in taken:
         if names & {domain.name for domain in other.domains}:
-            return True
+            return other.name
         theirs = {domain.kind for domain in other.domains}
         if other.whole_kinds & kinds or meter.whole_kinds & theirs:
-            return True
-    return False
+            return other.name
+    return ""

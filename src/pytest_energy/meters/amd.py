@@ -231,7 +231,6 @@ class Amd(Meter):
             raise
         self.domains = tuple(domains)
         self.left_out = tuple(left_out)
-        """Visible boards that are not counted, and why."""
 
     def _take(self, card: _Card) -> str:
         """Open what shows the board's energy; why nothing does."""

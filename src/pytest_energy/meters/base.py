@@ -75,6 +75,9 @@ class Meter(ABC):
     """Whether the joules are spent elsewhere, in another process or on another host: what else
     runs here is then no disturbance."""
 
+    left_out: tuple[str, ...] = ()
+    """Hardware that is there and not counted, each with the reason, as a clause."""
+
     gaps: int = 0
     """How often, since it was opened, it had to do without readings that its counts rest on."""
 
@@ -141,6 +144,8 @@ class MeterSet:
         self.domains = tuple(domain for meter in self.meters for domain in meter.domains)
         self.note = note
         self.longest_seconds = min((meter.longest_seconds for meter in meters), default=inf)
+        self.moving: frozenset[int] = frozenset()
+        """Positions of the domains whose counters were observed to move."""
         self._unseen = 0
         """How often so long passed between two readings that a counter may have wrapped unseen."""
         self._unseen_seconds = 0.0
@@ -251,6 +256,7 @@ class MeterSet:
         Args:
             periods: seconds, one a domain.
         """
+        self.moving = frozenset(i for i, period in enumerate(periods) if period is not None)
         self.domains = tuple(
             domain if period is None else replace(domain, resolution_seconds=period)
             for domain, period in zip(self.domains, periods, strict=True)

@@ -14,7 +14,8 @@ from statistics import median
 from time import perf_counter
 
 from pytest_energy.measurement import Method, Reading, gated_domains
-from pytest_energy.meters.base import Meter, MeterSet
+from pytest_energy.meters.base import Meter, MeterLostError, MeterSet
+from pytest_energy.units import format_seconds
 
 FASTEST_SECONDS = 1e-4
 """A counter that moves more often than this needs no waiting."""
@@ -33,6 +34,13 @@ OBSERVED_UPDATES = 4
 
 OBSERVED_SECONDS = 0.02
 """A fast counter is watched for so long at least, so that a moment's stall does not matter."""
+
+UNSURE_UPDATES = 0.25
+"""An update is good for counting back where it is known when it came, to so much of a period."""
+
+STILL_UPDATES, STILL_SECONDS = 20, 0.05
+"""A counter that moved before and does not for so many periods, and so long on top (a busy machine
+keeps a process from looking), has stopped."""
 
 PATIENCE = 12
 """Periods, as a meter states them, after which a counter is taken to stand still."""
@@ -104,6 +112,18 @@ class Edges:
         flat = [period for periods in self._periods for period in periods]
         meters.note_periods(flat)
         gated = gated_domains(meters.domains)
+        self.still = tuple(
+            domain.name
+            for domain, period in zip(meters.domains, flat, strict=True)
+            if period is None
+            and domain.method is Method.COUNTER
+            and not meters.remote
+            and _ticks(domain.resolution_seconds)
+        )
+        """Domains whose counters should move and did not."""
+        if self.still:
+            note = f"the counter of {', '.join(self.still)} stands still: it counts nothing"
+            meters.note = "; ".join(filter(None, (meters.note, note)))
         self.slowest_seconds = max((flat[i] or 0.0 for i in gated), default=0.0)
         """Period of the slowest gated counter that can be waited for; 0 where none has to be."""
         if not _ticks(self.slowest_seconds):
@@ -160,22 +180,35 @@ class Edges:
         self, which: int, called: float, updates: int
     ) -> tuple[tuple[int, ...], tuple[int, ...], bool]:
         """One meter until each of its moving counters has been updated so often."""
-        meter = self._meters.meters[which]
+        meter, periods = self._meters.meters[which], self._periods[which]
         first = last = self._meters.read_one(meter)
-        waiting = {i for i, period in enumerate(self._periods[which]) if period}
-        patience = (updates + 2) * self._slowest(which) + 0.002
+        waiting = {i for i, period in enumerate(periods) if period}
+        patience = STILL_UPDATES * self._slowest(which) + STILL_SECONDS
         began = seen_at = perf_counter()
+        moved: set[int] = set()
         points: dict[int, list[tuple[float, int]]] = {i: [] for i in waiting}
         while waiting and seen_at - began < patience:
             counts = self._meters.read_one(meter)
             now = perf_counter()
             for i in tuple(waiting):
-                if counts[i] != last[i]:
-                    # It happened somewhere since the reading before.
-                    points[i].append(((seen_at + now) / 2, counts[i]))
-                    if len(points[i]) == updates:
-                        waiting.discard(i)
+                if counts[i] == last[i]:
+                    continue
+                moved.add(i)
+                # It happened somewhere since the reading before. Where the process was kept from
+                # looking meanwhile, nobody knows when: then two others have to come.
+                if now - seen_at > UNSURE_UPDATES * (periods[i] or 0.0):
+                    points[i].clear()
+                    continue
+                points[i].append(((seen_at + now) / 2, counts[i]))
+                if len(points[i]) == updates:
+                    waiting.discard(i)
             last, seen_at = counts, now
+        still = [meter.domains[i].name for i in sorted(waiting - moved)]
+        if still:
+            raise MeterLostError(
+                f"{meter.name}: the counter of {', '.join(still)} has stopped: it did not move for"
+                f" {format_seconds(patience)}"
+            )
         back = list(first)
         for i, seen in points.items():
             if len(seen) >= 2:

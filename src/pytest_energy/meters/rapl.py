@@ -80,13 +80,14 @@ class _Zone:
 
 def _open_zone(folder: Path, most_watts: float) -> _Zone:
     path = folder / "energy_uj"
-    file = open_number(path, READ_REMEDY)
+    file = open_number(path, READ_REMEDY if folder.is_relative_to(POWERCAP_ROOT) else "")
     if file is None:
         raise MeterUnavailableError(f"{path} is not there")
     try:
-        wraps_at = int(text_of(folder / "max_energy_range_uj"))
-        if wraps_at <= 0:
-            raise ValueError(f"it would wrap at {wraps_at} microjoules")
+        text = text_of(folder / "max_energy_range_uj")
+        if not text.isdigit() or int(text) == 0:
+            raise ValueError(f"expected microjoules in max_energy_range_uj, found {text!r}")
+        wraps_at = int(text)
         return _Zone(path, file.descriptor, wraps_at, file.read(), most_watts)
     except (OSError, ValueError) as error:
         file.close()
@@ -196,6 +197,10 @@ class Rapl(_Powercap):
                 package = text_of(parent / "name").removeprefix("package-")
                 memories.setdefault(package, folders[number])
         if not packages:
+            if root != POWERCAP_ROOT and not root.exists():
+                raise MeterUnavailableError(
+                    f"there is no folder {root}", "look at PYTEST_ENERGY_POWERCAP"
+                )
             hidden = "" if root.exists() else " (virtual machines and containers hide them)"
             raise MeterUnavailableError(f"no package zones under {root}{hidden}")
         packages = _without_mirrors(packages, read_vendor() if vendor is None else vendor)

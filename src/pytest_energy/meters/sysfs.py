@@ -59,7 +59,7 @@ def open_number(path: Path, remedy: str = "") -> NumberFile | None:
 
 
 def _read_remedy(path: Path) -> str:
-    return f"let your group read it: sudo chgrp $(id -gn) {path} && sudo chmod g+r {path}"
+    return f"let your group read it:\n  sudo chgrp $(id -gn) {path}\n  sudo chmod g+r {path}"
 
 
 class Counter:

@@ -178,7 +178,10 @@ def _remarks(one: MeterFacts) -> list[str]:
     """What a row has no room for."""
     about = [one.about] if one.about else []
     bases = [f"{f.domain.name}: {f.domain.basis}" for f in one.domains if f.domain.basis]
-    return [*about, *bases, *(f"disturbed: {clause}" for clause in one.disturbances)]
+    still = [f"{f.domain.name}: the counter stands still" for f in one.domains if f.still]
+    left_out = [f"left out: {clause}" for clause in one.left_out]
+    disturbed = [f"disturbed: {clause}" for clause in one.disturbances]
+    return [*about, *bases, *still, *left_out, *disturbed]
 
 
 def _lines(diagnosis: Diagnosis) -> list[str]:
@@ -287,9 +290,13 @@ def _meter(one: MeterFacts, chosen: Chosen) -> dict[str, Any]:
     record = asdict(one)
     record["chosen"] = one.name in chosen.meters
     record["domains"] = [
-        {**domain, "watts": facts["watts"], "update_seconds": facts["update_seconds"]}
-        for facts in record["domains"]
-        for domain in [facts["domain"]]
+        {
+            **facts["domain"],
+            "watts": facts["watts"],
+            "update_seconds": facts["update_seconds"],
+            "still": of_it.still,
+        }
+        for facts, of_it in zip(record["domains"], one.domains, strict=True)
     ]
     return record
 
