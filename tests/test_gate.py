@@ -356,7 +356,7 @@ def test_all_wrong_markers_are_named_at_once(project):
             "--energy-meter=watt",
             "no meter named 'watt'; there are: auto; rapl (",
         ),
-        ("--energy-meter=scripted,rapl", "meter 'rapl' is unavailable: no package zones under"),
+        ("--energy-meter=scripted,rapl", "meter 'rapl' is unavailable: there is no folder"),
     ],
 )
 def test_a_wrong_option_is_a_usage_error_with_the_remedy(loop, option, problem, monkeypatch):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from importlib import import_module
 
 from pytest_energy.machine import Gpu
 from pytest_energy.measurement import Method
@@ -16,58 +17,14 @@ __all__ = ["AUTO", "boards", "builtin_sources", "open_meters"]
 AUTO = "auto"
 
 
-def _rapl() -> Meter:
-    from pytest_energy.meters.rapl import Rapl
+def _late(room: str, name: str, **arguments: bool) -> Callable[[], Meter]:
+    """What opens a meter of this package, whose room and libraries nobody needs before."""
 
-    return Rapl()
+    def open_it() -> Meter:
+        made: Meter = getattr(import_module(f"{__name__}.{room}"), name)(**arguments)
+        return made
 
-
-def _rapl_psys() -> Meter:
-    from pytest_energy.meters.rapl import Psys
-
-    return Psys()
-
-
-def _nvml() -> Meter:
-    from pytest_energy.meters.nvml import Nvml
-
-    return Nvml()
-
-
-def _nvml_all() -> Meter:
-    from pytest_energy.meters.nvml import Nvml
-
-    return Nvml(every=True)
-
-
-def _amd() -> Meter:
-    from pytest_energy.meters.amd import Amd
-
-    return Amd()
-
-
-def _amd_energy() -> Meter:
-    from pytest_energy.meters.amd_energy import AmdEnergy
-
-    return AmdEnergy()
-
-
-def _apple() -> Meter:
-    from pytest_energy.meters.apple import Apple
-
-    return Apple()
-
-
-def _codecarbon() -> Meter:
-    from pytest_energy.meters.codecarbon import CodeCarbon
-
-    return CodeCarbon()
-
-
-def _cpu_time() -> Meter:
-    from pytest_energy.meters.cpu_time import CpuTime
-
-    return CpuTime()
+    return open_it
 
 
 def builtin_sources(endpoint: Endpoint | None = None) -> tuple[MeterSource, ...]:
@@ -76,18 +33,21 @@ def builtin_sources(endpoint: Endpoint | None = None) -> tuple[MeterSource, ...]
     Args:
         endpoint: what the `prometheus` meter asks, and where.
     """
+    rapl, psys = _late("rapl", "Rapl"), _late("rapl", "Psys")
+    nvml, every = _late("nvml", "Nvml"), _late("nvml", "Nvml", every=True)
+    amd, sockets = _late("amd", "Amd"), _late("amd_energy", "AmdEnergy")
+    apple, cpu_time = _late("apple", "Apple"), _late("cpu_time", "CpuTime")
+    codecarbon = _late("codecarbon", "CodeCarbon")
     return (
-        MeterSource("rapl", _rapl, True, "cpu", "package and memory of Intel and AMD CPUs"),
-        MeterSource("nvml", _nvml, True, "gpu", "NVIDIA boards that this process sees"),
-        MeterSource("cpu_time", _cpu_time, True, "cpu", "CPU seconds x watts per logical CPU"),
-        MeterSource("rapl_psys", _rapl_psys, kind="system", about="the whole platform, by RAPL"),
-        MeterSource("nvml_all", _nvml_all, kind="gpu", about="every NVIDIA board of the machine"),
-        MeterSource("amd", _amd, True, "gpu", "AMD boards that this process sees"),
-        MeterSource(
-            "amd_energy", _amd_energy, True, "cpu", "AMD sockets, by the amd_energy driver"
-        ),
-        MeterSource("apple", _apple, True, "cpu", "CPU, GPU and memory of Apple silicon"),
-        MeterSource("codecarbon", _codecarbon, kind="cpu", about="codecarbon's offline tracker"),
+        MeterSource("rapl", rapl, True, "cpu", "package and memory of Intel and AMD CPUs"),
+        MeterSource("nvml", nvml, True, "gpu", "NVIDIA boards that this process sees"),
+        MeterSource("cpu_time", cpu_time, True, "cpu", "CPU seconds x watts per logical CPU"),
+        MeterSource("rapl_psys", psys, kind="system", about="the whole platform, by RAPL"),
+        MeterSource("nvml_all", every, kind="gpu", about="every NVIDIA board of the machine"),
+        MeterSource("amd", amd, True, "gpu", "AMD boards that this process sees"),
+        MeterSource("amd_energy", sockets, True, "cpu", "AMD sockets, by the amd_energy driver"),
+        MeterSource("apple", apple, True, "cpu", "CPU, GPU and memory of Apple silicon"),
+        MeterSource("codecarbon", codecarbon, kind="cpu", about="codecarbon's offline tracker"),
         MeterSource(
             "prometheus",
             partial(Prometheus, endpoint or Endpoint()),
