@@ -219,7 +219,7 @@ def test_other_meters_are_incomparable_and_the_base_is_called_the_base():
     base = replace(side([2.0] * 40), meters=("nvml",))
     decision = judged(side([2.0] * 40), base)
     assert decision.status is Status.INCOMPARABLE
-    assert decision.reason == "the base's meters was nvml, now rapl"
+    assert decision.reason == "the base's meters were nvml, now rapl"
 
 
 def test_only_a_rise_can_be_accepted():

@@ -121,14 +121,16 @@ def why_unchecked(measurement: Measurement, rule: Rule) -> tuple[str, str] | Non
 
 
 def too_short(measurement: Measurement) -> bool:
-    """Whether a window is mostly the noise of scheduling: an estimate of a moment."""
-    return measurement.seconds < SHORTEST_ESTIMATE_SECONDS and is_estimated(measurement.domains)
+    """Whether a window is mostly the noise of scheduling: a moment, estimated or counted."""
+    moment = measurement.seconds < SHORTEST_ESTIMATE_SECONDS
+    return moment and (is_estimated(measurement.domains) or measurement.on_edges)
 
 
 def _why_too_short(measurement: Measurement) -> tuple[str, str]:
     wanted = measurement.done * SHORTEST_ESTIMATE_SECONDS / max(measurement.seconds, 1e-9)
     return (
-        f"a window of {format_seconds(measurement.seconds)} is too short for an estimate",
+        f"a window of {format_seconds(measurement.seconds)} is too short"
+        f" {'for an estimate' if is_estimated(measurement.domains) else 'for a comparison'}",
         f"perform more inferences: n={math.ceil(wanted):,} would do",
     )
 
