@@ -316,21 +316,39 @@ def test_a_window_in_which_a_counter_wraps_several_times_is_right(powercap):
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="POSIX timers")
-def test_the_timer_runs_only_while_a_window_is_open(powercap):
+def test_the_timer_runs_from_a_tests_first_window_to_the_tests_end(powercap):
     powercap.zone("intel-rapl:0", "package-0")
     meters = MeterSet([Rapl(powercap.root)])
-    outer, inner = Window(meters), Window(meters)
-    outer.open()
-    inner.open()
-    inner.close(1)
-    assert signal.getitimer(signal.ITIMER_REAL)[1] == pytest.approx(262.143 / 3, abs=0.01)
-    outer.close(1)
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
-    outer.open()
-    meters.rest()  # the test raised
+    Window(meters).open()
+    assert signal.getitimer(signal.ITIMER_REAL)[1] == pytest.approx(262.143 / 3, abs=0.01)
+    meters.rest()
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
     meters.close()
     assert signal.getsignal(signal.SIGALRM) == signal.SIG_DFL
+
+
+def test_a_metered_test_leaves_no_timer_to_the_next(powercap, project, monkeypatch):
+    powercap.zone("intel-rapl:0", "package-0")
+    project.apart = True
+    project.write(
+        test_it="""
+        import signal, pytest
+
+        @pytest.mark.inference(n=1)
+        def test_metered():
+            assert signal.getitimer(signal.ITIMER_REAL)[1] > 80
+
+        @pytest.mark.inference(n=1)
+        def test_that_fails():
+            raise ValueError
+
+        def test_after():
+            assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+        """
+    )
+    monkeypatch.setenv("PYTEST_ENERGY_POWERCAP", str(powercap.root))
+    project.run("--energy-meter=rapl").assert_outcomes(passed=2, failed=1)
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="POSIX timers")
@@ -342,9 +360,11 @@ def test_an_alarm_of_the_tests_own_still_ends_it(powercap):
     from pytest_energy.meters.base import MeterSet
     from pytest_energy.meters.rapl import Rapl
     from pytest_energy.window import Window
-    window = Window(MeterSet([Rapl(Path({str(powercap.root)!r}))]))
+    meters = MeterSet([Rapl(Path({str(powercap.root)!r}))])
+    window = Window(meters)
     window.open()
     window.close(1)
+    meters.rest()
     signal.alarm(1)
     time.sleep(60)
     """

@@ -148,7 +148,6 @@ class Window:
         opened, edges = self._opened, self._edges
         short = edges and opened and edges.worth(perf_counter() - opened.seconds)
         self._add(self._read_on_edges()[0] if short else self._read())
-        self._meters.unwatch()
 
     def end_block(self, n: int) -> None:
         """After a `pause`: what was metered since the last block is one of `n` inferences."""

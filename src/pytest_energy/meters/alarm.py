@@ -3,8 +3,8 @@
 A counter that wraps has to be read before it can have wrapped twice, and a test's body may run for
 hours without coming by here. A thread would do, but then Python 3.12 and newer warn at every fork
 of the test (`DeprecationWarning: … multi-threaded, use of fork()`), and a data loader forks. So the
-system's timer does (setitimer(2), `SIGALRM`), where nobody else uses it, and only while a window is
-open.
+system's timer does (setitimer(2), `SIGALRM`), where nobody else uses it, and only from the first
+window of a test to the test's end.
 """
 
 from __future__ import annotations
@@ -32,13 +32,12 @@ class Alarm:
     def __init__(self, ring: Callable[[], None], seconds: float) -> None:
         self._ring = ring
         self._seconds = max(seconds, 1e-3)
-        self._wanted = 0
         self._installed = False
+        self._on = False
 
     def set(self) -> None:
-        """A window opens: have it ring from now on. Windows may lie in each other (1 µs)."""
-        self._wanted += 1
-        if self._wanted > 1 or not _HAS_TIMER or any(signal.getitimer(signal.ITIMER_REAL)):
+        """Have it ring from now on, if it does not already."""
+        if self._on or not _HAS_TIMER or any(signal.getitimer(signal.ITIMER_REAL)):
             return
         if not self._installed:
             if threading.current_thread() is not threading.main_thread():
@@ -50,16 +49,17 @@ class Alarm:
             signal.signal(signal.SIGALRM, self._on_signal)
             self._installed = True
         signal.setitimer(signal.ITIMER_REAL, self._seconds, self._seconds)
+        self._on = True
 
-    def clear(self, all_windows: bool = False) -> None:
-        """A window is closed, or all are; with the last one it rings no more."""
-        self._wanted = 0 if all_windows else max(0, self._wanted - 1)
-        if self._wanted == 0 and self._installed and self._is_set():
+    def clear(self) -> None:
+        """Ring no more."""
+        if self._on and self._is_set():
             signal.setitimer(signal.ITIMER_REAL, 0)
+        self._on = False
 
     def close(self) -> None:
         """Leave timer and signal as they were found."""
-        self.clear(all_windows=True)
+        self.clear()
         ours = self._installed and signal.getsignal(signal.SIGALRM) == self._on_signal
         if ours and threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGALRM, signal.SIG_DFL)

@@ -208,19 +208,14 @@ class MeterSet:
         return counts
 
     def watch(self) -> None:
-        """A window opens: until it closes, have counters read before they wrap unseen."""
+        """A window opens: until `rest`, have counters read before they wrap unseen."""
         if self._alarm is not None:
             self._alarm.set()
 
-    def unwatch(self) -> None:
-        """It is closed."""
+    def rest(self) -> None:
+        """A test is over, and with it every window."""
         if self._alarm is not None:
             self._alarm.clear()
-
-    def rest(self) -> None:
-        """A test is over, and with it every window that it left open."""
-        if self._alarm is not None:
-            self._alarm.clear(all_windows=True)
 
     @property
     def missed(self) -> tuple[int, int]:
