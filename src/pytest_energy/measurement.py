@@ -56,12 +56,13 @@ class Domain:
 
     Args:
         name: unique among the meters of a session: `cpu`, `cpu:1`, `dram:0`, `gpu:0`.
-        kind: `cpu`, `dram`, `gpu` or `system`.
+        kind: `cpu`, `dram`, `gpu`, `ane` (Apple's neural engine) or `system`.
         method: how its joules come about.
         source: the instrument, for people: `RAPL`, `NVML`, `CPU time`.
         resolution_seconds: how often the counter moves.
-        basis: the factors that an estimate rests on; compared literally with a baseline's,
-            since an estimate with other factors is another figure. Empty for counters.
+        basis: the factors that an estimate rests on, the query that was asked, the power that is
+            sampled; compared literally with a baseline's, since with another one it is another
+            figure. Empty for most counters.
     """
 
     name: str
@@ -204,8 +205,8 @@ class Measurement:
             was too short to tell.
         stretches: how often metering began: one for a body or an unbroken loop, one an entry for a
             region, one a block where blocks are metered apart.
-        on_edges: whether every stretch began and ended on an update of its counters, or is so long
-            that it makes no difference.
+        on_edges: whether every stretch began and ended on an update of each gated counter (or
+            turned out so long that its end makes no difference).
         idle_watts: power of each domain right before the window, with nothing to do; empty where
             nobody asked.
     """
