@@ -278,6 +278,20 @@ def test_longer_blocks_go_on_without_a_break(clock):
     assert window.measurement().joules == pytest.approx(5600, rel=0.002)
 
 
+def test_boards_that_take_long_to_read_are_not_waited_for_in_vain(clock):
+    """Eight boards at 4 ms each: updates come, and nobody knows when to a quarter of a period."""
+    meters = MeterSet([Ticking(clock, 0.1, 0.03)])
+    window = Window(meters, Edges(meters))
+    window.open()
+    true = clock.work(2.0)
+    began = clock.now
+    window.close(1)
+    assert clock.now - began < 0.4
+    measurement = window.measurement()
+    assert measurement.joules == pytest.approx(true, rel=0.02)
+    assert not measurement.on_edges
+
+
 # Idle
 
 

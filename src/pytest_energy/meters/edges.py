@@ -10,6 +10,7 @@ At the start, the work begins right at an update.
 from __future__ import annotations
 
 from itertools import pairwise
+from math import inf
 from statistics import median
 from time import perf_counter
 
@@ -185,18 +186,20 @@ class Edges:
         waiting = {i for i, period in enumerate(periods) if period}
         patience = STILL_UPDATES * self._slowest(which) + STILL_SECONDS
         began = seen_at = perf_counter()
+        quickest = inf
         moved: set[int] = set()
         points: dict[int, list[tuple[float, int]]] = {i: [] for i in waiting}
         while waiting and seen_at - began < patience:
             counts = self._meters.read_one(meter)
             now = perf_counter()
+            quickest = min(quickest, now - seen_at)
             for i in tuple(waiting):
                 if counts[i] == last[i]:
                     continue
                 moved.add(i)
                 # It happened somewhere since the reading before. Where the process was kept from
                 # looking meanwhile, nobody knows when: then two others have to come.
-                if now - seen_at > UNSURE_UPDATES * (periods[i] or 0.0):
+                if now - seen_at > max(UNSURE_UPDATES * (periods[i] or 0.0), 3 * quickest):
                     points[i].clear()
                     continue
                 points[i].append(((seen_at + now) / 2, counts[i]))
@@ -214,4 +217,6 @@ class Edges:
             if len(seen) >= 2:
                 (t1, e1), (t2, e2) = seen[0], seen[-1]
                 back[i] = max(first[i], round(e1 - (e2 - e1) / (t2 - t1) * (t1 - called)))
-        return tuple(back), last, not waiting
+        # A node's eight boards take a third of their period to read: no update is known that well.
+        slow = any(quickest > UNSURE_UPDATES * period for period in periods if period)
+        return tuple(back), last, not waiting and not slow
