@@ -13,16 +13,13 @@ from pathlib import Path
 
 from pytest_energy.measurement import Domain, Method
 from pytest_energy.meters.base import Meter, MeterUnavailableError
-from pytest_energy.meters.sysfs import Counter, NumberFile, open_number, text_of
+from pytest_energy.meters.sysfs import Counter, NumberFile, mirrors, open_number, text_of
 
 HWMON_ROOT = Path("/sys/class/hwmon")
 """Where the kernel shows its sensors; `PYTEST_ENERGY_HWMON` names another place (containers)."""
 
 UPDATE_SECONDS = 1e-3
 """Update period of a socket's register (Documentation/hwmon/amd_energy.rst)."""
-
-MIRROR_MICROJOULES = 1_000_000
-"""Two readings of one register, one after the other, are no further apart than this: 1 J."""
 
 
 class AmdEnergy(Meter):
@@ -99,11 +96,5 @@ def _shown_before(counter: Counter, others: Iterable[Counter]) -> bool:
     """Whether it is another's register.
 
     The driver takes every NUMA node for a socket, and one socket may be up to four of them (NPS4).
-    Counters of their own are far apart by the time that anything is measured, unless nothing has
-    been spent yet.
     """
-    return any(
-        counter.last > 1000 * MIRROR_MICROJOULES
-        and abs(counter.last - other.last) < MIRROR_MICROJOULES
-        for other in others
-    )
+    return any(mirrors(other.last, counter.last) for other in others)

@@ -20,7 +20,7 @@ from time import perf_counter
 from pytest_energy.machine import read_vendor
 from pytest_energy.measurement import Domain, Method
 from pytest_energy.meters.base import Meter, MeterLostError, MeterUnavailableError
-from pytest_energy.meters.sysfs import open_number, text_of
+from pytest_energy.meters.sysfs import mirrors, open_number, text_of
 
 POWERCAP_ROOT = Path("/sys/class/powercap")
 """Where the kernel shows the zones; `PYTEST_ENERGY_POWERCAP` names another place (containers)."""
@@ -33,9 +33,6 @@ MOST_WATTS = 1000.0
 
 MOST_PLATFORM_WATTS = 5000.0
 """More than a whole machine draws, accelerators included."""
-
-MIRROR_MICROJOULES = 1_000_000
-"""Two readings of one counter, one after the other, are no further apart than this: 1 J."""
 
 READ_REMEDY = """let a group read the counters; as root, with your user's name:
   groupadd --force energy
@@ -215,9 +212,7 @@ class Rapl(_Powercap):
 def _without_mirrors(packages: dict[str, Path], vendor: str) -> dict[str, Path]:
     """One die of each package where its dies show the same counter: the package's.
 
-    So it is on AMD's Zen 1 and 2, where the kernel makes a zone of every die. Elsewhere dies that
-    count for themselves are far apart, counters being good for hundreds of kilojoules; unless
-    nothing has been spent yet, when nobody can tell.
+    So it is on AMD's Zen 1 and 2, where the kernel makes a zone of every die.
     """
     kept: dict[str, Path] = {}
     first: dict[str, int] = {}
@@ -225,8 +220,8 @@ def _without_mirrors(packages: dict[str, Path], vendor: str) -> dict[str, Path]:
         package, _, die = number.partition("-die-")
         text = text_of(folder / "energy_uj")
         count = int(text) if text.isdigit() else 0
-        same = package in first and abs(first[package] - count) < MIRROR_MICROJOULES
-        if die and same and (vendor == "AuthenticAMD" or count > 1000 * MIRROR_MICROJOULES):
+        known = vendor == "AuthenticAMD"
+        if die and package in first and mirrors(first[package], count, known):
             continue
         first.setdefault(package, count)
         kept[number] = folder

@@ -9,6 +9,9 @@ from pathlib import Path
 
 from pytest_energy.meters.base import MeterLostError, MeterUnavailableError
 
+MIRROR_MICROJOULES = 1_000_000
+"""Two readings of one counter, one after the other, are no further apart than this: 1 J."""
+
 
 @dataclass(slots=True)
 class NumberFile:
@@ -96,6 +99,21 @@ class Counter:
 
 def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())  # amdsmi's messages have line breaks and tabs
+
+
+def mirrors(one: int, other: int, known: bool = False) -> bool:
+    """Whether two counters, read one after the other, show the same register.
+
+    Counters of their own are good for hundreds of kilojoules and far apart by the time that
+    anything is measured; unless next to nothing has been spent yet, when counts cannot tell.
+
+    Args:
+        one: the count of the first, in microjoules.
+        other: of the second.
+        known: whether this kind of hardware does so, whatever the counts are.
+    """
+    near = abs(one - other) < MIRROR_MICROJOULES
+    return near and (known or other > 1000 * MIRROR_MICROJOULES)
 
 
 def text_of(path: Path) -> str:
