@@ -1,18 +1,32 @@
-"""What the example tests share: one thread, the reviews, and a word on where models came from."""
+"""What the example tests share: sizes, one thread, the models' shelf, the reviews."""
 
 from __future__ import annotations
 
-import models
 import pytest
 import torch
 import transformers
-from datasets import Dataset
+from shelf import Shelf
 
-origins_key = pytest.StashKey[dict[str, None]]()
+_origins_key = pytest.StashKey[dict[str, None]]()
+_shelf_key = pytest.StashKey[Shelf]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--size",
+        choices=("small", "paper"),
+        default="small",
+        help="small: one model a task, minutes on two cores (default); paper: the papers' own"
+        " models and datasets, 1,000 inferences each, which takes a GPU and a model hub",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.stash[origins_key] = {}
+    config.addinivalue_line(
+        "markers", "models(*names): models that the test takes from the fixture shelf"
+    )
+    origins = config.stash[_origins_key] = {}
+    config.stash[_shelf_key] = Shelf(lambda origin: origins.setdefault(origin))
     # One thread: idle threads of a pool spin while they wait, so that CPU seconds count waiting as
     # work, and count more of it the busier the neighbours are.
     torch.set_num_threads(1)
@@ -20,25 +34,32 @@ def pytest_configure(config: pytest.Config) -> None:
     transformers.utils.logging.disable_progress_bar()
 
 
+def _names(item: pytest.Item) -> list[str]:
+    return [name for mark in item.iter_markers("models") for name in mark.args]
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    for item in session.items:  # after deselection: only who runs is waited for
+        session.config.stash[_shelf_key].expect(_names(item))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    item.config.stash[_shelf_key].done(_names(item))
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    for origin in terminalreporter.config.stash[origins_key]:
+    for origin in terminalreporter.config.stash[_origins_key]:
         terminalreporter.write_line(f"model: {origin}")
 
 
 @pytest.fixture(scope="session")
-def say_origin(pytestconfig: pytest.Config):
-    """Call it with where a model came from; it stands at the end of the report."""
-
-    def say(origin: str) -> None:
-        pytestconfig.stash[origins_key][origin] = None
-
-    return say
+def size(pytestconfig: pytest.Config) -> str:
+    """`small` or `paper`."""
+    return pytestconfig.getoption("size")
 
 
-@pytest.fixture(scope="session")
-def reviews() -> Dataset:
-    """Movie-review snippets with a binary label."""
-    try:
-        return models.load_reviews()
-    except LookupError as error:
-        pytest.fail(str(error), pytrace=False)
+@pytest.fixture
+def shelf(pytestconfig: pytest.Config) -> Shelf:
+    """The models that the test's marker names: `shelf["minilm"]`."""
+    return pytestconfig.stash[_shelf_key]

@@ -1,6 +1,6 @@
 """Load the examples' models and data: from the hub by id, else from packages that ship weights.
 
-Every loader says which it used, as the second thing that it returns.
+Every loader says which it used, as the second thing that it returns. `shelf` keeps what they load.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import huggingface_hub
 import torch
 from datasets import Dataset
+from shelf import loads
 from transformers import AutoModel, AutoModelForCausalLM, AutoTokenizer
 
 CACHE = Path(os.environ.get("PYTEST_ENERGY_CACHE") or Path(__file__).parents[2] / ".cache")
@@ -23,11 +24,10 @@ CACHE = Path(os.environ.get("PYTEST_ENERGY_CACHE") or Path(__file__).parents[2] 
 
 
 class Loaded(NamedTuple):
-    """A model with its tokenizer, and where they came from."""
+    """A model with its tokenizer."""
 
     model: Any
     tokenizer: Any
-    origin: str
 
 
 def _package(name: str) -> Path:
@@ -48,7 +48,9 @@ def _hub_is_reachable() -> bool:
     return True
 
 
-def _load(hub_id: str, auto: Any, fallback: Callable[[], tuple[Any, Any, str]]) -> Loaded:
+def _load(
+    hub_id: str, auto: Any, fallback: Callable[[], tuple[Any, Any, str]]
+) -> tuple[Loaded, str]:
     only_cached = not _hub_is_reachable()
     try:
         model, tokenizer = (
@@ -59,10 +61,11 @@ def _load(hub_id: str, auto: Any, fallback: Callable[[], tuple[Any, Any, str]]) 
     except OSError:  # what transformers raises for what it cannot find or fetch
         model, tokenizer, package = fallback()
         origin = f"{hub_id} from the package {package}"
-    return Loaded(model.to(torch.float32).eval().requires_grad_(False), tokenizer, origin)
+    return Loaded(model.to(torch.float32).eval().requires_grad_(False), tokenizer), origin
 
 
-def load_minilm(hub_id: str = "sentence-transformers/all-MiniLM-L6-v2") -> Loaded:
+@loads("minilm")
+def load_minilm(hub_id: str = "sentence-transformers/all-MiniLM-L6-v2") -> tuple[Loaded, str]:
     """A sentence encoder of 22.7 M parameters (Apache-2.0)."""
 
     def from_package() -> tuple[Any, Any, str]:
@@ -73,7 +76,8 @@ def load_minilm(hub_id: str = "sentence-transformers/all-MiniLM-L6-v2") -> Loade
     return _load(hub_id, AutoModel, from_package)
 
 
-def load_smollm2(hub_id: str = "HuggingFaceTB/SmolLM2-135M-Instruct") -> Loaded:
+@loads("smollm2")
+def load_smollm2(hub_id: str = "HuggingFaceTB/SmolLM2-135M-Instruct") -> tuple[Loaded, str]:
     """A language model of 135 M parameters (Apache-2.0)."""
 
     def from_package() -> tuple[Any, Any, str]:

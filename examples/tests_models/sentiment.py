@@ -1,0 +1,63 @@
+"""A sentence encoder as a classifier of reviews: the embedding of a text, and a linear head."""
+
+from __future__ import annotations
+
+import functools
+
+import torch
+from datasets import Dataset
+from models import Loaded, load_reviews
+
+TRAINING = 800
+"""Reviews that heads are trained on; samples to classify are taken from behind them."""
+
+
+@functools.cache
+def reviews() -> Dataset:
+    """All of them, read once."""
+    return load_reviews()
+
+
+def embed(encoder: Loaded, texts: list[str], padding: str = "longest") -> torch.Tensor:
+    """Mean of the last hidden states of each text's tokens.
+
+    Args:
+        encoder: a BERT-like model.
+        texts: a batch; each is cut off at 256 tokens.
+        padding: `longest` of the batch, or `max_length`: 256 tokens.
+
+    Returns:
+        One row a text, as wide as the encoder's hidden states.
+    """
+    inputs = encoder.tokenizer(
+        texts, padding=padding, truncation=True, max_length=256, return_tensors="pt"
+    ).to(encoder.model.device)
+    hidden = encoder.model(**inputs).last_hidden_state
+    mask = inputs["attention_mask"].unsqueeze(-1)
+    return (hidden * mask).sum(1) / mask.sum(1)
+
+
+def train_head(encoder: Loaded) -> torch.nn.Linear:
+    """Fit a linear head to the labels of the first reviews, by logistic regression."""
+    training = reviews().select(range(TRAINING))
+    with torch.inference_mode():
+        batches = [
+            embed(encoder, training[i : i + 32]["text"]).float() for i in range(0, TRAINING, 32)
+        ]
+    features = torch.cat(batches).clone()
+    labels = torch.tensor(training["label"][:], dtype=torch.float32, device=features.device)
+    torch.manual_seed(0)
+    head = torch.nn.Linear(features.shape[1], 1, device=features.device)
+    optimizer = torch.optim.LBFGS(head.parameters(), max_iter=100)
+
+    def loss() -> torch.Tensor:
+        optimizer.zero_grad()
+        value = torch.nn.functional.binary_cross_entropy_with_logits(
+            head(features).squeeze(1), labels
+        )
+        value = value + 1e-2 * head.weight.square().sum()
+        value.backward()
+        return value
+
+    optimizer.step(loss)
+    return head.requires_grad_(False)
