@@ -19,6 +19,9 @@ STOREYS = [
     {"cli"},
     {"plugin"},
     {"report.json", "report.terminal", "report.live", "report.junit", "report.doctor"},
+    {"papers.own"},
+    {"papers.luccioni", "papers.desislavov", "papers.strubell"},
+    {"papers.shipped"},
     {"ledger", "fixture"},
     {"results"},
     {"session", "doctor"},
@@ -35,7 +38,7 @@ STOREYS = [
     {"synchronise"},
     {"stopping", "ratio"},
     {"verdict"},
-    {"reasons"},
+    {"quality", "reasons"},
     {"pairing"},
     {"comparison", "comparable"},
     {"estimators"},
@@ -60,7 +63,7 @@ STOREYS = [
     {"machine"},
     {"measurement"},
     {"units"},
-    {"hookspecs", "report"},
+    {"hookspecs", "report", "papers"},
 ]
 
 
