@@ -18,8 +18,11 @@ STOREYS = [
     {"__main__"},
     {"cli"},
     {"plugin"},
-    {"report.json", "report.terminal", "report.live", "report.junit", "report.doctor"},
+    {"report.json", "report.terminal", "report.live", "report.junit", "report.doctor"}
+    | {"report.papers", "report.papers_json"},
+    {"report.console"},
     {"papers.own"},
+    {"papers.run"},
     {"papers.luccioni", "papers.desislavov", "papers.strubell"},
     {"papers.shipped"},
     {"ledger", "fixture"},
