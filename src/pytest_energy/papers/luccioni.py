@@ -37,8 +37,8 @@ COMPARED_TASKS = ("text-classification", "question-answering", "summarization")
 SPECIFIC, GENERAL = "task-specific", "general-purpose"
 
 GRAMS_PER_KWH_USED = 138.75
-"""gCO2e/kWh that the paper's grams were computed with: Table 3's grams over the energy of its rows,
-to half a percent, for all eight models."""
+"""gCO2e/kWh that the paper's grams were computed with: codecarbon 2.3.1's figure for Oregon, in the
+authors' run files, and Table 3's grams over the energy of its rows, to half a percent."""
 
 GRAMS_PER_KWH_STATED = 297.6
 """gCO2e/kWh that the paper's text states, for the region of the cloud it ran in."""
