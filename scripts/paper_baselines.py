@@ -214,8 +214,8 @@ def entry(row: Mapping[str, str], repeats: list[Repeat], ram_watts: float) -> Ba
             CPU_WATTS,
             ram_watts,
             f"deduced: the session is the mean of {row['repeats']} runs that are known by their"
-            " total and duration alone, dated by the paper; RAM as in the median of the task's known"
-            " runs; the GPUs are what the constants leave",
+            " total and duration alone, dated by the paper; RAM as in the median of the task's"
+            " known runs; the GPUs are what the constants leave",
         )
         sessions = (session(PUBLISHED, seconds, joules - cpu - ram, cpu, ram),)
     return Baseline(subject, ("codecarbon",), (GPU, *made_up), sessions)

@@ -45,7 +45,8 @@ def write(run: Run | None, stream: TextIO) -> None:
         for section in SECTIONS:
             section(_Page(console), run)
     # Cells are padded to the column; a file of tables needs no blanks at the ends of its lines.
-    stream.write("\n".join(line.rstrip() for line in captured.get().splitlines()) + "\n")
+    lines = [line.rstrip() for line in captured.get().rstrip().splitlines()]
+    stream.write("\n".join(lines) + "\n")
 
 
 class _Page:
