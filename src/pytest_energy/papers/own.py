@@ -46,7 +46,7 @@ def by_task(run: Run) -> dict[str, Figure]:
     specific = [one for one in run.measured if one.subject.role == luccioni.SPECIFIC]
     found = {}
     for task in luccioni.TASKS.values():
-        of_it = [one for one in specific if _task(one) == task]
+        of_it = [one for one in specific if task_of(one) == task]
         if of_it:
             found[task] = _figure(of_it)
     return found
@@ -71,7 +71,7 @@ def by_model(run: Run) -> dict[str, Figure]:
 def without_role(run: Run) -> int:
     """Results of the paper's tasks that say no role, and are left out for that."""
     tasks = set(luccioni.TASKS.values())
-    return sum(not one.subject.role and _task(one) in tasks for one in run.measured)
+    return sum(not one.subject.role and task_of(one) in tasks for one in run.measured)
 
 
 def disturbed(run: Run) -> dict[str, int]:
@@ -93,7 +93,7 @@ def methods(of: Iterable[Measured]) -> str:
     return ", ".join(dict.fromkeys(one.method for one in of))
 
 
-def _task(one: Measured) -> str:
+def task_of(one: Measured) -> str:
     """The task as Hugging Face's pipelines call it; the paper's own names are understood."""
     name = one.subject.task
     by_printed = {printed.lower(): task for printed, task in luccioni.TASKS.items()}
@@ -146,7 +146,7 @@ def kinds(run: Run) -> tuple[Kinds, ...]:
     """
     found = []
     for task in luccioni.COMPARED_TASKS:
-        of_it = [one for one in run.measured if _task(one) == task]
+        of_it = [one for one in run.measured if task_of(one) == task]
         general = [one for one in of_it if one.subject.role == luccioni.GENERAL]
         specific = [one for one in of_it if one.subject.role == luccioni.SPECIFIC]
         method = methods([*general, *specific])
@@ -281,7 +281,7 @@ def paper_reality(one: Measured) -> Reality | None:
     Returns:
         None where the paper has no such task, or there are no operations.
     """
-    work, task = one.measurement.work, _task(one)
+    work, task = one.measurement.work, task_of(one)
     role = one.subject.role or luccioni.SPECIFIC
     of_it = luccioni.where(task=task, role=role)
     if work is None or not work.flops or not of_it:
