@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 import torch
 import transformers
+from closing import Closing
 from shelf import Shelf
 
+collect_ignore = ["planted"]  # its test is wrong on purpose; by its path it runs
+
+_closing_key = pytest.StashKey[Closing]()
 _origins_key = pytest.StashKey[dict[str, None]]()
 _shelf_key = pytest.StashKey[Shelf]()
 
@@ -26,6 +33,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers", "models(*names): models that the test takes from the fixture shelf"
     )
     origins = config.stash[_origins_key] = {}
+    config.stash[_closing_key] = Closing()
     config.stash[_shelf_key] = Shelf(lambda origin: origins.setdefault(origin))
     # One thread: idle threads of a pool spin while they wait, so that CPU seconds count waiting as
     # work, and count more of it the busier the neighbours are.
@@ -48,7 +56,20 @@ def pytest_runtest_teardown(item: pytest.Item) -> None:
     item.config.stash[_shelf_key].done(_names(item))
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    sent = getattr(session.config, "workeroutput", None)  # where pytest-xdist runs the tests
+    if sent is not None:
+        sent["said"] = session.config.stash[_closing_key].said
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    sent = getattr(node, "workeroutput", {})
+    node.config.stash[_closing_key].take_over(sent.get("said", {}))
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    terminalreporter.config.stash[_closing_key].write(terminalreporter)
     for origin in terminalreporter.config.stash[_origins_key]:
         terminalreporter.write_line(f"model: {origin}")
 
@@ -63,3 +84,9 @@ def size(pytestconfig: pytest.Config) -> str:
 def shelf(pytestconfig: pytest.Config) -> Shelf:
     """The models that the test's marker names: `shelf["minilm"]`."""
     return pytestconfig.stash[_shelf_key]
+
+
+@pytest.fixture(scope="session")
+def say(pytestconfig: pytest.Config) -> Callable[..., None]:
+    """Print lines under a heading when the run ends: `say("compute and energy", "…")`."""
+    return pytestconfig.stash[_closing_key].say

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 import torch
 from datasets import Dataset
@@ -29,11 +30,26 @@ def embed(encoder: Loaded, texts: list[str], padding: str = "longest") -> torch.
     Returns:
         One row a text, as wide as the encoder's hidden states.
     """
-    inputs = encoder.tokenizer(
+    inputs = _tokens(encoder, texts, padding)
+    hidden = encoder.model(**inputs).last_hidden_state
+    return _mean(hidden, inputs["attention_mask"])
+
+
+def embed_by_layer(encoder: Loaded, texts: list[str]) -> list[torch.Tensor]:
+    """The same after each layer, as if it were the last: that of the word embeddings first."""
+    inputs = _tokens(encoder, texts, "longest")
+    layers = encoder.model(**inputs, output_hidden_states=True).hidden_states
+    return [_mean(hidden, inputs["attention_mask"]) for hidden in layers]
+
+
+def _tokens(encoder: Loaded, texts: list[str], padding: str) -> Any:
+    return encoder.tokenizer(
         texts, padding=padding, truncation=True, max_length=256, return_tensors="pt"
     ).to(encoder.model.device)
-    hidden = encoder.model(**inputs).last_hidden_state
-    mask = inputs["attention_mask"].unsqueeze(-1)
+
+
+def _mean(hidden: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+    mask = attention_mask.unsqueeze(-1)
     return (hidden * mask).sum(1) / mask.sum(1)
 
 
@@ -44,7 +60,16 @@ def train_head(encoder: Loaded) -> torch.nn.Linear:
         batches = [
             embed(encoder, training[i : i + 32]["text"]).float() for i in range(0, TRAINING, 32)
         ]
-    features = torch.cat(batches).clone()
+    return fit_head(torch.cat(batches).clone())
+
+
+def fit_head(features: torch.Tensor) -> torch.nn.Linear:
+    """Fit a linear head to the labels of the first reviews, by logistic regression.
+
+    Args:
+        features: embeddings of those `TRAINING` reviews, one row each.
+    """
+    training = reviews().select(range(TRAINING))
     labels = torch.tensor(training["label"][:], dtype=torch.float32, device=features.device)
     torch.manual_seed(0)
     head = torch.nn.Linear(features.shape[1], 1, device=features.device)

@@ -1,0 +1,308 @@
+"""What one can do about it: the same model in other forms, each with its saving and its price.
+
+One classifier, distilled, in fewer bits, in batches, with and without padding, compiled; one
+generator with and without its cache. A row is joules per inference beside how good the answers are.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+
+import compression
+import pytest
+from batches import N, in_batches, to_classify, up_to
+from closing import columns
+from generation import continuation
+from models import CACHE
+
+from pytest_energy.units import format_flops, format_joules
+
+HEADING = "what one can do about it"
+
+inference = functools.partial(pytest.mark.inference, tolerance="10%")
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A way to run the classifier.
+
+    Args:
+        name: in reports.
+        on_shelf: the classifier's name on the shelf.
+        batch: reviews at once.
+        by_length: put reviews of like length into a batch.
+        padding: `longest` of the batch, or `max_length`: 256 tokens.
+    """
+
+    name: str
+    on_shelf: str = "minilm-6"
+    batch: int = 1
+    by_length: bool = False
+    padding: str = "longest"
+
+
+BASELINE = Variant("MiniLM, fp32, one by one")
+DISTILLED = Variant("distilled to 3 layers", "minilm-distilled")
+BF16 = Variant("bf16", "minilm-bf16")
+INT8 = Variant("int8, dynamic", "minilm-int8")
+COMPILED = Variant("compiled", "minilm-compiled")
+PADDED = Variant("padded to 256 tokens", padding="max_length")
+BATCHES = (
+    Variant("batches of 8", batch=8),
+    Variant("batches of 32", batch=32),
+    Variant("batches of 32, by length", batch=32, by_length=True),
+)
+VARIANTS = (BASELINE, DISTILLED, BF16, INT8, COMPILED, PADDED, *BATCHES)
+
+
+def parameter(variant: Variant):
+    marks = [
+        # A unit of its own: joules of a review are the same thing in a batch of any size.
+        inference(
+            n=N // variant.batch,
+            unit="review",
+            task="text-classification",
+            model=variant.name,
+            dataset="movie-review-snippets",
+        ),
+        pytest.mark.models(variant.on_shelf),
+    ]
+    lacks = compression.why_not_compiled() if variant is COMPILED else ""
+    if lacks:
+        marks.append(pytest.mark.skip(reason=lacks))
+    return pytest.param(variant, id=variant.name, marks=marks)
+
+
+@pytest.mark.parametrize("variant", [parameter(variant) for variant in VARIANTS])
+def test_variant(energy, shelf, variant):
+    classify = shelf[variant.on_shelf]._replace(padding=variant.padding)
+    reviews = to_classify(classify.encoder.tokenizer)
+    right, seen, programs = {}, 0, None
+    for batch in energy.each(in_batches(reviews, variant.batch, variant.by_length)):
+        if variant is COMPILED and programs is None:
+            programs = compression.programs()
+        answers = classify([review.text for review in batch])
+        seen += len(batch)
+        for review, answer in zip(batch, answers, strict=True):
+            right[review.number] = answer == review.label
+    energy.record(reviews=seen, accuracy=fmean(right.values()))
+    assert fmean(right.values()) > 0.6
+    if variant is COMPILED:
+        assert compression.programs() == programs, "it was compiled again while it was metered"
+
+
+def result(energy_results, name):
+    """The result of one row; the test that asks is skipped without it."""
+    found = [one for one in energy_results.where(model=name) if one.measurement is not None]
+    if not found:
+        pytest.skip(f"needs the measurement of: {name}")
+    return found[-1]
+
+
+def ratio(energy_results, name, over=BASELINE.name):
+    result(energy_results, name), result(energy_results, over)
+    return energy_results.where(model=name).ratio(energy_results.where(model=over))
+
+
+def flops(energy_results, name):
+    """Operations for one review (or generation), as counted for the first batch."""
+    measurement = result(energy_results, name).measurement
+    return measurement.work.flops * measurement.done / measurement.units
+
+
+def accuracy(energy_results, name):
+    return result(energy_results, name).measurement.recorded["accuracy"]
+
+
+@pytest.mark.models("minilm-6", "minilm-distilled")
+def test_a_student_learns_what_its_teacher_makes_of_unseen_reviews(shelf):
+    teacher, student = shelf["minilm-6"], shelf["minilm-distilled"]
+    unseen = [review.text for review in to_classify(teacher.encoder.tokenizer, 32)]
+    before = compression.distance(compression.untrained_student(teacher), teacher, unseen)
+    assert compression.distance(student, teacher, unseen) < before / 2
+
+
+def test_half_the_layers_take_half_the_operations_and_less_energy(energy_results):
+    share = flops(energy_results, DISTILLED.name) / flops(energy_results, BASELINE.name)
+    assert share == pytest.approx(0.5, abs=0.01)
+    assert ratio(energy_results, DISTILLED.name).value < 0.9
+
+
+def test_padding_is_work_that_buys_nothing(energy_results):
+    assert flops(energy_results, PADDED.name) > 3 * flops(energy_results, BASELINE.name)
+    assert ratio(energy_results, PADDED.name).value > 2
+    same = accuracy(energy_results, BASELINE.name)
+    assert accuracy(energy_results, PADDED.name) == pytest.approx(same, abs=0.02)
+
+
+def test_sorting_by_length_saves_operations_in_batches(energy_results):
+    *_, in_order, by_length = (variant.name for variant in BATCHES)
+    assert flops(energy_results, by_length) < flops(energy_results, in_order)
+
+
+def test_operations_cannot_tell_bf16_from_fp32(energy_results):
+    assert flops(energy_results, BF16.name) == flops(energy_results, BASELINE.name)
+
+
+def test_operations_of_int8_layers_are_not_counted_and_that_is_said(energy_results):
+    work = result(energy_results, INT8.name).measurement.work
+    assert any(name.startswith("quantized::") for name in work.without_formula)
+
+
+GENERATIONS = up_to(5, 2)
+NEW_TOKENS = 32
+CACHED, UNCACHED = "SmolLM2, KV cache", "SmolLM2, no KV cache"
+
+generation = functools.partial(
+    inference,
+    n=GENERATIONS,
+    warmup=1,
+    task="text-generation",
+    dataset="movie-review-snippets",
+)
+
+
+@pytest.fixture(scope="module")
+def written():
+    """What the model wrote with its cache, by review."""
+    return {}
+
+
+def generate(energy, shelf, use_cache):
+    model = shelf["smollm2"]
+    found = {}
+    for review in energy.each(to_classify(model.tokenizer, GENERATIONS)):
+        found[review.number] = continuation(model, review.text, NEW_TOKENS, use_cache)
+    return found
+
+
+@generation(model=CACHED)
+@pytest.mark.models("smollm2")
+def test_generation_with_its_cache(energy, shelf, written):
+    written.update(generate(energy, shelf, use_cache=True))
+    assert all(len(tokens) == NEW_TOKENS for tokens in written.values())
+
+
+@generation(model=UNCACHED)
+@pytest.mark.models("smollm2")
+def test_generation_without_its_cache(energy, shelf, written):
+    found = generate(energy, shelf, use_cache=False)
+    if not written:
+        pytest.skip("needs what the test above generated")
+    same = [a == b for n in found for a, b in zip(found[n], written[n], strict=True)]
+    energy.record(same_tokens=fmean(same))
+    assert fmean(same) > 0.5
+
+
+def test_without_its_cache_a_generator_does_the_same_with_several_times_the_work(energy_results):
+    assert flops(energy_results, UNCACHED) > 5 * flops(energy_results, CACHED)
+    assert ratio(energy_results, UNCACHED, CACHED).value > 1.3
+
+
+def test_savings_and_their_price_side_by_side(energy_results, say):
+    result(energy_results, BASELINE.name)
+    measured = [v.name for v in VARIANTS if energy_results.where(model=v.name).measurements]
+    rows = [["variant", "J/review", "times", "95 %", "accuracy", "FLOP/review"]]
+    for name in measured:
+        rows.append(row(energy_results, name, BASELINE.name, "accuracy"))
+    say(HEADING, *columns(rows), "* operations in int8 have no formula and are not in it", "")
+    if all(energy_results.where(model=name).measurements for name in (CACHED, UNCACHED)):
+        rows = [["variant", f"J/{NEW_TOKENS} tokens", "times", "95 %", "same tokens", "FLOP"]]
+        rows += [row(energy_results, n, CACHED, "same_tokens") for n in (CACHED, UNCACHED)]
+        say(HEADING, *columns(rows), "")
+    assert len(measured) > 1
+
+
+def row(energy_results, name, baseline, quality):
+    measurement = result(energy_results, name).measurement
+    against, interval = ratio(energy_results, name, baseline), ""
+    if name == baseline:
+        interval = "baseline"
+    elif against.low is not None:
+        interval = f"{against.low:.2f} to {against.high:.2f}"
+    bought = (measurement.recorded or {}).get(quality)
+    uncounted = "*" if measurement.work and measurement.work.without_formula else ""
+    return [
+        name,
+        format_joules(measurement.joules_per_unit),
+        f"{against.value:.2f}",
+        interval,
+        "" if bought is None else f"{bought:.3f}",
+        format_flops(flops(energy_results, name)) + uncounted if measurement.work else "",
+    ]
+
+
+PLANTED = Path("planted", "test_generation.py")
+
+
+class Checkout:
+    """The examples in a folder of their own, so that a mistake can be made in them.
+
+    Args:
+        folder: that does not exist yet.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        here = Path(__file__).parent
+        shutil.copytree(here, folder, ignore=shutil.ignore_patterns("test_*.py", "__pycache__"))
+        shutil.copy(here / PLANTED, folder / PLANTED)
+
+    def lose_the_cache(self) -> None:
+        """The mistake: one word."""
+        test = self.folder / PLANTED
+        before = test.read_text("utf-8")
+        after = before.replace("USE_CACHE = True", "USE_CACHE = False")
+        assert after != before
+        test.write_text(after, "utf-8")
+
+    def run(self, *options: str) -> str:
+        """Run the test in a process of its own; what pytest said."""
+        command = [sys.executable, "-m", "pytest", str(PLANTED), "--rootdir=.", "-q", *options]
+        command += ["-p", "no:cacheprovider"]
+        done = subprocess.run(
+            command,
+            cwd=self.folder,
+            env=os.environ | {"PYTEST_ENERGY_CACHE": str(CACHE), "COLUMNS": "100"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.stdout + done.stderr
+
+
+def test_a_lost_cache_turns_the_gate_red(tmp_path, say):
+    now = Checkout(tmp_path / "now")
+    stored = now.run("--energy-update", f"--energy-baselines={tmp_path / 'baselines'}")
+    assert "1 passed" in stored, stored
+    if list(tmp_path.glob("baselines/*/*/*.json")):
+        now.lose_the_cache()
+        said = now.run(f"--energy-baselines={tmp_path / 'baselines'}")
+    else:  # a busy machine stores nothing; two revisions in turns can still be told apart
+        before = Checkout(tmp_path / "before")
+        now.lose_the_cache()
+        said = now.run(f"--energy-against={before.folder}")
+    assert "1 failed" in said, said
+    message = gate_message(said.replace(f"{tmp_path}{os.sep}", ""))
+    assert message[0].startswith("energy regressed"), said
+    (work,) = [line for line in message if line.split()[0] == "work"]
+    assert "+" in work
+    assert "the model has changed: it does more work" in " ".join(" ".join(message).split())
+    say(HEADING, "a lost KV cache, as the gate tells it:", *message)
+
+
+def gate_message(said: str) -> list[str]:
+    """The gate's message in what pytest said: up to the line that says how to accept it."""
+    lines = said.splitlines()
+    first = next((i for i, line in enumerate(lines) if line.startswith("energy regressed")), None)
+    if first is None:
+        return [""]
+    last = next(i for i, line in enumerate(lines) if i > first and line.startswith("accept it"))
+    return lines[first : last + 1]
