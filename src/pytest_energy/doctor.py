@@ -128,8 +128,12 @@ def examine(settings: Settings, sources: Iterable[MeterSource]) -> Diagnosis:
     ]
     intensity = None
     try:
-        intensity = carbon.resolve(
-            settings.country, settings.region, settings.carbon_intensity, settings.pue
+        intensity = factors.resolve(
+            settings.factors,
+            settings.country,
+            settings.region,
+            settings.carbon_intensity,
+            settings.pue,
         )
     except ValueError as error:
         problems.append(str(error))

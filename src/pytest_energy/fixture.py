@@ -418,7 +418,7 @@ class Energy:
 
     def _units(self, done: int) -> float | None:
         unit = self._inference.unit
-        if unit == "inference":
+        if unit == "inference" or self._inference.training is not None:
             return float(done)
         recorded = self._recorded.get(f"{unit}s", self._recorded.get(unit))
         if recorded is None or recorded <= 0:
@@ -441,7 +441,7 @@ class Energy:
             model=self._model,
             dataset=inference.dataset,
             role=inference.role,
-            unit="inference" if region else inference.unit,
+            unit="inference" if region and inference.training is None else inference.unit,
             n=n,
         )
 
@@ -468,10 +468,11 @@ class Energy:
         loop = self._loop
         confirmed = inside and loop is not None and loop.confirmed and self._could_judge
         subject = self._subject(region, n)
+        whole = None if region else self._inference.training
         if self._base_run is None:
-            result = self._session.judge(subject, looks, reason, rule, confirmed)
+            result = self._session.judge(subject, looks, reason, rule, confirmed, whole)
         else:
-            result = self._session.judge_pair(subject, looks, reason, rule, self._base_run)
+            result = self._session.judge_pair(subject, looks, reason, rule, self._base_run, whole)
         if result.measurement is not None:
             self._last = lambda: result.measurement
         return result
