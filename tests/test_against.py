@@ -216,6 +216,32 @@ def test_tokens_are_each_sides_own(repository):
     assert (verdict["status"], verdict["change"]) == ("regressed", pytest.approx(1.0))
 
 
+def test_quality_is_compared_with_the_bases_and_its_fall_is_nothing_to_accept(repository):
+    body = """
+        import pytest
+        from model import infer
+
+        @pytest.mark.inference(n=20, quality="accuracy")
+        def test_graded(energy):
+            for _ in energy.each(range(20)):
+                infer()
+            energy.record(accuracy={accuracy})
+        """
+    repository.write(test_it=body.format(accuracy=0.8))
+    repository.commit()
+    repository.write(test_it=body.format(accuracy=0.7))
+    repository.set_cost(1.5)
+    result = repository.against("--energy-update")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "quality regressed: accuracy fell from 0.800 to 0.700 (-12.5 %), allowed -1 %",
+            "  remedy  if it is meant, allow it with quality_tolerance in this change",
+        ]
+    )
+    assert repository.baselines() == []
+
+
 def test_a_budget_holds_as_ever(repository):
     text = (repository.path / "test_it.py").read_text()
     (repository.path / "test_it.py").write_text(text.replace("n=100", 'n=100, budget="1 J"'))

@@ -17,7 +17,7 @@ NO_OVERHEAD = "1.0"
 
 MARKER = (
     "inference(n, task, model, dataset, role, unit, warmup, tolerance, budget,"
-    " max_flops, precision):"
+    " max_flops, precision, quality, quality_tolerance):"
     " meter this test's energy and fail it when it rises over its stored baseline."
     " n: inferences that the body performs (may be left out when the test loops over"
     " energy.each(samples))."
@@ -32,6 +32,8 @@ MARKER = (
     ' max_flops: ceiling of one inference\'s floating-point operations, "8.5 GFLOP".'
     ' precision: stop the loop once the figure is settled to "2%", or with "verdict" once more'
     " blocks can hardly change the verdict."
+    ' quality: what energy.record is given that must not fall, "accuracy" say; greater is better.'
+    ' quality_tolerance: how far it may fall, "1%" of the stored figure by default.'
     " All are keywords; on a class or module they hold for every test in it."
 )
 

@@ -149,6 +149,7 @@ def _entry_record(entry: Baseline, carbon: Carbon) -> dict[str, Any]:
                 "yardstick": list(session.yardstick),
                 "flops": session.flops,
                 "looks": session.looks,
+                **({"recorded": dict(session.recorded)} if session.recorded else {}),
             }
             for session in entry.sessions
         ],
@@ -345,6 +346,7 @@ class _Reader:
             yardstick=self.yardstick(session, where, len(blocks)),
             flops=self.whole(session, where, "flops") if self.has(session, "flops") else None,
             looks=self.looks(session, where),
+            recorded=self.recorded(session, where),
         )
 
     @staticmethod
@@ -364,6 +366,16 @@ class _Reader:
                 f"expected one figure for each of {blocks} blocks, or none, found {_shown(found)}",
             )
         return tuple(self.figure(value, (*where, "yardstick", i)) for i, value in enumerate(found))
+
+    def recorded(self, session: object, where: tuple[str | int, ...]) -> dict[str, float]:
+        if not self.has(session, "recorded"):
+            return {}
+        found = self.mapping(session, where, "recorded")
+        for name, value in found.items():
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                place = (*where, "recorded", name)
+                self.fail(place, f"expected a number, found {_shown(value)}")
+        return {name: float(value) for name, value in found.items()}
 
     def looks(self, session: object, where: tuple[str | int, ...]) -> float | None:
         if not self.has(session, "looks"):

@@ -79,6 +79,7 @@ def session_of(
         yardstick=tuple(map(stable, yardstick)),
         flops=measurement.work.flops if measurement.work and measurement.work.flops else None,
         looks=None if looks is None else round(looks, 4),
+        recorded={name: stable(v) for name, v in sorted((measurement.recorded or {}).items())},
     )
 
 

@@ -268,8 +268,8 @@ class Energy:
                 else "the budget is for the whole body: give the marker n"
             )
             results.append(self._judge("", n, [], reason, "", rule))
-        # A budget is per unit of the whole; a region's divisor is its own.
-        rule = replace(rule, budget_joules=None, budget_text="", max_flops=None)
+        # Budget and quality are of the whole; a region's divisor is its own.
+        rule = replace(rule, budget_joules=None, budget_text="", max_flops=None, quality="")
         for name, region in self._regions.items():
             reason = region.reason or interrupted
             if region.open and not reason:
@@ -375,8 +375,9 @@ class Energy:
     def _ending(self, subject: Subject, wanted: float | None) -> stopping.Ending | None:
         """How the loop is asked whether its blocks so far will do; None to perform all."""
         session, turns = self._session, self._turns
-        # What is stored are whole loops: later ones may need any of their blocks.
-        if session is None or wanted is None or session.settings.update:
+        # What is stored are whole loops: later ones may need any of their blocks. And quality is
+        # compared over the same samples.
+        if session is None or wanted is None or session.settings.update or self._inference.quality:
             return None
         paired = turns is not None or self._base is not None
         if paired and (turns is None or self._base is None):

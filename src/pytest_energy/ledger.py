@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -137,7 +137,7 @@ class Ledger:
                     subject,
                     measurement,
                     session_of(measurement, now, commit, result.verdict.apart),
-                    _Agreement(result, verdict.Rule(test.tolerance, comparisons=test.comparisons)),
+                    _Agreement(result, test),
                 )
                 files.setdefault(session.store.path(subject), []).append((result, addition))
         for pairs in files.values():
@@ -194,16 +194,20 @@ class _Agreement:
     """Whether a result belongs to a stored entry."""
 
     result: Result
-    rule: verdict.Rule
+    test: _Test
 
     def __call__(self, baseline: Baseline) -> bool:
-        measurement = self.result.measurement
+        measurement, decision = self.result.measurement, self.result.verdict
+        rule = verdict.Rule(self.test.tolerance, comparisons=self.test.comparisons)
+        if decision.quality is not None:
+            name, tolerance = decision.quality.name, decision.quality.tolerance
+            rule = replace(rule, quality=name, quality_tolerance=tolerance)
         return measurement is not None and verdict.agrees(
             measurement,
             self.result.subject,
             baseline,
-            self.rule,
-            confirmed=self.result.verdict.apart is not None,
+            rule,
+            confirmed=decision.apart is not None,
         )
 
 
@@ -229,8 +233,11 @@ def _what_happened(result: Result, addition: Addition, old: Baseline | None) -> 
     compared = verdict.judge(result.subject, [addition.measurement], old, verdict.Rule(0.0))
     if compared.change is None or compared.baseline_joules is None:
         return f"replaced ({compared.reason})"
-    was = format_joules(compared.baseline_joules)
-    return f"replaced (was {was}, {format_change(compared.change)})"
+    was = f"{format_joules(compared.baseline_joules)}, {format_change(compared.change)}"
+    quality = result.verdict.quality
+    if quality is not None and quality.change:
+        was += f"; {quality.name} {format_change(quality.change)}"
+    return f"replaced (was {was})"
 
 
 WHOLE = frozenset({0, 1})

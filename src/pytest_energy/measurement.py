@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 
@@ -315,6 +315,7 @@ class Session:
         flops: floating-point operations of one inference; None where not counted.
         looks: how far the passes differed that the figures are the mean of, as a fraction; None
             when one pass was all there was.
+        recorded: what the energy bought, by name.
     """
 
     date: str
@@ -328,6 +329,7 @@ class Session:
     yardstick: tuple[float, ...] = ()
     flops: int | None = None
     looks: float | None = None
+    recorded: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,6 +367,8 @@ class Rule:
         budget_text: the ceiling as the user wrote it.
         max_flops: ceiling of floating-point operations per inference; None for none.
         comparisons: verdicts of the whole session, over which false alarms are held.
+        quality: name of the recorded quantity that must not fall; empty for none.
+        quality_tolerance: how far it may, as a fraction of the stored figure.
     """
 
     tolerance: float
@@ -372,6 +376,33 @@ class Rule:
     budget_text: str = ""
     max_flops: int | None = None
     comparisons: int = 1
+    quality: str = ""
+    quality_tolerance: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """How good the answers are that the energy bought, beside what they were.
+
+    Args:
+        name: of the recorded quantity, `accuracy` say; greater is better.
+        now: as recorded by this run.
+        stored: as recorded by the baseline's sessions; None where they have none.
+        tolerance: how far it may fall, as a fraction of the stored figure.
+    """
+
+    name: str
+    now: float
+    stored: float | None
+    tolerance: float
+
+    @property
+    def change(self) -> float | None:
+        """Now over stored, less one, by the stored figure's magnitude; None without one."""
+        if self.stored is None:
+            return None
+        gap = self.now - self.stored
+        return gap / abs(self.stored) if self.stored else math.copysign(math.inf, gap) * bool(gap)
 
 
 @dataclass(frozen=True, slots=True)
@@ -421,6 +452,7 @@ class Verdict:
         cause: what work and energy together say about the change, in words.
         storable: whether the figure may become a baseline.
         pairing: the base, where it is another revision that took turns; None for stored sessions.
+        quality: of the answers, where the test says that it must not fall.
     """
 
     status: Status
@@ -447,6 +479,7 @@ class Verdict:
     cause: str = ""
     storable: bool = False
     pairing: Pairing | None = None
+    quality: Quality | None = None
 
 
 @dataclass(frozen=True, slots=True)

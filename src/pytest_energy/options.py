@@ -96,6 +96,8 @@ class Inference:
     budget: Budget | None = None
     max_flops: int | None = None
     precision: float | None = None
+    quality: str = ""
+    quality_tolerance: float = 0.01
 
 
 def _path(config: pytest.Config, name: str) -> Path | None:
@@ -274,6 +276,11 @@ def read_inference(item: pytest.Item) -> Inference:
             f"{name} is missing: without the energy fixture the whole body is metered, and {name}"
             f" says how many {what} it performs"
         )
+    if inference.quality and "energy" not in getattr(item, "fixturenames", ()):
+        raise ValueError(
+            "quality: it is what the test records, so take the energy fixture and call"
+            f" energy.record({inference.quality}=...)"
+        )
     if inference.max_flops is not None and "energy" not in getattr(item, "fixturenames", ()):
         raise ValueError(
             "max_flops: operations are counted in one unmetered inference of energy.each, and a"
@@ -348,8 +355,17 @@ def _checked(arguments: dict[str, Any]) -> Inference:
     role = arguments.get("role", ROLES[0])
     if role not in ROLES and "training" not in arguments:
         raise ValueError(f"role: expected one of {ROLES}, found {arguments['role']!r}")
+    quality = arguments.get("quality", "")
+    if "quality" in arguments and not (isinstance(quality, str) and quality.isidentifier()):
+        raise ValueError(
+            "quality: expected the name of what energy.record is given, such as"
+            f' "accuracy", found {quality!r}'
+        )
+    if "quality_tolerance" in arguments and not quality:
+        raise ValueError('quality_tolerance: of what? Add quality="accuracy", say')
     for name, parse in (
         ("tolerance", parse_percent),
+        ("quality_tolerance", parse_percent),
         ("budget", parse_budget),
         ("max_flops", parse_flops),
         ("precision", _parse_precision),

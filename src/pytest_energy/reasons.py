@@ -10,13 +10,21 @@ from pytest_energy.estimators import normal_quantile
 from pytest_energy.measurement import (
     Baseline,
     Measurement,
+    Quality,
     Rule,
     Status,
     Subject,
+    Verdict,
     is_estimated,
 )
 from pytest_energy.pairing import Paired
-from pytest_energy.units import format_flops, format_percent, format_seconds
+from pytest_energy.units import (
+    format_change,
+    format_flops,
+    format_percent,
+    format_seconds,
+    significant,
+)
 
 Z_95 = 1.96
 """Half-width of a 95 % interval in standard errors, for a normal."""
@@ -133,6 +141,27 @@ def _why_too_short(measurement: Measurement) -> tuple[str, str]:
         f" {'for an estimate' if is_estimated(measurement.domains) else 'for a comparison'}",
         f"perform more inferences: n={math.ceil(wanted):,} would do",
     )
+
+
+def why_quality_unknown(rule: Rule) -> tuple[str, str]:
+    """Why quality cannot be said to have held, and what would help."""
+    name = rule.quality
+    return (
+        f"quality is {name!r}, and energy.record({name}=…) recorded none",
+        "call it in the test",
+    )
+
+
+def why_quality_fell(quality: Quality, figures: Verdict) -> tuple[str, str]:
+    """That answers have become worse, and what to do where `--energy-update` does not accept it."""
+    change = "" if quality.change is None else f" ({format_change(quality.change)})"
+    reason = (
+        f"{quality.name} fell from {significant(quality.stored or 0.0)} to"
+        f" {significant(quality.now)}{change}, allowed -{format_percent(quality.tolerance)}"
+    )
+    if figures.pairing is not None:  # only rises of energy are accepted there
+        return reason, "if it is meant, allow it with quality_tolerance in this change"
+    return reason, ""
 
 
 def why_inconclusive(

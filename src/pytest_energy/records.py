@@ -12,6 +12,7 @@ from pytest_energy.measurement import (
     Measurement,
     Method,
     Pairing,
+    Quality,
     Result,
     Status,
     Subject,
@@ -34,6 +35,7 @@ def to_record(result: Result) -> dict[str, Any]:
             **{name: getattr(verdict, name) for name in Verdict.__slots__},
             "status": verdict.status.value,
             "pairing": None if verdict.pairing is None else asdict(verdict.pairing),
+            "quality": None if verdict.quality is None else asdict(verdict.quality),
             "domain_changes": [list(pair) for pair in verdict.domain_changes],
             "looks": list(verdict.looks),
             "outliers": list(verdict.outliers),
@@ -74,6 +76,7 @@ def from_record(record: Mapping[str, Any]) -> Result:
     verdict["looks"] = tuple(verdict["looks"])
     verdict["outliers"] = tuple(verdict["outliers"])
     verdict["pairing"] = None if pairing is None else Pairing(**pairing)
+    verdict["quality"] = verdict["quality"] and Quality(**verdict["quality"])
     return Result(
         Subject(**record["subject"]),
         None if measured is None else _measurement_from(measured),

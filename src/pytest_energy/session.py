@@ -152,6 +152,8 @@ class EnergySession:
             budget.text if budget else "",
             inference.max_flops,
             self.tests,
+            inference.quality,
+            inference.quality_tolerance,
         )
 
     def baseline(self, subject: Subject) -> Baseline | None:

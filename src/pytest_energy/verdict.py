@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from statistics import median
 
+from pytest_energy import quality
 from pytest_energy.comparable import why_incomparable
 from pytest_energy.comparison import Comparison, average, looks_differ
 from pytest_energy.measurement import (
@@ -34,6 +35,8 @@ from pytest_energy.reasons import (
     why_disturbed,
     why_inconclusive,
     why_pair_inconclusive,
+    why_quality_fell,
+    why_quality_unknown,
     why_too_much_work,
     why_unchecked,
     why_unresolved,
@@ -70,9 +73,35 @@ def judge(
     Returns:
         The verdict. In this order: is the work within its ceiling, is there a figure at all, is it
         long enough, is there something comparable, what does the comparison say, was the machine
-        quiet, is it within its budget, do the looks agree.
+        quiet, is it within its budget, do the looks agree; and last, which no noise touches, has
+        quality fallen.
     """
     measurement = average(looks)
+    figures = _energy(
+        subject,
+        looks,
+        measurement,
+        baseline,
+        rule,
+        elsewhere,
+        confirmed=confirmed,
+        separate=separate,
+    )
+    return _with_quality(figures, measurement, baseline, rule)
+
+
+def _energy(
+    subject: Subject,
+    looks: Sequence[Measurement],
+    measurement: Measurement,
+    baseline: Baseline | None,
+    rule: Rule,
+    elsewhere: Sequence[str],
+    *,
+    confirmed: bool,
+    separate: bool,
+) -> Verdict:
+    """What the joules alone say."""
     figures = Verdict(
         Status.NEW, budget_joules=rule.budget_joules, max_flops=rule.max_flops, storable=True
     )
@@ -152,6 +181,19 @@ def judge_pair(
         energy too, which makes the ratio smaller than it is: a change is one all the same, and
         no change may be none.
     """
+    figures = _energy_of_pair(subject, head, base, measured, rule, pairing)
+    return _with_quality(figures, head, base, rule)
+
+
+def _energy_of_pair(
+    subject: Subject,
+    head: Measurement,
+    base: Baseline,
+    measured: Measurement,
+    rule: Rule,
+    pairing: Pairing,
+) -> Verdict:
+    """What the joules of both sides alone say."""
     figures = Verdict(
         Status.NEW, budget_joules=rule.budget_joules, max_flops=rule.max_flops, storable=False
     )
@@ -186,12 +228,46 @@ def judge_pair(
 
 
 _CONTENT = (Status.OK, Status.IMPROVED, Status.NEW)
+_JUDGED = (Status.OK, Status.IMPROVED, Status.REGRESSED, Status.INCONCLUSIVE)
 _ACCEPT = "start the baseline anew with --energy-update"
 
 
 def _with(figures: Verdict, status: Status, reason: str, remedy: str) -> Verdict:
     # What energy and work together mean belongs to a status that rests on the comparison.
     return replace(figures, status=status, reason=reason, remedy=remedy, cause="", storable=False)
+
+
+def _with_quality(
+    figures: Verdict, measurement: Measurement, baseline: Baseline | None, rule: Rule
+) -> Verdict:
+    """Energy that was saved at the price of quality is no improvement."""
+    if not rule.quality:
+        return figures
+    found = quality.quality_of(measurement, baseline, rule)
+    if found is None:
+        if figures.status not in _CONTENT:
+            return figures
+        return _with(figures, Status.INCONCLUSIVE, *why_quality_unknown(rule))
+    figures = replace(figures, quality=found)
+    if figures.status not in _JUDGED or baseline is None:
+        return figures
+    if found.stored is None:
+        if figures.status not in _CONTENT:
+            return figures
+        whose = "base" if figures.pairing else "baseline"
+        reason = f"the {whose} has no {found.name}"
+        remedy = "" if figures.pairing else _ACCEPT
+        return replace(figures, status=Status.INCOMPARABLE, reason=reason, remedy=remedy)
+    if not quality.fell(found):
+        return figures
+    if figures.status is Status.REGRESSED:  # energy rose as well, and that is said first
+        return figures
+    # A figure that may not be stored for its energy's sake may not for its quality's.
+    kept = figures.storable and figures.pairing is None
+    reason, remedy = why_quality_fell(found, figures)
+    return replace(
+        figures, status=Status.REGRESSED, reason=reason, remedy=remedy, cause="", storable=kept
+    )
 
 
 def _doubted(figures: Verdict, apart: float, rule: Rule) -> Verdict:
@@ -214,7 +290,7 @@ def agrees(
     *,
     confirmed: bool = True,
 ) -> bool:
-    """Whether a measurement belongs to the stored sessions: comparable, and within the limit.
+    """Whether a measurement belongs to the stored sessions: comparable, within the limits.
 
     Args:
         measurement: the figure to be stored.
@@ -224,6 +300,9 @@ def agrees(
         confirmed: as it was judged: what `judge` calls beyond the limit is not added to it.
     """
     if why_incomparable(subject, measurement, baseline):
+        return False
+    found = quality.quality_of(measurement, baseline, rule)
+    if found is not None and not quality.agrees(found):
         return False
     return not Comparison(
         [measurement],

@@ -33,6 +33,9 @@ def properties(result: Result, carbon: Carbon) -> list[tuple[str, object]]:
         found.append(("base", pairing.base))
     if pairing is not None and result.base is not None:
         found.append(("base_joules_per_unit", result.base.joules_per_unit))
+    quality = result.verdict.quality
+    if quality is not None and quality.stored is not None:
+        found.append((f"{quality.name}_stored", quality.stored))
     if result.verdict.change is not None:
         found.append(("change", result.verdict.change))
     return [(prefix + name, value) for name, value in found]

@@ -146,7 +146,13 @@ def failure_message(result: Result, carbon: Carbon, test: str = "", flags: str =
     where = f" in {subject.region!r}" if subject.region else ""
     status = decision.status.value.replace("_", " ")
     lines = [f"energy {status}{where}: {_headline(result)}"]
-    if decision.reason and measurement is not None:
+    quality = decision.quality
+    if quality is not None and _by_quality_alone(decision):
+        lines = [f"quality {status}: {decision.reason}"]
+        saved = decision.change is not None and decision.change < -(decision.limit or 0.0)
+        paid = "; what was saved is paid for with quality" if saved else ""
+        lines += _wrapped("energy", _headline(result) + paid)
+    elif decision.reason and measurement is not None:
         lines += _wrapped("reason", decision.reason)
     if decision.change is not None:
         interval = ""
@@ -179,6 +185,13 @@ def failure_message(result: Result, carbon: Carbon, test: str = "", flags: str =
         if measurement.work is not None and decision.work is not None:
             lines += _wrapped("work", f"{format_change(decision.work):>7}  {_work(result)}")
         lines.append(f"  {'CO2e':<7} {_grams(result, carbon)}")
+    if quality is not None and quality.change is not None:
+        stored = significant(quality.stored or 0.0)
+        allowed = format_percent(quality.tolerance)
+        lines.append(
+            f"  {'quality':<7} {format_change(quality.change):>7}  {quality.name}"
+            f" {significant(quality.now)}, stored {stored}; allowed -{allowed}"
+        )
     if decision.remedy:
         lines += _wrapped("remedy", decision.remedy)
     if decision.storable:
@@ -187,6 +200,12 @@ def failure_message(result: Result, carbon: Carbon, test: str = "", flags: str =
             f"{verb} it: pytest {shlex.quote(test or subject.test)}{flags} --energy-update"
         )
     return "\n".join(lines)
+
+
+def _by_quality_alone(decision: Verdict) -> bool:
+    """Whether a test fails because answers have become worse, not for its energy."""
+    risen = decision.change is not None and decision.change > (decision.limit or 0.0)
+    return decision.status is Status.REGRESSED and decision.quality is not None and not risen
 
 
 def _paired(pairing: Pairing) -> list[str]:
@@ -387,6 +406,9 @@ def _table(results: Sequence[Result], carbon: Carbon, width: int) -> Table:
             last.append(f"\nfrom {measurement.done:,}", style="dim")
         for quantity, value in (measurement.recorded or {}).items():
             last.append(f"\n{quantity} {significant(value)}", style="dim")
+            quality = decision.quality
+            if quality is not None and quality.name == quantity and quality.stored is not None:
+                last.append(f"\n was {significant(quality.stored)}", style="dim")
         unit = "" if subject.unit == "inference" else f"/{subject.unit}"
         grid.add_row(
             first,
