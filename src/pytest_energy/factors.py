@@ -34,8 +34,11 @@ def resolve(
     """The factors of that name.
 
     Args:
-        name: as `parse` gives it.
-        country, region, grams_per_kwh, pue: as for `carbon.resolve`; a paper's are its own.
+        name: as `parse` gives it; a paper's factors are its own, and the rest is not asked.
+        country: ISO 3166-1 alpha-3 code; None for the world average.
+        region: a part of it; None for the whole.
+        grams_per_kwh: a figure of the user's own, in gCO2e/kWh; None for the tables'.
+        pue: power usage effectiveness.
 
     Raises:
         ValueError: a country or region that the tables do not know, with near matches.

@@ -261,11 +261,13 @@ class Energy:
             looks = [self._beside(found)] if found else []
             results.append(self._judge("", n, looks, interrupted, self._body.lost, rule))
         elif not self._regions or rule.budget_joules is not None or rule.max_flops is not None:
+            whole = self._subject("", n)
+            marker = "training" if whole.is_training else "inference"
             reason = interrupted or (
                 "the test asked for energy and metered nothing: loop over energy.each(samples),"
-                " or add @pytest.mark.inference(n=…)"
+                f" or add @pytest.mark.{marker}({whole.argument}=…)"
                 if not self._regions
-                else "the budget is for the whole body: give the marker n"
+                else f"the budget is for the whole body: give the marker {whole.argument}"
             )
             results.append(self._judge("", n, [], reason, "", rule))
         # Budget and quality are of the whole; a region's divisor is its own.
@@ -316,6 +318,7 @@ class Energy:
             outside=self._outside,
             live=self._live,
             test=self._test,
+            what=f"{subject.act}s",
         )
         self._loop = Loop(kept, n, self._loop_window, plan)
         self._last = self._loop_so_far

@@ -161,6 +161,16 @@ class Subject:
         """Whether training steps are metered, not inferences."""
         return self.role == TRAINING_ROLE
 
+    @property
+    def act(self) -> str:
+        """What the test performs `n` of: `step` or `inference`, whatever the unit."""
+        return "step" if self.is_training else "inference"
+
+    @property
+    def argument(self) -> str:
+        """How the marker calls `n`."""
+        return "steps" if self.is_training else "n"
+
 
 @dataclass(frozen=True, slots=True)
 class Work:

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_energy import factors
-from pytest_energy.arguments import FOLLOWER, MARKERS, NO_OVERHEAD, flag, is_xdist_controller, option_value
+from pytest_energy.arguments import (
+    FOLLOWER,
+    MARKERS,
+    NO_OVERHEAD,
+    flag,
+    is_xdist_controller,
+    option_value,
+)
 from pytest_energy.measurement import TRAINING_ROLE, Training
 from pytest_energy.meters.promql import Endpoint, parse_queries, parse_url
 from pytest_energy.units import Budget, parse_budget, parse_flops, parse_percent
@@ -267,9 +274,12 @@ def read_inference(item: pytest.Item) -> Inference:
         for name, value in mark.kwargs.items():
             if name not in settled:
                 arguments.setdefault(name, value)
+    training = None
     if marker == "training":
-        arguments = _of_training(arguments)
-    inference = _checked(arguments)
+        arguments, training = _of_training(arguments)
+    else:
+        _refuse_unknown(arguments, [f.name for f in fields(Inference) if f.name != "training"])
+    inference = _checked(arguments, training)
     if inference.n is None and "energy" not in getattr(item, "fixturenames", ()):
         name, what = ("steps", "steps") if marker == "training" else ("n", "inferences")
         raise ValueError(
@@ -304,8 +314,8 @@ def marker_of(item: pytest.Item) -> str:
     return carried[0] if carried else "inference"
 
 
-def _of_training(arguments: dict[str, Any]) -> dict[str, Any]:
-    """What the marker `training` says, as an `Inference`'s arguments."""
+def _of_training(arguments: dict[str, Any]) -> tuple[dict[str, Any], Training]:
+    """What the marker `training` says: what an `Inference` has too, and the whole of it."""
     own = ("steps", *EXTENT, "runs")
     shared = [f.name for f in fields(Inference) if f.name not in ("n", "role", "unit", "training")]
     _refuse_unknown(arguments, [*own, *shared])
@@ -326,7 +336,7 @@ def _of_training(arguments: dict[str, Any]) -> dict[str, Any]:
         least = checked.get("n", 1)
         total_steps = whole_number("total_steps", arguments["total_steps"], least)
     training = Training(total_steps, hours, whole_number("runs", arguments.get("runs", 1), 1))
-    return {**checked, "role": TRAINING_ROLE, "unit": "step", "training": training}
+    return {**checked, "unit": "step"}, training
 
 
 def _positive(name: str, value: object) -> float:
@@ -342,9 +352,7 @@ def _refuse_unknown(arguments: dict[str, Any], known: Sequence[str]) -> None:
             raise ValueError(f"unknown argument {name!r}; there are: {', '.join(known)}")
 
 
-def _checked(arguments: dict[str, Any]) -> Inference:
-    if "training" not in arguments:
-        _refuse_unknown(arguments, [f.name for f in fields(Inference) if f.name != "training"])
+def _checked(arguments: dict[str, Any], training: Training | None) -> Inference:
     checked = dict(arguments)
     for name, least in (("n", 1), ("warmup", 0)):
         if name in arguments:
@@ -352,8 +360,7 @@ def _checked(arguments: dict[str, Any]) -> Inference:
     for name in ("task", "model", "dataset", "unit"):
         if name in arguments and not (isinstance(arguments[name], str) and arguments[name].strip()):
             raise ValueError(f"{name}: expected a text, found {arguments[name]!r}")
-    role = arguments.get("role", ROLES[0])
-    if role not in ROLES and "training" not in arguments:
+    if "role" in arguments and arguments["role"] not in ROLES:
         raise ValueError(f"role: expected one of {ROLES}, found {arguments['role']!r}")
     quality = arguments.get("quality", "")
     if "quality" in arguments and not (isinstance(quality, str) and quality.isidentifier()):
@@ -375,6 +382,8 @@ def _checked(arguments: dict[str, Any]) -> Inference:
                 checked[name] = parse(arguments[name])
             except ValueError as error:
                 raise ValueError(f"{name}: {error}") from error
+    if training is not None:
+        checked |= {"role": TRAINING_ROLE, "training": training}
     return Inference(**checked)
 
 

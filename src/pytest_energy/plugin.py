@@ -127,7 +127,7 @@ def energy_results(request: pytest.FixtureRequest) -> Results:
     gate = request.config.stash.get(_gate_key, None)
     if gate is None:
         return Results(tuple, off=_settings(request.config).off)
-    return Results(gate.session.results.values)
+    return Results(gate.session.results.values, carbon=lambda: gate.session.carbon)
 
 
 class Gate:

@@ -107,7 +107,7 @@ def training_cost(measurement: Measurement, training: Training) -> TrainingCost:
         own = stdev(map(math.log, rates)) ** 2 / len(rates)
         variance += own
         parts = own**2 / (len(rates) - 1) + prior**4 / PRIOR_WEIGHT
-        freedom = math.floor(variance**2 / parts)
+        freedom = math.floor(variance**2 / parts + 1e-9)
     width = student_quantile(0.975, freedom) * math.sqrt(variance)
     return TrainingCost(
         joules, joules * math.exp(-width), joules * math.exp(width), seconds, bool(rates)
@@ -175,7 +175,6 @@ def break_evens(training: Result, results: Iterable[Result]) -> Sequence[BreakEv
         and result.subject.model == training.subject.model
         and (result.subject.unit, result.subject.region) == ("inference", "")
         and _counts(result)
-        and _same_meter(result.measurement, training.measurement)
     )
 
 
@@ -183,8 +182,3 @@ def _counts(result: Result) -> bool:
     measured = result.measurement
     resolved = result.verdict.status is not Status.UNRESOLVED
     return resolved and measured is not None and measured.joules > 0 and measured.seconds > 0
-
-
-def _same_meter(one: Measurement, other: Measurement | None) -> bool:
-    """Whether both figures are of the same domains, counted the same way."""
-    return other is not None and one.domains == other.domains

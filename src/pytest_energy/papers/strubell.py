@@ -38,10 +38,8 @@ RUNS_OF_CASE_STUDY = 4789
 lengths: one full training times this is an order of magnitude, no more."""
 
 
-def kwh(
-    hours: float, cpu_watts: float, ram_watts: float, gpu_watts: float, gpus: int = 1
-) -> float:
-    """Energy of a training, overhead of the data centre included: 1.58 t (p_c + p_r + g p_g) / 1000.
+def kwh(hours: float, cpu_watts: float, ram_watts: float, gpu_watts: float, gpus: int = 1) -> float:
+    """Energy of a training, the data centre's overhead included: 1.58 t (p_c + p_r + g p_g) / 1000.
 
     Args:
         hours: that it lasts.
