@@ -18,9 +18,12 @@ STOREYS = [
     {"__main__"},
     {"cli"},
     {"plugin"},
-    {"report.json", "report.terminal", "report.live", "report.junit", "report.doctor"},
+    {"report.json", "report.terminal", "report.live", "report.junit", "report.doctor"}
+    | {"report.papers", "report.papers_json"},
     {"report.training"},
+    {"report.console"},
     {"papers.own"},
+    {"papers.run"},
     {"papers.luccioni", "papers.desislavov"},
     {"ledger", "fixture"},
     {"results"},

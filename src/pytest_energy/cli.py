@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_doctor(commands)
+    _add_papers(commands)
     known, rest = parser.parse_known_args(arguments)
     run: Callable[[argparse.Namespace, list[str]], int] = known.run
     return run(known, rest)
@@ -87,6 +89,61 @@ def _report(known: argparse.Namespace, rest: list[str]) -> int:
         except BrokenPipeError:  # `| head` has seen enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), stdout.fileno())
         return diagnosis.exit_code
+
+
+def _add_papers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "papers",
+        help="the papers' figures, and a run's beside them",
+        description="The tables of the papers that this plugin follows, as printed and as their"
+        " data give them: energy by task, general-purpose models, break-even with training, and"
+        " a table of devices. With --run, this machine's figures stand in the next column, with"
+        " the rank correlation of the tasks, the ratios, and estimates for other hardware.",
+        epilog="Exit code: 0, or 2 for an error.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--run",
+        dest="report",
+        type=Path,
+        metavar="REPORT.json",
+        help="a report that pytest --energy-json=REPORT.json wrote",
+    )
+    parser.add_argument("--json", action="store_true", help="write JSON to standard output")
+
+    def run(known: argparse.Namespace, rest: list[str]) -> int:
+        if rest:
+            parser.error(f"unrecognized arguments: {' '.join(rest)}")
+        return _papers(known)
+
+    parser.set_defaults(run=run)
+
+
+def _papers(known: argparse.Namespace) -> int:
+    from pytest_energy.papers.run import RunError, read_run
+    from pytest_energy.report import papers, papers_json
+
+    try:
+        run = None if known.report is None else read_run(known.report)
+    except RunError as error:
+        print(f"pytest-energy: {error}", file=sys.stderr)
+        return ERROR
+    if sys.stdout is None:
+        print("pytest-energy: there is no standard output to write to", file=sys.stderr)
+        return ERROR
+    try:
+        # An encoding that has no "≥" is no reason to say nothing.
+        with open(os.dup(1), "w", encoding=sys.stdout.encoding, errors="replace") as stream:
+            if known.json:
+                stream.write(papers_json.as_json(run))
+            else:
+                papers.write(run, stream)
+    except BrokenPipeError:  # `| head` has seen enough
+        pass
+    except OSError as error:  # nowhere to write to: `>/dev/full`, say
+        print(f"pytest-energy: the tables could not be written: {error}", file=sys.stderr)
+        return ERROR
+    return 0
 
 
 def _diagnose(arguments: list[str]) -> Diagnosis | None:

@@ -9,6 +9,7 @@ comes out is an estimate and, for a device that draws its rated power, a lower b
 from __future__ import annotations
 
 import difflib
+import re
 from dataclasses import dataclass
 from functools import cache
 
@@ -31,6 +32,7 @@ class Device:
         peak_flops: floating-point operations per second, dense (without sparsity).
         watts: rated power of the board, module or socket (TDP, TGP, TBP), in watts.
         source: the document; for CPUs with the product that the peak is.
+        driver_name: how the name that the driver gives the board begins; empty where unknown.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Device:
     peak_flops: float
     watts: float
     source: str
+    driver_name: str = ""
 
     @property
     def flops_per_joule(self) -> float:
@@ -59,6 +62,7 @@ def devices() -> tuple[Device, ...]:
             float(row["peak_flops"]),
             float(row["watts"]),
             row["source"],
+            row["driver_name"],
         )
         for row in rows("devices.csv")
     )
@@ -85,6 +89,19 @@ def device(name: str, precision: str = "fp32") -> Device:
     near = [known[n] for n in difflib.get_close_matches(name.lower(), known, 3, 0.4)]
     hint = f"; near it: {', '.join(near)}" if near else ""
     raise LookupError(f"no device named {name!r} in the table{hint}")
+
+
+def device_of_board(board: str) -> Device | None:
+    """The fp32 row of a board, by the name that its driver gives it; None for an unknown one.
+
+    Args:
+        board: as `NVIDIA A100-SXM4-80GB`.
+    """
+    for one in devices():
+        begins = one.driver_name and re.match(rf"{re.escape(one.driver_name)}(?!\w)", board)
+        if begins and one.precision == "fp32":
+            return one
+    return None
 
 
 def lower_bound_joules(flops: float, device: Device) -> float:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import textwrap
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -20,6 +19,7 @@ from pytest_energy.checkup import MeterFacts
 from pytest_energy.doctor import Chosen, Diagnosis, Worth
 from pytest_energy.machine import Machine
 from pytest_energy.measurement import gated_domains
+from pytest_energy.report.console import columns
 from pytest_energy.system_state import Clock, Heat, Load
 from pytest_energy.units import format_seconds, significant
 
@@ -66,7 +66,7 @@ def write(diagnosis: Diagnosis, stream: TextIO) -> None:
 
     console = Console(
         file=stream,
-        width=min(WIDEST, _columns(stream)),
+        width=min(WIDEST, columns(stream)),
         highlight=False,
         emoji=False,
         markup=False,
@@ -130,16 +130,6 @@ def _print(diagnosis: Diagnosis, console: Console) -> None:
 
 def _folded(text: str, width: int) -> str:
     return textwrap.fill(text, width, break_long_words=False, break_on_hyphens=False)
-
-
-def _columns(stream: TextIO) -> int:
-    given = os.environ.get("COLUMNS", "")
-    if given.isdigit() and int(given) > 0:
-        return int(given)
-    try:
-        return os.get_terminal_size(stream.fileno()).columns or 80
-    except OSError:
-        return 80
 
 
 def _table(found: Iterable[MeterFacts], chosen: Chosen) -> Table:

@@ -1,0 +1,102 @@
+"""Where a model's weights come from: decided when tests are collected, and kept to.
+
+The hub, where it can be reached or has been before; else real weights that a package ships; else
+the architecture with random weights, which takes the same energy and knows nothing. The decision is
+part of a model's name, so that a baseline of one is never compared with another.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import huggingface_hub
+import torch
+
+RANDOM = "random weights"
+PACKAGE = "package"
+
+_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+_ENTRIES = (*_WEIGHTS, *(f"{name}.index.json" for name in _WEIGHTS), "model_index.json")
+"""What a complete model has one of; the last is a diffusion pipeline's."""
+
+
+@functools.cache
+def reachable() -> bool:
+    """Whether the hub answers; asked once, since its client retries for half a minute."""
+    endpoint = huggingface_hub.constants.ENDPOINT
+    try:
+        huggingface_hub.get_session().head(endpoint, timeout=3)
+    except Exception:  # of the client's HTTP library, or its own offline mode: all mean no
+        return False
+    return True
+
+
+def cached(hub_id: str) -> bool:
+    """Whether a model's weights are in the hub's cache on this machine."""
+    return any(
+        isinstance(huggingface_hub.try_to_load_from_cache(hub_id, name), str) for name in _ENTRIES
+    )
+
+
+def has(hub_id: str) -> bool:
+    """Whether a model is to come from the hub (or its cache)."""
+    return cached(hub_id) or reachable()
+
+
+def name(hub_id: str, otherwise: str = RANDOM, instead: str = "") -> str:
+    """What a row is called: the model's id, with what it is when it is not the hub's.
+
+    Args:
+        hub_id: of the model.
+        otherwise: where the weights come from without a hub.
+        instead: another model that is used without a hub; empty for the same architecture.
+    """
+    return hub_id if has(hub_id) else f"{instead or hub_id} ({otherwise})"
+
+
+def device() -> str:
+    """Where models and their inputs go."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def load(hub_id: str, *kinds: Any, **arguments: Any) -> tuple[Any, ...]:
+    """A model, and what else belongs to it, from the hub or its cache.
+
+    Args:
+        hub_id: of the model.
+        kinds: classes with `from_pretrained`: the model's first, then its tokenizer's or image
+            processor's.
+        arguments: to the model's.
+
+    Returns:
+        What each class made; the model on the device, for inference only.
+
+    Raises:
+        LookupError: it was promised when tests were collected, and cannot be loaded now.
+    """
+    try:
+        only_cached = not reachable()
+        model, *others = (
+            kind.from_pretrained(
+                hub_id, local_files_only=only_cached, **(arguments if number == 0 else {})
+            )
+            for number, kind in enumerate(kinds)
+        )
+    except (ImportError, OSError, ValueError) as error:  # what transformers and diffusers raise
+        raise LookupError(
+            f"{hub_id} was to come from the hub and could not be loaded: {error}\n"
+            "Nothing else is taken in its place, since the row says that it is this one; for"
+            f" gated models log in with `hf auth login`, and `hf download {hub_id}` fetches it."
+        ) from error
+    if isinstance(model, torch.nn.Module):
+        model = model.eval().requires_grad_(False)
+    return (model.to(device()), *others)
+
+
+def skip_reason(what: str) -> str:
+    """Why a test of the papers' size does not run here."""
+    return (
+        f"--size paper needs a model hub: {huggingface_hub.constants.ENDPOINT} cannot be reached,"
+        f" and {what} is not in its cache ({huggingface_hub.constants.HF_HUB_CACHE})"
+    )

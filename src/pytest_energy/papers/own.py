@@ -1,0 +1,303 @@
+"""This machine's figures beside the papers': a run's energies by task, by model and by kind."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import correlation, fmean
+
+from pytest_energy.papers import luccioni
+from pytest_energy.papers.desislavov import Device, device, device_of_board, of_reality
+from pytest_energy.papers.run import Measured, Run
+from pytest_energy.ratio import Ratio, ratio
+
+FEWEST_TASKS = 3
+"""Fewer ranks than this have no correlation worth a figure: two tasks are in order or are not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """Energy of one or several results.
+
+    Args:
+        kwh_per_1000: their mean, kilowatt-hours per 1,000 inferences.
+        results: how many.
+        method: how they came about.
+    """
+
+    kwh_per_1000: float
+    results: int
+    method: str
+
+
+def by_task(run: Run) -> dict[str, Figure]:
+    """Mean energy of the task-specific results of each of the paper's ten tasks.
+
+    Args:
+        run: whose results.
+
+    Returns:
+        By task, as Hugging Face's pipelines call it, in the paper's order; tasks without a
+        result are left out.
+    """
+    specific = [one for one in run.measured if one.subject.role == luccioni.SPECIFIC]
+    found = {}
+    for task in luccioni.TASKS.values():
+        of_it = [one for one in specific if _task(one) == task]
+        if of_it:
+            found[task] = _figure(of_it)
+    return found
+
+
+def by_model(run: Run) -> dict[str, Figure]:
+    """Mean energy of each general-purpose model, over its tasks and datasets.
+
+    Args:
+        run: whose results.
+
+    Returns:
+        By the run's own name of the model, in the run's order.
+    """
+    groups: dict[str, list[Measured]] = {}
+    for one in run.measured:
+        if one.subject.role == luccioni.GENERAL:
+            groups.setdefault(one.subject.model, []).append(one)
+    return {model: _figure(group) for model, group in groups.items()}
+
+
+def without_role(run: Run) -> int:
+    """Results of the paper's tasks that say no role, and are left out for that."""
+    tasks = set(luccioni.TASKS.values())
+    return sum(not one.subject.role and _task(one) in tasks for one in run.measured)
+
+
+def _figure(of: Sequence[Measured]) -> Figure:
+    return Figure(fmean(one.measurement.kwh_per_1000 for one in of), len(of), methods(of))
+
+
+def methods(of: Iterable[Measured]) -> str:
+    """How the figures came about, each word once: `counter`, or `counter, estimated`."""
+    return ", ".join(dict.fromkeys(one.method for one in of))
+
+
+def _task(one: Measured) -> str:
+    """The task as Hugging Face's pipelines call it; the paper's own names are understood."""
+    name = one.subject.task
+    by_printed = {printed.lower(): task for printed, task in luccioni.TASKS.items()}
+    return by_printed.get(name.lower(), name)
+
+
+def same_model(own: str, hub: str) -> bool:
+    """Whether a run's name of a model is a model of the hub.
+
+    Args:
+        own: `google/flan-t5-base`, `flan-t5-base`, or that with more behind it, as
+            `flan-t5-base (random weights)`.
+        hub: `google/flan-t5-base`.
+    """
+    own, hub = own.lower(), hub.lower()
+    for name in (hub, hub.rpartition("/")[2]):
+        if re.match(rf"{re.escape(name)}(?![\w.-])", own):
+            return True
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class Kinds:
+    """General-purpose over task-specific on one task, both of this run.
+
+    Args:
+        task: one of the paper's three.
+        ratio: of geometric means, with its 95 % interval; None where there is none to tell.
+        general, specific: results on either side.
+        method: how they came about.
+        problem: why there is no ratio, as a clause.
+        per_parameter: the same for each parameter, where every result has `recorded` the
+            parameters of its model; None elsewhere.
+    """
+
+    task: str
+    ratio: Ratio | None
+    general: int
+    specific: int
+    method: str
+    problem: str = ""
+    per_parameter: float | None = None
+
+
+def kinds(run: Run) -> tuple[Kinds, ...]:
+    """General-purpose over task-specific for each of the three tasks of the paper.
+
+    The interval is that of this session (see `pytest_energy.ratio`). Figures of one method are
+    never set against those of another.
+    """
+    found = []
+    for task in luccioni.COMPARED_TASKS:
+        of_it = [one for one in run.measured if _task(one) == task]
+        general = [one for one in of_it if one.subject.role == luccioni.GENERAL]
+        specific = [one for one in of_it if one.subject.role == luccioni.SPECIFIC]
+        method = methods([*general, *specific])
+        problem = ""
+        if not general or not specific:
+            sides = (("general-purpose", general), ("task-specific", specific))
+            problem = f"no {' and no '.join(name for name, side in sides if not side)} result"
+        elif len({one.domains for one in (*general, *specific)}) > 1:
+            problem = "metered in different ways"
+        value = per_parameter = None
+        if not problem:
+            value = ratio(
+                [one.measurement for one in general], [one.measurement for one in specific]
+            )
+            per_parameter = _per_parameter(value.value, general, specific)
+        found.append(
+            Kinds(task, value, len(general), len(specific), method, problem, per_parameter)
+        )
+    return tuple(found)
+
+
+def _per_parameter(
+    value: float, general: Sequence[Measured], specific: Sequence[Measured]
+) -> float | None:
+    logs = []
+    for side in (general, specific):
+        sizes = [(one.measurement.recorded or {}).get("parameters", 0) for one in side]
+        if min(sizes) <= 0:
+            return None
+        logs.append(fmean(math.log(size) for size in sizes))
+    return value / math.exp(logs[0] - logs[1])
+
+
+def spearman(one: Sequence[float], other: Sequence[float]) -> float:
+    """Rank correlation: Pearson's correlation of ranks, ties at the mean of their ranks.
+
+    C. Spearman, "The proof and measurement of association between two things", American Journal
+    of Psychology 15 (1904).
+
+    Args:
+        one: figures.
+        other: as many, in the same order.
+
+    Returns:
+        -1 to 1.
+
+    Raises:
+        ValueError: fewer than two pairs, or a side without any order (all alike).
+    """
+    if len(one) != len(other) or len(one) < 2:
+        raise ValueError("a rank correlation needs two or more pairs")
+    if len(set(one)) == 1 or len(set(other)) == 1:
+        raise ValueError("a rank correlation needs figures that differ")
+    return correlation(ranks(one), ranks(other))
+
+
+def ranks(values: Sequence[float]) -> list[float]:
+    """Ranks from 1, ties at the mean of the ranks that they share."""
+    order = sorted(values)
+    # A value's first and last place, so that ties meet in the middle.
+    return [order.index(value) + (order.count(value) + 1) / 2 for value in values]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """How far the order of the tasks is the paper's.
+
+    Args:
+        tasks: that both have.
+        correlation: Spearman's; None where there is none to tell.
+        problem: why there is none, as a clause.
+    """
+
+    tasks: tuple[str, ...]
+    correlation: float | None
+    problem: str = ""
+
+
+def order(run: Run) -> Order:
+    """The rank correlation of the run's tasks with Table 2's.
+
+    The paper's side is the means of its rows: the printed ones are rounded, and tie.
+
+    Args:
+        run: with task-specific results.
+    """
+    paper = {row.task: row.recomputed_kwh_per_1000 for row in luccioni.table2()}
+    own = by_task(run)
+    tasks = tuple(own)
+    if len(tasks) < FEWEST_TASKS:
+        return Order(
+            tasks,
+            None,
+            f"{len(tasks)} of the ten tasks {'was' if len(tasks) == 1 else 'were'} measured with"
+            f' role="task-specific"; an order takes {FEWEST_TASKS} or more',
+        )
+    if len({figure.method for figure in own.values()}) > 1:
+        return Order(tasks, None, "the tasks were metered in different ways")
+    try:
+        value = spearman([own[t].kwh_per_1000 for t in tasks], [paper[t] for t in tasks])
+    except ValueError as error:
+        return Order(tasks, None, str(error))
+    return Order(tasks, value)
+
+
+@dataclass(frozen=True, slots=True)
+class Reality:
+    """A measured energy over the lower bound of the device it was measured on.
+
+    Args:
+        device: the row of the table.
+        joules: per inference.
+        times: energy over bound.
+        of: whose energy it is, for people.
+    """
+
+    device: Device
+    joules: float
+    times: float
+    of: str
+
+
+def paper_reality(one: Measured) -> Reality | None:
+    """The paper's energy for the same model, else for the same task, over the A100's bound.
+
+    The bound is of this run's operations in fp32, which is what pipelines use unless told
+    otherwise; the energy is the whole node's, with seven idle boards and the constants.
+
+    Args:
+        one: a result whose operations were counted.
+
+    Returns:
+        None where the paper has no such task, or there are no operations.
+    """
+    work, task = one.measurement.work, _task(one)
+    role = one.subject.role or luccioni.SPECIFIC
+    of_it = luccioni.where(task=task, role=role)
+    if work is None or not work.flops or not of_it:
+        return None
+    of_model = [row for row in of_it if same_model(one.subject.model, row.model)]
+    joules = fmean(row.joules_per_inference for row in of_model or of_it)
+    of = "the same model" if of_model else f"the mean of {len({row.model for row in of_it})} models"
+    a100 = device("A100 SXM4 80GB", "fp32")
+    return Reality(a100, joules, of_reality(joules, work.flops, a100), of)
+
+
+def own_reality(one: Measured, run: Run) -> Reality | None:
+    """The measured energy over the bound of this machine's own board, if the table has it.
+
+    Args:
+        one: a result whose operations were counted.
+        run: of the result.
+
+    Returns:
+        None unless the machine has one board, the table has it, and its joules are in the figure.
+    """
+    work = one.measurement.work
+    metered = {one.measurement.domains[i].kind for i in one.measurement.gated}
+    if work is None or not work.flops or "gpu" not in metered or len(run.gpus) != 1:
+        return None
+    board = device_of_board(run.gpus[0])
+    if board is None:
+        return None
+    joules = one.measurement.joules_per_unit
+    return Reality(board, joules, of_reality(joules, work.flops, board), "this machine")

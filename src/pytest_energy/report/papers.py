@@ -1,0 +1,387 @@
+"""The papers' tables as people read them on a terminal, with a run's figures in the next column.
+
+For programs the same is in `papers_json`.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TextIO
+
+from pytest_energy.papers import desislavov, luccioni, own
+from pytest_energy.papers.run import Measured, Run
+from pytest_energy.report.console import columns
+from pytest_energy.units import format_flops, format_joules, significant
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+WIDEST = 120
+"""Columns that are used at most."""
+
+
+_LEAST = 20
+"""Columns that a word may have before it is folded."""
+
+
+def write(run: Run | None, stream: TextIO) -> None:
+    """Write the tables for people; colours only where `stream` is a terminal.
+
+    Args:
+        run: whose figures stand beside the papers'; None for the papers' alone.
+        stream: an open file with a descriptor.
+    """
+    from rich.console import Console
+
+    console = Console(
+        file=stream,
+        width=min(WIDEST, columns(stream)),
+        highlight=False,
+        emoji=False,
+        markup=False,
+    )
+    with console.capture() as captured:  # rich ends the process when its reader has gone
+        for section in SECTIONS:
+            section(_Page(console), run)
+    # Cells are padded to the column; a file of tables needs no blanks at the ends of its lines.
+    lines = [line.rstrip() for line in captured.get().rstrip().splitlines()]
+    stream.write("\n".join(lines) + "\n")
+
+
+class _Page:
+    """Headings, notes and tables, all of one look."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self.width = console.width
+
+    def heading(self, text: str) -> None:
+        self._show(text, "bold")
+
+    def note(self, text: str) -> None:
+        self._show(text, "dim")
+
+    def say(self, text: str) -> None:
+        self._show(text, "")
+
+    def end(self) -> None:
+        self._console.print()
+
+    def table(self, names: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> None:
+        """A table whose first `left` columns are words and the others figures."""
+        from rich import box
+        from rich.table import Table
+
+        grid = Table(
+            box=box.SIMPLE_HEAD,
+            show_edge=False,
+            padding=(0, 1),
+            pad_edge=False,
+            collapse_padding=True,
+        )
+        for position, name in enumerate(names):
+            words = position < left
+            longest = max(
+                (len(line) for row in rows for line in row[position].split("\n")), default=0
+            )
+            grid.add_column(
+                name,
+                justify="left" if words else "right",
+                # The last column is this machine's, where several methods may stand in a cell.
+                no_wrap=not words and position < len(names) - 1,
+                overflow="fold",
+                min_width=min(longest, _LEAST) if words else None,
+            )
+        for row in rows:
+            grid.add_row(*row)
+        self._console.print(grid)
+
+    def _show(self, text: str, style: str) -> None:
+        from rich.text import Text
+
+        # Folded here and not by rich, which breaks at hyphens.
+        folded = textwrap.fill(text, self.width, break_long_words=False, break_on_hyphens=False)
+        self._console.print(Text(folded, style=style), soft_wrap=True)
+
+
+def _figure(figure: own.Figure | None) -> str:
+    if figure is None:
+        return "-"
+    return f"{significant(figure.kwh_per_1000)} {figure.method}"
+
+
+def _stacked(figure: own.Figure) -> str:
+    return f"{significant(figure.kwh_per_1000)}\n{figure.method}"
+
+
+def _about(page: _Page, run: Run | None) -> None:
+    page.heading("Power Hungry Processing (Luccioni, Jernite, Strubell 2024, arXiv 2311.16863)")
+    page.note(
+        "The paper's energies are those of a whole node of eight A100-SXM4-80GB, one of them at"
+        " work: the boards' own energy counters, and constants for CPU (42.5 W) and RAM (431 W)."
+        ' "from rows" is recomputed from the 312 rows behind the tables.'
+    )
+    if run is None:
+        page.note("With --run REPORT.json a run's figures stand beside these.")
+    else:
+        page.say(f"this machine: {run.machine}, {run.date}")
+        for line in _metered(run):
+            page.say(f"  {line}")
+        page.note(
+            "Its figures are of what was counted or sampled, else estimated; of no constant."
+            " Orders and ratios can be set beside the paper's; the sizes are of two machines."
+        )
+        if missing := own.without_role(run):
+            page.say(
+                f"{missing} result{'s' * (missing > 1)} without role= left out: mark with"
+                ' role="task-specific" or "general-purpose"'
+            )
+    page.end()
+
+
+def _metered(run: Run) -> list[str]:
+    domains = dict.fromkeys(domain for one in run.measured for domain in one.domains)
+    said = [f"{name}: {method} ({source})" for name, method, source in domains]
+    return said or ["nothing in it was measured per inference"]
+
+
+def _tasks(page: _Page, run: Run | None) -> None:
+    found = {} if run is None else own.by_task(run)
+    page.heading("Table 2: kWh per 1,000 inferences, task-specific models (mean ± sd)")
+    rows = []
+    for row in luccioni.table2():
+        mean, sd = row.recomputed_kwh_per_1000, row.recomputed_sd_kwh_per_1000
+        cells = [
+            row.name,
+            f"{row.kwh_per_1000:.3f} ± {row.sd_kwh_per_1000:g}",
+            f"{significant(mean)} ± {significant(sd, 2)}",
+        ]
+        rows.append([*cells, _figure(found.get(row.task))] if run else cells)
+    page.table(["task", "printed", "from rows", *(["this machine"] if run else [])], rows)
+    if run is not None:
+        order = own.order(run)
+        if order.correlation is None:
+            page.say(f"No rank correlation: {order.problem}.")
+        else:
+            page.say(
+                f"Rank correlation of the order of {len(order.tasks)} tasks with the paper's"
+                f" (Spearman): {order.correlation:.2f}"
+            )
+    page.end()
+
+
+def _general_models(page: _Page, run: Run | None) -> None:
+    found = {} if run is None else own.by_model(run)
+    page.heading("Table 3: general-purpose models, per 1,000 inferences")
+    used, stated = luccioni.GRAMS_PER_KWH_USED, luccioni.GRAMS_PER_KWH_STATED
+    names = ["model", "kWh\nprinted", "kWh\nfrom rows", "gCO2e\nprinted"]
+    names += [f"gCO2e at\n{used:g}", f"gCO2e at\n{stated:g}"]
+    rows, matched = [], set()
+    for row in luccioni.table3():
+        cells = [
+            row.name,
+            f"{row.kwh_per_1000:.3f}",
+            f"{row.recomputed_kwh_per_1000:.4f}",
+            f"{row.grams_per_1000:.2f}",
+            f"{row.recomputed_grams_per_1000:.2f}",
+            f"{row.grams_per_1000_as_stated:.2f}",
+        ]
+        if run is not None:
+            same = [model for model in found if own.same_model(model, row.model)]
+            matched |= set(same)
+            cells.append("\n".join(_stacked(found[model]) for model in same) or "-")
+        rows.append(cells)
+    for model in [model for model in found if model not in matched]:
+        rows.append([model, *("-" * 5), _stacked(found[model])])
+    page.table([*names, *(["this\nmachine"] if run else [])], rows)
+    page.note(
+        f"The printed grams were computed with {used:g} g/kWh, while the paper's text says"
+        f" {stated:g}: both are given, from the rows."
+    )
+    page.end()
+
+
+def _both_kinds(page: _Page, run: Run | None) -> None:
+    page.heading("General-purpose over task-specific, same task")
+    found = {} if run is None else {one.task: one for one in own.kinds(run)}
+    rows = []
+    for row in luccioni.comparisons():
+        cells = [
+            row.task,
+            f"{row.ratio:.1f}",
+            f"{row.geometric_ratio:.1f}",
+            f"{row.ratio_per_parameter:.2f}",
+            f"{row.at_equal_size:.1f}",
+        ]
+        rows.append([*cells, _kinds(found[row.task])] if run else cells)
+    names = ["task", "means", "geometric\nmeans", "per\nparameter", "at equal\nsize"]
+    page.table([*names, *(["this machine\n(geometric)"] if run else [])], rows)
+    for one in found.values():
+        if one.problem:
+            page.say(f"{one.task}: no ratio, {one.problem}")
+        elif one.per_parameter is not None:
+            page.say(f"{one.task}: {one.per_parameter:.2f} per parameter on this machine")
+    page.note(
+        "From the 312 rows. Per parameter: the means of Wh per 1,000 inferences and million"
+        " parameters, general-purpose over task-specific; it is below 1 where small models pay"
+        " much that does not depend on size. At equal size: parallel lines of log energy over log"
+        " parameters, whose sizes overlap little (223 to 571 million at most)."
+    )
+    page.end()
+    page.heading("Table 7: accuracy, mean over the models")
+    rows = []
+    for task, dataset, measure in dict.fromkeys(
+        (one.task, one.dataset, one.measure) for one in luccioni.accuracy()
+    ):
+        means = [
+            luccioni.mean_accuracy(task, dataset, role)
+            for role in (luccioni.GENERAL, luccioni.SPECIFIC)
+        ]
+        shown = ["-" if mean is None else f"{mean:.3f}" for mean in means]
+        rows.append([task, dataset, measure, *shown])
+    page.table(["task", "dataset", "measure", "general-purpose", "task-specific"], rows, left=3)
+    page.end()
+
+
+def _kinds(found: own.Kinds) -> str:
+    if found.ratio is None:
+        return "-"
+    value, low, high = found.ratio.value, found.ratio.low, found.ratio.high
+    interval = "too few blocks" if low is None or high is None else f"[{low:.2f}, {high:.2f}]"
+    return f"{value:.2f} {found.method}\n{interval}"
+
+
+def _break_even(page: _Page, run: Run | None) -> None:
+    page.heading("Table 5: queries after which inference has taken as much as training")
+    rows = [
+        [
+            row.name,
+            f"{row.training_kwh:,.0f}",
+            f"{row.finetuning_kwh:,.0f}",
+            f"{row.kwh_per_query:g}",
+            f"{row.printed_parity:,}",
+            f"{row.parity:,.0f}",
+        ]
+        for row in luccioni.table5()
+    ]
+    names = ["model", "training\nkWh", "fine-tuning\nkWh", "kWh per\nquery", "printed", "formula"]
+    page.table(names, rows)
+    for row in luccioni.table5():
+        if row.slip:
+            page.note(f"{row.name} is {row.slip}: a slip in the paper.")
+    page.note("Formula: (training + fine-tuning) / energy per query.")
+    page.end()
+
+
+def _devices(page: _Page, run: Run | None) -> None:
+    page.heading(
+        "Energy from operations (after Desislavov, Martínez-Plumed, Hernández-Orallo 2023,"
+        " arXiv 2109.05472)"
+    )
+    page.note(
+        "joules ≥ operations x watts / peak FLOPS: an estimate and a lower bound. Nothing reaches"
+        " its peak; hosts, memory, cooling and waiting are missing. Dense rates and rated powers"
+        " as the makers state them; CPUs at their highest clock."
+    )
+    if run is None:
+        rows = [
+            [
+                device.name,
+                device.kind,
+                str(device.year),
+                device.precision,
+                significant(device.peak_flops / 1e12),
+                f"{device.watts:g}",
+                significant(device.flops_per_joule / 1e9),
+            ]
+            for device in desislavov.devices()
+        ]
+        names = ["device", "kind", "year", "precision", "peak\nTFLOPS", "W", "GFLOP\nper J"]
+        page.table(names, rows, left=4)
+        page.end()
+        return
+    page.end()
+    counted = [one for one in run.measured if _flops(one)]
+    if not counted:
+        page.say("No result of this run has its operations counted (they are with PyTorch).")
+        page.end()
+        return
+    _bounds(page, run, counted)
+    _estimates(page, counted)
+
+
+def _bounds(page: _Page, run: Run, counted: Sequence[Measured]) -> None:
+    page.heading("Measured, and how many times its bound reality is")
+    rows = []
+    same: dict[str, list[str]] = {}
+    for position, one in enumerate(counted, 1):
+        paper, here = own.paper_reality(one), own.own_reality(one, run)
+        if paper:
+            same.setdefault(paper.of, []).append(f"#{position}")
+        rows.append(
+            [
+                f"#{position}",
+                f"{one.subject.task}\n{one.subject.model}",
+                format_flops(_flops(one)),
+                f"{format_joules(one.measurement.joules_per_unit)}\n{one.method}",
+                f"{here.times:,.0f} x" if here else "-",
+                f"{format_joules(paper.joules)}\n{paper.times:,.0f} x" if paper else "-",
+            ]
+        )
+    names = ["", "task and model", "work", "this\nmachine", "of its\nbound", "paper's\nA100, times"]
+    page.table(names, rows, left=2)
+    page.note("Per inference; bounds are of fp32.")
+    if same:
+        whose = "; ".join(f"{', '.join(which)}: {of}" for of, which in same.items())
+        page.note(
+            "The paper's energy is the whole node's, for its own models and inputs; it is set over"
+            f" the A100's bound for the operations counted here. {whose[0].upper()}{whose[1:]}."
+        )
+    page.end()
+
+
+def _estimates(page: _Page, counted: Sequence[Measured]) -> None:
+    shown = _spread(counted, max(2, (page.width - 28) // 12))
+    page.heading("Estimated joules per inference on other hardware: lower bounds")
+    rows = []
+    for device in desislavov.devices():
+        bounds = [desislavov.lower_bound_joules(_flops(one), device) for one in shown]
+        rows.append(
+            [f"{device.name}, {device.precision}", *(f"≥ {format_joules(j)}" for j in bounds)]
+        )
+    places = [f"#{counted.index(one) + 1}" for one in shown]
+    names = [
+        f"{place}\n{format_flops(_flops(one))}" for place, one in zip(places, shown, strict=True)
+    ]
+    page.table(["device", *names], rows)
+    if len(shown) < len(counted):
+        page.note(
+            f"{len(shown)} of {len(counted)} results, from the least to the most work; all of"
+            " them: --json"
+        )
+    page.end()
+
+
+def _flops(one: Measured) -> int:
+    return one.measurement.work.flops if one.measurement.work else 0
+
+
+def _spread(counted: Sequence[Measured], most: int) -> list[Measured]:
+    """At most so many results, evenly from the least to the most operations."""
+    by_work = sorted(counted, key=_flops)
+    if len(by_work) <= most:
+        return by_work
+    return [by_work[round(i * (len(by_work) - 1) / (most - 1))] for i in range(most)]
+
+
+SECTIONS: tuple[Callable[[_Page, Run | None], None], ...] = (
+    _about,
+    _tasks,
+    _general_models,
+    _both_kinds,
+    _break_even,
+    # Strubell et al. 2019, Table 3 (papers.strubell.table()) has its place here.
+    _devices,
+)
+"""What is printed, from the top."""

@@ -1,0 +1,101 @@
+"""The papers' tables for programs, with a run's figures where one is given.
+
+Energies are per 1,000 inferences in kWh or Wh, as the names say; else joules per inference.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from importlib.metadata import version
+from typing import Any
+
+from pytest_energy.papers import desislavov, luccioni, own
+from pytest_energy.papers.run import Measured, Run
+
+SCHEMA = 1
+"""Version of the JSON's form."""
+
+
+def as_json(run: Run | None) -> str:
+    """All tables as one JSON text.
+
+    Args:
+        run: whose figures stand beside the papers'; None for the papers' alone.
+    """
+    record = {
+        "schema": SCHEMA,
+        "plugin": version("pytest-energy"),
+        "grams_per_kwh": {
+            "used_by_the_paper": luccioni.GRAMS_PER_KWH_USED,
+            "stated_by_the_paper": luccioni.GRAMS_PER_KWH_STATED,
+        },
+        "table2": [asdict(row) for row in luccioni.table2()],
+        "table3": [
+            {
+                **asdict(row),
+                "recomputed_grams_per_1000": row.recomputed_grams_per_1000,
+                "grams_per_1000_as_stated": row.grams_per_1000_as_stated,
+            }
+            for row in luccioni.table3()
+        ],
+        "table5": [
+            {**asdict(row), "parity": row.parity, "slip": row.slip} for row in luccioni.table5()
+        ],
+        "table7": [asdict(row) for row in luccioni.accuracy()],
+        "general_over_specific": [
+            {
+                **asdict(row),
+                "ratio": row.ratio,
+                "ratio_per_parameter": row.ratio_per_parameter,
+            }
+            for row in luccioni.comparisons()
+        ],
+        # Strubell et al. 2019, Table 3 (papers.strubell.table()) has its place here.
+        "devices": [
+            {**asdict(device), "flops_per_joule": device.flops_per_joule}
+            for device in desislavov.devices()
+        ],
+        "run": None if run is None else _run(run),
+    }
+    return json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _run(run: Run) -> dict[str, Any]:
+    return {
+        "file": str(run.path),
+        "date": run.date,
+        "machine": run.machine,
+        "left_out": run.left_out,
+        "without_role": own.without_role(run),
+        "tasks": {task: asdict(figure) for task, figure in own.by_task(run).items()},
+        "general_purpose": {model: asdict(figure) for model, figure in own.by_model(run).items()},
+        "rank_correlation": asdict(own.order(run)),
+        "general_over_specific": [asdict(kinds) for kinds in own.kinds(run)],
+        "work": [_work(one, run) for one in run.measured if one.measurement.work],
+    }
+
+
+def _work(one: Measured, run: Run) -> dict[str, Any]:
+    work = one.measurement.work
+    assert work is not None
+    paper, here = own.paper_reality(one), own.own_reality(one, run)
+    return {
+        "test": one.subject.test,
+        "task": one.subject.task,
+        "model": one.subject.model,
+        "flops": work.flops,
+        "without_formula": list(work.without_formula),
+        "joules": one.measurement.joules_per_unit,
+        "method": one.method,
+        "of_own_bound": None if here is None else asdict(here),
+        "of_the_papers_bound": None if paper is None else asdict(paper),
+        "at_least_joules": [
+            {
+                "device": device.name,
+                "precision": device.precision,
+                "joules": desislavov.lower_bound_joules(work.flops, device),
+            }
+            for device in desislavov.devices()
+        ],
+    }

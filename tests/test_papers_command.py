@@ -1,0 +1,302 @@
+"""`pytest-energy papers`, run as people run it: the installed script, in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pytest_energy.papers import desislavov, luccioni
+
+SCRIPT = Path(sys.executable).with_name("pytest-energy")
+
+pytestmark = pytest.mark.skipif(not SCRIPT.exists(), reason="the console script is not installed")
+
+TASKS = {
+    "text-classification": 2,
+    "fill-mask": 3,
+    "object-detection": 60,
+    "text-generation": 40,
+    "text-to-image": 900,
+}
+
+
+def a_run() -> str:
+    """Five tasks, in the paper's order but for one pair, and a general-purpose model."""
+    lines = ["import pytest", "from scripted import spend", ""]
+    rows = [(task, "task-specific", "own", joules) for task, joules in TASKS.items()]
+    rows.append(("text-classification", "general-purpose", "google/flan-t5-base", 20))
+    for number, (task, role, model, joules) in enumerate(rows):
+        lines.append(
+            f"""
+@pytest.mark.inference(n=50, task={task!r}, role={role!r}, model={model!r})
+def test_{number}(energy):
+    for i in energy.each(range(50)):
+        spend({joules} * (1 + 0.01 * (i % 5 - 2)))
+"""
+        )
+    return "\n".join(lines)
+
+
+@pytest.fixture
+def report(project) -> Path:
+    """A run's report whose results have their operations counted."""
+    project.write(test_it=a_run())
+    project.report()
+    path = project.path / "report.json"
+    record = json.loads(path.read_text("utf-8"))
+    for number, result in enumerate(record["results"], 1):
+        result["measurement"]["work"] = {"flops": number * 10**9, "without_formula": []}
+    path.write_text(json.dumps(record), "utf-8")
+    return path
+
+
+def call(*arguments: object, columns: int | None = None, **options) -> subprocess.CompletedProcess:
+    environment = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "FORCE_COLOR")}
+    if columns:
+        environment["COLUMNS"] = str(columns)
+    options = {"capture_output": True, "text": True, "encoding": "utf-8"} | options
+    command = [str(SCRIPT), "papers", *map(str, arguments)]
+    return subprocess.run(command, env=environment, check=False, **options)
+
+
+def shown(*arguments: object, columns: int = 120) -> str:
+    done = call(*arguments, columns=columns)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return done.stdout
+
+
+def test_the_papers_tables_are_printed():
+    text = shown()
+    for heading in ("Table 2", "Table 3", "Table 5", "Table 7", "2109.05472"):
+        assert heading in text
+    for row in luccioni.table2():
+        assert row.name in text
+    for device in desislavov.devices():
+        assert device.name in text
+    assert "592,570,000" in text
+
+
+def test_both_intensities_and_the_slip_are_said():
+    text = " ".join(shown().split())
+    assert (
+        "printed grams were computed with 138.75 g/kWh, while the paper's text says 297.6" in text
+    )
+    assert "printed as 395,602,740; the formula gives 395,561,644: a slip in the paper" in text
+
+
+def test_what_is_constant_and_what_is_a_bound_is_said():
+    text = " ".join(shown().split())
+    assert "constants for CPU (42.5 W) and RAM (431 W)" in text
+    assert "an estimate and a lower bound" in text
+
+
+def test_a_run_stands_in_the_next_column_with_its_method(report):
+    text = shown("--run", report)
+    (row,) = [line for line in text.splitlines() if line.startswith("text generation")]
+    # 40 J are 0.0111 kWh per 1,000.
+    assert row.endswith("0.0111 counter")
+    (row,) = [line for line in text.splitlines() if line.startswith("summarization  ")][:1]
+    assert row.endswith("-")
+    # 1 - 6 * 2 / (5 * 24)
+    assert "Rank correlation of the order of 5 tasks with the paper's (Spearman): 0.90" in text
+    assert "gpu:0: counter (NVML)" in text
+
+
+def test_the_ratios_stand_side_by_side(report):
+    lines = shown("--run", report).splitlines()
+    (row,) = [n for n, line in enumerate(lines) if line.endswith(" 10.00 counter")]
+    assert lines[row].split()[:3] == ["text-classification", "8.6", "8.3"]
+    assert lines[row + 1].strip().startswith("[9.")
+    assert any("question-answering: no ratio, no general-purpose and no" in line for line in lines)
+
+
+def test_operations_become_bounds_on_every_device(report):
+    text = shown("--run", report)
+    (row,) = [line for line in text.splitlines() if line.startswith("A100 SXM4 80GB, fp32")]
+    # 1 GFLOP x 400 W / 19.5 TFLOPS
+    assert "≥ 20.5 mJ" in row
+    assert row.count("≥") == 6
+    assert "#6: the same model" in " ".join(text.split())
+
+
+def test_more_results_than_fit_are_spread_from_the_least_to_the_most_work(report):
+    text = shown("--run", report, columns=80)
+    (row,) = [line for line in text.splitlines() if line.startswith("A100 SXM4 80GB, fp32")]
+    assert "≥ 20.5 mJ" in row
+    assert "≥ 123 mJ" in row
+    assert "4 of 6 results" in text
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_no_line_is_wider_than_the_terminal(report, columns):
+    for arguments in ((), ("--run", report)):
+        lines = shown(*arguments, columns=columns).splitlines()
+        assert max(map(len, lines)) <= columns
+        assert lines == [line.rstrip() for line in lines]
+
+
+@pytest.mark.parametrize("method", ["estimated", "sampled", "counter"])
+def test_at_80_columns_no_figure_is_cut_off(report, method):
+    record = json.loads(report.read_text("utf-8"))
+    for result in record["results"]:
+        for domain in result["measurement"]["domains"]:
+            domain["method"] = method
+        result["subject"]["model"] += "-of-a-name-that-is-longer-than-any-column"
+    report.write_text(json.dumps(record), "utf-8")
+    text = shown("--run", report, columns=80)
+    assert "…" not in text
+    assert "0.0111" in text
+    assert "masked language" in text
+    # All eight of Table 3's grams at 297.6 stand whole.
+    for row in luccioni.table3():
+        assert f"{row.grams_per_1000_as_stated:.2f}" in text
+
+
+def test_without_a_terminal_lines_are_80_columns_wide():
+    assert max(map(len, call().stdout.splitlines())) <= 80
+
+
+def test_there_are_no_escape_sequences_in_a_pipe():
+    assert "\x1b" not in call().stdout
+
+
+def test_programs_get_it_all_as_json(report):
+    found = json.loads(shown("--json", "--run", report))
+    assert len(found["table2"]) == 10
+    assert found["table5"][1]["slip"]
+    assert len(found["devices"]) == len(desislavov.devices())
+    run = found["run"]
+    assert run["tasks"]["text-generation"]["kwh_per_1000"] == pytest.approx(40 / 3600)
+    assert run["rank_correlation"]["correlation"] == pytest.approx(0.9)
+    assert run["general_over_specific"][0]["ratio"]["value"] == pytest.approx(10)
+    (general,) = [work for work in run["work"] if work["model"] == "google/flan-t5-base"]
+    assert general["of_the_papers_bound"]["of"] == "the same model"
+    assert len(general["at_least_joules"]) == len(desislavov.devices())
+    assert json.loads(shown("--json"))["run"] is None
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", ", line 1: not JSON (Expecting value)"),
+        ('{\n"schema": 1,\n', ", line 3: not JSON"),
+        ("[1, 2]", ": not a report of pytest-energy: it has no list of results"),
+        ('{"results": []}', ": schema None, this version reads 1"),
+        ('{"schema": 2, "results": []}', ": schema 2, this version reads 1"),
+        ('{"schema": 1, "results": []}', ": not a report of pytest-energy: no 'machine' in it"),
+        ("\udcff", ": not UTF-8 text"),
+        ("[" * 100_000, ": not JSON (maximum recursion depth"),
+    ],
+)
+def test_a_file_that_is_no_report_is_named_with_the_remedy(tmp_path, text, problem):
+    path = tmp_path / "report.json"
+    path.write_bytes(text.encode("utf-8", "surrogateescape"))
+    done = call("--run", path)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert f"pytest-energy: {path}{problem}" in done.stderr
+    assert "write one with: pytest --energy-json=REPORT.json" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("spoil", "problem"),
+    [
+        (lambda m: m.pop("blocks"), "missing 'blocks'"),
+        (lambda m: m.update(units=0), "division by zero"),
+        (lambda m: m.update(units="many"), "could not convert"),
+        (lambda m: m["domains"][0].update(method="guessed"), "'guessed' is not a valid Method"),
+        (lambda m: m["blocks"][0].update(joules=[]), "index out of range"),
+        (lambda m: m["blocks"][0].update(joules=[float("nan"), 1]), "nan J per inference"),
+        (lambda m: m["blocks"][0].update(joules=[-1e9, 1]), "J per inference"),
+        (lambda m: m.update(domains=3), "not iterable"),
+    ],
+)
+def test_a_result_that_is_not_as_reports_have_it_is_named_with_its_line(report, spoil, problem):
+    record = json.loads(report.read_text("utf-8"))
+    spoil(record["results"][1]["measurement"])
+    text = json.dumps(record, indent=1)
+    report.write_text(text, "utf-8")
+    done = call("--run", report)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert "result 2 is not as reports have it" in line
+    assert problem in line
+    # The line is that of the second result's opening brace.
+    number = int(line.partition("line ")[2].partition(":")[0])
+    assert text.splitlines()[number - 1] == "  {"
+
+
+def test_a_file_that_is_not_there_is_an_error(tmp_path):
+    done = call("--run", tmp_path / "nope.json")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "nope.json: No such file or directory" in done.stderr
+
+
+def test_a_folder_is_no_report(tmp_path):
+    done = call("--run", tmp_path)
+    assert done.returncode == 2
+    assert "Is a directory" in done.stderr
+
+
+def test_an_unknown_argument_is_an_error():
+    done = call("--energy-report")
+    assert done.returncode == 2
+    assert "unrecognized arguments: --energy-report" in done.stderr
+
+
+def test_a_run_in_which_nothing_was_measured_is_shown_without_figures(report):
+    record = json.loads(report.read_text("utf-8"))
+    record["results"] = []
+    report.write_text(json.dumps(record), "utf-8")
+    text = shown("--run", report)
+    assert "nothing in it was measured per inference" in text
+    assert "No rank correlation: 0 of the ten tasks were measured" in text
+    assert "No result of this run has its operations counted" in text
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_is_said():
+    with open("/dev/full", "w") as full:
+        done = call(capture_output=False, stdout=full, stderr=subprocess.PIPE)
+    assert done.returncode == 2
+    assert "the tables could not be written" in done.stderr
+
+
+def test_a_reader_that_has_seen_enough_is_no_error():
+    command = f"{SCRIPT} papers | head -1"
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("Power Hungry Processing")
+
+
+def test_an_output_without_the_letters_is_written_with_others():
+    command = [str(SCRIPT), "papers"]
+    done = subprocess.run(
+        command,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.isascii()
+    assert "592,570,000" in done.stdout
+
+
+def test_the_command_loads_neither_torch_nor_pandas():
+    code = (
+        "import sys; from pytest_energy.cli import main; main(['papers', '--json']);"
+        "heavy = {'torch', 'pandas', 'codecarbon', 'pynvml', 'psutil', 'rich'};"
+        "sys.exit(str(heavy & set(sys.modules)) if heavy & set(sys.modules) else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
