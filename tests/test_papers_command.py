@@ -51,6 +51,7 @@ def report(project) -> Path:
     record = json.loads(path.read_text("utf-8"))
     for number, result in enumerate(record["results"], 1):
         result["measurement"]["work"] = {"flops": number * 10**9, "without_formula": []}
+        result["measurement"]["others_share"] = None  # whatever else ran here meanwhile
     path.write_text(json.dumps(record), "utf-8")
     return path
 
@@ -249,6 +250,21 @@ def test_an_unknown_argument_is_an_error():
     done = call("--energy-report")
     assert done.returncode == 2
     assert "unrecognized arguments: --energy-report" in done.stderr
+
+
+def test_what_disturbed_a_run_is_said(report):
+    record = json.loads(report.read_text("utf-8"))
+    first, second = (result["measurement"] for result in record["results"][:2])
+    first["disturbances"] = ["a counter stood still"]
+    second["others_share"] = 0.6
+    report.write_text(json.dumps(record), "utf-8")
+    assert "2 of 6 results were disturbed, one of them so: a counter stood still" in shown(
+        "--run", report
+    )
+    assert json.loads(shown("--json", "--run", report))["run"]["disturbed"] == {
+        "a counter stood still": 1,
+        "others used 60 % of the machine's CPU time meanwhile": 1,
+    }
 
 
 def test_a_run_in_which_nothing_was_measured_is_shown_without_figures(report):

@@ -12,6 +12,7 @@ from pytest_energy.papers import luccioni
 from pytest_energy.papers.desislavov import Device, device, device_of_board, of_reality
 from pytest_energy.papers.run import Measured, Run
 from pytest_energy.ratio import Ratio, ratio
+from pytest_energy.reasons import why_disturbed
 
 FEWEST_TASKS = 3
 """Fewer ranks than this have no correlation worth a figure: two tasks are in order or are not."""
@@ -71,6 +72,16 @@ def without_role(run: Run) -> int:
     """Results of the paper's tasks that say no role, and are left out for that."""
     tasks = set(luccioni.TASKS.values())
     return sum(not one.subject.role and _task(one) in tasks for one in run.measured)
+
+
+def disturbed(run: Run) -> dict[str, int]:
+    """What makes the run's figures doubtful, as clauses, and how many results each concerns.
+
+    Args:
+        run: whose results.
+    """
+    clauses = [why[0] for one in run.measured if (why := why_disturbed(one.measurement))]
+    return {clause: clauses.count(clause) for clause in dict.fromkeys(clauses)}
 
 
 def _figure(of: Sequence[Measured]) -> Figure:

@@ -151,6 +151,8 @@ def _measurement(record: Mapping[str, Any]) -> Measurement:
         ),
         done=int(record["done"]),
         units=float(record["units"]),
+        others_share=None if record.get("others_share") is None else float(record["others_share"]),
+        disturbances=tuple(map(str, record.get("disturbances", ()))),
         recorded={str(name): float(value) for name, value in record.get("recorded", {}).items()},
         work=Work(int(work["flops"]), tuple(work["without_formula"])) if work else None,
     )

@@ -68,6 +68,7 @@ def _run(run: Run) -> dict[str, Any]:
         "machine": run.machine,
         "left_out": run.left_out,
         "without_role": own.without_role(run),
+        "disturbed": own.disturbed(run),
         "tasks": {task: asdict(figure) for task, figure in own.by_task(run).items()},
         "general_purpose": {model: asdict(figure) for model, figure in own.by_model(run).items()},
         "rank_correlation": asdict(own.order(run)),
