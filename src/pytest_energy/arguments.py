@@ -12,6 +12,9 @@ from typing import Any
 
 import pytest
 
+NO_OVERHEAD = "1.0"
+"""The PUE where none is given."""
+
 MARKER = (
     "inference(n, task, model, dataset, role, unit, warmup, tolerance, budget,"
     " max_flops, precision, quality, quality_tolerance):"
@@ -33,6 +36,22 @@ MARKER = (
     ' quality_tolerance: how far it may fall, "1%" of the stored figure by default.'
     " All are keywords; on a class or module they hold for every test in it."
 )
+
+TRAINING = (
+    "training(steps, total_steps, hours, runs, task, model, dataset, warmup, tolerance, budget,"
+    " max_flops, precision, quality, quality_tolerance):"
+    " meter a window of real training steps, fail the test when a step's energy rises over its"
+    " stored baseline, and say what the whole training costs: kWh, CO2e, and how many inferences"
+    " take as much."
+    " steps: training steps that the body performs (may be left out when the test loops over"
+    " energy.each(batches))."
+    " total_steps or hours: of one whole run, one of the two."
+    " runs: full trainings that search and development took, 1 by default."
+    " The rest is as for inference, with a step in the place of an inference."
+)
+
+MARKERS = {"inference": MARKER, "training": TRAINING}
+"""What pytest --markers says of each."""
 
 FOLLOWER = pytest.StashKey[Any]()
 """Where the configuration of a paired run's other side keeps its `follower.Follower`."""
@@ -159,8 +178,17 @@ OPTIONS: tuple[tuple[str, str, str | None, str, str], ...] = (
         "pue",
         "text",
         "RATIO",
-        "1.0",
+        NO_OVERHEAD,
         "power usage effectiveness of the site, 1 or more (default: 1.0)",
+    ),
+    (
+        "factors",
+        "text",
+        "NAME",
+        "today",
+        "whose carbon intensity and PUE turn joules into grams: today's, as the options above say,"
+        " or those of a paper, as published: strubell2019 (432.7 g/kWh, PUE 1.58); no such option"
+        " may then be given (default: today)",
     ),
     (
         "prometheus-url",
@@ -241,14 +269,19 @@ def flag(config: pytest.Config, name: str) -> bool:
 
 
 def is_metered(item: pytest.Item) -> bool:
-    """Whether a test carries the marker or asks for the fixture."""
+    """Whether a test carries one of the markers or asks for the fixture."""
     if "energy" in getattr(item, "fixturenames", ()):
         # A project may have a fixture of this name of its own.
         info = getattr(item, "_fixtureinfo", None)
         definitions = info.name2fixturedefs.get("energy") if info is not None else None
         if not definitions or definitions[-1].func.__module__ == "pytest_energy.plugin":
             return True
-    return item.get_closest_marker("inference") is not None
+    return is_marked(item)
+
+
+def is_marked(item: pytest.Item) -> bool:
+    """Whether a test carries one of the markers."""
+    return any(item.get_closest_marker(name) is not None for name in MARKERS)
 
 
 def is_xdist_worker(config: pytest.Config) -> bool:

@@ -19,7 +19,7 @@ def why_incomparable(
     stored = baseline.subject
     for what, was, now in (
         ("unit", stored.unit, subject.unit),
-        ("n", f"{stored.n:,}", f"{subject.n:,}"),
+        (subject.argument, f"{stored.n:,}", f"{subject.n:,}"),
         ("dataset", stored.dataset or "none", subject.dataset or "none"),
         (
             "meters",
@@ -28,7 +28,7 @@ def why_incomparable(
         ),
     ):
         if was != now:
-            verb = "were" if what == "meters" else "was"
+            verb = "were" if what in ("meters", "steps") else "was"
             return f"the {whose}'s {what} {verb} {was}, now {now}"
     before = {domain.name: domain for domain in baseline.domains}
     after = {domain.name: domain for domain in measurement.domains}

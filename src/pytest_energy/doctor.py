@@ -12,7 +12,7 @@ from enum import StrEnum
 from time import perf_counter, sleep
 from typing import TYPE_CHECKING
 
-from pytest_energy import carbon
+from pytest_energy import factors
 from pytest_energy.carbon import Carbon
 from pytest_energy.checkup import LOOK_SECONDS, WATCHED_SECONDS, Checkup, MeterFacts
 from pytest_energy.machine import Machine, read_cpu, read_machine
@@ -128,8 +128,12 @@ def examine(settings: Settings, sources: Iterable[MeterSource]) -> Diagnosis:
     ]
     intensity = None
     try:
-        intensity = carbon.resolve(
-            settings.country, settings.region, settings.carbon_intensity, settings.pue
+        intensity = factors.resolve(
+            settings.factors,
+            settings.country,
+            settings.region,
+            settings.carbon_intensity,
+            settings.pue,
         )
     except ValueError as error:
         problems.append(str(error))

@@ -261,11 +261,13 @@ class Energy:
             looks = [self._beside(found)] if found else []
             results.append(self._judge("", n, looks, interrupted, self._body.lost, rule))
         elif not self._regions or rule.budget_joules is not None or rule.max_flops is not None:
+            whole = self._subject("", n)
+            marker = "training" if whole.is_training else "inference"
             reason = interrupted or (
                 "the test asked for energy and metered nothing: loop over energy.each(samples),"
-                " or add @pytest.mark.inference(n=…)"
+                f" or add @pytest.mark.{marker}({whole.argument}=…)"
                 if not self._regions
-                else "the budget is for the whole body: give the marker n"
+                else f"the budget is for the whole body: give the marker {whole.argument}"
             )
             results.append(self._judge("", n, [], reason, "", rule))
         # Budget and quality are of the whole; a region's divisor is its own.
@@ -316,6 +318,7 @@ class Energy:
             outside=self._outside,
             live=self._live,
             test=self._test,
+            what=f"{subject.act}s",
         )
         self._loop = Loop(kept, n, self._loop_window, plan)
         self._last = self._loop_so_far
@@ -419,7 +422,7 @@ class Energy:
 
     def _units(self, done: int) -> float | None:
         unit = self._inference.unit
-        if unit == "inference":
+        if unit == "inference" or self._inference.training is not None:
             return float(done)
         recorded = self._recorded.get(f"{unit}s", self._recorded.get(unit))
         if recorded is None or recorded <= 0:
@@ -442,7 +445,7 @@ class Energy:
             model=self._model,
             dataset=inference.dataset,
             role=inference.role,
-            unit="inference" if region else inference.unit,
+            unit="inference" if region and inference.training is None else inference.unit,
             n=n,
         )
 
@@ -469,10 +472,11 @@ class Energy:
         loop = self._loop
         confirmed = inside and loop is not None and loop.confirmed and self._could_judge
         subject = self._subject(region, n)
+        whole = None if region else self._inference.training
         if self._base_run is None:
-            result = self._session.judge(subject, looks, reason, rule, confirmed)
+            result = self._session.judge(subject, looks, reason, rule, confirmed, whole)
         else:
-            result = self._session.judge_pair(subject, looks, reason, rule, self._base_run)
+            result = self._session.judge_pair(subject, looks, reason, rule, self._base_run, whole)
         if result.measurement is not None:
             self._last = lambda: result.measurement
         return result

@@ -83,6 +83,7 @@ class Plan:
         outside: stands around the other's turn.
         live: shows the progress of `test`.
         test: pytest's node id.
+        what: is performed, in the plural.
     """
 
     warmup: int | None = None
@@ -96,6 +97,7 @@ class Plan:
     outside: Callable[[], AbstractContextManager[None]] = nullcontext
     live: LiveLine | None = None
     test: str = ""
+    what: str = "inferences"
 
 
 @dataclass(slots=True)
@@ -180,7 +182,7 @@ class Loop:
         """
         if not self.reason and (interrupted or not self.finished):
             left = interrupted or "the loop was left"
-            return f"{left} after {self.metered:,} of {self.n:,} inferences"
+            return f"{left} after {self.metered:,} of {self.n:,} {self._plan.what}"
         return self.reason
 
     def whole(self, n: int) -> int:
@@ -334,7 +336,7 @@ class Loop:
         if not one.yielded:
             self.reason = "samples is empty"
         elif one.yielded < end:
-            self.reason = f"samples ran out after {one.yielded:,} of {self.n:,} inferences"
+            self.reason = f"samples ran out after {one.yielded:,} of {self.n:,} {plan.what}"
         one.finished = True
 
     def _my_turn(self, block: int) -> bool:

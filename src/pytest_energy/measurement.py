@@ -119,6 +119,10 @@ class Block:
     joules: tuple[float, ...]
 
 
+TRAINING_ROLE = "training"
+"""The role of a subject whose n are training steps, not inferences."""
+
+
 @dataclass(frozen=True, slots=True)
 class Subject:
     """What was measured, as far as it is known before anything runs.
@@ -127,9 +131,9 @@ class Subject:
         test: pytest's node id.
         region: the name given to `energy.measure`, or `""` for the loop or the whole body.
         task, model, dataset: free names.
-        role: `"task-specific"`, `"general-purpose"` or `""`.
+        role: `"task-specific"`, `"general-purpose"` or `""`; of training steps, `TRAINING_ROLE`.
         unit: what the energy is divided by: `"inference"`, `"token"`, …
-        n: inferences that the test performs.
+        n: inferences, or training steps, that the test performs.
     """
 
     test: str
@@ -151,6 +155,21 @@ class Subject:
         """The test's own name, with its parameters and the region."""
         path, bracket, parameters = self.key.partition("[")
         return path.rpartition("::")[2] + bracket + parameters
+
+    @property
+    def is_training(self) -> bool:
+        """Whether training steps are metered, not inferences."""
+        return self.role == TRAINING_ROLE
+
+    @property
+    def act(self) -> str:
+        """What the test performs `n` of: `step` or `inference`, whatever the unit."""
+        return "step" if self.is_training else "inference"
+
+    @property
+    def argument(self) -> str:
+        """How the marker calls `n`."""
+        return "steps" if self.is_training else "n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -474,6 +493,21 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
+class Training:
+    """The whole training that the metered steps are a part of.
+
+    Args:
+        total_steps: of one run; None where its duration is known instead.
+        hours: of one run; None where its steps are known instead. One of the two is given.
+        runs: full trainings that search and development took, the final one included.
+    """
+
+    total_steps: int | None = None
+    hours: float | None = None
+    runs: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """A subject, what was measured of it (None if nothing was), and the verdict.
 
@@ -482,12 +516,14 @@ class Result:
         measurement: the figures.
         verdict: what they mean.
         base: the other revision's figures, where head and base took turns.
+        training: the whole of it, where training steps were metered; None for inferences.
     """
 
     subject: Subject
     measurement: Measurement | None
     verdict: Verdict
     base: Measurement | None = None
+    training: Training | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,14 +10,26 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_energy.arguments import FOLLOWER, flag, is_xdist_controller, option_value
+from pytest_energy import factors
+from pytest_energy.arguments import (
+    FOLLOWER,
+    MARKERS,
+    NO_OVERHEAD,
+    flag,
+    is_xdist_controller,
+    option_value,
+)
+from pytest_energy.measurement import TRAINING_ROLE, Training
 from pytest_energy.meters.promql import Endpoint, parse_queries, parse_url
 from pytest_energy.units import Budget, parse_budget, parse_flops, parse_percent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 ROLES = ("task-specific", "general-purpose")
+
+EXTENT = ("total_steps", "hours")
+"""How long one whole training is: one of the two is given."""
 
 SETTLED = 0.0
 """The precision that `"verdict"` stands for: end once more blocks can hardly change the verdict."""
@@ -43,6 +55,7 @@ class Settings:
         against_timeout: seconds that the other side may take for one turn.
         carbon_intensity: gCO2e/kWh, or None.
         pue: power usage effectiveness.
+        factors: whose carbon intensity and PUE: `today`, or a paper's.
         prometheus: the server that the meter of this name asks, and what.
         json: the report's path, or None.
     """
@@ -63,6 +76,7 @@ class Settings:
     region: str | None
     carbon_intensity: float | None
     pue: float
+    factors: str
     against: str
     against_setup: str
     against_timeout: float
@@ -72,7 +86,10 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Inference:
-    """What one test says of itself: the marker's arguments, None or empty where not given."""
+    """What one test says of itself: the marker's arguments, None or empty where not given.
+
+    With the marker `training`, n are its steps, and `training` says what they are a part of.
+    """
 
     n: int | None = None
     task: str = ""
@@ -80,6 +97,7 @@ class Inference:
     dataset: str = ""
     role: str = ""
     unit: str = "inference"
+    training: Training | None = None
     warmup: int | None = None
     tolerance: float | None = None
     budget: Budget | None = None
@@ -127,6 +145,7 @@ def read_settings(config: pytest.Config) -> Settings:
             "carbon_intensity", option_value(config, "carbon_intensity"), _parse_intensity
         ),
         pue=_read("pue", option_value(config, "pue"), _parse_pue),
+        factors=_factors(config),
         against=option_value(config, "against"),
         against_setup=option_value(config, "against_setup"),
         against_timeout=_read(
@@ -135,6 +154,30 @@ def read_settings(config: pytest.Config) -> Settings:
         prometheus=_endpoint(config),
         json=_path(config, "json"),
     )
+
+
+def _factors(config: pytest.Config) -> str:
+    """Whose factors; a paper's leave nothing to be said about the grid.
+
+    Raises:
+        pytest.UsageError: no such paper, or the grid is named as well; says what to leave out.
+    """
+    name: str = _read("factors", option_value(config, "factors"), factors.parse)
+    if name == factors.TODAY:
+        return name
+    usual = {"country": "", "region": "", "carbon_intensity": "", "pue": NO_OVERHEAD}
+    given = [
+        f"--energy-{key.replace('_', '-')} (or ini energy_{key})"
+        for key, unset in usual.items()
+        if config.getoption(f"energy_{key}", default=None) is not None
+        or config.getini(f"energy_{key}") != unset
+    ]
+    if given:
+        raise pytest.UsageError(
+            f"--energy-factors={name} brings the paper's own carbon intensity and PUE: leave out"
+            f" {', '.join(given)}, or --energy-factors (or ini energy_factors)"
+        )
+    return name
 
 
 def _endpoint(config: pytest.Config) -> Endpoint:
@@ -218,19 +261,30 @@ def read_inference(item: pytest.Item) -> Inference:
     Raises:
         ValueError: an argument that cannot be meant, in words for the test's author.
     """
+    marker = marker_of(item)
     arguments: dict[str, Any] = {}
-    for mark in item.iter_markers("inference"):  # closest first
+    for mark in item.iter_markers(marker):  # closest first
         if mark.args:
+            example = "steps=20" if marker == "training" else "n=1000"
             raise ValueError(
-                f"write its arguments as keywords, such as n=1000, found {mark.args!r}"
+                f"write its arguments as keywords, such as {example}, found {mark.args!r}"
             )
+        # A test's own hours stand in the place of its class's total_steps.
+        settled = EXTENT if any(name in arguments for name in EXTENT) else ()
         for name, value in mark.kwargs.items():
-            arguments.setdefault(name, value)
-    inference = _checked(arguments)
+            if name not in settled:
+                arguments.setdefault(name, value)
+    training = None
+    if marker == "training":
+        arguments, training = _of_training(arguments)
+    else:
+        _refuse_unknown(arguments, [f.name for f in fields(Inference) if f.name != "training"])
+    inference = _checked(arguments, training)
     if inference.n is None and "energy" not in getattr(item, "fixturenames", ()):
+        name, what = ("steps", "steps") if marker == "training" else ("n", "inferences")
         raise ValueError(
-            "n is missing: without the energy fixture the whole body is metered, and n says how"
-            " many inferences it performs"
+            f"{name} is missing: without the energy fixture the whole body is metered, and {name}"
+            f" says how many {what} it performs"
         )
     if inference.quality and "energy" not in getattr(item, "fixturenames", ()):
         raise ValueError(
@@ -245,11 +299,60 @@ def read_inference(item: pytest.Item) -> Inference:
     return inference
 
 
-def _checked(arguments: dict[str, Any]) -> Inference:
-    known = [field.name for field in fields(Inference)]
+def marker_of(item: pytest.Item) -> str:
+    """The marker that a test carries, by its name; `inference` for a test without one.
+
+    Raises:
+        ValueError: it carries both.
+    """
+    carried = [name for name in MARKERS if item.get_closest_marker(name) is not None]
+    if len(carried) > 1:
+        raise ValueError(
+            f"the test carries @pytest.mark.{carried[0]} as well; it meters the one or the other:"
+            " take one away (from the test, its class or its module)"
+        )
+    return carried[0] if carried else "inference"
+
+
+def _of_training(arguments: dict[str, Any]) -> tuple[dict[str, Any], Training]:
+    """What the marker `training` says: what an `Inference` has too, and the whole of it."""
+    own = ("steps", *EXTENT, "runs")
+    shared = [f.name for f in fields(Inference) if f.name not in ("n", "role", "unit", "training")]
+    _refuse_unknown(arguments, [*own, *shared])
+    if len([name for name in EXTENT if name in arguments]) != 1:
+        found = "both" if EXTENT[0] in arguments else "neither"
+        raise ValueError(
+            "one of total_steps (of the whole run) and hours (that it lasts) is needed, found"
+            f" {found}"
+        )
+    checked = {name: value for name, value in arguments.items() if name in shared}
+    total_steps = hours = None
+    if "steps" in arguments:
+        checked["n"] = whole_number("steps", arguments["steps"], 1)
+    if "hours" in arguments:
+        hours = _positive("hours", arguments["hours"])
+    else:
+        # A window that is longer than the whole is a slip.
+        least = checked.get("n", 1)
+        total_steps = whole_number("total_steps", arguments["total_steps"], least)
+    training = Training(total_steps, hours, whole_number("runs", arguments.get("runs", 1), 1))
+    return {**checked, "unit": "step"}, training
+
+
+def _positive(name: str, value: object) -> float:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not 0 < value < math.inf:  # type: ignore[operator]
+        raise ValueError(f"{name}: expected a number above 0, found {value!r}")
+    return float(value)  # type: ignore[arg-type]
+
+
+def _refuse_unknown(arguments: dict[str, Any], known: Sequence[str]) -> None:
     for name in arguments:
         if name not in known:
             raise ValueError(f"unknown argument {name!r}; there are: {', '.join(known)}")
+
+
+def _checked(arguments: dict[str, Any], training: Training | None) -> Inference:
     checked = dict(arguments)
     for name, least in (("n", 1), ("warmup", 0)):
         if name in arguments:
@@ -279,6 +382,8 @@ def _checked(arguments: dict[str, Any]) -> Inference:
                 checked[name] = parse(arguments[name])
             except ValueError as error:
                 raise ValueError(f"{name}: {error}") from error
+    if training is not None:
+        checked |= {"role": TRAINING_ROLE, "training": training}
     return Inference(**checked)
 
 
@@ -312,7 +417,8 @@ def read_inferences(
         try:
             metered[item] = read_inference(item)
         except ValueError as error:
-            problems[item] = f"{item.nodeid}: @pytest.mark.inference: {error}"
+            marker = "training" if item.get_closest_marker("training") else "inference"
+            problems[item] = f"{item.nodeid}: @pytest.mark.{marker}: {error}"
     return metered, problems
 
 

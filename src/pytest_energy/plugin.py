@@ -50,7 +50,8 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", arguments.MARKER)
+    for text in arguments.MARKERS.values():
+        config.addinivalue_line("markers", text)
     if arguments.any_given(config):
         _settings(config)
     if arguments.flag(config, "prune"):
@@ -126,7 +127,7 @@ def energy_results(request: pytest.FixtureRequest) -> Results:
     gate = request.config.stash.get(_gate_key, None)
     if gate is None:
         return Results(tuple, off=_settings(request.config).off)
-    return Results(gate.session.results.values)
+    return Results(gate.session.results.values, carbon=lambda: gate.session.carbon)
 
 
 class Gate:
@@ -201,7 +202,7 @@ class Gate:
         energy = item.stash.get(_energy_key, None)
         if energy is None:
             return (yield)
-        energy.open_body(marked=item.get_closest_marker("inference") is not None)
+        energy.open_body(marked=arguments.is_marked(item))
         try:
             outcome = yield
         except (KeyboardInterrupt, pytest.exit.Exception):

@@ -79,9 +79,11 @@ def why_unresolved(subject: Subject, measurement: Measurement) -> tuple[str, str
         times **= 2
     # A tenth more than needed; rounded first, so that a rounding error adds no inference.
     enough = math.ceil(round(1.1 * subject.n * times, 6))
-    more = f"n={enough:,} would do" if enough <= 10**9 else "perform more inferences"
+    more = f"perform more {subject.act}s"
+    if enough <= 10**9:
+        more = f"{subject.argument}={enough:,} would do"
     if subject.region:
-        more = f"{math.ceil(1.1 * times):,} times as many inferences would do"
+        more = f"{math.ceil(1.1 * times):,} times as many {subject.act}s would do"
     pieces = f" for {measurement.stretches:,} pieces" if measurement.stretches > 1 else ""
     return (
         f"the window of {format_seconds(measurement.seconds)} is too short for {slowest.name}"
@@ -104,13 +106,15 @@ def why_disturbed(measurement: Measurement) -> tuple[str, str] | None:
     return None
 
 
-def why_too_much_work(measurement: Measurement, rule: Rule) -> tuple[str, str] | None:
+def why_too_much_work(
+    subject: Subject, measurement: Measurement, rule: Rule
+) -> tuple[str, str] | None:
     """Why an inference is over its ceiling of operations; None when it is not, or there is none."""
     work = measurement.work
     if rule.max_flops is None or work is None or work.flops <= rule.max_flops:
         return None
     allowed = format_flops(rule.max_flops)
-    return f"{format_flops(work.flops)} per inference, allowed {allowed}", ""
+    return f"{format_flops(work.flops)} per {subject.act}, allowed {allowed}", ""
 
 
 def why_unchecked(measurement: Measurement, rule: Rule) -> tuple[str, str] | None:
@@ -134,12 +138,12 @@ def too_short(measurement: Measurement) -> bool:
     return moment and (is_estimated(measurement.domains) or measurement.on_edges)
 
 
-def _why_too_short(measurement: Measurement) -> tuple[str, str]:
+def _why_too_short(subject: Subject, measurement: Measurement) -> tuple[str, str]:
     wanted = measurement.done * SHORTEST_ESTIMATE_SECONDS / max(measurement.seconds, 1e-9)
     return (
         f"a window of {format_seconds(measurement.seconds)} is too short"
         f" {'for an estimate' if is_estimated(measurement.domains) else 'for a comparison'}",
-        f"perform more inferences: n={math.ceil(wanted):,} would do",
+        f"perform more {subject.act}s: {subject.argument}={math.ceil(wanted):,} would do",
     )
 
 
@@ -169,7 +173,7 @@ def why_inconclusive(
 ) -> tuple[str, str] | None:
     """Why `ok` cannot be said, and what would help."""
     if too_short(measurement) and against.beyond:
-        return _why_too_short(measurement)
+        return _why_too_short(baseline.subject, measurement)
     if against.pulled and len(against.looks) < 2:
         return (
             f"block {numbers(against.outliers)} stood out, and there was no second look",
@@ -194,11 +198,11 @@ def why_inconclusive(
 
 
 def why_pair_inconclusive(
-    measurement: Measurement, rule: Rule, against: Paired
+    subject: Subject, measurement: Measurement, rule: Rule, against: Paired
 ) -> tuple[str, str] | None:
     """The same for head and base in turns."""
     if too_short(measurement):
-        return _why_too_short(measurement)
+        return _why_too_short(subject, measurement)
     tolerance = format_percent(rule.tolerance)
     too_far = against.excess > math.log1p(rule.tolerance) + 1e-9
     sharp = against.error <= _sharp(rule)
@@ -210,13 +214,14 @@ def why_pair_inconclusive(
         return (
             f"{turns or 'one figure of each side'} can tell little: the same code differs by"
             f" ±{noise} from run to run, too much for a tolerance of {tolerance}",
-            "loop over energy.each(samples), with more inferences, so that head and base take turns"
-            " block by block",
+            f"loop over energy.each(samples), with more {subject.act}s, so that head and base take"
+            " turns block by block",
         )
     holds = _holding(2 * against.error, against.allowed, against.excess)
     wanted = math.ceil(measurement.done * (against.error / (_sharp(rule) * 0.9)) ** 2)
-    enough = f", n={wanted:,} say," if wanted > measurement.done and not sharp else ","
-    remedy = f"perform more inferences{enough} or allow {holds}"
+    say = f", {subject.argument}={wanted:,} say,"
+    enough = say if wanted > measurement.done and not sharp else ","
+    remedy = f"perform more {subject.act}s{enough} or allow {holds}"
     if too_far:
         return (
             f"the change is over the tolerance of {tolerance}, and no more than noise may do:"
@@ -243,14 +248,16 @@ def _sharp(rule: Rule) -> float:
 def _what_would_help(
     measurement: Measurement, baseline: Baseline, against: Comparison, sharp: float
 ) -> str:
+    subject = baseline.subject
     holds = _holding(2 * against.error, against.limit, against.change)
     by_blocks = against.mean.error
     if by_blocks**2 > against.error**2 / 2:
         rest = sharp**2 - (against.error**2 - by_blocks**2)
         wanted = math.ceil(measurement.done * by_blocks**2 / rest) if rest > 0 else 0
         if wanted > baseline.subject.n:
-            return f"perform more inferences: n={wanted:,} would do (and a new baseline)"
-        return f"perform more inferences, or allow {holds}"
+            enough = f"{subject.argument}={wanted:,} would do"
+            return f"perform more {subject.act}s: {enough} (and a new baseline)"
+        return f"perform more {subject.act}s, or allow {holds}"
     more = ENOUGH_SESSIONS - len(baseline.sessions)
     if more > 0:
         return (

@@ -16,6 +16,7 @@ from pytest_energy.measurement import (
     Result,
     Status,
     Subject,
+    Training,
     Verdict,
     Work,
     Yardstick,
@@ -29,6 +30,7 @@ def to_record(result: Result) -> dict[str, Any]:
         "subject": {name: getattr(subject, name) for name in Subject.__slots__},
         "measurement": None if measurement is None else _measured_record(measurement),
         "base": None if result.base is None else _measured_record(result.base),
+        "training": None if result.training is None else asdict(result.training),
         "verdict": {
             **{name: getattr(verdict, name) for name in Verdict.__slots__},
             "status": verdict.status.value,
@@ -80,7 +82,12 @@ def from_record(record: Mapping[str, Any]) -> Result:
         None if measured is None else _measurement_from(measured),
         Verdict(**verdict),
         None if base is None else _measurement_from(base),
+        _training_from(record.get("training")),  # records from before there was one have none
     )
+
+
+def _training_from(record: Mapping[str, Any] | None) -> Training | None:
+    return None if record is None else Training(**record)
 
 
 def _measurement_from(measured: Mapping[str, Any]) -> Measurement:

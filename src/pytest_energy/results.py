@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from pytest_energy import ratio as ratios
+from pytest_energy.carbon import Carbon
 from pytest_energy.measurement import Measurement, Result, Status, Subject
+from pytest_energy.training import TrainingCost, cost_of
 
 
 class Results(Sequence[Result]):
@@ -17,11 +19,18 @@ class Results(Sequence[Result]):
     Args:
         source: gives the results so far, in the order in which their tests ran.
         off: under `--energy-off`, where there will never be any.
+        carbon: the session's PUE and grid; None under `--energy-off`.
     """
 
-    def __init__(self, source: Callable[[], Iterable[Result]], off: bool = False) -> None:
+    def __init__(
+        self,
+        source: Callable[[], Iterable[Result]],
+        off: bool = False,
+        carbon: Callable[[], Carbon] | None = None,
+    ) -> None:
         self._source = source
         self._off = off
+        self._carbon = carbon
 
     def where(self, **wanted: str) -> Results:
         """Those whose subject agrees.
@@ -42,7 +51,7 @@ class Results(Sequence[Result]):
             for result in self
             if all(getattr(result.subject, name) == value for name, value in wanted.items())
         )
-        return Results(lambda: found, self._off)
+        return Results(lambda: found, self._off, self._carbon)
 
     def ratio(self, over: Results) -> ratios.Ratio:
         """Energy per unit of these over that of others, with a 95 % interval.
@@ -68,6 +77,46 @@ class Results(Sequence[Result]):
                     " it must run before, in the same session (and the same pytest-xdist worker)"
                 )
         return ratios.ratio(self.measurements, over.measurements)
+
+    def training(self, **wanted: str) -> TrainingCost:
+        """What the one training among them costs as a whole, with a 95 % interval.
+
+        Under `--energy-off` the test that asks is skipped.
+
+        Args:
+            wanted: as for `where`.
+
+        Raises:
+            LookupError: none among them is a training that was measured, or several are; says
+                what there is.
+            TypeError: another name, as for `where`.
+        """
+        __tracebackhide__ = True
+        if self._off:
+            pytest.skip("--energy-off: there is no training to tell the cost of")
+        found = [result for result in self.where(**wanted) if result.training is not None]
+        if len(found) > 1:
+            names = ", ".join(result.subject.key for result in found)
+            raise LookupError(f"several trainings: {names}; name one, with test=… or model=…")
+        cost = cost_of(found[0]) if found else None
+        if cost is None:
+            what = f"{found[0].subject.key} has no figure" if found else "no training was measured"
+            raise LookupError(
+                f"{what}: the test with @pytest.mark.training must run before, in the same session"
+                " (and the same pytest-xdist worker)"
+            )
+        return cost
+
+    @property
+    def carbon(self) -> Carbon:
+        """The session's PUE and grid intensity, for `cost.kwh(carbon)` and `cost.grams(carbon)`.
+
+        Where nothing is metered the test that asks is skipped.
+        """
+        __tracebackhide__ = True
+        if self._carbon is None:
+            pytest.skip("nothing is metered in this session: no grid was looked up")
+        return self._carbon()
 
     @property
     def measurements(self) -> tuple[Measurement, ...]:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from pytest_energy import carbon, verdict
+from pytest_energy import factors, verdict
 from pytest_energy.baseline_file import BaselineError
 from pytest_energy.baselines import BaselineStore, session_of
 from pytest_energy.comparison import average
@@ -22,6 +22,7 @@ from pytest_energy.measurement import (
     Result,
     Status,
     Subject,
+    Training,
     Verdict,
     gated_domains,
 )
@@ -117,8 +118,12 @@ class EnergySession:
         self.workers = workers
         self.tests = max(1, tests)
         self.cost = Cost()
-        self.carbon = carbon.resolve(
-            settings.country, settings.region, settings.carbon_intensity, settings.pue
+        self.carbon = factors.resolve(
+            settings.factors,
+            settings.country,
+            settings.region,
+            settings.carbon_intensity,
+            settings.pue,
         )
         self.meters = open_meters(settings.meters, sources)
         self.edges = Edges(self.meters)
@@ -170,6 +175,7 @@ class EnergySession:
         reason: str,
         rule: verdict.Rule,
         confirmed: bool = False,
+        training: Training | None = None,
     ) -> Result:
         """Decide about one test or region and remember the result.
 
@@ -179,6 +185,7 @@ class EnergySession:
             reason: why there are none.
             rule: what is allowed.
             confirmed: whether a suspect was looked at again.
+            training: the whole that the metered steps are a part of; None for inferences.
         """
         if self.workers > 1:
             looks = [_beside_others(look, self.workers) for look in looks]
@@ -198,7 +205,7 @@ class EnergySession:
                     decision = replace(
                         decision, status=Status.INCOMPARABLE, reason=str(error), storable=False
                     )
-        result = Result(subject, measurement, decision)
+        result = Result(subject, measurement, decision, training=training)
         self.results[subject.key] = result
         return result
 
@@ -209,6 +216,7 @@ class EnergySession:
         reason: str,
         rule: verdict.Rule,
         base: BaseRun,
+        training: Training | None = None,
     ) -> Result:
         """Decide about one test or region that took turns with another revision's.
 
@@ -218,6 +226,7 @@ class EnergySession:
             reason: why there are none.
             rule: what is allowed.
             base: what the other revision made of it.
+            training: as for `judge`.
         """
         against = self.against
         if against is None:
@@ -248,7 +257,8 @@ class EnergySession:
             stored = Baseline(theirs.subject, measured.meters, measured.domains, (session,))
             decision = verdict.judge_pair(subject, measurement, stored, measured, rule, pairing)
             pairing = decision.pairing or pairing
-        result = Result(subject, measurement, replace(decision, pairing=pairing), measured)
+        decision = replace(decision, pairing=pairing)
+        result = Result(subject, measurement, decision, measured, training)
         self.results[subject.key] = result
         return result
 

@@ -132,6 +132,14 @@ def format_joules(joules: float) -> str:
     )
 
 
+def format_count(count: float) -> str:
+    """`1570000` as `1.57 million`, `12345.6` as `12,346`, `3.24` as `3.24`."""
+    for size, name in ((1e12, "trillion"), (1e9, "billion"), (1e6, "million")):
+        if count >= size * 0.9995:
+            return f"{significant(count / size)} {name}"
+    return significant(count) if count < 100 else f"{count:,.0f}"
+
+
 def format_flops(flops: float) -> str:
     """`8450000000` as `8.45 GFLOP`."""
     steps = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))

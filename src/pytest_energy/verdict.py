@@ -105,7 +105,7 @@ def _energy(
     figures = Verdict(
         Status.NEW, budget_joules=rule.budget_joules, max_flops=rule.max_flops, storable=True
     )
-    too_much = why_too_much_work(measurement, rule)
+    too_much = why_too_much_work(subject, measurement, rule)
     if too_much:
         return _with(figures, Status.OVER_BUDGET, *too_much)
     for look in looks:
@@ -197,7 +197,7 @@ def _energy_of_pair(
     figures = Verdict(
         Status.NEW, budget_joules=rule.budget_joules, max_flops=rule.max_flops, storable=False
     )
-    too_much = why_too_much_work(head, rule)
+    too_much = why_too_much_work(subject, head, rule)
     if too_much:
         return _with(figures, Status.OVER_BUDGET, *too_much)
     for look in (head, measured):
@@ -324,7 +324,7 @@ def _compare(
     half = against.half_width if isinstance(against, Paired) else Z_95 * against.error
     status, reason, remedy = Status.OK, "", ""
     if isinstance(against, Paired):
-        doubtful = why_pair_inconclusive(measurement, rule, against)
+        doubtful = why_pair_inconclusive(baseline.subject, measurement, rule, against)
     else:
         doubtful = why_inconclusive(measurement, baseline, rule, against)
     if against.beyond:

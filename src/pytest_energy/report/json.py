@@ -6,7 +6,7 @@ Its form is described by `energy-report.schema.json` beside this module.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -18,6 +18,7 @@ from pytest_energy.carbon import Carbon
 from pytest_energy.ledger import Ledger, git_commit, utc_now
 from pytest_energy.measurement import Measurement, Result
 from pytest_energy.records import to_record
+from pytest_energy.report import training
 from pytest_energy.session import EnergySession
 
 SCHEMA = 1
@@ -35,7 +36,7 @@ def report(ledger: Ledger, session: EnergySession, root: Path) -> dict[str, Any]
         session: machine class and carbon intensity.
         root: the project's folder, for the commit.
     """
-    carbon = session.carbon
+    carbon, results = session.carbon, ledger.results
     seconds, joules = ledger.gate_cost
     return {
         "schema": SCHEMA,
@@ -48,19 +49,26 @@ def report(ledger: Ledger, session: EnergySession, root: Path) -> dict[str, Any]
         "against": session.against
         and {"base": session.against.label, "only_base": session.against.only_base},
         "results": [
-            _result(result, ledger.outcomes.get(result.subject.test), ledger.stored, carbon)
-            for result in ledger.results
+            _result(
+                result, results, ledger.outcomes.get(result.subject.test), ledger.stored, carbon
+            )
+            for result in results
         ],
     }
 
 
 def _result(
-    result: Result, outcome: str | None, stored: Mapping[str, str], carbon: Carbon
+    result: Result,
+    results: Sequence[Result],
+    outcome: str | None,
+    stored: Mapping[str, str],
+    carbon: Carbon,
 ) -> dict[str, Any]:
     record = to_record(result)
     for name, measured in (("measurement", result.measurement), ("base", result.base)):
         if measured is not None:
             record[name] |= _filled(record[name], measured, carbon)
+    record["training_cost"] = training.record(result, results, carbon)
     record["outcome"] = outcome
     record["stored"] = stored.get(result.subject.key)
     verdict = record["verdict"]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pytest_energy.carbon import Carbon
 from pytest_energy.measurement import Result
+from pytest_energy.training import cost_of
 
 
 def properties(result: Result, carbon: Carbon) -> list[tuple[str, object]]:
     """Names and values for pytest's `user_properties`; a region's carry its name.
 
-    Units are in the names: joules per unit, kWh and gCO2e per 1,000 units, seconds per unit.
+    Units are in the names: joules per unit, kWh and gCO2e per 1,000 units, seconds per unit; of a
+    training, kWh (PUE included) and gCO2e of the whole.
     """
     prefix = f"energy.{result.subject.region}." if result.subject.region else "energy."
     found: list[tuple[str, object]] = [("verdict", result.verdict.status.value)]
@@ -28,6 +30,9 @@ def properties(result: Result, carbon: Carbon) -> list[tuple[str, object]]:
             ),
         ]
         found += sorted((measurement.recorded or {}).items())
+    cost = cost_of(result)
+    if cost is not None:
+        found += [("training_kwh", cost.kwh(carbon)), ("training_gco2e", cost.grams(carbon))]
     pairing = result.verdict.pairing
     if pairing is not None:
         found.append(("base", pairing.base))

@@ -20,6 +20,7 @@ from pytest_energy.measurement import (
     Status,
     Verdict,
 )
+from pytest_energy.report import training
 from pytest_energy.units import (
     format_change,
     format_flops,
@@ -251,7 +252,8 @@ def _work(result: Result) -> str:
     if measurement is None or measurement.work is None:
         return ""
     cause = result.verdict.cause
-    return f"{format_flops(measurement.work.flops)} per inference" + (f": {cause}" if cause else "")
+    flops = f"{format_flops(measurement.work.flops)} per {result.subject.act}"
+    return f"{flops}: {cause}" if cause else flops
 
 
 def _wrapped(label: str, text: str) -> list[str]:
@@ -365,6 +367,8 @@ def table(
         console.print(_table(of_task, carbon, console.width))
     for line in _ratios(results):
         console.print(Text(line, style="bold"))
+    for line in training.lines(results, carbon):
+        console.print(Text(line, style="bold"))
     for result in results:
         note = _note(result, stored)
         if note:
@@ -475,7 +479,9 @@ def _ratios(results: Sequence[Result]) -> list[str]:
             ]
             for role in ("general-purpose", "task-specific")
         ]
-        units = {result.subject.unit for result in results if result.subject.task == task}
+        units = {
+            r.subject.unit for r in results if r.subject.task == task and not r.subject.is_training
+        }
         if all(sides) and len(units) == 1:
             found = ratios.ratio(*sides)
             interval = (
