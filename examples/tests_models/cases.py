@@ -1,0 +1,207 @@
+"""One row of a comparison: a model on a task's samples, as a parameter of a test."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import hub
+import paper_data
+import paper_models
+import pytest
+import tasks
+from batches import up_to
+
+from pytest_energy.papers import luccioni
+
+LEAST = 10
+"""Inferences below which no mean is worth its name."""
+
+PAPER_N = 1000
+
+Samples = Callable[[int], tuple[Sequence[Any], Sequence[Any]]]
+"""Takes how many are wanted; gives what a model gets, and what would be right (or nothing)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A model, what it is to do, and where it comes from.
+
+    Args:
+        task, role, model, dataset, n: of the marker `inference`.
+        on_shelf: the model's name there.
+        perform: makes of the model on the shelf what is called with a sample.
+        samples: the inputs.
+        right: whether an output is what it should be; None where the weights are random, or nobody
+            has said what is right.
+        early: whether to run before the other tests, since the model leaves no room for others.
+        skip: why it cannot run here; empty where it can.
+    """
+
+    task: str
+    role: str
+    model: str
+    dataset: str
+    n: int
+    on_shelf: str
+    perform: Callable[[Any], tasks.Run]
+    samples: Samples
+    right: Callable[[Any, Any], bool] | None = None
+    early: bool = False
+    skip: str = ""
+
+    def parameter(self, name: str) -> Any:
+        """Of a test that takes a `case`.
+
+        Args:
+            name: in the test's id; the same wherever the weights come from.
+        """
+        marks = [
+            pytest.mark.inference(
+                n=self.n,
+                task=self.task,
+                model=self.model,
+                dataset=self.dataset,
+                role=self.role,
+                warmup=max(1, self.n // 50),
+                # What is estimated from CPU seconds differs by some per cent between sessions.
+                tolerance="10%",
+            ),
+            pytest.mark.models(self.on_shelf),
+        ]
+        if self.early:
+            marks.append(pytest.mark.early)
+        if self.skip:
+            marks.append(pytest.mark.skip(reason=self.skip))
+        return pytest.param(self, id=name, marks=marks)
+
+    def meter(self, energy: Any, shelf: Any) -> list[Any]:
+        """Perform it with the fixtures `energy` and `shelf`, and record how much was right.
+
+        Returns:
+            The outputs of the metered inferences.
+        """
+        inputs, truths = self.samples(self.n)
+        outputs = energy.run(self.perform(shelf[self.on_shelf]), inputs)
+        if self.right is not None:
+            pairs = [
+                (output, truths[number % len(truths)]) for number, output in enumerate(outputs)
+            ]
+            scored = [self.right(*pair) for pair in pairs if pair[1] is not None]
+            energy.record(accuracy=sum(scored) / len(scored))
+        return outputs
+
+
+def at_most(n: int) -> int:
+    """`n` inferences, or fewer where the environment says so, but not too few."""
+    return up_to(n, LEAST)
+
+
+def says_the_word(output: str, positive: int) -> bool:
+    """Whether a text or label names the right sentiment."""
+    return ("positive" if positive else "negative") in output.lower()
+
+
+def is_the_answer(output: str, truth: str) -> bool:
+    """Whether two answers are the same but for case, punctuation and articles."""
+    return _plain(output) == _plain(truth)
+
+
+def _plain(text: str) -> list[str]:
+    return [word for word in re.findall(r"\w+", text.lower()) if word not in ("a", "an", "the")]
+
+
+def finds_the_names(output: list[tuple[str, str]], names: list[str]) -> bool:
+    """Whether all names in a text are among its tagged tokens."""
+    tagged = "".join(token.removeprefix("##") for token, _ in output)
+    return all(name.replace(" ", "") in tagged for name in names)
+
+
+PERFORM: dict[tuple[str, str], Callable[[Any], tasks.Run]] = {
+    (luccioni.SPECIFIC, "text-classification"): tasks.classify_text,
+    (luccioni.SPECIFIC, "question-answering"): tasks.answer,
+    (luccioni.SPECIFIC, "fill-mask"): tasks.fill_mask,
+    (luccioni.SPECIFIC, "token-classification"): tasks.tag_tokens,
+    (luccioni.SPECIFIC, "image-classification"): tasks.classify_image,
+    (luccioni.SPECIFIC, "object-detection"): tasks.detect,
+    (luccioni.SPECIFIC, "text-generation"): tasks.generate,
+    (luccioni.SPECIFIC, "summarization"): tasks.summarize,
+    (luccioni.SPECIFIC, "image-to-text"): tasks.caption,
+    (luccioni.SPECIFIC, "text-to-image"): tasks.paint,
+    (luccioni.GENERAL, "text-classification"): tasks.asked_for_sentiment,
+    (luccioni.GENERAL, "question-answering"): tasks.asked_for_answer,
+    (luccioni.GENERAL, "summarization"): tasks.asked_for_summary,
+}
+"""By role and task: what makes a model perform it."""
+
+
+RIGHT: dict[str, Callable[[Any, Any], bool]] = {
+    "text-classification": says_the_word,
+    "question-answering": is_the_answer,
+    "token-classification": finds_the_names,
+}
+"""By task: what is right among the small samples."""
+
+
+def small(
+    task: str, role: str, hub_id: str, dataset: str, n: int, samples: Samples, early: bool = False
+) -> Case:
+    """One of the paper's models on small samples; without a hub its architecture.
+
+    Args:
+        task: as for `Case`, and so the others.
+        role: likewise.
+        hub_id: of the model.
+        dataset: likewise.
+        n: inferences, or fewer where the environment says so.
+        samples: likewise.
+        early: likewise.
+    """
+    return Case(
+        task,
+        role,
+        hub.name(hub_id),
+        dataset,
+        at_most(n),
+        hub_id,
+        PERFORM[role, task],
+        samples,
+        RIGHT.get(task) if hub.has(hub_id) else None,
+        early,
+    )
+
+
+def of_the_paper(*roles: str) -> list[Any]:
+    """Parameters of a test: the paper's own runs of the roles."""
+    return [
+        _of_the_paper(row).parameter(f"{row.task}-{row.dataset}-{row.model}")
+        for row in luccioni.models()
+        if row.role in roles
+    ]
+
+
+def _of_the_paper(row: luccioni.Row) -> Case:
+    source = paper_data.SOURCES[row.task, row.dataset]
+
+    def samples(n: int) -> tuple[Sequence[Any], Sequence[Any]]:
+        if isinstance(source, str):
+            raise LookupError(source)
+        return source.load(n), ()
+
+    hub_id = paper_models.where(row.model)
+    skip = paper_models.GONE.get(row.model) or paper_data.left_out(row.task, row.dataset)
+    if not hub.reachable():  # the samples are streamed from there
+        skip = hub.skip_reason(hub_id)
+    return Case(
+        row.task,
+        row.role,
+        row.model,
+        row.dataset,
+        PAPER_N,
+        row.model,
+        PERFORM[row.role, row.task],
+        samples,
+        skip=skip,
+    )

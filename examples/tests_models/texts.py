@@ -1,0 +1,93 @@
+"""The small inputs that are real: paragraphs of our own, editorials, photographs."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+from models import CACHE
+from tasks import IMAGE_SIZE
+
+_DATA = Path(__file__).parent / "data"
+
+PHOTOGRAPHS: dict[str, range | tuple[int, ...] | None] = {
+    "astronaut": None,
+    "chelsea": range(281, 286),  # house cats
+    "coffee": (504, 967, 968),  # coffee mug, espresso, cup
+    "hubble_deep_field": None,
+    "rocket": (657, 744, 812),  # missile, projectile, space shuttle
+}
+"""Those in colour that scikit-image ships, public domain or CC0 as their docstrings in
+`skimage.data` say; with ImageNet's classes of what is to be seen, where it has any."""
+
+SHORTEST_EDITORIAL = 150
+"""Words; shorter ones need no summary."""
+
+
+def questions() -> list[dict[str, str]]:
+    """Twenty paragraphs about places that do not exist.
+
+    Returns:
+        `question`, `context`, and `answer`, which is a part of the context.
+    """
+    return json.loads((_DATA / "questions.json").read_text("utf-8"))
+
+
+def entities() -> list[dict[str, Any]]:
+    """Twenty sentences from their newspapers.
+
+    Returns:
+        `text`, and `entities`: the names in it of people, places and organisations, in order.
+    """
+    return json.loads((_DATA / "entities.json").read_text("utf-8"))
+
+
+@functools.cache
+def editorials() -> tuple[str, ...]:
+    """Newspaper editorials of 150 to 251 words, put together from their sentences.
+
+    Raises:
+        LookupError: they were not fetched.
+    """
+    path = CACHE / "reviews" / "nytEditorialSnippets_GroundTruth.txt"
+    if not path.exists():
+        raise LookupError(f"{path} is missing: python scripts/fetch_reviews.py {path.parent}")
+    sentences: dict[str, list[str]] = defaultdict(list)
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        number, _, sentence = line.split("\t", 2)  # number: editorial_sentence
+        sentences[number.partition("_")[0]].append(sentence)
+    texts = (" ".join(parts) for parts in sentences.values())
+    return tuple(text for text in texts if len(text.split()) >= SHORTEST_EDITORIAL)
+
+
+@functools.cache
+def photographs() -> tuple[Any, ...]:
+    """PIL images in colour, of the size that the paper's are brought to."""
+    from PIL import Image
+    from skimage import data
+
+    folder = Path(data.__file__).parent
+    found = []
+    for name in PHOTOGRAPHS:
+        (path,) = folder.glob(f"{name}.*")
+        with Image.open(path) as image:
+            found.append(image.convert("RGB").resize(IMAGE_SIZE, Image.Resampling.NEAREST))
+    return tuple(found)
+
+
+PROMPTS = (
+    "a lighthouse on a rock at low tide, oil painting",
+    "loaves of rye bread on a wooden table, morning light",
+    "a wooden footbridge over a mountain river, photograph",
+    "a telescope in a garden under the milky way",
+    "an old tram climbing a cobbled hill in the rain",
+    "a brass gong in a village school, pencil drawing",
+    "a field of flowering buckwheat, wide angle",
+    "a library van at a crossroads in autumn",
+    "a grey moth on the bark of a birch, macro photograph",
+    "six wind turbines behind a dyke, watercolour",
+)
+"""For image generation."""
