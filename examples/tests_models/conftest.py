@@ -11,7 +11,7 @@ import transformers
 from closing import Closing
 from shelf import Shelf
 
-collect_ignore = ["planted"]  # its test is wrong on purpose; by its path it runs
+collect_ignore = ["planted"]  # its test is there to be broken; by its path it runs
 
 _closing_key = pytest.StashKey[Closing]()
 _origins_key = pytest.StashKey[dict[str, None]]()

@@ -7,20 +7,15 @@ generator with and without its cache. A row is joules per inference beside how g
 from __future__ import annotations
 
 import functools
-import os
-import shutil
-import subprocess
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import fmean
 
 import compression
 import pytest
 from batches import N, in_batches, to_classify, up_to
+from checkout import Checkout, gate_message
 from closing import columns
 from generation import continuation
-from models import CACHE
 
 from pytest_energy.units import format_flops, format_joules
 
@@ -239,45 +234,6 @@ def row(energy_results, name, baseline, quality):
     ]
 
 
-PLANTED = Path("planted", "test_generation.py")
-
-
-class Checkout:
-    """The examples in a folder of their own, so that a mistake can be made in them.
-
-    Args:
-        folder: that does not exist yet.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        here = Path(__file__).parent
-        shutil.copytree(here, folder, ignore=shutil.ignore_patterns("test_*.py", "__pycache__"))
-        shutil.copy(here / PLANTED, folder / PLANTED)
-
-    def lose_the_cache(self) -> None:
-        """The mistake: one word."""
-        test = self.folder / PLANTED
-        before = test.read_text("utf-8")
-        after = before.replace("USE_CACHE = True", "USE_CACHE = False")
-        assert after != before
-        test.write_text(after, "utf-8")
-
-    def run(self, *options: str) -> str:
-        """Run the test in a process of its own; what pytest said."""
-        command = [sys.executable, "-m", "pytest", str(PLANTED), "--rootdir=.", "-q", *options]
-        command += ["-p", "no:cacheprovider"]
-        done = subprocess.run(
-            command,
-            cwd=self.folder,
-            env=os.environ | {"PYTEST_ENERGY_CACHE": str(CACHE), "COLUMNS": "100"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return done.stdout + done.stderr
-
-
 def test_a_lost_cache_turns_the_gate_red(tmp_path, say):
     now = Checkout(tmp_path / "now")
     stored = now.run("--energy-update", f"--energy-baselines={tmp_path / 'baselines'}")
@@ -290,19 +246,9 @@ def test_a_lost_cache_turns_the_gate_red(tmp_path, say):
         now.lose_the_cache()
         said = now.run(f"--energy-against={before.folder}")
     assert "1 failed" in said, said
-    message = gate_message(said.replace(f"{tmp_path}{os.sep}", ""))
+    message = gate_message(said.replace(f"{tmp_path}/", ""))
     assert message[0].startswith("energy regressed"), said
-    (work,) = [line for line in message if line.split()[0] == "work"]
+    (work,) = [line for line in message if line.split()[:1] == ["work"]]
     assert "+" in work
     assert "the model has changed: it does more work" in " ".join(" ".join(message).split())
     say(HEADING, "a lost KV cache, as the gate tells it:", *message)
-
-
-def gate_message(said: str) -> list[str]:
-    """The gate's message in what pytest said: up to the line that says how to accept it."""
-    lines = said.splitlines()
-    first = next((i for i, line in enumerate(lines) if line.startswith("energy regressed")), None)
-    if first is None:
-        return [""]
-    last = next(i for i, line in enumerate(lines) if i > first and line.startswith("accept it"))
-    return lines[first : last + 1]

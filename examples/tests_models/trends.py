@@ -88,12 +88,12 @@ def slope(points: Sequence[Point]) -> Slope:
     Raises:
         ValueError: all are of one size.
     """
+    if len({one.flops for one in points}) < 2:
+        raise ValueError("a slope needs models of different size")
     sizes = [math.log(one.flops) for one in points]
     energies = [math.log(one.joules) for one in points]
     middle = fmean(sizes)
     across = sum((size - middle) ** 2 for size in sizes)
-    if len(points) < 2 or not across:
-        raise ValueError("a slope needs models of different size")
     weights = [(size - middle) / across for size in sizes]
     value = sum(weight * energy for weight, energy in zip(weights, energies, strict=True))
     errors = [one.error for one in points if one.error is not None]
