@@ -20,8 +20,8 @@ STOREYS = [
     {"plugin"},
     {"report.json", "report.terminal", "report.live", "report.junit", "report.doctor"}
     | {"report.papers", "report.papers_json"},
-    {"report.training"},
-    {"report.console"},
+    {"report.training", "report.papers_training"},
+    {"report.console", "report.page"},
     {"papers.own"},
     {"papers.run"},
     {"papers.luccioni", "papers.desislavov"},

@@ -316,3 +316,70 @@ def test_the_command_loads_neither_torch_nor_pandas():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+# Training
+
+
+def test_strubells_table_stands_beside_its_formula_row_by_row():
+    text = shown(columns=80)
+    for line in (
+        "BERT_base, V100x64       12,041.5     79.2      1,507    1,507    1,438    1,438",
+        "NAS, P100x8               1,515.4  274,120    656,347  656,347  626,155  626,155",
+    ):
+        assert line in text
+    assert "printed as 79 h, with which 1,503 kWh come out" in text
+    assert "4,789 jobs" in text
+
+
+def test_a_runs_own_training_stands_below_table_5_with_its_break_even(project):
+    project.write(
+        test_it="""
+        import pytest
+        from scripted import spend
+
+        @pytest.mark.training(steps=20, total_steps=1800, task="sentiment", model="tiny")
+        def test_training(energy):
+            for _ in energy.each(range(20)):
+                spend(2000)
+
+        @pytest.mark.inference(n=20, task="sentiment", model="tiny")
+        def test_inference(energy):
+            for _ in energy.each(range(20)):
+                spend(36)
+        """
+    )
+    project.report()
+    text = shown("--run", project.path / "report.json", columns=80)
+    # 1,800 steps of 2,000 J are 1 kWh; inferences of 36 J are 0.01 Wh.
+    (row,) = [line for line in text.splitlines() if line.startswith("tiny, this machine")]
+    assert row.split() == ["tiny,", "this", "machine", "1.00", "-", "1e-05", "-", "100,000"]
+    assert "tiny: extrapolated from a window of steps, 95 %: 0." in text
+    record = json.loads(call("--run", project.path / "report.json", "--json").stdout)
+    (trained,) = record["run"]["trained"]
+    assert trained["model"] == "tiny"
+    assert trained["inferences"] == [pytest.approx(100_000)]
+    assert len(record["strubell_table3"]) == 8
+
+
+def test_a_training_cost_that_cannot_be_is_named_with_its_file(project, tmp_path):
+    project.write(
+        test_it="""
+        import pytest
+        from scripted import spend
+
+        @pytest.mark.training(steps=20, total_steps=1800)
+        def test_training(energy):
+            for _ in energy.each(range(20)):
+                spend(2000)
+        """
+    )
+    project.report()
+    path = project.path / "report.json"
+    record = json.loads(path.read_text("utf-8"))
+    record["results"][0]["training_cost"]["kwh"] = -1.0
+    path.write_text(json.dumps(record, indent=2), "utf-8")
+    done = call("--run", path)
+    assert done.returncode == 2
+    assert f"{path}, line " in done.stderr
+    assert "a training's figures are above 0; write one with: pytest --energy-json" in done.stderr

@@ -47,6 +47,24 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
+class Trained:
+    """What a whole training takes, as the run extrapolated it from a window of its steps.
+
+    Args:
+        model: of the training.
+        kwh: kilowatt-hours, the site's overhead included.
+        kwh_low, kwh_high: their 95 % interval.
+        inferences: of the same model that take as much, one figure for each of its tests.
+    """
+
+    model: str
+    kwh: float
+    kwh_low: float
+    kwh_high: float
+    inferences: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """A session's measurements, as its report has them.
 
@@ -56,7 +74,8 @@ class Run:
         machine: the machine's class.
         gpus: models of its boards, in the driver's order.
         measured: whole tests (no regions) per inference, measured and resolved, in the run's order.
-        left_out: results that are not among them.
+        trained: what its trainings cost.
+        left_out: results that are neither.
     """
 
     path: Path
@@ -64,6 +83,7 @@ class Run:
     machine: str
     gpus: tuple[str, ...]
     measured: tuple[Measured, ...]
+    trained: tuple[Trained, ...]
     left_out: int
 
 
@@ -97,19 +117,32 @@ def read_run(path: Path) -> Run:
         date = str(record["date"])
     except (KeyError, TypeError) as error:
         raise RunError(path, f"not a report of pytest-energy: no {error} in it") from error
-    measured = []
+    measured: list[Measured] = []
+    trained: list[Trained] = []
     for index, result in enumerate(record["results"]):
         try:
-            one = _measured(result)
+            cost = result.get("training_cost")  # older reports have none
+            one = _trained(result["subject"]["model"], cost) if cost else _measured(result)
         except (KeyError, TypeError, ValueError, ZeroDivisionError, IndexError) as error:
             why = f"missing {error}" if isinstance(error, KeyError) else str(error)
             line = line_of(text, ("results", index))
             raise RunError(
                 path, f"result {index + 1} is not as reports have it: {why}", line
             ) from (error)
-        if one is not None:
+        if isinstance(one, Trained):
+            trained.append(one)
+        elif one is not None:
             measured.append(one)
-    return Run(path, date, machine, gpus, tuple(measured), len(record["results"]) - len(measured))
+    left_out = len(record["results"]) - len(measured) - len(trained)
+    return Run(path, date, machine, gpus, tuple(measured), tuple(trained), left_out)
+
+
+def _trained(model: object, cost: Mapping[str, Any]) -> Trained:
+    inferences = tuple(float(even["inferences"]) for even in cost["break_even"])
+    middle, low, high = (float(cost[name]) for name in ("kwh", "kwh_low", "kwh_high"))
+    if not all(math.isfinite(value) and value > 0 for value in (middle, low, high, *inferences)):
+        raise ValueError("a training's figures are above 0")
+    return Trained(str(model), middle, low, high, inferences)
 
 
 def _measured(record: Mapping[str, Any]) -> Measured | None:

@@ -5,24 +5,18 @@ For programs the same is in `papers_json`.
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
 from pytest_energy.papers import desislavov, luccioni, own
 from pytest_energy.papers.run import Measured, Run
+from pytest_energy.report import papers_training
 from pytest_energy.report.console import columns
+from pytest_energy.report.page import Page
 from pytest_energy.units import format_flops, format_joules, significant
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 WIDEST = 120
 """Columns that are used at most."""
-
-
-_LEAST = 20
-"""Columns that a word may have before it is folded."""
 
 
 def write(run: Run | None, stream: TextIO) -> None:
@@ -43,66 +37,10 @@ def write(run: Run | None, stream: TextIO) -> None:
     )
     with console.capture() as captured:  # rich ends the process when its reader has gone
         for section in SECTIONS:
-            section(_Page(console), run)
+            section(Page(console), run)
     # Cells are padded to the column; a file of tables needs no blanks at the ends of its lines.
     lines = [line.rstrip() for line in captured.get().rstrip().splitlines()]
     stream.write("\n".join(lines) + "\n")
-
-
-class _Page:
-    """Headings, notes and tables, all of one look."""
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self.width = console.width
-
-    def heading(self, text: str) -> None:
-        self._show(text, "bold")
-
-    def note(self, text: str) -> None:
-        self._show(text, "dim")
-
-    def say(self, text: str) -> None:
-        self._show(text, "")
-
-    def end(self) -> None:
-        self._console.print()
-
-    def table(self, names: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> None:
-        """A table whose first `left` columns are words and the others figures."""
-        from rich import box
-        from rich.table import Table
-
-        grid = Table(
-            box=box.SIMPLE_HEAD,
-            show_edge=False,
-            padding=(0, 1),
-            pad_edge=False,
-            collapse_padding=True,
-        )
-        for position, name in enumerate(names):
-            words = position < left
-            longest = max(
-                (len(line) for row in rows for line in row[position].split("\n")), default=0
-            )
-            grid.add_column(
-                name,
-                justify="left" if words else "right",
-                # The last column is this machine's, where several methods may stand in a cell.
-                no_wrap=not words and position < len(names) - 1,
-                overflow="fold",
-                min_width=min(longest, _LEAST) if words else None,
-            )
-        for row in rows:
-            grid.add_row(*row)
-        self._console.print(grid)
-
-    def _show(self, text: str, style: str) -> None:
-        from rich.text import Text
-
-        # Folded here and not by rich, which breaks at hyphens.
-        folded = textwrap.fill(text, self.width, break_long_words=False, break_on_hyphens=False)
-        self._console.print(Text(folded, style=style), soft_wrap=True)
 
 
 def _figure(figure: own.Figure | None) -> str:
@@ -115,7 +53,7 @@ def _stacked(figure: own.Figure) -> str:
     return f"{significant(figure.kwh_per_1000)}\n{figure.method}"
 
 
-def _about(page: _Page, run: Run | None) -> None:
+def _about(page: Page, run: Run | None) -> None:
     page.heading("Power Hungry Processing (Luccioni, Jernite, Strubell 2024, arXiv 2311.16863)")
     page.note(
         "The paper's energies are those of a whole node of eight A100-SXM4-80GB, one of them at"
@@ -149,7 +87,7 @@ def _metered(run: Run) -> list[str]:
     return said or ["nothing in it was measured per inference"]
 
 
-def _tasks(page: _Page, run: Run | None) -> None:
+def _tasks(page: Page, run: Run | None) -> None:
     found = {} if run is None else own.by_task(run)
     page.heading("Table 2: kWh per 1,000 inferences, task-specific models (mean ± sd)")
     rows = []
@@ -174,7 +112,7 @@ def _tasks(page: _Page, run: Run | None) -> None:
     page.end()
 
 
-def _general_models(page: _Page, run: Run | None) -> None:
+def _general_models(page: Page, run: Run | None) -> None:
     found = {} if run is None else own.by_model(run)
     page.heading("Table 3: general-purpose models, per 1,000 inferences")
     used, stated = luccioni.GRAMS_PER_KWH_USED, luccioni.GRAMS_PER_KWH_STATED
@@ -205,7 +143,7 @@ def _general_models(page: _Page, run: Run | None) -> None:
     page.end()
 
 
-def _both_kinds(page: _Page, run: Run | None) -> None:
+def _both_kinds(page: Page, run: Run | None) -> None:
     page.heading("General-purpose over task-specific, same task")
     found = {} if run is None else {one.task: one for one in own.kinds(run)}
     rows = []
@@ -255,29 +193,7 @@ def _kinds(found: own.Kinds) -> str:
     return f"{value:.2f} {found.method}\n{interval}"
 
 
-def _break_even(page: _Page, run: Run | None) -> None:
-    page.heading("Table 5: queries after which inference has taken as much as training")
-    rows = [
-        [
-            row.name,
-            f"{row.training_kwh:,.0f}",
-            f"{row.finetuning_kwh:,.0f}",
-            f"{row.kwh_per_query:g}",
-            f"{row.printed_parity:,}",
-            f"{row.parity:,.0f}",
-        ]
-        for row in luccioni.table5()
-    ]
-    names = ["model", "training\nkWh", "fine-tuning\nkWh", "kWh per\nquery", "printed", "formula"]
-    page.table(names, rows)
-    for row in luccioni.table5():
-        if row.slip:
-            page.note(f"{row.name} is {row.slip}: a slip in the paper.")
-    page.note("Formula: (training + fine-tuning) / energy per query.")
-    page.end()
-
-
-def _devices(page: _Page, run: Run | None) -> None:
+def _devices(page: Page, run: Run | None) -> None:
     page.heading(
         "Energy from operations (after Desislavov, Martínez-Plumed, Hernández-Orallo 2023,"
         " arXiv 2109.05472)"
@@ -314,7 +230,7 @@ def _devices(page: _Page, run: Run | None) -> None:
     _estimates(page, counted)
 
 
-def _bounds(page: _Page, run: Run, counted: Sequence[Measured]) -> None:
+def _bounds(page: Page, run: Run, counted: Sequence[Measured]) -> None:
     page.heading("Measured, and how many times its bound reality is")
     rows = []
     same: dict[str, list[str]] = {}
@@ -344,7 +260,7 @@ def _bounds(page: _Page, run: Run, counted: Sequence[Measured]) -> None:
     page.end()
 
 
-def _estimates(page: _Page, counted: Sequence[Measured]) -> None:
+def _estimates(page: Page, counted: Sequence[Measured]) -> None:
     shown = _spread(counted, max(2, (page.width - 28) // 12))
     page.heading("Estimated joules per inference on other hardware: lower bounds")
     rows = []
@@ -378,13 +294,13 @@ def _spread(counted: Sequence[Measured], most: int) -> list[Measured]:
     return [by_work[round(i * (len(by_work) - 1) / (most - 1))] for i in range(most)]
 
 
-SECTIONS: tuple[Callable[[_Page, Run | None], None], ...] = (
+SECTIONS: tuple[Callable[[Page, Run | None], None], ...] = (
     _about,
     _tasks,
     _general_models,
     _both_kinds,
-    _break_even,
-    # Strubell et al. 2019, Table 3 (papers.strubell.table()) has its place here.
+    papers_training.break_even,
+    papers_training.strubell_table,
     _devices,
 )
 """What is printed, from the top."""

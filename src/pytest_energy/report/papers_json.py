@@ -10,7 +10,7 @@ from dataclasses import asdict
 from importlib.metadata import version
 from typing import Any
 
-from pytest_energy.papers import desislavov, luccioni, own
+from pytest_energy.papers import desislavov, luccioni, own, strubell
 from pytest_energy.papers.run import Measured, Run
 
 SCHEMA = 1
@@ -51,7 +51,9 @@ def as_json(run: Run | None) -> str:
             }
             for row in luccioni.comparisons()
         ],
-        # Strubell et al. 2019, Table 3 (papers.strubell.table()) has its place here.
+        "strubell_table3": [
+            {**asdict(row), "kwh": row.kwh, "pounds": row.pounds} for row in strubell.table()
+        ],
         "devices": [
             {**asdict(device), "flops_per_joule": device.flops_per_joule}
             for device in desislavov.devices()
@@ -73,6 +75,7 @@ def _run(run: Run) -> dict[str, Any]:
         "general_purpose": {model: asdict(figure) for model, figure in own.by_model(run).items()},
         "rank_correlation": asdict(own.order(run)),
         "general_over_specific": [asdict(kinds) for kinds in own.kinds(run)],
+        "trained": [asdict(trained) for trained in run.trained],
         "work": [_work(one, run) for one in run.measured if one.measurement.work],
     }
 

@@ -1,0 +1,69 @@
+"""Headings, notes and tables of the console script's output, all of one look."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_LEAST = 20
+"""Columns that a word may have before it is folded."""
+
+
+class Page:
+    """Headings, notes and tables, all of one look."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self.width = console.width
+
+    def heading(self, text: str) -> None:
+        self._show(text, "bold")
+
+    def note(self, text: str) -> None:
+        self._show(text, "dim")
+
+    def say(self, text: str) -> None:
+        self._show(text, "")
+
+    def end(self) -> None:
+        self._console.print()
+
+    def table(self, names: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> None:
+        """A table whose first `left` columns are words and the others figures."""
+        from rich import box
+        from rich.table import Table
+
+        grid = Table(
+            box=box.SIMPLE_HEAD,
+            show_edge=False,
+            padding=(0, 1),
+            pad_edge=False,
+            collapse_padding=True,
+        )
+        for position, name in enumerate(names):
+            words = position < left
+            longest = max(
+                (len(line) for row in rows for line in row[position].split("\n")), default=0
+            )
+            grid.add_column(
+                name,
+                justify="left" if words else "right",
+                # The last column is this machine's, where several methods may stand in a cell.
+                no_wrap=not words and position < len(names) - 1,
+                overflow="fold",
+                min_width=min(longest, _LEAST) if words else None,
+            )
+        for row in rows:
+            grid.add_row(*row)
+        self._console.print(grid)
+
+    def _show(self, text: str, style: str) -> None:
+        from rich.text import Text
+
+        # Folded here and not by rich, which breaks at hyphens.
+        folded = textwrap.fill(text, self.width, break_long_words=False, break_on_hyphens=False)
+        self._console.print(Text(folded, style=style), soft_wrap=True)
