@@ -174,12 +174,19 @@ def small(
 
 
 def of_the_paper(*roles: str) -> list[Any]:
-    """Parameters of a test: the paper's own runs of the roles."""
-    return [
-        _of_the_paper(row).parameter(f"{row.task}-{row.dataset}-{row.model}")
-        for row in luccioni.models()
-        if row.role in roles
-    ]
+    """Parameters of a test: the paper's own runs of the roles.
+
+    In the order of its tasks, and all of a model together, so that one is in memory at a time.
+    """
+    tasks_in_order = list(luccioni.TASKS.values())
+
+    def place(row: luccioni.Row) -> tuple[int, str, int]:
+        task = tasks_in_order.index(row.task)
+        # A task-specific model has one task; the others do several.
+        return (task if row.role == luccioni.SPECIFIC else 0, row.model, task)
+
+    rows = sorted((row for row in luccioni.models() if row.role in roles), key=place)
+    return [_of_the_paper(row).parameter(f"{row.task}-{row.dataset}-{row.model}") for row in rows]
 
 
 def _of_the_paper(row: luccioni.Row) -> Case:

@@ -69,19 +69,19 @@ def small(role: str) -> Iterator[tuple[str, cases.Case]]:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     is_small = metafunc.config.getoption("size") == "small"
-    if metafunc.function is test_task_specific:
+    if metafunc.function is test_for_the_task:
         rows = [case.parameter(name) for name, case in small(SPECIFIC)] if is_small else []
         metafunc.parametrize("case", rows)
-    elif metafunc.function is test_general_purpose:
+    elif metafunc.function is test_for_everything:
         rows = [case.parameter(name) for name, case in small(GENERAL)] if is_small else None
         metafunc.parametrize("case", cases.of_the_paper(GENERAL) if rows is None else rows)
 
 
-def test_general_purpose(energy, shelf, case):
+def test_for_everything(energy, shelf, case):
     assert all(isinstance(output, str) for output in case.meter(energy, shelf))
 
 
-def test_task_specific(energy, shelf, case):
+def test_for_the_task(energy, shelf, case):
     assert all(isinstance(output, str) for output in case.meter(energy, shelf))
 
 
