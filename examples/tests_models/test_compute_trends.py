@@ -239,10 +239,10 @@ def test_joules_on_other_hardware_are_estimates_and_lower_bounds(energy_results,
         f"how far from reality: bert-base-uncased (fill-mask, {format_flops(flops)} at {TOKENS}"
         " tokens, a length assumed here)",
         f"  took {format_joules(fmean(row.joules_per_inference for row in bert))} per inference in"
-        f" Luccioni et al. (2024), {significant(min(times))} to {significant(max(times))} times"
-        f" the fp32 bound of one A100,",
-        f"  {format_joules(lower_bound_joules(flops, a100))}: at batch size 1, and with the whole"
-        " node of eight boards metered",
+        f" Luccioni et al. (2024), {significant(min(times))} to {significant(max(times))} times the"
+        " fp32 bound",
+        f"  of one A100, {format_joules(lower_bound_joules(flops, a100))}: batch size 1, and the"
+        " whole node of eight boards metered",
         "",
     )
     assert min(times) > 1
