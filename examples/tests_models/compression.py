@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from batches import LARGEST
 from families import Classifier, layers_of
-from models import CACHE, Loaded
+from models import Loaded
 from sentiment import TRAINING, embed, reviews
 from shelf import loads
 from torch.nn.functional import mse_loss
@@ -125,7 +125,6 @@ def compiled(classifier: Classifier) -> tuple[Classifier, str]:
 
     Dynamic shapes: a length that was not seen before is no reason to compile again.
     """
-    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(CACHE / "inductor"))
     import torch._inductor.config
 
     torch._inductor.config.compile_threads = 1  # else it starts processes that wait for work
