@@ -20,6 +20,7 @@ import cases
 import hub
 import pytest
 import samples
+import torch
 from equal_size import Sized, at_equal_size
 
 from pytest_energy import Ratio, Results
@@ -48,6 +49,17 @@ INFERENCES = {SMALLEST["text-classification"]: 40, SMALLEST["question-answering"
 
 PARAMETERS = {row.model: row.parameters for row in luccioni.models()}
 
+AT_LEAST = {"text-classification": 3, "question-answering": 3, "summarization": 1}
+"""What the ratio is to be; of summaries the paper's own is 2.7."""
+
+BEAMS_COST = pytest.mark.xfail(
+    not torch.cuda.is_available(),
+    reason="as measured on a CPU: the fine-tuned models search with four beams, which there cost what"
+    " they compute, and Flan-T5 and BLOOMz with one",
+    strict=True,
+)
+"""Where the paper's claim does not hold as measured, and why."""
+
 HEADING = "general-purpose over task-specific"
 
 
@@ -62,7 +74,8 @@ def small(role: str) -> Iterator[tuple[str, cases.Case]]:
     if role == GENERAL:
         pairs = [(task, model) for model in (BLOOMZ, FLAN_T5) for task in COMPARED_TASKS]
     else:
-        pairs = [(task, models[task]) for task in COMPARED_TASKS for models in (SMALLEST, LARGE)]
+        # The large ones first: test_ten_tasks.py has the small ones kept in memory.
+        pairs = [(task, models[task]) for models in (LARGE, SMALLEST) for task in COMPARED_TASKS]
     for task, model in pairs:
         yield f"{task}-{model.rpartition('/')[2]}", _case(role, task, model)
 
@@ -144,11 +157,14 @@ def test_general_purpose_costs_more(energy_results, say, size, task):
         f"{task}: {interval(ratio)}",
         f"    the paper: {over / under:.2f} of the same models, {paper.ratio:.2f} of all of its",
     )
-    assert ratio.low > 1
+    assert ratio.low > AT_LEAST[task]
 
 
 @pytest.mark.late
-@pytest.mark.parametrize("task", COMPARED_TASKS)
+@pytest.mark.parametrize(
+    "task",
+    [*COMPARED_TASKS[:2], pytest.param(COMPARED_TASKS[2], marks=BEAMS_COST)],
+)
 def test_general_purpose_costs_more_at_equal_size(energy_results, say, size, task):
     sides, rows = [], []
     for role in (GENERAL, SPECIFIC):
