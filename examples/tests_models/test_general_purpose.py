@@ -54,8 +54,8 @@ AT_LEAST = {"text-classification": 3, "question-answering": 3, "summarization": 
 
 BEAMS_COST = pytest.mark.xfail(
     not torch.cuda.is_available(),
-    reason="as measured on a CPU: the fine-tuned models search with four beams, which there cost what"
-    " they compute, and Flan-T5 and BLOOMz with one",
+    reason="as measured on a CPU: the fine-tuned models search with four beams, which there cost"
+    " what they compute, and Flan-T5 and BLOOMz with one",
     strict=True,
 )
 """Where the paper's claim does not hold as measured, and why."""
