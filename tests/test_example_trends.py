@@ -349,4 +349,8 @@ def test_the_gates_message_is_found_in_what_pytest_prints(models):
 
     said = "F   [100%]\n____ test ____\nenergy regressed: 2 J\n  work +1 %\naccept it: x\nenergy: 1"
     assert gate_message(said) == ["energy regressed: 2 J", "  work +1 %", "accept it: x"]
-    assert gate_message("1 passed") == [""]
+    assert gate_message("energy regressed: 2 J\n  work +1 %\n\n  other") == [
+        "energy regressed: 2 J",
+        "  work +1 %",
+    ]
+    assert gate_message("1 passed") == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import subprocess
@@ -50,10 +51,13 @@ class Checkout:
 
 
 def gate_message(said: str) -> list[str]:
-    """The gate's message in what pytest said: up to the line that says how to accept it."""
-    lines = said.splitlines()
-    first = next((i for i, line in enumerate(lines) if line.startswith("energy regressed")), None)
-    if first is None:
-        return [""]
-    last = next(i for i, line in enumerate(lines) if i > first and line.startswith("accept it"))
-    return lines[first : last + 1]
+    """The gate's message in what pytest said: its headline and the indented lines below.
+
+    How to accept the change is the last line, where it may be accepted: on a busy machine not.
+    """
+    _, found, rest = f"\n{said}".partition("\nenergy regressed")
+    if not found:
+        return []
+    first, *lines = rest.split("\n")
+    below = list(itertools.takewhile(lambda line: line.startswith(("  ", "accept it")), lines))
+    return [f"energy regressed{first}", *below]
