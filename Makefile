@@ -1,6 +1,7 @@
-# make demo   meter two real models and compare them
-# make test   run all tests
-# Both create .venv when it is missing; both can be run again and again.
+# make demo     meter two real models and compare them
+# make papers   run the papers' comparisons; tables and plots come into build/papers
+# make test     run all tests
+# All create .venv when it is missing; all can be run again and again.
 
 PYTHON ?= python3
 VENV := .venv
@@ -8,13 +9,24 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 # Two processes take half the time; no outcome hangs on what else runs.
 PYTEST_ARGS ?= -n 2 --dist loadscope
+PAPERS := build/papers
 REVIEWS := .cache/reviews/movieReviewSnippets_GroundTruth.txt
 
-.PHONY: demo test lint bench clean
+.PHONY: demo papers test lint bench clean
 
 demo: $(VENV)/.examples $(REVIEWS)
 	@echo "== Metering a task-specific and a general-purpose model on the same reviews"
 	$(BIN)/python -m pytest examples/tests_models/test_sentiment.py --energy-report $(DEMO_ARGS)
+
+# The tables and plots come even when a test fails, and so does the exit status.
+papers: $(VENV)/.examples $(REVIEWS)
+	@echo "== Running the papers' comparisons on this machine (about ten minutes on two cores)"
+	@mkdir -p $(PAPERS)
+	$(BIN)/python -m pytest examples/tests_models --energy-report --energy-json=$(PAPERS)/report.json \
+		$(PAPERS_ARGS); status=$$?; \
+	$(BIN)/pytest-energy papers --run=$(PAPERS)/report.json > $(PAPERS)/tables.txt && \
+	cat $(PAPERS)/tables.txt && \
+	$(BIN)/python scripts/plot_papers.py $(PAPERS)/report.json $(PAPERS) && exit $$status
 
 test: $(VENV)/.test $(REVIEWS)
 	@echo "== Running all tests"
