@@ -239,6 +239,10 @@ def test_quality_is_compared_with_the_bases_and_its_fall_is_nothing_to_accept(re
             "  remedy  if it is meant, allow it with quality_tolerance in this change",
         ]
     )
+    repository.set_cost(2.6)  # a rise could be accepted; with the fall beside it it cannot
+    risen = repository.against("--energy-update")
+    risen.assert_outcomes(failed=1)
+    risen.stdout.fnmatch_lines(["energy regressed: 2.60 J per inference*"])
     assert repository.baselines() == []
 
 

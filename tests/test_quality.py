@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -126,6 +127,7 @@ def test_the_report_shows_quality_beside_energy_now_and_as_stored(graded):
         "now": 0.85,
         "stored": 0.8,
         "tolerance": 0.01,
+        "decisive": False,
     }
 
 
@@ -189,6 +191,79 @@ def test_quality_makes_a_loop_perform_all_its_inferences(graded):
     graded.run("--energy-json=r.json")
     report = json.loads(Path(graded.path, "r.json").read_text())
     assert report["results"][0]["measurement"]["done"] == 100
+
+
+def test_a_figure_that_six_digits_cannot_hold_is_no_fall_of_itself(graded):
+    graded.write_graded('quality="accuracy", quality_tolerance="0%"', accuracy=2 / 3)
+    graded.run("--energy-update")
+    assert graded.verdicts()[TEST]["status"] == "ok"
+    graded.run("--energy-update").stdout.fnmatch_lines([f"energy: {TEST}: added to 1 session"])
+
+
+def test_regions_cannot_answer_for_quality(project):
+    project.write(
+        test_it="""
+        import pytest
+        from model import infer
+
+        @pytest.mark.inference(quality="accuracy")
+        def test_loop(energy):
+            with energy.measure("prefill", n=5):
+                for _ in range(5):
+                    infer()
+            energy.record(accuracy=0.5)
+        """
+    )
+    verdict = project.verdicts()[TEST]
+    assert verdict["status"] == "unmeasured"
+    assert verdict["reason"] == (
+        "budget, max_flops and quality are of the whole body: give the marker n"
+    )
+
+
+def test_outputs_of_energy_run_grade_the_same_samples_however_often_the_loop_looks(graded):
+    """Storing looks twice, the gate once: an average over all that was yielded would differ."""
+    graded.write(
+        test_it="""
+        import pytest
+        from model import infer
+
+        @pytest.mark.inference(n=10, quality="accuracy", quality_tolerance="0%", warmup=3)
+        def test_loop(energy):
+            outputs = energy.run(infer, range(10))
+            energy.record(accuracy=sum(output > 2 for output in outputs) / len(outputs))
+        """
+    )
+    graded.run("--energy-update").assert_outcomes(passed=1)
+    (session,) = graded.baseline()["entries"][TEST]["sessions"]
+    assert session["recorded"] == {"accuracy": 0.7}
+    assert graded.verdicts()[TEST]["status"] == "ok"
+
+
+def test_a_training_whose_quality_is_compared_is_trained_once_when_it_is_stored(graded):
+    graded.write(
+        test_it="""
+        import pytest
+        from model import infer
+
+        @pytest.mark.training(steps=20, total_steps=100, quality="accuracy", warmup=2)
+        def test_loop(energy):
+            learnt = 0
+            for _ in energy.each(range(20)):
+                infer()
+                learnt += 1
+            energy.record(accuracy=learnt / 100)
+        """
+    )
+    graded.run("--energy-update").assert_outcomes(passed=1)
+    (session,) = graded.baseline()["entries"][TEST]["sessions"]
+    assert session["recorded"] == {"accuracy": 0.22}
+    graded.run().assert_outcomes(passed=1)
+
+
+def test_a_figure_of_nothing_that_stays_nothing_has_not_changed():
+    assert Quality("q", 0.0, 0.0, 0.01).change == 0.0
+    assert Quality("q", -1.0, 0.0, 0.01).change == -math.inf
 
 
 @pytest.mark.parametrize(

@@ -682,3 +682,42 @@ def test_false_alarms_are_held_over_a_session_of_many_tests():
             )
         crying += alarms > 0
     assert crying <= 4
+
+
+# Quality
+
+
+def graded(joules, accuracy, **facts):
+    return measured(joules, recorded={"accuracy": accuracy}, **facts)
+
+
+def graded_baseline(*joules, accuracy=0.8):
+    baseline = stored(*joules)
+    sessions = tuple(replace(one, recorded={"accuracy": accuracy}) for one in baseline.sessions)
+    return replace(baseline, sessions=sessions)
+
+
+GUARDED = replace(RULE, quality="accuracy", quality_tolerance=0.01)
+
+
+def test_a_fall_of_quality_counts_on_a_disturbed_machine_and_says_how_to_accept_it():
+    busy = graded(2.0, 0.7, others_share=0.5)
+    found = judge(busy, graded_baseline(2.0, 2.0, 2.0), GUARDED)
+    assert found.status is Status.REGRESSED
+    assert found.quality.decisive
+    assert found.reason.startswith("accuracy fell from 0.800 to 0.700")
+    assert not found.storable
+    assert found.remedy.startswith("to accept it, store it with --energy-update once")
+
+
+def test_a_fall_of_quality_counts_where_the_window_is_too_short_for_its_counter():
+    short = graded(2.0, 0.7, seconds=0.001)
+    baseline = graded_baseline(2.0, 2.0, 2.0)
+    assert judge(short, baseline, RULE).status is Status.UNRESOLVED
+    assert judge(short, baseline, GUARDED).status is Status.REGRESSED
+
+
+def test_a_rise_of_energy_beside_a_fall_of_quality_stays_a_rise_of_energy():
+    found = judge(graded(3.0, 0.7), graded_baseline(2.0, 2.0, 2.0), GUARDED, confirmed=True)
+    assert found.status is Status.REGRESSED
+    assert not found.quality.decisive

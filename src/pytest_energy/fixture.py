@@ -260,14 +260,15 @@ class Energy:
             found = None if interrupted else self._measured(self._body)
             looks = [self._beside(found)] if found else []
             results.append(self._judge("", n, looks, interrupted, self._body.lost, rule))
-        elif not self._regions or rule.budget_joules is not None or rule.max_flops is not None:
+        elif not self._regions or _of_the_whole(rule):
             whole = self._subject("", n)
             marker = "training" if whole.is_training else "inference"
             reason = interrupted or (
                 "the test asked for energy and metered nothing: loop over energy.each(samples),"
                 f" or add @pytest.mark.{marker}({whole.argument}=…)"
                 if not self._regions
-                else f"the budget is for the whole body: give the marker {whole.argument}"
+                else "budget, max_flops and quality are of the whole body: give the marker"
+                f" {whole.argument}"
             )
             results.append(self._judge("", n, [], reason, "", rule))
         # Budget and quality are of the whole; a region's divisor is its own.
@@ -305,9 +306,11 @@ class Energy:
         wanted = settings.precision if inference.precision is None else inference.precision
         subject = self._subject("", n)
         paired = self._turns is not None or self._base is not None
+        # A second pass would train the model further, and its quality would be another one's.
+        learns = inference.training is not None and bool(inference.quality)
         plan = Plan(
             warmup=inference.warmup,
-            again=None if paired else partial(self._again, subject),
+            again=None if paired or learns else partial(self._again, subject),
             # What is stored are whole loops: later ones may need any of their blocks.
             enough=self._ending(subject, wanted),
             gauge=session.gauge,
@@ -480,6 +483,11 @@ class Energy:
         if result.measurement is not None:
             self._last = lambda: result.measurement
         return result
+
+
+def _of_the_whole(rule: verdict.Rule) -> bool:
+    """Whether something is asked that no region can answer."""
+    return rule.budget_joules is not None or rule.max_flops is not None or bool(rule.quality)
 
 
 def _async_error() -> pytest.UsageError:

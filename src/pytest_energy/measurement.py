@@ -399,12 +399,14 @@ class Quality:
         now: as recorded by this run.
         stored: as recorded by the baseline's sessions; None where they have none.
         tolerance: how far it may fall, as a fraction of the stored figure.
+        decisive: whether its fall is why the test fails, and not the energy.
     """
 
     name: str
     now: float
     stored: float | None
     tolerance: float
+    decisive: bool = False
 
     @property
     def change(self) -> float | None:
@@ -412,7 +414,9 @@ class Quality:
         if self.stored is None:
             return None
         gap = self.now - self.stored
-        return gap / abs(self.stored) if self.stored else math.copysign(math.inf, gap) * bool(gap)
+        if not self.stored:
+            return math.copysign(math.inf, gap) if gap else 0.0
+        return gap / abs(self.stored)
 
 
 @dataclass(frozen=True, slots=True)

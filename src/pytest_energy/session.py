@@ -200,7 +200,7 @@ class EnergySession:
                     subject, looks, baseline, rule, elsewhere, confirmed=confirmed
                 )
             except BaselineError as error:
-                decision = verdict.judge(subject, looks, None, rule)
+                decision = verdict.judge(subject, looks, None, replace(rule, quality=""))
                 if decision.status is Status.NEW:
                     decision = replace(
                         decision, status=Status.INCOMPARABLE, reason=str(error), storable=False
@@ -272,7 +272,8 @@ class EnergySession:
     ) -> Verdict:
         """A figure without a base: its budget is checked all the same."""
         decision = replace(verdict.judge(subject, [measurement], None, rule), storable=False)
-        if decision.status is Status.OVER_BUDGET or why_unchecked(measurement, rule):
+        doubted = why_unchecked(measurement, rule) or (rule.quality and not decision.quality)
+        if decision.status is Status.OVER_BUDGET or doubted:
             return decision
         return replace(decision, status=status, reason=reason, remedy="", storable=False)
 

@@ -87,7 +87,7 @@ def judge(
         confirmed=confirmed,
         separate=separate,
     )
-    return _with_quality(figures, measurement, baseline, rule)
+    return _with_quality(subject, figures, measurement, baseline, rule)
 
 
 def _energy(
@@ -182,7 +182,7 @@ def judge_pair(
         no change may be none.
     """
     figures = _energy_of_pair(subject, head, base, measured, rule, pairing)
-    return _with_quality(figures, head, base, rule)
+    return _with_quality(subject, figures, head, base, rule)
 
 
 def _energy_of_pair(
@@ -228,7 +228,13 @@ def _energy_of_pair(
 
 
 _CONTENT = (Status.OK, Status.IMPROVED, Status.NEW)
-_JUDGED = (Status.OK, Status.IMPROVED, Status.REGRESSED, Status.INCONCLUSIVE)
+_JUDGED = (
+    Status.OK,
+    Status.IMPROVED,
+    Status.REGRESSED,
+    Status.INCONCLUSIVE,
+    Status.UNRESOLVED,
+)
 _ACCEPT = "start the baseline anew with --energy-update"
 
 
@@ -238,7 +244,11 @@ def _with(figures: Verdict, status: Status, reason: str, remedy: str) -> Verdict
 
 
 def _with_quality(
-    figures: Verdict, measurement: Measurement, baseline: Baseline | None, rule: Rule
+    subject: Subject,
+    figures: Verdict,
+    measurement: Measurement,
+    baseline: Baseline | None,
+    rule: Rule,
 ) -> Verdict:
     """Energy that was saved at the price of quality is no improvement."""
     if not rule.quality:
@@ -251,22 +261,31 @@ def _with_quality(
     figures = replace(figures, quality=found)
     if figures.status not in _JUDGED or baseline is None:
         return figures
+    if figures.status is Status.UNRESOLVED and why_incomparable(subject, measurement, baseline):
+        return figures
     if found.stored is None:
         if figures.status not in _CONTENT:
             return figures
         whose = "base" if figures.pairing else "baseline"
         reason = f"the {whose} has no {found.name}"
-        remedy = "" if figures.pairing else _ACCEPT
+        remedy = "" if figures.pairing else "store it with --energy-update"
         return replace(figures, status=Status.INCOMPARABLE, reason=reason, remedy=remedy)
     if not quality.fell(found):
         return figures
-    if figures.status is Status.REGRESSED:  # energy rose as well, and that is said first
-        return figures
-    # A figure that may not be stored for its energy's sake may not for its quality's.
+    # What may not be stored for its energy's sake may not for its quality's; and with another
+    # revision only rises of energy are accepted.
     kept = figures.storable and figures.pairing is None
     reason, remedy = why_quality_fell(found, figures)
+    if figures.status is Status.REGRESSED:  # energy rose as well, and that is said first
+        return replace(figures, storable=kept, remedy=figures.remedy or remedy)
     return replace(
-        figures, status=Status.REGRESSED, reason=reason, remedy=remedy, cause="", storable=kept
+        figures,
+        status=Status.REGRESSED,
+        reason=reason,
+        remedy=remedy,
+        cause="",
+        storable=kept,
+        quality=replace(found, decisive=True),
     )
 
 

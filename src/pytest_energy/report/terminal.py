@@ -148,7 +148,7 @@ def failure_message(result: Result, carbon: Carbon, test: str = "", flags: str =
     status = decision.status.value.replace("_", " ")
     lines = [f"energy {status}{where}: {_headline(result)}"]
     quality = decision.quality
-    if quality is not None and _by_quality_alone(decision):
+    if quality is not None and quality.decisive:
         lines = [f"quality {status}: {decision.reason}"]
         saved = decision.change is not None and decision.change < -(decision.limit or 0.0)
         paid = "; what was saved is paid for with quality" if saved else ""
@@ -201,12 +201,6 @@ def failure_message(result: Result, carbon: Carbon, test: str = "", flags: str =
             f"{verb} it: pytest {shlex.quote(test or subject.test)}{flags} --energy-update"
         )
     return "\n".join(lines)
-
-
-def _by_quality_alone(decision: Verdict) -> bool:
-    """Whether a test fails because answers have become worse, not for its energy."""
-    risen = decision.change is not None and decision.change > (decision.limit or 0.0)
-    return decision.status is Status.REGRESSED and decision.quality is not None and not risen
 
 
 def _paired(pairing: Pairing) -> list[str]:
