@@ -16,8 +16,11 @@ from batches import up_to
 
 from pytest_energy.papers import luccioni
 
-LEAST = 10
-"""Inferences below which no mean is worth its name."""
+LEAST = 5
+"""Inferences of dear models: as many blocks, below which nothing is known of their scatter."""
+
+LARGE = 300_000_000
+"""Parameters from which on a model leaves little room for others: such run first."""
 
 PAPER_N = 1000
 
@@ -36,6 +39,7 @@ class Case:
         samples: the inputs.
         right: whether an output is what it should be; None where the weights are random, or nobody
             has said what is right.
+        quality: what the share of right outputs is called.
         early: whether to run before the other tests, since the model leaves no room for others.
         skip: why it cannot run here; empty where it can.
     """
@@ -49,6 +53,7 @@ class Case:
     perform: Callable[[Any], tasks.Run]
     samples: Samples
     right: Callable[[Any, Any], bool] | None = None
+    quality: str = "accuracy"
     early: bool = False
     skip: str = ""
 
@@ -90,18 +95,19 @@ class Case:
                 (output, truths[number % len(truths)]) for number, output in enumerate(outputs)
             ]
             scored = [self.right(*pair) for pair in pairs if pair[1] is not None]
-            energy.record(accuracy=sum(scored) / len(scored))
+            energy.record(**{self.quality: sum(scored) / len(scored)})
         return outputs
 
 
 def at_most(n: int) -> int:
-    """`n` inferences, or fewer where the environment says so, but not too few."""
-    return up_to(n, LEAST)
+    """`n` inferences, or fewer where the environment says so."""
+    return up_to(n)
 
 
 def says_the_word(output: str, positive: int) -> bool:
-    """Whether a text or label names the right sentiment."""
-    return ("positive" if positive else "negative") in output.lower()
+    """Whether the first sentiment that a text or label names is the right one."""
+    named = re.search("positive|negative", output.lower())
+    return named is not None and named[0] == ("positive" if positive else "negative")
 
 
 def is_the_answer(output: str, truth: str) -> bool:
@@ -137,17 +143,17 @@ PERFORM: dict[tuple[str, str], Callable[[Any], tasks.Run]] = {
 """By role and task: what makes a model perform it."""
 
 
-RIGHT: dict[str, Callable[[Any, Any], bool]] = {
-    "text-classification": says_the_word,
-    "question-answering": is_the_answer,
-    "token-classification": finds_the_names,
+RIGHT: dict[tuple[str, str], tuple[str, Callable[[Any, Any], bool]]] = {
+    (luccioni.SPECIFIC, "text-classification"): ("accuracy", says_the_word),
+    (luccioni.GENERAL, "text-classification"): ("accuracy", says_the_word),
+    # Not of general-purpose models: ten tokens are more than most answers have.
+    (luccioni.SPECIFIC, "question-answering"): ("exact_match", is_the_answer),
+    (luccioni.SPECIFIC, "token-classification"): ("names_found", finds_the_names),
 }
-"""By task: what is right among the small samples."""
+"""By role and task: what is right among the small samples, and what the share of it is called."""
 
 
-def small(
-    task: str, role: str, hub_id: str, dataset: str, n: int, samples: Samples, early: bool = False
-) -> Case:
+def small(task: str, role: str, hub_id: str, dataset: str, n: int, samples: Samples) -> Case:
     """One of the paper's models on small samples; without a hub its architecture.
 
     Args:
@@ -157,8 +163,9 @@ def small(
         dataset: likewise.
         n: inferences, or fewer where the environment says so.
         samples: likewise.
-        early: likewise.
     """
+    size = max(row.parameters for row in luccioni.where(model=hub_id))
+    quality, right = RIGHT.get((role, task), ("", None))
     return Case(
         task,
         role,
@@ -168,8 +175,9 @@ def small(
         hub_id,
         PERFORM[role, task],
         samples,
-        RIGHT.get(task) if hub.has(hub_id) else None,
-        early,
+        right if hub.has(hub_id) else None,
+        quality,
+        early=size >= LARGE,
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from datasets import Dataset
 from models import Loaded, load_reviews
+from shelf import loads
 
 TRAINING = 800
 """Reviews that heads are trained on; samples to classify are taken from behind them."""
@@ -61,6 +62,12 @@ def train_head(encoder: Loaded) -> torch.nn.Linear:
             embed(encoder, training[i : i + 32]["text"]).float() for i in range(0, TRAINING, 32)
         ]
     return fit_head(torch.cat(batches).clone())
+
+
+@loads("minilm-head", "minilm")
+def minilm_head(minilm: Loaded) -> tuple[torch.nn.Linear, str]:
+    """One for all tests that classify reviews with the whole of MiniLM."""
+    return train_head(minilm), f"MiniLM's linear head: trained on {TRAINING} reviews"
 
 
 def fit_head(features: torch.Tensor) -> torch.nn.Linear:

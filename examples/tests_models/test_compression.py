@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 import compression
+import hub
 import pytest
 from batches import LARGEST, N, in_batches, to_classify, up_to
 from checkout import Checkout, gate_message
@@ -20,6 +21,10 @@ from generation import continuation
 from pytest_energy.units import format_flops, format_joules
 
 HEADING = "what one can do about it"
+
+BY_OPERATIONS = hub.device() == "cpu"
+"""Whether energy follows operations for models as small as these; a GPU mostly waits for the next
+one to be launched, and what takes how much there is for the table at the end to say."""
 
 inference = functools.partial(pytest.mark.inference, tolerance="10%")
 
@@ -69,7 +74,10 @@ def parameter(variant: Variant):
         ),
         pytest.mark.models(variant.on_shelf),
     ]
-    lacks = compression.why_not_compiled() if variant is COMPILED else ""
+    lacks = {
+        COMPILED.name: compression.why_not_compiled,
+        INT8.name: compression.why_not_int8,
+    }.get(variant.name, str)()
     if lacks:
         marks.append(pytest.mark.skip(reason=lacks))
     return pytest.param(variant, id=variant.name, marks=marks)
@@ -127,12 +135,14 @@ def test_a_student_learns_what_its_teacher_makes_of_unseen_reviews(shelf):
 def test_half_the_layers_take_half_the_operations_and_less_energy(energy_results):
     share = flops(energy_results, DISTILLED.name) / flops(energy_results, BASELINE.name)
     assert share == pytest.approx(0.5, abs=0.01)
-    assert ratio(energy_results, DISTILLED.name).value < 0.9
+    if BY_OPERATIONS:
+        assert ratio(energy_results, DISTILLED.name).value < 0.9
 
 
 def test_padding_is_work_that_buys_nothing(energy_results):
     assert flops(energy_results, PADDED.name) > 3 * flops(energy_results, BASELINE.name)
-    assert ratio(energy_results, PADDED.name).value > 2
+    if BY_OPERATIONS:
+        assert ratio(energy_results, PADDED.name).value > 2
     same = accuracy(energy_results, BASELINE.name)
     assert accuracy(energy_results, PADDED.name) == pytest.approx(same, abs=0.02)
 
@@ -200,7 +210,8 @@ def test_generation_without_its_cache(energy, shelf, written):
 
 def test_without_its_cache_a_generator_does_the_same_with_several_times_the_work(energy_results):
     assert flops(energy_results, UNCACHED) > 5 * flops(energy_results, CACHED)
-    assert ratio(energy_results, UNCACHED, CACHED).value > 1.3
+    if BY_OPERATIONS:
+        assert ratio(energy_results, UNCACHED, CACHED).value > 1.3
 
 
 def test_savings_and_their_price_side_by_side(energy_results, say):
@@ -236,6 +247,7 @@ def row(energy_results, name, baseline, quality):
     ]
 
 
+@pytest.mark.skipif(not BY_OPERATIONS, reason="texts this short take a GPU as long without a cache")
 def test_a_lost_cache_turns_the_gate_red(tmp_path, say):
     now = Checkout(tmp_path / "now")
     stored = now.run("--energy-update", f"--energy-baselines={tmp_path / 'baselines'}")

@@ -45,7 +45,7 @@ SAMPLES = {
     "summarization": ("editorials", samples.editorials),
 }
 INFERENCES = {SMALLEST["text-classification"]: 40, SMALLEST["question-answering"]: 20}
-"""Where ten are over too soon."""
+"""Where the least are over too soon."""
 
 PARAMETERS = {row.model: row.parameters for row in luccioni.models()}
 
@@ -56,7 +56,7 @@ BEAMS_COST = pytest.mark.xfail(
     not torch.cuda.is_available(),
     reason="as measured on a CPU: the fine-tuned models search with four beams, which there cost"
     " what they compute, and Flan-T5 and BLOOMz with one",
-    strict=True,
+    strict=False,  # another CPU may see it otherwise
 )
 """Where the paper's claim does not hold as measured, and why."""
 
@@ -66,7 +66,7 @@ HEADING = "general-purpose over task-specific"
 def _case(role: str, task: str, hub_id: str) -> cases.Case:
     dataset, inputs = SAMPLES[task]
     n = INFERENCES.get(hub_id, cases.LEAST)
-    return cases.small(task, role, hub_id, dataset, n, inputs, early=hub_id == BLOOMZ)
+    return cases.small(task, role, hub_id, dataset, n, inputs)
 
 
 def small(role: str) -> Iterator[tuple[str, cases.Case]]:
@@ -98,12 +98,14 @@ def test_for_the_task(energy, shelf, case):
     assert all(isinstance(output, str) for output in case.meter(energy, shelf))
 
 
-def measured(results: Results, task: str, role: str, models: Collection[str]) -> Results:
+def measured(results: Results, task: str, role: str, models: Collection[str], size: str) -> Results:
     """Those of some models; a test that needs what did not run is skipped."""
+    # At the papers' size the task-specific ones are there, each on three datasets.
+    modules = ("test_general_purpose.py", *(("test_ten_tasks.py",) if size == "paper" else ()))
     found = [
         result
         for result in results.where(task=task, role=role, unit="inference")
-        if result.subject.model in models and not result.subject.region
+        if result.subject.model in models and any(m in result.subject.test for m in modules)
     ]
     if not Results(lambda: found).measurements:
         pytest.skip(f"needs measurements of {role} models for {task}, in the same session")
@@ -140,12 +142,19 @@ def interval(ratio: Ratio) -> str:
     return f"{ratio.value:.2f} (95 %: {ratio.low:.2f} to {ratio.high:.2f})"
 
 
+def known(ratio: Ratio) -> float:
+    """The lower end of its interval; a test whose run was too short for one is skipped."""
+    if ratio.low is None:
+        pytest.skip(f"an interval takes {cases.LEAST} inferences of each, of some energy")
+    return ratio.low
+
+
 @pytest.mark.late
 @pytest.mark.parametrize("task", COMPARED_TASKS)
 def test_general_purpose_costs_more(energy_results, say, size, task):
     general, specific = (named(size, task, role, "smallest") for role in (GENERAL, SPECIFIC))
-    ratio = measured(energy_results, task, GENERAL, general).ratio(
-        measured(energy_results, task, SPECIFIC, specific)
+    ratio = measured(energy_results, task, GENERAL, general, size).ratio(
+        measured(energy_results, task, SPECIFIC, specific, size)
     )
     over, under = (
         geometric_mean(row.wh_per_1000 for row in published(task, role, names.values()))
@@ -157,7 +166,7 @@ def test_general_purpose_costs_more(energy_results, say, size, task):
         f"{task}: {interval(ratio)}",
         f"    the paper: {over / under:.2f} of the same models, {paper.ratio:.2f} of all of its",
     )
-    assert ratio.low > AT_LEAST[task]
+    assert known(ratio) > AT_LEAST[task]
 
 
 @pytest.mark.late
@@ -169,7 +178,7 @@ def test_general_purpose_costs_more_at_equal_size(energy_results, say, size, tas
     sides, rows = [], []
     for role in (GENERAL, SPECIFIC):
         names = named(size, task, role, "all")
-        results = measured(energy_results, task, role, names)
+        results = measured(energy_results, task, role, names, size)
         sides.append(
             [
                 (PARAMETERS[names[result.subject.model]], result.measurement)
@@ -193,7 +202,7 @@ def test_general_purpose_costs_more_at_equal_size(energy_results, say, size, tas
         f"    joules per inference and million parameters: {per_million(general, specific):.2f};"
         f" the paper: {paper.ratio_per_parameter:.2f} of all of its",
     )
-    assert ratio.low > 1
+    assert known(ratio) > 1
 
 
 def per_million(general: Sequence[Sized], specific: Sequence[Sized]) -> float:

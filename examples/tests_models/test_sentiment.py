@@ -12,7 +12,7 @@ import os
 import pytest
 import torch
 from models import Loaded
-from sentiment import TRAINING, embed, reviews, train_head
+from sentiment import TRAINING, embed, reviews
 from shelf import loads
 
 N = int(os.environ.get("SENTIMENT_N", "200"))
@@ -38,16 +38,15 @@ def samples() -> list[dict]:
     return reviews().select(range(TRAINING, TRAINING + N)).to_list()
 
 
-@loads("minilm-sentiment", "minilm")
-def minilm_sentiment(minilm: Loaded):
+@loads("minilm-sentiment", "minilm", "minilm-head")
+def minilm_sentiment(minilm: Loaded, head: torch.nn.Linear):
     """MiniLM with a linear head, trained on the first reviews: text in, 1 or 0 out."""
-    head = train_head(minilm)
 
     @torch.inference_mode()
     def classify(text: str) -> int:
         return int(head(embed(minilm, [text], PADDING)).item() > 0)
 
-    return classify, f"MiniLM's linear head: trained on {TRAINING} reviews"
+    return classify, ""
 
 
 @loads("smollm2-sentiment", "smollm2")
@@ -97,4 +96,6 @@ def test_general_purpose_costs_at_least_three_times(energy_results):
     if not (general.measurements and specific.measurements):
         pytest.skip("needs the measurements of both tests above")
     ratio = general.ratio(specific)
+    if ratio.low is None:
+        pytest.skip("an interval takes five blocks of some energy: perform more inferences")
     assert ratio.low >= 3

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 
 from pytest_energy import Measurement
+from pytest_energy.estimators import student_quantile
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,7 @@ class Point:
         error: standard error of the joules' logarithm, from the blocks of the measurement; None
             where there are too few.
         accuracy: share of right answers; None where nobody knows.
+        blocks: that the error is from.
     """
 
     name: str
@@ -28,6 +30,7 @@ class Point:
     joules: float
     error: float | None = None
     accuracy: float | None = None
+    blocks: int = 20
 
     @property
     def joules_per_gflop(self) -> float:
@@ -61,6 +64,7 @@ def point(name: str, measurement: Measurement, accuracy: str = "accuracy") -> Po
         measurement.joules_per_unit,
         stdev(map(math.log, blocks)) / math.sqrt(len(blocks)) if known else None,
         (measurement.recorded or {}).get(accuracy),
+        len(blocks),
     )
 
 
@@ -99,8 +103,10 @@ def slope(points: Sequence[Point]) -> Slope:
     errors = [one.error for one in points if one.error is not None]
     if len(errors) < len(points):
         return Slope(value, None, None)
-    # 2.1: Student's 97.5 % with the 19 degrees of freedom of twenty blocks.
-    half = 2.1 * math.hypot(*(w * e for w, e in zip(weights, errors, strict=True)))
+    fewest = min(one.blocks for one in points)
+    half = student_quantile(0.975, fewest - 1) * math.hypot(
+        *(w * e for w, e in zip(weights, errors, strict=True))
+    )
     return Slope(value, value - half, value + half)
 
 
