@@ -106,7 +106,15 @@ def in_int8(classifier: Classifier) -> tuple[Classifier, str]:
         model = quantize_dynamic(
             copy.deepcopy(classifier.encoder.model).cpu(), {torch.nn.Linear}, dtype=torch.qint8
         )
-    return classifier._replace(encoder=Loaded(model, classifier.encoder.tokenizer)), ""
+    encoder = Loaded(model, classifier.encoder.tokenizer)
+    return classifier._replace(encoder=encoder, head=copy.deepcopy(classifier.head).cpu()), ""
+
+
+def why_not_int8() -> str:
+    """What dynamic quantisation lacks here, as a clause; empty where it lacks nothing."""
+    if torch.cuda.is_available():
+        return "needs a machine without a GPU: dynamic int8 layers run on CPUs only"
+    return ""
 
 
 def why_not_compiled() -> str:
