@@ -306,6 +306,8 @@ def _spoil(store, old, new):
         ('"schema": 1', '"schema": 2', "schema 2, this version reads 1: written by a newer"),
         ('"schema": 1', '"schema": "x"', "not a known schema"),
         ('"others_share": null', '"others_share": "a"', "expected a number"),
+        ('"looks": null', '"looks": "a"', "expected a number"),
+        ('"looks": null', '"looks": ' + "1" * 400, "expected a finite number, found 1111"),
         ('"test": "t.py::test_x"', '"test": "t.py::test_z"', "is of test 't.py::test_z'"),
     ],
 )
@@ -322,6 +324,30 @@ def test_a_figure_that_cannot_be_true_is_named_with_its_line(store, old, new, pr
             i for i, x in enumerate(path.read_text().splitlines()) if '"t.py::test_x"' in x
         )
     assert f"{path}, line {line}: " in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("NaN", "expected a finite number, found NaN"),
+        ("-Infinity", "expected a finite number, found -Infinity"),
+        ("1e999", "expected a finite number, found Infinity"),
+        ("1" * 400, "expected a finite number, found 1111"),
+        ("-" + "1" * 400, "expected a finite number, found -1111"),
+        ('"high"', 'expected a number, found "high"'),
+        ("true", "expected a number, found true"),
+    ],
+)
+def test_what_a_test_recorded_is_a_finite_number(store, text, problem):
+    path, line = _spoil(store, '"date":', f'"recorded": {{"accuracy": {text}}},\n"date":')
+    with pytest.raises(BaselineError) as error:
+        store.find(subject())
+    assert f"{path}, line {line}: {problem}" in str(error.value)
+
+
+def test_what_a_test_recorded_may_be_below_0(store):
+    _spoil(store, '"date":', '"recorded": {"loglikelihood": -1.5},\n"date":')
+    assert store.find(subject()).sessions[0].recorded == {"loglikelihood": -1.5}
 
 
 def test_a_truncated_file_is_named_with_its_last_line(store):

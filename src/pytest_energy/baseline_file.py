@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -294,7 +295,9 @@ class _Reader:
     def finite(self, value: object, where: tuple[str | int, ...]) -> None:
         """Refuse NaN and infinity wherever they stand: such a file could not be written again."""
         if isinstance(value, float) and not math.isfinite(value):
-            self.fail(where, f"expected a number above 0, found {_shown(value)}")
+            # What a test records of itself may be negative; everything else is an energy or a time.
+            wanted = "a finite number" if where[-2:-1] == ("recorded",) else "a number above 0"
+            self.fail(where, f"expected {wanted}, found {_shown(value)}")
         if isinstance(value, dict):
             for name, member in value.items():
                 self.finite(member, (*where, name))
@@ -370,20 +373,22 @@ class _Reader:
     def recorded(self, session: object, where: tuple[str | int, ...]) -> dict[str, float]:
         if not self.has(session, "recorded"):
             return {}
-        found = self.mapping(session, where, "recorded")
-        for name, value in found.items():
-            if isinstance(value, bool) or not isinstance(value, int | float):
-                place = (*where, "recorded", name)
-                self.fail(place, f"expected a number, found {_shown(value)}")
-        return {name: float(value) for name, value in found.items()}
+        return {
+            name: self.any_number(value, (*where, "recorded", name))
+            for name, value in self.mapping(session, where, "recorded").items()
+        }
+
+    def any_number(self, value: object, where: tuple[str | int, ...]) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            self.fail(where, f"expected a number, found {_shown(value)}")
+        if abs(value) > sys.float_info.max:  # an integer of hundreds of digits
+            self.fail(where, f"expected a finite number, found {_shown(value)}")
+        return float(value)
 
     def looks(self, session: object, where: tuple[str | int, ...]) -> float | None:
         if not self.has(session, "looks"):
             return None
-        found = self.member(session, where, "looks")
-        if isinstance(found, bool) or not isinstance(found, int | float):
-            self.fail((*where, "looks"), f"expected a number or null, found {_shown(found)}")
-        return float(found)
+        return self.any_number(self.member(session, where, "looks"), (*where, "looks"))
 
 
 def _shown(value: object) -> str:

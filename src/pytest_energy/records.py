@@ -76,13 +76,14 @@ def from_record(record: Mapping[str, Any]) -> Result:
     verdict["looks"] = tuple(verdict["looks"])
     verdict["outliers"] = tuple(verdict["outliers"])
     verdict["pairing"] = None if pairing is None else Pairing(**pairing)
-    verdict["quality"] = verdict["quality"] and Quality(**verdict["quality"])
+    quality = verdict.get("quality")  # records from before there was one have none
+    verdict["quality"] = None if quality is None else Quality(**quality)
     return Result(
         Subject(**record["subject"]),
         None if measured is None else _measurement_from(measured),
         Verdict(**verdict),
         None if base is None else _measurement_from(base),
-        _training_from(record.get("training")),  # records from before there was one have none
+        _training_from(record.get("training")),  # likewise
     )
 
 
