@@ -381,6 +381,17 @@ def test_the_closest_extent_wins_over_the_class(project):
         ("steps=5, hours=True", "hours: expected a number above 0, found True"),
         ("steps=5, hours='2'", "hours: expected a number above 0, found '2'"),
         ("steps=5, hours=float('nan')", "hours: expected a number above 0, found nan"),
+        ("steps=5, hours=float('inf')", "hours: expected 1,000,000,000 at most, found inf"),
+        ("steps=5, hours=1e306", "hours: expected 1,000,000,000 at most, found 1e+306"),
+        ("steps=5, hours=10**400", "hours: expected 1,000,000,000 at most, found a number of hun*"),
+        ("steps=5, total_steps=10**16", "total_steps: expected 1,000,000,000,000,000 at most, *"),
+        ("steps=5, total_steps=10**5000", "total_steps: expected 1,000,000,000,000,000 at most, *"),
+        (
+            "steps=10**400, hours=1",
+            "steps: expected 1,000,000,000,000,000 at most, found a number*",
+        ),
+        ("steps=5, hours=1, runs=10**400", "runs: expected 1,000,000,000,000,000 at most, found *"),
+        ("", "this name belongs to pytest-energy, * rename it there, or go * -p no:energy"),
         ("steps=5, hours=1, runs=0", "runs: expected a whole number of 1 or more, found 0"),
         ("n=5, hours=1", "unknown argument 'n'; there are: steps, total_steps, hours, runs, *"),
         ("steps=5, hours=1, role='task-specific'", "unknown argument 'role'; *"),
@@ -403,6 +414,47 @@ def test_an_argument_that_cannot_be_meant_is_a_usage_error_that_names_the_test(
     done.stderr.fnmatch_lines(
         [f"*test_it.py::test_it: @pytest.mark.training: {problem.replace('[', '[[]')}"]
     )
+
+
+def test_the_most_that_is_allowed_makes_a_report_of_figures(project):
+    project.write(
+        test_it="""
+        import pytest
+        from model import infer
+
+        @pytest.mark.training(total_steps=10**15, runs=10**15)
+        def test_steps(energy):
+            for _ in energy.each(range(8)):
+                infer()
+
+        @pytest.mark.training(hours=1e9, runs=10**15)
+        def test_hours(energy):
+            for _ in energy.each(range(8)):
+                infer()
+        """
+    )
+    for found in project.report("--energy-report")["results"]:
+        assert 1e20 < found["training_cost"]["kwh"] < 1e40
+
+
+def test_a_project_whose_own_marker_has_the_name_goes_without_the_plugin(project):
+    project.write(
+        test_it="""
+        import pytest
+
+        @pytest.mark.training
+        def test_it(): pass
+        """
+    )
+    project.pytester.makeconftest(
+        'def pytest_configure(config): config.addinivalue_line("markers", "training: slow")'
+    )
+    project.pytester.makeini("[pytest]")
+    project.apart = True
+    refused = project.run()
+    assert refused.ret == pytest.ExitCode.USAGE_ERROR
+    refused.stderr.fnmatch_lines(["*this name belongs to pytest-energy*-p no:energy"])
+    project.run("-p", "no:energy").assert_outcomes(passed=1)
 
 
 def test_an_inference_is_no_part_of_a_training(project):
@@ -502,6 +554,12 @@ def test_a_training_survives_its_travel_between_processes():
         assert from_record(record).training == training
     del record["training"]
     assert from_record(record).training is None
+
+
+def test_records_from_before_quality_was_judged_are_read():
+    record = json.loads(json.dumps(to_record(result(window()))))
+    del record["verdict"]["quality"]
+    assert from_record(record).verdict.quality is None
 
 
 def test_workers_of_xdist_hand_the_training_over(trained):

@@ -19,6 +19,7 @@ from pytest_energy.arguments import (
     is_xdist_controller,
     option_value,
 )
+from pytest_energy.baseline_file import MOST_N
 from pytest_energy.measurement import TRAINING_ROLE, Training
 from pytest_energy.meters.promql import Endpoint, parse_queries, parse_url
 from pytest_energy.units import Budget, parse_budget, parse_flops, parse_percent
@@ -30,6 +31,9 @@ ROLES = ("task-specific", "general-purpose")
 
 EXTENT = ("total_steps", "hours")
 """How long one whole training is: one of the two is given."""
+
+MOST_HOURS = 1e9
+"""More than any training lasts (114,000 years)."""
 
 SETTLED = 0.0
 """The precision that `"verdict"` stands for: end once more blocks can hardly change the verdict."""
@@ -276,6 +280,12 @@ def read_inference(item: pytest.Item) -> Inference:
                 arguments.setdefault(name, value)
     training = None
     if marker == "training":
+        if not arguments and "energy" not in getattr(item, "fixturenames", ()):
+            raise ValueError(
+                "this name belongs to pytest-energy, which meters a window of training steps and"
+                " needs steps=... and total_steps=... or hours=...; if the marker is the project's"
+                " own, rename it there, or go without the plugin: -p no:energy"
+            )
         arguments, training = _of_training(arguments)
     else:
         _refuse_unknown(arguments, [f.name for f in fields(Inference) if f.name != "training"])
@@ -328,22 +338,32 @@ def _of_training(arguments: dict[str, Any]) -> tuple[dict[str, Any], Training]:
     checked = {name: value for name, value in arguments.items() if name in shared}
     total_steps = hours = None
     if "steps" in arguments:
-        checked["n"] = whole_number("steps", arguments["steps"], 1)
+        checked["n"] = whole_number("steps", arguments["steps"], 1, MOST_N)
     if "hours" in arguments:
-        hours = _positive("hours", arguments["hours"])
+        hours = _positive("hours", arguments["hours"], MOST_HOURS)
     else:
         # A window that is longer than the whole is a slip.
         least = checked.get("n", 1)
-        total_steps = whole_number("total_steps", arguments["total_steps"], least)
-    training = Training(total_steps, hours, whole_number("runs", arguments.get("runs", 1), 1))
+        total_steps = whole_number("total_steps", arguments["total_steps"], least, MOST_N)
+    runs = whole_number("runs", arguments.get("runs", 1), 1, MOST_N)
+    training = Training(total_steps, hours, runs)
     return {**checked, "unit": "step"}, training
 
 
-def _positive(name: str, value: object) -> float:
+def _positive(name: str, value: object, most: float) -> float:
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not 0 < value < math.inf:  # type: ignore[operator]
-        raise ValueError(f"{name}: expected a number above 0, found {value!r}")
+    if not number or not value > 0:  # type: ignore[operator]
+        raise ValueError(f"{name}: expected a number above 0, found {_shown(value)}")
+    if value > most:  # type: ignore[operator]
+        raise ValueError(f"{name}: expected {most:,.0f} at most, found {_shown(value)}")
     return float(value)  # type: ignore[arg-type]
+
+
+def _shown(value: object) -> str:
+    """A value in a message: whole numbers of thousands of digits have no text in Python."""
+    if isinstance(value, int) and abs(value) > sys.float_info.max:
+        return "a number of hundreds of digits"
+    return repr(value)
 
 
 def _refuse_unknown(arguments: dict[str, Any], known: Sequence[str]) -> None:
@@ -356,7 +376,7 @@ def _checked(arguments: dict[str, Any], training: Training | None) -> Inference:
     checked = dict(arguments)
     for name, least in (("n", 1), ("warmup", 0)):
         if name in arguments:
-            checked[name] = whole_number(name, arguments[name], least)
+            checked[name] = whole_number(name, arguments[name], least, MOST_N)
     for name in ("task", "model", "dataset", "unit"):
         if name in arguments and not (isinstance(arguments[name], str) and arguments[name].strip()):
             raise ValueError(f"{name}: expected a text, found {arguments[name]!r}")
@@ -387,15 +407,19 @@ def _checked(arguments: dict[str, Any], training: Training | None) -> Inference:
     return Inference(**checked)
 
 
-def whole_number(name: str, value: object, least: int) -> int:
-    """`value`, if it is an int of `least` or more.
+def whole_number(name: str, value: object, least: int, most: int | None = None) -> int:
+    """`value`, if it is an int of `least` or more, and of `most` at most.
 
     Raises:
         ValueError: names the argument, says what was expected and what was found.
     """
     # A bool is an int to Python; n=True is a slip.
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ValueError(f"{name}: expected a whole number of {least} or more, found {value!r}")
+        raise ValueError(
+            f"{name}: expected a whole number of {least} or more, found {_shown(value)}"
+        )
+    if most is not None and value > most:
+        raise ValueError(f"{name}: expected {most:,} at most, found {_shown(value)}")
     return value
 
 
