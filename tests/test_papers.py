@@ -193,7 +193,15 @@ def test_a_bound_needs_operations():
         ("NVIDIA A10", "A10"),
         ("NVIDIA L40S", "L40S"),
         ("NVIDIA A100-PCIE-40GB", None),
+        ("NVIDIA H100 80GB HBM3", "H100 SXM5"),
+        ("NVIDIA GeForce RTX 3090", "GeForce RTX 3090"),
         ("NVIDIA A10G", None),
+        ("NVIDIA A10-24Q", None),
+        ("NVIDIA GeForce RTX 3090 Ti", None),
+        ("NVIDIA GeForce RTX 4090 D", None),
+        ("NVIDIA GeForce RTX 4090 Laptop GPU", None),
+        ("NVIDIA A100-SXM4-80GB MIG 1g.10gb", None),
+        ("NVIDIA H100 80GB HBM3 MIG 1g.10gb", None),
     ],
 )
 def test_a_board_is_known_by_the_name_that_its_driver_gives_it(board, name):
@@ -207,10 +215,24 @@ def test_ten_inferences_a_day_of_a_million_users_make_a_years_energy():
     assert desislavov.yearly_kwh(3.6, 10, users=1e6) == pytest.approx(3650)
 
 
-def test_data_files_say_where_their_figures_come_from():
-    for name in ("devices.csv", "luccioni2024_models.csv", "luccioni2024_tables.csv"):
-        assert shipped.rows(name)
-        assert "arXiv" in (shipped.files("pytest_energy.papers") / "data" / name).read_text("utf-8")
+DATA = (
+    "devices.csv",
+    "luccioni2024_accuracy.csv",
+    "luccioni2024_models.csv",
+    "luccioni2024_tables.csv",
+    "strubell2019_training.csv",
+)
+
+
+def test_these_are_all_the_data_files_that_the_package_has():
+    folder = shipped.files("pytest_energy.papers") / "data"
+    assert sorted(file.name for file in folder.iterdir()) == list(DATA)
+
+
+@pytest.mark.parametrize("name", DATA)
+def test_a_data_file_says_where_its_figures_come_from(name):
+    assert shipped.rows(name)
+    assert "arXiv" in (shipped.files("pytest_energy.papers") / "data" / name).read_text("utf-8")
 
 
 # Rank correlation
@@ -339,6 +361,30 @@ def test_the_order_of_the_tasks_correlates_with_the_papers(run_of):
     assert order.correlation == pytest.approx(0.8)
 
 
+def test_models_of_another_comparison_can_be_kept_out_of_the_order(project):
+    ten = [("fill-mask", 2), ("text-generation", 20), ("image-to-text", 40), ("text-to-image", 900)]
+    start = "import pytest\nfrom scripted import spend\n"
+    large = specific("fill-mask", 5000, model="large")
+    project.write(
+        test_ten_tasks=start + "".join(specific(task, joules) for task, joules in ten),
+        test_sizes=start + large,
+    )
+    project.report()
+    run = read_run(project.path / "report.json")
+    assert own.by_task(run)["fill-mask"].results == 2
+    assert own.order(run).correlation < 0.5
+    found = own.by_task(run, "test_ten_tasks.py")
+    assert (found["fill-mask"].results, len(found)) == (1, 4)
+    assert own.order(run, "test_ten_tasks.py").correlation == pytest.approx(1)
+
+
+def test_tests_that_the_run_has_not_are_said_with_one_that_it_has(run_of):
+    run = run_of(specific("fill-mask", 2))
+    for ask in (own.by_task, own.order):
+        with pytest.raises(LookupError, match=r"has 'test_ten' in its id, such as test_it\.py::"):
+            ask(run, "test_ten")
+
+
 def test_two_tasks_have_no_rank_correlation(run_of):
     order = own.order(run_of(specific("fill-mask", 2), specific("text-generation", 40)))
     assert order.correlation is None
@@ -364,16 +410,39 @@ def test_general_purpose_over_task_specific_has_an_interval(run_of):
 
 
 def test_for_each_parameter_where_tests_record_the_parameters(run_of):
+    """By the paper's statistic: the mean of each model's energy for each of its parameters."""
+
     def recorded(name: str, role: str, joules: float, parameters: float) -> str:
         text = metered(name, joules, task="summarization", role=role, model=name)
         return text + f"    energy.record(parameters={parameters})\n"
 
     run = run_of(
-        recorded("small", "task-specific", 2, 100e6), recorded("large", "general-purpose", 12, 3e8)
+        recorded("small", "task-specific", 2, 100e6),  # 20 nJ a parameter
+        recorded("large", "general-purpose", 12, 3e8),  # 40
+        recorded("larger", "general-purpose", 48, 6e8),  # 80
     )
     (found,) = [one for one in own.kinds(run) if one.task == "summarization"]
-    assert found.ratio.value == pytest.approx(6)
-    assert found.per_parameter == pytest.approx(2)
+    assert found.ratio.value == pytest.approx(12)
+    assert found.per_parameter == pytest.approx(3)
+
+
+def test_the_papers_own_rows_give_its_figure_for_each_parameter_by_the_same_statistic(run_of):
+    def as_test(number: int, row: luccioni.Row) -> str:
+        # n is too small for blocks: the figures alone are of interest.
+        return f"""
+@pytest.mark.inference(n=1, task={row.task!r}, role={row.role!r}, model={row.model!r})
+def test_{number}(energy):
+    for _ in energy.each(range(1)):
+        spend({row.joules_per_inference!r})
+    energy.record(parameters={row.parameters})
+"""
+
+    rows = luccioni.where("summarization")
+    run = run_of(*(as_test(number, row) for number, row in enumerate(rows)))
+    (paper,) = [one for one in luccioni.comparisons() if one.task == "summarization"]
+    (found,) = [one for one in own.kinds(run) if one.task == "summarization"]
+    assert found.per_parameter == pytest.approx(paper.ratio_per_parameter, rel=1e-3)
+    assert found.ratio.value == pytest.approx(paper.geometric_ratio, rel=1e-3)
 
 
 def test_a_general_purpose_model_is_found_under_the_names_that_people_give_it():
@@ -382,6 +451,17 @@ def test_a_general_purpose_model_is_found_under_the_names_that_people_give_it():
         assert own.same_model(name, hub), name
     for name in ("flan-t5", "flan-t5-base-samsum", "my-flan-t5-base"):
         assert not own.same_model(name, hub), name
+
+
+def test_a_model_that_the_paper_has_without_an_organisation_is_found_under_todays():
+    for name in ("gpt2", "openai-community/gpt2", "OpenAI-community/GPT2 (random weights)"):
+        assert own.same_model(name, "gpt2"), name
+    bare = "distilbert-base-uncased-finetuned-sst-2-english"
+    assert own.same_model(f"distilbert/{bare}", bare)
+    for name in ("openai-community/gpt2-medium", "distilgpt2", "a/b/gpt2"):
+        assert not own.same_model(name, "gpt2"), name
+    # Where both say whose it is, it must be the same one's.
+    assert not own.same_model("somebody/roberta-base-squad2", "deepset/roberta-base-squad2")
 
 
 def test_methods_are_never_mixed_in_a_ratio_or_an_order(run_of, project):
@@ -417,15 +497,18 @@ def test_the_papers_energy_stands_over_the_a100s_bound_for_the_operations_counte
     run = with_work(project, 19_500_000_000)  # 0.4 J at the A100's peak in fp32
     found = own.paper_reality(run.measured[0])
     rows = luccioni.where(model="lvwerra/distilbert-imdb")
-    assert found.of == "the same model"
+    assert found.of == "the paper's lvwerra/distilbert-imdb"
     assert found.times == pytest.approx(fmean(r.joules_per_inference for r in rows) / 0.4)
 
 
-def test_without_the_same_model_it_is_the_tasks_mean(run_of, project):
-    run_of(specific("fill-mask", 2))
-    found = own.paper_reality(with_work(project, 10**9).measured[0])
-    assert found.of == "the mean of 8 models"
-    assert found.joules == pytest.approx(0.0033788583 * 3.6e6 / 1000)
+@pytest.mark.parametrize(
+    ("task", "model"), [("fill-mask", "own"), ("fill-mask", "gpt2"), ("sentiment", "gpt2")]
+)
+def test_a_model_that_the_paper_has_not_run_on_the_task_is_set_beside_no_other(
+    run_of, project, task, model
+):
+    run_of(specific(task, 2, model=model))
+    assert own.paper_reality(with_work(project, 10**9).measured[0]) is None
 
 
 def test_a_machine_with_one_known_board_has_a_ratio_of_its_own(run_of, project):
@@ -445,8 +528,8 @@ def test_it(energy):
         assert own.own_reality(run.measured[0], run) is None
 
 
-def test_the_numbers_in_the_package_are_whole_csv_files():
-    for name in ("luccioni2024_models.csv", "luccioni2024_accuracy.csv", "devices.csv"):
-        text = (shipped.files("pytest_energy.papers") / "data" / name).read_text("utf-8")
-        lines = [line for line in text.splitlines() if not line.startswith("#")]
-        assert len({len(cells) for cells in csv.reader(lines)}) == 1
+@pytest.mark.parametrize("name", DATA)
+def test_a_data_file_has_as_many_cells_in_every_row(name):
+    text = (shipped.files("pytest_energy.papers") / "data" / name).read_text("utf-8")
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    assert len({len(cells) for cells in csv.reader(lines)}) == 1

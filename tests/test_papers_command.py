@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -117,13 +119,69 @@ def test_the_ratios_stand_side_by_side(report):
     assert any("question-answering: no ratio, no general-purpose and no" in line for line in lines)
 
 
+def test_table_2_takes_all_tests_or_those_that_are_named(report):
+    text = shown("--run", report)
+    assert "This machine: 5 task-specific results, of tests of the run (--tasks-of takes" in text
+    text = shown("--run", report, "--tasks-of", "::test_3")
+    assert "This machine: 1 task-specific result, of tests whose id contains '::test_3'." in text
+    (row,) = [line for line in text.splitlines() if line.startswith("object detection")]
+    assert row.endswith(" -")
+    (row,) = [line for line in text.splitlines() if line.startswith("text generation")]
+    assert row.endswith("0.0111 counter")
+    assert "No rank correlation: 1 of the ten tasks was measured" in text
+    # Of the other tables nothing is left out.
+    assert "10.00 counter" in text
+
+
+def test_the_tests_that_table_2_takes_stand_in_the_json(report):
+    run = json.loads(shown("--json", "--run", report, "--tasks-of", "test_3"))["run"]
+    assert run["tasks_of"] == "test_3"
+    assert list(run["tasks"]) == ["text-generation"]
+    assert run["rank_correlation"]["tasks"] == ["text-generation"]
+    assert json.loads(shown("--json", "--run", report))["run"]["tasks_of"] == ""
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_tests_that_the_run_has_not_are_an_error(report, form):
+    done = call("--run", report, "--tasks-of", "test_ten_tasks.py", *form)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        f"pytest-energy: --tasks-of: {report}: no test that was measured per inference has"
+        " 'test_ten_tasks.py' in its id, such as test_it.py::test_0\n"
+    )
+
+
+def test_tests_of_no_run_are_an_error():
+    done = call("--tasks-of", "test_ten_tasks.py")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--tasks-of needs the run whose tests it names: --run REPORT.json" in done.stderr
+
+
 def test_operations_become_bounds_on_every_device(report):
     text = shown("--run", report)
     (row,) = [line for line in text.splitlines() if line.startswith("A100 SXM4 80GB, fp32")]
     # 1 GFLOP x 400 W / 19.5 TFLOPS
     assert "≥ 20.5 mJ" in row
     assert row.count("≥") == 6
-    assert "#6: the same model" in " ".join(text.split())
+
+
+def test_the_papers_energy_stands_beside_the_same_model_alone(report):
+    rows = [line for line in shown("--run", report).splitlines() if re.match(r"#\d ", line)]
+    assert len(rows) == 6
+    assert [row.endswith(" -") for row in rows] == [True] * 5 + [False]
+
+
+def test_a_figure_below_its_bound_is_no_0(report):
+    """On a board that computes in fp16, whose peak is far above the one of fp32."""
+    record = json.loads(report.read_text("utf-8"))
+    record["machine"]["gpus"] = [{"model": "NVIDIA H100 80GB HBM3", "power_limit_watts": 700}]
+    first = record["results"][0]["measurement"]
+    first["work"]["flops"] = 10**12  # 10.5 J at the H100's peak in fp32; 2 J were metered
+    report.write_text(json.dumps(record), "utf-8")
+    text = shown("--run", report)
+    (row,) = [line for line in text.splitlines() if line.startswith("#1 ")]
+    assert " 0.191 x" in row
+    assert "Below 1 x, a lower precision than fp32 was computed in" in " ".join(text.split())
 
 
 def test_more_results_than_fit_are_spread_from_the_least_to_the_most_work(report):
@@ -177,7 +235,9 @@ def test_programs_get_it_all_as_json(report):
     assert run["rank_correlation"]["correlation"] == pytest.approx(0.9)
     assert run["general_over_specific"][0]["ratio"]["value"] == pytest.approx(10)
     (general,) = [work for work in run["work"] if work["model"] == "google/flan-t5-base"]
-    assert general["of_the_papers_bound"]["of"] == "the same model"
+    assert general["of_the_papers_bound"]["of"] == "the paper's google/flan-t5-base"
+    others = [work for work in run["work"] if work["model"] == "own"]
+    assert [work["of_the_papers_bound"] for work in others] == [None] * 5
     assert len(general["at_least_joules"]) == len(desislavov.devices())
     assert json.loads(shown("--json"))["run"] is None
 
@@ -189,7 +249,8 @@ def test_programs_get_it_all_as_json(report):
         ('{\n"schema": 1,\n', ", line 3: not JSON"),
         ("[1, 2]", ": not a report of pytest-energy: it has no list of results"),
         ('{"results": []}', ": schema None, this version reads 1"),
-        ('{"schema": 2, "results": []}', ": schema 2, this version reads 1"),
+        ('{"schema": 0, "results": []}', ": schema 0, this version reads 1"),
+        ('{"schema": true, "results": []}', ": schema True, this version reads 1"),
         ('{"schema": 1, "results": []}', ": not a report of pytest-energy: no 'machine' in it"),
         ("\udcff", ": not UTF-8 text"),
         ("[" * 100_000, ": not JSON (maximum recursion depth"),
@@ -206,10 +267,30 @@ def test_a_file_that_is_no_report_is_named_with_the_remedy(tmp_path, text, probl
     assert "Traceback" not in done.stderr
 
 
+def test_a_report_of_a_newer_version_asks_for_an_upgrade(tmp_path):
+    path = tmp_path / "report.json"
+    path.write_text('{"schema": 2, "results": []}')
+    done = call("--run", path)
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"pytest-energy: {path}: schema 2, this version reads 1; written by a newer pytest-energy:"
+        " upgrade it\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("spoil", "problem"),
     [
         (lambda m: m.pop("blocks"), "missing 'blocks'"),
+        (lambda m: m.update(recorded=None), "expected an object, found null"),
+        (lambda m: m.update(recorded={"parameters": math.inf}), "parameters: expected a finite"),
+        (lambda m: m.update(recorded={"parameters": 10**400}), "parameters: expected a finite"),
+        (lambda m: m.update(done=math.inf), "cannot convert float infinity to integer"),
+        (lambda m: m.update(units=10**400), "too large"),
+        (lambda m: m.update(others_share=math.nan), "others_share: expected a finite number"),
+        (lambda m: m.update(work=[1]), "expected an object, found [1]"),
+        (lambda m: m["work"].update(flops=10**400), "flops: expected a number from 0 to 1e+30"),
+        (lambda m: m["work"].update(flops=-1), "flops: expected a number from 0 to 1e+30"),
         (lambda m: m.update(units=0), "division by zero"),
         (lambda m: m.update(units="many"), "could not convert"),
         (lambda m: m["domains"][0].update(method="guessed"), "'guessed' is not a valid Method"),
@@ -232,6 +313,30 @@ def test_a_result_that_is_not_as_reports_have_it_is_named_with_its_line(report, 
     # The line is that of the second result's opening brace.
     number = int(line.partition("line ")[2].partition(":")[0])
     assert text.splitlines()[number - 1] == "  {"
+
+
+@pytest.mark.parametrize("result", [1, None, [], "text"])
+def test_a_result_that_is_no_object_is_named_with_its_line(report, result):
+    record = json.loads(report.read_text("utf-8"))
+    record["results"] = [result]
+    report.write_text(json.dumps(record), "utf-8")
+    done = call("--run", report)
+    assert (done.returncode, done.stdout) == (2, "")
+    found = json.dumps(result)
+    assert (
+        f"{report}, line 1: result 1 is not as reports have it: expected an object, found {found};"
+        in done.stderr
+    )
+
+
+@pytest.mark.parametrize("name", ["task", "model", "role", "test"])
+def test_a_name_that_is_no_text_is_named_with_its_line(report, name):
+    record = json.loads(report.read_text("utf-8"))
+    record["results"][1]["subject"][name] = 5
+    report.write_text(json.dumps(record), "utf-8")
+    done = call("--run", report)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"result 2 is not as reports have it: {name}: expected a text, found 5" in done.stderr
 
 
 def test_a_file_that_is_not_there_is_an_error(tmp_path):
@@ -349,12 +454,13 @@ def test_a_runs_own_training_stands_below_table_5_with_its_break_even(project):
                 spend(36)
         """
     )
-    project.report()
+    project.report("--energy-pue=1.5")
     text = shown("--run", project.path / "report.json", columns=80)
-    # 1,800 steps of 2,000 J are 1 kWh; inferences of 36 J are 0.01 Wh.
+    # 1,800 steps of 2,000 J are 1 kWh; inferences of 36 J are 0.01 Wh: both at the meter.
     (row,) = [line for line in text.splitlines() if line.startswith("tiny, this machine")]
     assert row.split() == ["tiny,", "this", "machine", "1.00", "-", "1e-05", "-", "100,000"]
     assert "tiny: extrapolated from a window of steps, 95 %: 0." in text
+    assert "at the meter, as in Table 2: the site's PUE is not in them" in " ".join(text.split())
     record = json.loads(call("--run", project.path / "report.json", "--json").stdout)
     (trained,) = record["run"]["trained"]
     assert trained["model"] == "tiny"
@@ -377,7 +483,7 @@ def test_a_training_cost_that_cannot_be_is_named_with_its_file(project, tmp_path
     project.report()
     path = project.path / "report.json"
     record = json.loads(path.read_text("utf-8"))
-    record["results"][0]["training_cost"]["kwh"] = -1.0
+    record["results"][0]["training_cost"]["joules"] = -1.0
     path.write_text(json.dumps(record, indent=2), "utf-8")
     done = call("--run", path)
     assert done.returncode == 2

@@ -109,24 +109,40 @@ def _add_papers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         metavar="REPORT.json",
         help="a report that pytest --energy-json=REPORT.json wrote",
     )
+    parser.add_argument(
+        "--tasks-of",
+        default="",
+        metavar="TEXT",
+        help="with --run: Table 2's column and the rank correlation take only tests whose id"
+        " contains TEXT, as test_ten_tasks.py; models of other comparisons would move the tasks'"
+        " order (default: all tests)",
+    )
     parser.add_argument("--json", action="store_true", help="write JSON to standard output")
 
     def run(known: argparse.Namespace, rest: list[str]) -> int:
         if rest:
             parser.error(f"unrecognized arguments: {' '.join(rest)}")
+        if known.tasks_of and known.report is None:
+            parser.error("--tasks-of needs the run whose tests it names: --run REPORT.json")
         return _papers(known)
 
     parser.set_defaults(run=run)
 
 
 def _papers(known: argparse.Namespace) -> int:
+    from pytest_energy.papers import own
     from pytest_energy.papers.run import RunError, read_run
     from pytest_energy.report import papers, papers_json
 
     try:
         run = None if known.report is None else read_run(known.report)
+        if run is not None:
+            own.of_tests(run, known.tasks_of)
     except RunError as error:
         print(f"pytest-energy: {error}", file=sys.stderr)
+        return ERROR
+    except LookupError as error:
+        print(f"pytest-energy: --tasks-of: {known.report}: {error}", file=sys.stderr)
         return ERROR
     if sys.stdout is None:
         print("pytest-energy: there is no standard output to write to", file=sys.stderr)
@@ -135,9 +151,9 @@ def _papers(known: argparse.Namespace) -> int:
         # An encoding that has no "≥" is no reason to say nothing.
         with open(os.dup(1), "w", encoding=sys.stdout.encoding, errors="replace") as stream:
             if known.json:
-                stream.write(papers_json.as_json(run))
+                stream.write(papers_json.as_json(run, known.tasks_of))
             else:
-                papers.write(run, stream)
+                papers.write(run, stream, known.tasks_of)
     except BrokenPipeError:  # `| head` has seen enough
         pass
     except OSError as error:  # nowhere to write to: `>/dev/full`, say

@@ -32,7 +32,8 @@ class Device:
         peak_flops: floating-point operations per second, dense (without sparsity).
         watts: rated power of the board, module or socket (TDP, TGP, TBP), in watts.
         source: the document; for CPUs with the product that the peak is.
-        driver_name: how the name that the driver gives the board begins; empty where unknown.
+        driver_name: the name that the driver gives the board, but for its memory; empty where
+            unknown.
     """
 
     name: str
@@ -94,12 +95,17 @@ def device(name: str, precision: str = "fp32") -> Device:
 def device_of_board(board: str) -> Device | None:
     """The fp32 row of a board, by the name that its driver gives it; None for an unknown one.
 
+    The name must be the whole name, for whatever follows makes another board of it: a 3090 Ti, a
+    4090 D, a laptop's, a slice. Only the size of the memory may follow.
+
     Args:
         board: as `NVIDIA A100-SXM4-80GB`.
     """
     for one in devices():
-        begins = one.driver_name and re.match(rf"{re.escape(one.driver_name)}(?!\w)", board)
-        if begins and one.precision == "fp32":
+        named = one.driver_name and re.fullmatch(
+            rf"{re.escape(one.driver_name)}(?:[- ]\d+GB)?", board
+        )
+        if named and one.precision == "fp32":
             return one
     return None
 

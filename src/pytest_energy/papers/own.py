@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -33,17 +32,41 @@ class Figure:
     method: str
 
 
-def by_task(run: Run) -> dict[str, Figure]:
+def of_tests(run: Run, tests: str) -> list[Measured]:
+    """The results of some of the run's tests.
+
+    Args:
+        run: whose results.
+        tests: what a test's id contains, as `test_ten_tasks.py`; all contain the empty text.
+
+    Raises:
+        LookupError: no id contains it; says how they look.
+    """
+    found = [one for one in run.measured if tests in one.subject.test]
+    if tests and not found:
+        seen = f"such as {run.measured[0].subject.test}" if run.measured else "and there is none"
+        raise LookupError(
+            f"no test that was measured per inference has {tests!r} in its id, {seen}"
+        )
+    return found
+
+
+def by_task(run: Run, tests: str = "") -> dict[str, Figure]:
     """Mean energy of the task-specific results of each of the paper's ten tasks.
 
     Args:
         run: whose results.
+        tests: take only tests whose id contains this: a run may have models of other comparisons,
+            large ones for one task and small ones for another, which move the tasks' order.
 
     Returns:
         By task, as Hugging Face's pipelines call it, in the paper's order; tasks without a
         result are left out.
+
+    Raises:
+        LookupError: no test's id contains it.
     """
-    specific = [one for one in run.measured if one.subject.role == luccioni.SPECIFIC]
+    specific = [one for one in of_tests(run, tests) if one.subject.role == luccioni.SPECIFIC]
     found = {}
     for task in luccioni.TASKS.values():
         of_it = [one for one in specific if task_of(one) == task]
@@ -106,13 +129,15 @@ def same_model(own: str, hub: str) -> bool:
     Args:
         own: `google/flan-t5-base`, `flan-t5-base`, or that with more behind it, as
             `flan-t5-base (random weights)`.
-        hub: `google/flan-t5-base`.
+        hub: `google/flan-t5-base`; or without an organisation, as the paper has `gpt2`: the hub
+            has put those models under one since (`openai-community/gpt2`).
+
+    Returns:
+        Whether they are alike, the organisation left out where one side has none.
     """
-    own, hub = own.lower(), hub.lower()
-    for name in (hub, hub.rpartition("/")[2]):
-        if re.match(rf"{re.escape(name)}(?![\w.-])", own):
-            return True
-    return False
+    organisation, _, name = hub.lower().rpartition("/")
+    whose = rf"(?:{re.escape(organisation)}/)?" if organisation else r"(?:[\w.-]+/)?"
+    return re.match(rf"{whose}{re.escape(name)}(?![\w.-])", own.lower()) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +150,9 @@ class Kinds:
         general, specific: results on either side.
         method: how they came about.
         problem: why there is no ratio, as a clause.
-        per_parameter: the same for each parameter, where every result has `recorded` the
-            parameters of its model; None elsewhere.
+        per_parameter: general-purpose over task-specific, of arithmetic means of energy for each
+            parameter, as `luccioni.Comparison.ratio_per_parameter`; where every result has
+            `recorded` the `parameters` of its model, None elsewhere.
     """
 
     task: str
@@ -161,23 +187,22 @@ def kinds(run: Run) -> tuple[Kinds, ...]:
             value = ratio(
                 [one.measurement for one in general], [one.measurement for one in specific]
             )
-            per_parameter = _per_parameter(value.value, general, specific)
+            per_parameter = _per_parameter(general, specific)
         found.append(
             Kinds(task, value, len(general), len(specific), method, problem, per_parameter)
         )
     return tuple(found)
 
 
-def _per_parameter(
-    value: float, general: Sequence[Measured], specific: Sequence[Measured]
-) -> float | None:
-    logs = []
+def _per_parameter(general: Sequence[Measured], specific: Sequence[Measured]) -> float | None:
+    means = []
     for side in (general, specific):
-        sizes = [(one.measurement.recorded or {}).get("parameters", 0) for one in side]
+        sizes = [(one.measurement.recorded or {}).get("parameters", 0.0) for one in side]
         if min(sizes) <= 0:
             return None
-        logs.append(fmean(math.log(size) for size in sizes))
-    return value / math.exp(logs[0] - logs[1])
+        each = zip(side, sizes, strict=True)
+        means.append(fmean(one.measurement.joules_per_unit / size for one, size in each))
+    return means[0] / means[1]
 
 
 def spearman(one: Sequence[float], other: Sequence[float]) -> float:
@@ -225,16 +250,20 @@ class Order:
     problem: str = ""
 
 
-def order(run: Run) -> Order:
+def order(run: Run, tests: str = "") -> Order:
     """The rank correlation of the run's tasks with Table 2's.
 
     The paper's side is the means of its rows: the printed ones are rounded, and tie.
 
     Args:
         run: with task-specific results.
+        tests: as for `by_task`.
+
+    Raises:
+        LookupError: as for `by_task`.
     """
     paper = {row.task: row.recomputed_kwh_per_1000 for row in luccioni.table2()}
-    own = by_task(run)
+    own = by_task(run, tests)
     tasks = tuple(own)
     if len(tasks) < FEWEST_TASKS:
         return Order(
@@ -270,7 +299,7 @@ class Reality:
 
 
 def paper_reality(one: Measured) -> Reality | None:
-    """The paper's energy for the same model, else for the same task, over the A100's bound.
+    """The paper's energy for the same model on the same task, over the A100's bound.
 
     The bound is of this run's operations in fp32, which is what pipelines use unless told
     otherwise; the energy is the whole node's, with seven idle boards and the constants.
@@ -279,18 +308,20 @@ def paper_reality(one: Measured) -> Reality | None:
         one: a result whose operations were counted.
 
     Returns:
-        None where the paper has no such task, or there are no operations.
+        None where the paper has not run that model (the energy of others says nothing of these
+        operations), or there are no operations.
     """
-    work, task = one.measurement.work, task_of(one)
-    role = one.subject.role or luccioni.SPECIFIC
-    of_it = luccioni.where(task=task, role=role)
-    if work is None or not work.flops or not of_it:
+    work = one.measurement.work
+    if work is None or not work.flops:
         return None
-    of_model = [row for row in of_it if same_model(one.subject.model, row.model)]
-    joules = fmean(row.joules_per_inference for row in of_model or of_it)
-    of = "the same model" if of_model else f"the mean of {len({row.model for row in of_it})} models"
+    rows = luccioni.where(task=task_of(one), role=one.subject.role or luccioni.SPECIFIC)
+    of_model = [row for row in rows if same_model(one.subject.model, row.model)]
+    if not of_model:
+        return None
+    joules = fmean(row.joules_per_inference for row in of_model)
     a100 = device("A100 SXM4 80GB", "fp32")
-    return Reality(a100, joules, of_reality(joules, work.flops, a100), of)
+    times = of_reality(joules, work.flops, a100)
+    return Reality(a100, joules, times, f"the paper's {of_model[0].model}")
 
 
 def own_reality(one: Measured, run: Run) -> Reality | None:

@@ -11,9 +11,13 @@ from typing import Any
 
 from pytest_energy.json_line import line_of
 from pytest_energy.measurement import Block, Domain, Measurement, Method, Status, Subject, Work
+from pytest_energy.units import kwh
 
 SCHEMA = 1
 """Version of the report's form that is read."""
+
+MOST_FLOPS = 1e30
+"""More than any inference takes, and than any training has taken; such a figure is a slip."""
 
 _HOW = "write one with: pytest --energy-json=REPORT.json"
 
@@ -21,9 +25,11 @@ _HOW = "write one with: pytest --energy-json=REPORT.json"
 class RunError(Exception):
     """A file that is no report; the message names the file, the line where known, the remedy."""
 
-    def __init__(self, path: Path, problem: str, line: int | None = None) -> None:
+    def __init__(
+        self, path: Path, problem: str, line: int | None = None, remedy: str = _HOW
+    ) -> None:
         place = f"{path}" if line is None else f"{path}, line {line}"
-        super().__init__(f"{place}: {problem}; {_HOW}")
+        super().__init__(f"{place}: {problem}; {remedy}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +58,7 @@ class Trained:
 
     Args:
         model: of the training.
-        kwh: kilowatt-hours, the site's overhead included.
+        kwh: kilowatt-hours at the meter, as those of inferences: without the site's overhead.
         kwh_low, kwh_high: their 95 % interval.
         inferences: of the same model that take as much, one figure for each of its tests.
     """
@@ -109,8 +115,13 @@ def read_run(path: Path) -> Run:
         raise RunError(path, f"not JSON ({error})") from error
     if not isinstance(record, dict) or not isinstance(record.get("results"), list):
         raise RunError(path, "not a report of pytest-energy: it has no list of results")
-    if record.get("schema") != SCHEMA:
-        raise RunError(path, f"schema {record.get('schema')!r}, this version reads {SCHEMA}")
+    schema = record.get("schema")
+    if schema != SCHEMA or isinstance(schema, bool):
+        problem = f"schema {schema!r}, this version reads {SCHEMA}"
+        if isinstance(schema, int | float) and schema > SCHEMA:
+            newer = "written by a newer pytest-energy: upgrade it"
+            raise RunError(path, problem, remedy=newer)
+        raise RunError(path, problem)
     try:
         machine = str(record["machine"]["class"])
         gpus = tuple(str(gpu["model"]) for gpu in record["machine"]["gpus"])
@@ -121,14 +132,13 @@ def read_run(path: Path) -> Run:
     trained: list[Trained] = []
     for index, result in enumerate(record["results"]):
         try:
-            cost = result.get("training_cost")  # older reports have none
+            cost = _object(result).get("training_cost")  # older reports have none
             one = _trained(result["subject"]["model"], cost) if cost else _measured(result)
-        except (KeyError, TypeError, ValueError, ZeroDivisionError, IndexError) as error:
+        except (KeyError, TypeError, ValueError, ArithmeticError, IndexError) as error:
             why = f"missing {error}" if isinstance(error, KeyError) else str(error)
             line = line_of(text, ("results", index))
-            raise RunError(
-                path, f"result {index + 1} is not as reports have it: {why}", line
-            ) from (error)
+            problem = f"result {index + 1} is not as reports have it: {why}"
+            raise RunError(path, problem, line) from error
         if isinstance(one, Trained):
             trained.append(one)
         elif one is not None:
@@ -137,9 +147,16 @@ def read_run(path: Path) -> Run:
     return Run(path, date, machine, gpus, tuple(measured), tuple(trained), left_out)
 
 
+def _object(value: object) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError(f"expected an object, found {json.dumps(value)[:40]}")
+    return value
+
+
 def _trained(model: object, cost: Mapping[str, Any]) -> Trained:
     inferences = tuple(float(even["inferences"]) for even in cost["break_even"])
-    middle, low, high = (float(cost[name]) for name in ("kwh", "kwh_low", "kwh_high"))
+    # From joules: the report's own kWh have the site's overhead in them.
+    middle, low, high = (kwh(float(cost[name])) for name in ("joules", "low", "high"))
     if not all(math.isfinite(value) and value > 0 for value in (middle, low, high, *inferences)):
         raise ValueError("a training's figures are above 0")
     return Trained(str(model), middle, low, high, inferences)
@@ -148,6 +165,9 @@ def _trained(model: object, cost: Mapping[str, Any]) -> Trained:
 def _measured(record: Mapping[str, Any]) -> Measured | None:
     """A result with a figure to compare; None for a region, another unit, nothing resolved."""
     subject = Subject(**{name: record["subject"][name] for name in Subject.__slots__})
+    for name in Subject.__slots__:
+        if name != "n" and not isinstance(getattr(subject, name), str):
+            raise TypeError(f"{name}: expected a text, found {getattr(subject, name)!r}")
     found = record["measurement"]
     status = Status(record["verdict"]["status"])
     if found is None or status in (Status.UNRESOLVED, Status.UNMEASURED):
@@ -166,6 +186,7 @@ def _measured(record: Mapping[str, Any]) -> Measured | None:
 def _measurement(record: Mapping[str, Any]) -> Measurement:
     # By hand and not through `records`: a report that an older version wrote has figures enough.
     work = record.get("work")
+    recorded = _object(record.get("recorded", {}))
     return Measurement(
         meters=tuple(map(str, record["meters"])),
         domains=tuple(
@@ -184,8 +205,27 @@ def _measurement(record: Mapping[str, Any]) -> Measurement:
         ),
         done=int(record["done"]),
         units=float(record["units"]),
-        others_share=None if record.get("others_share") is None else float(record["others_share"]),
+        others_share=None
+        if record.get("others_share") is None
+        else _finite("others_share", record["others_share"]),
         disturbances=tuple(map(str, record.get("disturbances", ()))),
-        recorded={str(name): float(value) for name, value in record.get("recorded", {}).items()},
-        work=Work(int(work["flops"]), tuple(work["without_formula"])) if work else None,
+        recorded={name: _finite(name, value) for name, value in recorded.items()},
+        work=_work(_object(work)) if work else None,
     )
+
+
+def _work(record: Mapping[str, Any]) -> Work:
+    flops = int(record["flops"])
+    if not 0 <= flops <= MOST_FLOPS:
+        raise ValueError(f"flops: expected a number from 0 to {MOST_FLOPS:g}")
+    return Work(flops, tuple(map(str, record["without_formula"])))
+
+
+def _finite(name: str, value: Any) -> float:
+    try:
+        number = float(value)
+    except OverflowError:  # an integer of hundreds of digits
+        number = math.inf
+    if not math.isfinite(number):
+        raise ValueError(f"{name}: expected a finite number")
+    return number

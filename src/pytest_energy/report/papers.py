@@ -6,6 +6,7 @@ For programs the same is in `papers_json`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TextIO
 
 from pytest_energy.papers import desislavov, luccioni, own
@@ -19,12 +20,13 @@ WIDEST = 120
 """Columns that are used at most."""
 
 
-def write(run: Run | None, stream: TextIO) -> None:
+def write(run: Run | None, stream: TextIO, tests: str = "") -> None:
     """Write the tables for people; colours only where `stream` is a terminal.
 
     Args:
         run: whose figures stand beside the papers'; None for the papers' alone.
         stream: an open file with a descriptor.
+        tests: as for `own.by_task`.
     """
     from rich.console import Console
 
@@ -36,7 +38,7 @@ def write(run: Run | None, stream: TextIO) -> None:
         markup=False,
     )
     with console.capture() as captured:  # rich ends the process when its reader has gone
-        for section in SECTIONS:
+        for section in _sections(tests):
             section(Page(console), run)
     # Cells are padded to the column; a file of tables needs no blanks at the ends of its lines.
     lines = [line.rstrip() for line in captured.get().rstrip().splitlines()]
@@ -87,8 +89,8 @@ def _metered(run: Run) -> list[str]:
     return said or ["nothing in it was measured per inference"]
 
 
-def _tasks(page: Page, run: Run | None) -> None:
-    found = {} if run is None else own.by_task(run)
+def _tasks(page: Page, run: Run | None, tests: str) -> None:
+    found = {} if run is None else own.by_task(run, tests)
     page.heading("Table 2: kWh per 1,000 inferences, task-specific models (mean ± sd)")
     rows = []
     for row in luccioni.table2():
@@ -101,7 +103,12 @@ def _tasks(page: Page, run: Run | None) -> None:
         rows.append([*cells, _figure(found.get(row.task))] if run else cells)
     page.table(["task", "printed", "from rows", *(["this machine"] if run else [])], rows)
     if run is not None:
-        order = own.order(run)
+        results = sum(figure.results for figure in found.values())
+        whose = f"whose id contains {tests!r}" if tests else "of the run (--tasks-of takes some)"
+        page.say(
+            f"This machine: {results} task-specific result{'s' * (results != 1)}, of tests {whose}."
+        )
+        order = own.order(run, tests)
         if order.correlation is None:
             page.say(f"No rank correlation: {order.problem}.")
         else:
@@ -162,7 +169,10 @@ def _both_kinds(page: Page, run: Run | None) -> None:
         if one.problem:
             page.say(f"{one.task}: no ratio, {one.problem}")
         elif one.per_parameter is not None:
-            page.say(f"{one.task}: {one.per_parameter:.2f} per parameter on this machine")
+            page.say(
+                f"{one.task}: {one.per_parameter:.2f} per parameter on this machine, of means as in"
+                " the paper's column"
+            )
     page.note(
         "From the 312 rows. Per parameter: the means of Wh per 1,000 inferences and million"
         " parameters, general-purpose over task-specific; it is below 1 where small models pay"
@@ -233,30 +243,29 @@ def _devices(page: Page, run: Run | None) -> None:
 def _bounds(page: Page, run: Run, counted: Sequence[Measured]) -> None:
     page.heading("Measured, and how many times its bound reality is")
     rows = []
-    same: dict[str, list[str]] = {}
     for position, one in enumerate(counted, 1):
         paper, here = own.paper_reality(one), own.own_reality(one, run)
-        if paper:
-            same.setdefault(paper.of, []).append(f"#{position}")
         rows.append(
             [
                 f"#{position}",
                 f"{one.subject.task}\n{one.subject.model}",
                 format_flops(_flops(one)),
                 f"{format_joules(one.measurement.joules_per_unit)}\n{one.method}",
-                f"{here.times:,.0f} x" if here else "-",
-                f"{format_joules(paper.joules)}\n{paper.times:,.0f} x" if paper else "-",
+                f"{significant(here.times)} x" if here else "-",
+                f"{format_joules(paper.joules)}\n{significant(paper.times)} x" if paper else "-",
             ]
         )
     names = ["", "task and model", "work", "this\nmachine", "of its\nbound", "paper's\nA100, times"]
     page.table(names, rows, left=2)
-    page.note("Per inference; bounds are of fp32.")
-    if same:
-        whose = "; ".join(f"{', '.join(which)}: {of}" for of, which in same.items())
-        page.note(
-            "The paper's energy is the whole node's, for its own models and inputs; it is set over"
-            f" the A100's bound for the operations counted here. {whose[0].upper()}{whose[1:]}."
-        )
+    page.note(
+        "Per inference; bounds are of fp32. Below 1 x, a lower precision than fp32 was computed in"
+        " (tf32, fp16, bf16), whose peak is higher."
+    )
+    page.note(
+        "The paper's energy is the whole node's, for the same model and the paper's inputs; it is"
+        " set over the A100's bound for the operations counted here. Models that the paper has not"
+        " run have none."
+    )
     page.end()
 
 
@@ -294,13 +303,14 @@ def _spread(counted: Sequence[Measured], most: int) -> list[Measured]:
     return [by_work[round(i * (len(by_work) - 1) / (most - 1))] for i in range(most)]
 
 
-SECTIONS: tuple[Callable[[Page, Run | None], None], ...] = (
-    _about,
-    _tasks,
-    _general_models,
-    _both_kinds,
-    papers_training.break_even,
-    papers_training.strubell_table,
-    _devices,
-)
-"""What is printed, from the top."""
+def _sections(tests: str) -> tuple[Callable[[Page, Run | None], None], ...]:
+    """What is printed, from the top."""
+    return (
+        _about,
+        partial(_tasks, tests=tests),
+        _general_models,
+        _both_kinds,
+        papers_training.break_even,
+        papers_training.strubell_table,
+        _devices,
+    )

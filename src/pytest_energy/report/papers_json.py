@@ -17,11 +17,12 @@ SCHEMA = 1
 """Version of the JSON's form."""
 
 
-def as_json(run: Run | None) -> str:
+def as_json(run: Run | None, tests: str = "") -> str:
     """All tables as one JSON text.
 
     Args:
         run: whose figures stand beside the papers'; None for the papers' alone.
+        tests: as for `own.by_task`.
     """
     record = {
         "schema": SCHEMA,
@@ -58,12 +59,12 @@ def as_json(run: Run | None) -> str:
             {**asdict(device), "flops_per_joule": device.flops_per_joule}
             for device in desislavov.devices()
         ],
-        "run": None if run is None else _run(run),
+        "run": None if run is None else _run(run, tests),
     }
     return json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def _run(run: Run) -> dict[str, Any]:
+def _run(run: Run, tests: str) -> dict[str, Any]:
     return {
         "file": str(run.path),
         "date": run.date,
@@ -71,9 +72,10 @@ def _run(run: Run) -> dict[str, Any]:
         "left_out": run.left_out,
         "without_role": own.without_role(run),
         "disturbed": own.disturbed(run),
-        "tasks": {task: asdict(figure) for task, figure in own.by_task(run).items()},
+        "tasks_of": tests,
+        "tasks": {task: asdict(figure) for task, figure in own.by_task(run, tests).items()},
         "general_purpose": {model: asdict(figure) for model, figure in own.by_model(run).items()},
-        "rank_correlation": asdict(own.order(run)),
+        "rank_correlation": asdict(own.order(run, tests)),
         "general_over_specific": [asdict(kinds) for kinds in own.kinds(run)],
         "trained": [asdict(trained) for trained in run.trained],
         "work": [_work(one, run) for one in run.measured if one.measurement.work],

@@ -45,6 +45,10 @@ def break_even(page: Page, run: Run | None) -> None:
             f"{trained.model}: extrapolated from a window of steps, 95 %:"
             f" {significant(trained.kwh_low)} to {significant(trained.kwh_high)} kWh."
         )
+    if run and run.trained:
+        page.note(
+            "This machine's kWh are at the meter, as in Table 2: the site's PUE is not in them."
+        )
     page.end()
 
 
