@@ -21,12 +21,12 @@ demo: $(VENV)/.examples $(REVIEWS)
 # The tables and plots come even when a test fails, and so does the exit status.
 papers: $(VENV)/.examples $(REVIEWS)
 	@echo "== Running the papers' comparisons on this machine (about ten minutes on two cores)"
-	@mkdir -p $(PAPERS)
+	@mkdir -p $(PAPERS) && rm -f $(PAPERS)/report.json
 	$(BIN)/python -m pytest examples/tests_models --energy-report --energy-json=$(PAPERS)/report.json \
 		$(PAPERS_ARGS); status=$$?; \
-	$(BIN)/pytest-energy papers --run=$(PAPERS)/report.json > $(PAPERS)/tables.txt && \
+	$(BIN)/pytest-energy papers --run=$(PAPERS)/report.json --tasks-of=test_ten_tasks.py > $(PAPERS)/tables.txt && \
 	cat $(PAPERS)/tables.txt && \
-	$(BIN)/python scripts/plot_papers.py $(PAPERS)/report.json $(PAPERS) && exit $$status
+	$(BIN)/python scripts/plot_papers.py $(PAPERS)/report.json $(PAPERS) --tasks-of=test_ten_tasks.py && exit $$status
 
 test: $(VENV)/.test $(REVIEWS)
 	@echo "== Running all tests"
@@ -65,4 +65,4 @@ $(REVIEWS): scripts/fetch_reviews.py | $(VENV)/.python
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .cache .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) build .cache .pytest_cache .mypy_cache .ruff_cache

@@ -1,16 +1,18 @@
 """Plots of a run beside the papers' figures.
 
-    python scripts/plot_papers.py REPORT.json FOLDER
+    python scripts/plot_papers.py REPORT.json FOLDER [--tasks-of TEXT]
 
 REPORT.json is what `pytest examples/tests_models --energy-json=REPORT.json` wrote. Four plots come
-into FOLDER: energy by task, both kinds of model by task, energy against operations, energy against
-accuracy. What the run did not measure is left out of them, and said.
+into FOLDER: energy by task (of the tests whose id contains TEXT), both kinds of model by task,
+energy against operations, energy against accuracy. Hollow marks are of random weights. What the run
+did not measure is left out, and said.
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import matplotlib as mpl
@@ -20,6 +22,7 @@ mpl.use("Agg")
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from pytest_energy.papers import luccioni, own
 from pytest_energy.papers.run import Measured, Run, RunError, read_run
@@ -27,15 +30,19 @@ from pytest_energy.papers.run import Measured, Run, RunError, read_run
 # Okabe and Ito's palette, which colour-blind people can tell apart.
 OWN, PAPER = "#0072B2", "#D55E00"
 GENERAL_OWN, GENERAL_PAPER = "#56B4E9", "#E69F00"
-SEVERAL = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
-MARKERS = "osD^vP*X"
+SEVERAL = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+MARKERS = "osD^vP*X<>p"
 
 PAPER_LABEL = "Luccioni et al. 2024, a node of 8 A100"
 
 
-def energy_by_task(run: Run) -> Figure | None:
+RANDOM = "(random weights)"
+"""In the name of a model that takes the energy of the real one and knows nothing."""
+
+
+def energy_by_task(run: Run, tests: str = "") -> Figure | None:
     """The ten tasks in the paper's order, on a log axis, this machine's beside the paper's."""
-    measured = own.by_task(run)
+    measured = own.by_task(run, tests)
     if not measured:
         return None
     rows = list(luccioni.table2())
@@ -66,7 +73,7 @@ def energy_by_task(run: Run) -> Figure | None:
     axes.invert_yaxis()
     axes.set_xlabel("kWh per 1,000 inferences")
     _finish(axes, "Energy of the ten tasks")
-    axes.legend(loc="upper right", frameon=False, fontsize=8)
+    figure.legend(loc="outside lower center", frameon=False, fontsize=8, ncols=2)
     return figure
 
 
@@ -159,6 +166,7 @@ def against_accuracy(run: Run) -> Figure | None:
         [one.measurement.recorded["accuracy"] for one in graded],
     )
     axes.set_xscale("log")
+    axes.xaxis.set_minor_formatter(NullFormatter())  # its labels would run into each other
     axes.set_xlabel("joules per inference")
     axes.set_ylabel("accuracy")
     _finish(axes, f"Energy against accuracy ({_how(run)})")
@@ -170,16 +178,25 @@ def _by_task(
 ) -> None:
     tasks = list(dict.fromkeys(own.task_of(one) for one in points))
     for number, task in enumerate(tasks):
-        chosen = [i for i, one in enumerate(points) if own.task_of(one) == task]
-        axes.plot(
-            [across[i] for i in chosen],
-            [up[i] for i in chosen],
-            MARKERS[number % len(MARKERS)],
-            color=SEVERAL[number % len(SEVERAL)],
-            ms=6,
-            alpha=0.8,
-            label=task,
-        )
+        colour, marker = SEVERAL[number % len(SEVERAL)], MARKERS[number % len(MARKERS)]
+        for hollow in (False, True):
+            chosen = [
+                i
+                for i, one in enumerate(points)
+                if own.task_of(one) == task and (RANDOM in one.subject.model) == hollow
+            ]
+            axes.plot(
+                [across[i] for i in chosen],
+                [up[i] for i in chosen],
+                marker,
+                color=colour,
+                markerfacecolor="none" if hollow else colour,
+                ms=6,
+                alpha=0.85,
+            )
+        axes.plot([], [], marker, color=colour, label=task)
+    if any(RANDOM in one.subject.model for one in points):
+        axes.plot([], [], "o", color="#555555", markerfacecolor="none", label="random weights")
     axes.legend(frameon=False, fontsize=7, loc="best")
 
 
@@ -199,8 +216,7 @@ def _finish(axes: Axes, title: str, across: bool = True) -> None:
         axes.spines[side].set_visible(False)
 
 
-PLOTS = {
-    "energy-by-task": energy_by_task,
+PLOTS: dict[str, Callable[[Run], Figure | None]] = {
     "both-kinds": both_kinds,
     "energy-against-operations": against_operations,
     "energy-against-accuracy": against_accuracy,
@@ -208,12 +224,12 @@ PLOTS = {
 """By file name, each a function of the run; None where it measured too little for one."""
 
 
-def main(report: Path, folder: Path) -> None:
+def main(report: Path, folder: Path, tests: str) -> None:
     """Draw what the run has figures for."""
     run = read_run(report)
     folder.mkdir(parents=True, exist_ok=True)
-    for name, draw in PLOTS.items():
-        figure = draw(run)
+    figures = {name: draw(run) for name, draw in PLOTS.items()}
+    for name, figure in {"energy-by-task": energy_by_task(run, tests), **figures}.items():
         target = folder / f"{name}.png"
         if figure is None:
             target.unlink(missing_ok=True)  # of an earlier run
@@ -225,9 +241,14 @@ def main(report: Path, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3:
-        raise SystemExit(__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("report", type=Path, metavar="REPORT.json")
+    parser.add_argument("folder", type=Path, metavar="FOLDER")
+    parser.add_argument("--tasks-of", metavar="TEXT", default="", help="tests of the ten tasks")
+    given = parser.parse_args()
     try:
-        main(Path(sys.argv[1]), Path(sys.argv[2]))
+        main(given.report, given.folder, given.tasks_of)
     except (OSError, RunError) as error:
         raise SystemExit(f"plot_papers: {error}") from error
