@@ -71,12 +71,14 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     sent = getattr(session.config, "workeroutput", None)  # where pytest-xdist runs the tests
     if sent is not None:
         sent["said"] = session.config.stash[_closing_key].said
+        sent["origins"] = list(session.config.stash[_origins_key])
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
     sent = getattr(node, "workeroutput", {})
     node.config.stash[_closing_key].take_over(sent.get("said", {}))
+    node.config.stash[_origins_key].update(dict.fromkeys(sent.get("origins", ())))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

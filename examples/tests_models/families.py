@@ -19,7 +19,7 @@ from batches import LARGEST
 from models import Loaded, package
 from sentiment import TRAINING, embed, embed_by_layer, fit_head, reviews, train_head
 from shelf import loads
-from transformers import AutoModel, AutoTokenizer
+from transformers import AutoModel, AutoTokenizer, BertModel, BertTokenizer
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,10 @@ FROM_HUB = tuple(
 
 
 def _from_hub(hub_id: str) -> tuple[Classifier, str]:
-    encoder = Loaded(*hub.load(hub_id, AutoModel, AutoTokenizer))
+    # The miniatures' settings do not say what kind of model they are of.
+    is_bert = hub_id.startswith("google/bert_uncased")
+    kinds = (BertModel, BertTokenizer) if is_bert else (AutoModel, AutoTokenizer)
+    encoder = Loaded(*hub.load(hub_id, *kinds))
     return Classifier(encoder, train_head(encoder)), f"{hub_id} from the hub, a head trained here"
 
 

@@ -26,7 +26,8 @@ def reachable() -> bool:
     """Whether the hub answers; asked once, since its client retries for half a minute."""
     endpoint = huggingface_hub.constants.ENDPOINT
     try:
-        huggingface_hub.get_session().head(endpoint, timeout=3)
+        answer = huggingface_hub.get_session().head(endpoint, timeout=3)
+        answer.raise_for_status()  # a proxy that forbids it answers as well
     except Exception:  # of the client's HTTP library, or its own offline mode: all mean no
         return False
     return True

@@ -105,8 +105,13 @@ SOURCES: dict[tuple[str, str], Source | str] = {
     ("fill-mask", "oscar"): _OSCAR,
     ("token-classification", "conll2003"): Source("lhoestq/conll2003", "validation", _words),
     ("token-classification", "wikiann"): Source("unimelb-nlp/wikiann", "test", _words, config="en"),
+    # Converted files have no configurations, and one that is named is the split "train".
     ("token-classification", "record"): Source(
-        "aps/super_glue", "test", _column("passage"), config="record", revision=CONVERTED
+        "aps/super_glue",
+        "train",
+        _column("passage"),
+        files="record/test/*.parquet",
+        revision=CONVERTED,
     ),
     ("image-classification", "cifar10"): Source("uoft-cs/cifar10", "test", _image("img")),
     ("image-classification", "cifar100"): Source("uoft-cs/cifar100", "test", _image("img")),
@@ -132,12 +137,19 @@ SOURCES: dict[tuple[str, str], Source | str] = {
     ("image-to-text", "redcaps"): "comes with a script only, and links to images many of which are"
     " gone",
     ("image-to-text", "visualgenome"): _VISUAL_GENOME,
-    # Of the next two the prompts are in a table of their own, beside the images.
+    # Of the next two the prompts are in a table of their own, beside the images. They are read as
+    # files, since beside a script no dataset is loaded by its name.
     ("text-to-image", "diffusiondb"): Source(
-        "poloclub/diffusiondb", "train", _column("prompt"), files="metadata.parquet"
+        "parquet",
+        "train",
+        _column("prompt"),
+        files="hf://datasets/poloclub/diffusiondb/metadata.parquet",
     ),
     ("text-to-image", "imagereward"): Source(
-        "THUDM/ImageRewardDB", "train", _column("prompt"), files="metadata-train.parquet"
+        "parquet",
+        "train",
+        _column("prompt"),
+        files="hf://datasets/THUDM/ImageRewardDB/metadata-train.parquet",
     ),
     ("text-to-image", "sd_prompts"): Source(
         "Gustavosta/Stable-Diffusion-Prompts", "test", _column("Prompt")

