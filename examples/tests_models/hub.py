@@ -20,6 +20,10 @@ _WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 _ENTRIES = (*_WEIGHTS, *(f"{name}.index.json" for name in _WEIGHTS), "model_index.json")
 """What a complete model has one of; the last is a diffusion pipeline's."""
 
+BRANCHES = {"facebook/detr-resnet-50": "no_timm", "facebook/detr-resnet-101": "no_timm"}
+"""Models that are taken from a branch, not from `main`. These two, as their cards say: the same
+weights with transformers' own ResNet, so that they need no timm."""
+
 
 @functools.cache
 def reachable() -> bool:
@@ -34,9 +38,11 @@ def reachable() -> bool:
 
 
 def cached(hub_id: str) -> bool:
-    """Whether a model's weights are in the hub's cache on this machine."""
+    """Whether a model's weights, of its branch, are in the hub's cache on this machine."""
+    branch = BRANCHES.get(hub_id)
     return any(
-        isinstance(huggingface_hub.try_to_load_from_cache(hub_id, name), str) for name in _ENTRIES
+        isinstance(huggingface_hub.try_to_load_from_cache(hub_id, name, revision=branch), str)
+        for name in _ENTRIES
     )
 
 
@@ -62,7 +68,7 @@ def device() -> str:
 
 
 def load(hub_id: str, *kinds: Any, **arguments: Any) -> tuple[Any, ...]:
-    """A model, and what else belongs to it, from the hub or its cache.
+    """A model, and what else belongs to it, from the hub or its cache; all from one branch.
 
     Args:
         hub_id: of the model.
@@ -76,19 +82,20 @@ def load(hub_id: str, *kinds: Any, **arguments: Any) -> tuple[Any, ...]:
     Raises:
         LookupError: it was promised when tests were collected, and cannot be loaded now.
     """
+    branch = BRANCHES.get(hub_id)
+    wanted = f"{hub_id} --revision {branch}" if branch else hub_id
+    common: dict[str, Any] = {"revision": branch} if branch else {}
     try:
-        only_cached = not reachable()
+        common["local_files_only"] = not reachable()
         model, *others = (
-            kind.from_pretrained(
-                hub_id, local_files_only=only_cached, **(arguments if number == 0 else {})
-            )
+            kind.from_pretrained(hub_id, **common, **(arguments if number == 0 else {}))
             for number, kind in enumerate(kinds)
         )
     except Exception as error:  # each library below has its own for what is missing or broken
         raise LookupError(
             f"{hub_id} was to come from the hub and could not be loaded: {error}\n"
             "Nothing else is taken in its place, since the row says that it is this one; for"
-            f" gated models log in with `hf auth login`, and `hf download {hub_id}` fetches it."
+            f" gated models log in with `hf auth login`, and `hf download {wanted}` fetches it."
         ) from error
     if isinstance(model, torch.nn.Module):
         model = model.eval().requires_grad_(False)

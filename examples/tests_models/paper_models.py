@@ -50,9 +50,6 @@ _TIMM = (
 if find_spec("timm") is None:
     GONE |= {name: f"{name} needs timm: pip install '.[papers]' in a clone" for name in _TIMM}
 
-_NO_TIMM = {"facebook/detr-resnet-50", "facebook/detr-resnet-101"}
-# Their cards: the same weights with transformers' own ResNet, in a branch of this name.
-
 
 def where(hub_id: str) -> str:
     """The id that a model of the paper has on the hub today."""
@@ -149,10 +146,7 @@ def _load(hub_id: str, *kinds: Any) -> tuple[Any, str]:
     if not hub.has(where(hub_id)):
         return _random(hub_id)
     # As in 2023, when the paper was written; transformers 5 would take what the file has.
-    arguments: dict[str, Any] = {"dtype": torch.float32}
-    if hub_id in _NO_TIMM:
-        arguments["revision"] = "no_timm"
-    model, *others = hub.load(where(hub_id), *kinds, **arguments)
+    model, *others = hub.load(where(hub_id), *kinds, dtype=torch.float32)
     beside = others[0] if len(others) == 1 else Captioner(*others)
     return Loaded(model, beside), f"{hub_id} from the hub"
 
