@@ -6,7 +6,9 @@ flag, below the tests' outcomes, in the order in which the headings were first u
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
+from io import StringIO
 
 import pytest
 
@@ -57,12 +59,24 @@ def columns(rows: Sequence[Sequence[str]], left: int = 1) -> Iterator[str]:
     Raises:
         ValueError: a row is longer or shorter than the first, or the table wider than a report.
     """
-    widths = [max(map(len, cells)) for cells in zip(*rows, strict=True)]
-    if sum(widths) + 2 * (len(widths) - 1) > WIDEST:
-        raise ValueError(f"the table is wider than {WIDEST} columns: {widths}")
-    for row in rows:
-        cells = [
-            cell.ljust(width) if i < left else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        yield "  ".join(cells).rstrip()
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    # For no terminal: without colours, whatever the environment asks for.
+    written = StringIO()
+    page = Console(width=WIDEST, file=written, color_system=None, force_terminal=False)
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    for i in range(len(rows[0])):
+        table.add_column(justify="left" if i < left else "right", no_wrap=True)
+    for number, row in enumerate(rows):
+        if len(row) != len(rows[0]):
+            comparison = "shorter" if len(row) < len(rows[0]) else "longer"
+            raise ValueError(f"row {number} is {comparison} than the head: {list(row)}")
+        table.add_row(*map(Text, row))  # as it is: brackets in a model's name are no markup
+    needed = page.measure(table, options=page.options.update_width(sys.maxsize)).maximum
+    if needed > WIDEST:
+        raise ValueError(f"the table is wider than {WIDEST} columns: {needed}")
+    page.print(table)
+    for line in written.getvalue().splitlines():
+        yield line.rstrip()
