@@ -86,6 +86,25 @@ def test_what_workers_of_xdist_have_said_reaches_the_terminal(tmp_path):
     assert "\nsaid in a worker: small\n" in done.stdout
 
 
+def test_where_models_came_from_is_said_once_also_when_workers_of_xdist_loaded_them(tmp_path):
+    if find_spec("xdist") is None or find_spec("torch") is None:
+        pytest.skip("needs pytest-xdist and the example models' packages")
+    for name in ("conftest.py", "closing.py", "shelf.py"):
+        shutil.copy(EXAMPLES / name, tmp_path / name)
+    (tmp_path / "test_it.py").write_text(
+        "import pytest\n"
+        "from shelf import loads\n"
+        "loads('body')(lambda: (object(), 'body from afar'))\n"
+        "@pytest.mark.models('body')\n"
+        "@pytest.mark.parametrize('n', range(4))\n"
+        "def test_it(shelf, n): assert shelf['body']\n"
+    )
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-n", "2", "--rootdir=."]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("model: body from afar\n") == 1
+
+
 def test_the_planted_mistake_is_run_by_its_path_alone(tmp_path):
     if find_spec("torch") is None or find_spec("transformers") is None:
         pytest.skip("needs the example models' packages")
@@ -122,11 +141,24 @@ def test_tables_have_names_on_the_left_and_figures_on_the_right(examples):
     ]
 
 
-def test_a_table_with_a_row_too_short_or_too_wide_is_an_error(examples):
+def test_what_looks_like_markup_is_printed_as_it_is_and_without_colours(examples, monkeypatch):
     from closing import columns
 
-    with pytest.raises(ValueError, match="shorter"):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert list(columns([["model", "J"], ["[bold]tiny :cat:", "0.5"]])) == [
+        "model               J",
+        "[bold]tiny :cat:  0.5",
+    ]
+
+
+def test_a_table_with_a_row_too_short_too_long_or_too_wide_is_an_error(examples):
+    from closing import columns
+
+    with pytest.raises(ValueError, match=r"row 1 is shorter than the head: \['tiny'\]"):
         list(columns([["model", "J"], ["tiny"]]))
+    with pytest.raises(ValueError, match="row 1 is longer"):
+        list(columns([["model", "J"], ["tiny", "1", "2"]]))
+    assert len(list(columns([["model", "J"], ["x" * 97, "1"]]))) == 2  # 100 columns are not
     with pytest.raises(ValueError, match="wider than 100 columns"):
         list(columns([["model", "J"], ["x" * 98, "1"]]))
 
@@ -332,6 +364,13 @@ def test_a_package_of_weights_that_is_missing_is_named_with_the_remedy(models):
 
     with pytest.raises(LookupError, match=r"efficientnet_lite9_pytorch_model .*make demo"):
         _efficientnet("efficientnet-lite9")
+
+
+def test_int8_layers_are_left_out_beside_a_gpu_alone(models):
+    import torch
+    from compression import why_not_int8
+
+    assert ("CPUs only" in why_not_int8()) == torch.cuda.is_available()
 
 
 def test_compiling_without_a_compiler_is_skipped_with_its_name(models, monkeypatch):
