@@ -198,3 +198,18 @@ def loop(project: Project) -> Project:
     """A project with one metered loop in test_it.py."""
     project.write(test_it=LOOP)
     return project
+
+
+EXAMPLES = Path(__file__).parents[1] / "examples" / "tests_models"
+
+
+@pytest.fixture
+def examples(monkeypatch):
+    """The examples' modules can be imported, and are forgotten afterwards."""
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    names = {path.stem for path in EXAMPLES.glob("*.py")} - {"conftest"}
+    before = {name: sys.modules.pop(name) for name in names & set(sys.modules)}
+    yield
+    for name in names:
+        sys.modules.pop(name, None)
+    sys.modules.update(before)

@@ -26,18 +26,6 @@ SQUAD = "distilbert-base-uncased-distilled-squad"
 
 
 @pytest.fixture
-def examples(monkeypatch):
-    """The examples' modules can be imported, and are forgotten afterwards."""
-    monkeypatch.syspath_prepend(str(EXAMPLES))
-    names = {path.stem for path in EXAMPLES.glob("*.py")} - {"conftest"}
-    before = {name: sys.modules.pop(name) for name in names & set(sys.modules)}
-    yield
-    for name in names:
-        sys.modules.pop(name, None)
-    sys.modules.update(before)
-
-
-@pytest.fixture
 def shelf(examples):
     """An empty shelf that knows two models, one made from the other, and notes what it says."""
     from shelf import Shelf, loads

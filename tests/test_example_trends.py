@@ -21,18 +21,6 @@ EXAMPLES = Path(__file__).parents[1] / "examples" / "tests_models"
 
 
 @pytest.fixture
-def examples(monkeypatch):
-    """The examples' modules can be imported, and are forgotten afterwards."""
-    monkeypatch.syspath_prepend(str(EXAMPLES))
-    names = {path.stem for path in EXAMPLES.glob("*.py")} - {"conftest"}
-    before = {name: sys.modules.pop(name) for name in names & set(sys.modules)}
-    yield
-    for name in names:
-        sys.modules.pop(name, None)
-    sys.modules.update(before)
-
-
-@pytest.fixture
 def models(examples):
     """The same, where torch and transformers are."""
     missing = [name for name in ("torch", "transformers", "datasets") if find_spec(name) is None]
@@ -58,6 +46,7 @@ def pytest_terminal_summary(terminalreporter):
 
 
 def test_what_tests_say_stands_at_the_end_without_a_flag(examples, pytester):
+    pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function")
     pytester.makeconftest(CONFTEST)
     pytester.makepyfile(
         """
@@ -72,26 +61,28 @@ def test_what_tests_say_stands_at_the_end_without_a_flag(examples, pytester):
     assert said[where + 5].strip("- ") == "savings"
 
 
-def test_what_workers_of_xdist_have_said_reaches_the_terminal(tmp_path):
+def run_in_workers(workers, folder, test):
+    """Run a test beside the examples' conftest in workers of pytest-xdist; what pytest said."""
     if find_spec("xdist") is None or find_spec("torch") is None:
         pytest.skip("needs pytest-xdist and the example models' packages")
     for name in ("conftest.py", "closing.py", "shelf.py"):
-        shutil.copy(EXAMPLES / name, tmp_path / name)
-    (tmp_path / "test_it.py").write_text(
-        "def test_it(say, size): say('compute', f'said in a worker: {size}')\n"
+        shutil.copy(EXAMPLES / name, folder / name)
+    (folder / "test_it.py").write_text(test)
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"-n{workers}"]
+    done = subprocess.run(
+        [*command, "--rootdir=."], cwd=folder, capture_output=True, text=True, check=False
     )
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-n", "1", "--rootdir=."]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "\nsaid in a worker: small\n" in done.stdout
+    return done.stdout
+
+
+def test_what_workers_of_xdist_have_said_reaches_the_terminal(tmp_path):
+    test = "def test_it(say, size): say('compute', f'said in a worker: {size}')\n"
+    assert "\nsaid in a worker: small\n" in run_in_workers(1, tmp_path, test)
 
 
 def test_where_models_came_from_is_said_once_also_when_workers_of_xdist_loaded_them(tmp_path):
-    if find_spec("xdist") is None or find_spec("torch") is None:
-        pytest.skip("needs pytest-xdist and the example models' packages")
-    for name in ("conftest.py", "closing.py", "shelf.py"):
-        shutil.copy(EXAMPLES / name, tmp_path / name)
-    (tmp_path / "test_it.py").write_text(
+    test = (
         "import pytest\n"
         "from shelf import loads\n"
         "loads('body')(lambda: (object(), 'body from afar'))\n"
@@ -99,10 +90,7 @@ def test_where_models_came_from_is_said_once_also_when_workers_of_xdist_loaded_t
         "@pytest.mark.parametrize('n', range(4))\n"
         "def test_it(shelf, n): assert shelf['body']\n"
     )
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-n", "2", "--rootdir=."]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count("model: body from afar\n") == 1
+    assert run_in_workers(2, tmp_path, test).count("model: body from afar\n") == 1
 
 
 def test_the_planted_mistake_is_run_by_its_path_alone(tmp_path):

@@ -21,7 +21,8 @@ STOREYS = [
     {"report.json", "report.terminal", "report.live", "report.junit", "report.doctor"}
     | {"report.papers", "report.papers_json"},
     {"report.training", "report.papers_training"},
-    {"report.console", "report.page"},
+    {"report.page"},
+    {"report.console"},
     {"papers.own"},
     {"papers.run"},
     {"papers.luccioni", "papers.desislavov"},

@@ -91,17 +91,12 @@ class Case:
         inputs, truths = self.samples(self.n)
         outputs = energy.run(self.perform(shelf[self.on_shelf]), inputs)
         if self.right is not None:
-            pairs = [
-                (output, truths[number % len(truths)]) for number, output in enumerate(outputs)
-            ]
-            scored = [self.right(*pair) for pair in pairs if pair[1] is not None]
-            energy.record(**{self.quality: sum(scored) / len(scored)})
+            right = sum(
+                self.right(output, truths[number % len(truths)])
+                for number, output in enumerate(outputs)
+            )
+            energy.record(**{self.quality: right / len(outputs)})
         return outputs
-
-
-def at_most(n: int) -> int:
-    """`n` inferences, or fewer where the environment says so."""
-    return up_to(n)
 
 
 def says_the_word(output: str, positive: int) -> bool:
@@ -171,7 +166,7 @@ def small(task: str, role: str, hub_id: str, dataset: str, n: int, samples: Samp
         role,
         hub.name(hub_id),
         dataset,
-        at_most(n),
+        up_to(n),
         hub_id,
         PERFORM[role, task],
         samples,

@@ -84,6 +84,10 @@ def _image(name: str) -> Callable[[dict[str, Any]], Any]:
     return lambda row: row[name].convert("RGB").resize(IMAGE_SIZE, resample=0)
 
 
+def _images(path: str, split: str, column: str, gated: bool = False) -> Source:
+    return Source(path, split, _image(column), gated=gated, most=IMAGES)
+
+
 def _words(row: dict[str, Any]) -> str:
     return " ".join(row["tokens"])
 
@@ -96,7 +100,7 @@ def _question(question: str, context: str) -> Callable[[dict[str, Any]], Any]:
 
 
 _BOOKS = Source("bookcorpus/bookcorpus", "train", _column("text"), revision=CONVERTED)
-_COCO = Source("detection-datasets/coco", "val", _image("image"), most=IMAGES)
+_COCO = _images("detection-datasets/coco", "val", "image")
 
 _OSCAR = "comes with a script only, and its text is gated"
 _VISUAL_GENOME = "comes with a script only, which fetches the images from elsewhere"
@@ -129,19 +133,13 @@ SOURCES: dict[tuple[str, str], Source | str] = {
         files="record/test/*.parquet",
         revision=CONVERTED,
     ),
-    ("image-classification", "cifar10"): Source(
-        "uoft-cs/cifar10", "test", _image("img"), most=IMAGES
-    ),
-    ("image-classification", "cifar100"): Source(
-        "uoft-cs/cifar100", "test", _image("img"), most=IMAGES
-    ),
-    ("image-classification", "imagenet"): Source(
-        "ILSVRC/imagenet-1k", "test", _image("image"), gated=True, most=IMAGES
+    ("image-classification", "cifar10"): _images("uoft-cs/cifar10", "test", "img"),
+    ("image-classification", "cifar100"): _images("uoft-cs/cifar100", "test", "img"),
+    ("image-classification", "imagenet"): _images(
+        "ILSVRC/imagenet-1k", "test", "image", gated=True
     ),
     ("object-detection", "coco"): _COCO,
-    ("object-detection", "CPPE"): Source(
-        "rishitdagli/cppe-5", "train", _image("image"), most=IMAGES
-    ),
+    ("object-detection", "CPPE"): _images("rishitdagli/cppe-5", "train", "image"),
     ("object-detection", "visualgenome"): _VISUAL_GENOME,
     ("text-generation", "bookcorpus"): _BOOKS,
     ("text-generation", "oscar"): _OSCAR,

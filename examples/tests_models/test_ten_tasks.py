@@ -21,6 +21,7 @@ import pytest
 import samples
 import tasks
 import torch
+from batches import up_to
 from closing import columns
 from models import Loaded
 from sentiment import embed
@@ -81,7 +82,7 @@ def small() -> Iterator[cases.Case]:
         SPECIFIC,
         model,
         "movie-review-snippets",
-        cases.at_most(100),
+        up_to(100),
         on_shelf,
         perform,
         samples.reviews,
@@ -102,7 +103,7 @@ def small() -> Iterator[cases.Case]:
         SPECIFIC,
         hub.name(resnet, hub.PACKAGE, instead=lite),
         "photographs",
-        cases.at_most(60),
+        up_to(60),
         resnet if known else f"{lite}-by-family",
         tasks.classify_image if known else classify_photograph,
         samples.photographs,
@@ -117,7 +118,7 @@ def small() -> Iterator[cases.Case]:
         SPECIFIC,
         gpt2 if known else hub.name(SMOLLM2, hub.PACKAGE),
         "paragraphs",
-        cases.at_most(10),
+        up_to(10),
         gpt2 if known else "smollm2",
         tasks.generate,
         samples.beginnings,
@@ -133,7 +134,7 @@ def small() -> Iterator[cases.Case]:
         SPECIFIC,
         diffusion.NAME,
         "prompts",
-        cases.at_most(cases.LEAST),
+        up_to(cases.LEAST),
         diffusion.ON_SHELF,
         paint_small,
         samples.prompts,

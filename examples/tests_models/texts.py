@@ -13,15 +13,9 @@ from tasks import IMAGE_SIZE
 
 _DATA = Path(__file__).parent / "data"
 
-PHOTOGRAPHS: dict[str, range | tuple[int, ...] | None] = {
-    "astronaut": None,
-    "chelsea": range(281, 286),  # house cats
-    "coffee": (504, 967, 968),  # coffee mug, espresso, cup
-    "hubble_deep_field": None,
-    "rocket": (657, 744, 812),  # missile, projectile, space shuttle
-}
+PHOTOGRAPHS = ("astronaut", "chelsea", "coffee", "hubble_deep_field", "rocket")
 """Those in colour that scikit-image ships, public domain or CC0 as their docstrings in
-`skimage.data` say; with ImageNet's classes of what is to be seen, where it has any."""
+`skimage.data` say."""
 
 EDITORIAL_WORDS = 120
 """Most words of an editorial: of its sentences the first ones, as many as fit. About half of it, so

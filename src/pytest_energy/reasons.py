@@ -167,8 +167,6 @@ def why_quality_fell(quality: Quality, figures: Verdict) -> tuple[str, str]:
         return reason, "if it is meant, allow it with quality_tolerance in this change"
     if figures.storable:
         return reason, ""
-    if figures.status is Status.REGRESSED:
-        return reason, figures.remedy
     why = f" ({figures.reason})" if figures.reason else ""
     return reason, f"to accept it, store it with --energy-update once its energy can be{why}"
 

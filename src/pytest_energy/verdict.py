@@ -277,7 +277,9 @@ def _with_quality(
     kept = figures.storable and figures.pairing is None
     reason, remedy = why_quality_fell(found, figures)
     if figures.status is Status.REGRESSED:  # energy rose as well, and that is said first
-        return replace(figures, storable=kept, remedy=figures.remedy or remedy)
+        if figures.pairing is None:
+            return figures
+        return replace(figures, storable=False, remedy=figures.remedy or remedy)
     return replace(
         figures,
         status=Status.REGRESSED,

@@ -1,9 +1,13 @@
-"""How wide the place is that people read at."""
+"""Where people read what the console script writes: its width, its look, how lines are folded."""
 
 from __future__ import annotations
 
 import os
-from typing import TextIO
+import textwrap
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 def columns(stream: TextIO) -> int:
@@ -19,3 +23,26 @@ def columns(stream: TextIO) -> int:
         return os.get_terminal_size(stream.fileno()).columns or 80
     except OSError:
         return 80
+
+
+def console(stream: TextIO, widest: int) -> Console:
+    """A console that writes what it is given: no markup, no emoji, colours only on a terminal.
+
+    Args:
+        stream: an open file with a descriptor.
+        widest: columns that are used at most.
+    """
+    from rich.console import Console
+
+    return Console(
+        file=stream,
+        width=min(widest, columns(stream)),
+        highlight=False,
+        emoji=False,
+        markup=False,
+    )
+
+
+def folded(text: str, width: int) -> str:
+    """A text in lines; broken between words and not, as rich does it, at their hyphens."""
+    return textwrap.fill(text, width, break_long_words=False, break_on_hyphens=False)

@@ -19,7 +19,7 @@ from pytest_energy.checkup import MeterFacts
 from pytest_energy.doctor import Chosen, Diagnosis, Worth
 from pytest_energy.machine import Machine
 from pytest_energy.measurement import gated_domains
-from pytest_energy.report.console import columns
+from pytest_energy.report.console import console, folded
 from pytest_energy.system_state import Clock, Heat, Load
 from pytest_energy.units import format_seconds, significant
 
@@ -62,17 +62,9 @@ def write(diagnosis: Diagnosis, stream: TextIO) -> None:
         diagnosis: to be shown.
         stream: an open file with a descriptor.
     """
-    from rich.console import Console
-
-    console = Console(
-        file=stream,
-        width=min(WIDEST, columns(stream)),
-        highlight=False,
-        emoji=False,
-        markup=False,
-    )
-    with console.capture() as captured:  # rich ends the process when its reader has gone
-        _print(diagnosis, console)
+    place = console(stream, WIDEST)
+    with place.capture() as captured:  # rich ends the process when its reader has gone
+        _print(diagnosis, place)
     stream.write(captured.get())
 
 
@@ -113,7 +105,7 @@ def _print(diagnosis: Diagnosis, console: Console) -> None:
         if one.remedy:
             show(f"remedy for {one.name}", "bold")
             # Several lines are commands, and stay whole so that they can be copied.
-            show(one.remedy) if "\n" in one.remedy else show(_folded(one.remedy, console.width))
+            show(one.remedy) if "\n" in one.remedy else show(folded(one.remedy, console.width))
             show("")
     for label, text in zip(_LABELS, _lines(diagnosis), strict=True):
         say(label, text)
@@ -126,10 +118,6 @@ def _print(diagnosis: Diagnosis, console: Console) -> None:
         say("next", diagnosis.next_step.text + then, "bold")
         if diagnosis.next_step.command:
             show(" " * label_width + diagnosis.next_step.command, "bold")
-
-
-def _folded(text: str, width: int) -> str:
-    return textwrap.fill(text, width, break_long_words=False, break_on_hyphens=False)
 
 
 def _table(found: Iterable[MeterFacts], chosen: Chosen) -> Table:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
+
+from pytest_energy.report.console import folded
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -64,6 +65,4 @@ class Page:
     def _show(self, text: str, style: str) -> None:
         from rich.text import Text
 
-        # Folded here and not by rich, which breaks at hyphens.
-        folded = textwrap.fill(text, self.width, break_long_words=False, break_on_hyphens=False)
-        self._console.print(Text(folded, style=style), soft_wrap=True)
+        self._console.print(Text(folded(text, self.width), style=style), soft_wrap=True)

@@ -12,7 +12,7 @@ from typing import TextIO
 from pytest_energy.papers import desislavov, luccioni, own
 from pytest_energy.papers.run import Measured, Run
 from pytest_energy.report import papers_training
-from pytest_energy.report.console import columns
+from pytest_energy.report.console import console
 from pytest_energy.report.page import Page
 from pytest_energy.units import format_flops, format_joules, significant
 
@@ -28,18 +28,10 @@ def write(run: Run | None, stream: TextIO, tests: str = "") -> None:
         stream: an open file with a descriptor.
         tests: as for `own.by_task`.
     """
-    from rich.console import Console
-
-    console = Console(
-        file=stream,
-        width=min(WIDEST, columns(stream)),
-        highlight=False,
-        emoji=False,
-        markup=False,
-    )
-    with console.capture() as captured:  # rich ends the process when its reader has gone
+    place = console(stream, WIDEST)
+    with place.capture() as captured:  # rich ends the process when its reader has gone
         for section in _sections(tests):
-            section(Page(console), run)
+            section(Page(place), run)
     # Cells are padded to the column; a file of tables needs no blanks at the ends of its lines.
     lines = [line.rstrip() for line in captured.get().rstrip().splitlines()]
     stream.write("\n".join(lines) + "\n")
