@@ -20,10 +20,12 @@ from pathlib import Path
 from statistics import median, stdev
 from typing import Any
 
-from pytest_energy import verdict
-from pytest_energy.baseline_file import read_file
-from pytest_energy.measurement import Baseline, Result, Verdict
-from pytest_energy.records import from_record
+from pytest_energy.baselines.file_format import read_file
+from pytest_energy.types.baseline import Baseline
+from pytest_energy.types.codec import from_record
+from pytest_energy.types.result import Result
+from pytest_energy.types.verdict import Verdict
+from pytest_energy.verdict import judge as verdict
 
 HERE = Path(__file__).parent
 STORED = 5

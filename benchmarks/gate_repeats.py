@@ -16,17 +16,13 @@ from itertools import combinations
 from pathlib import Path
 from statistics import fmean, median
 
-from pytest_energy import stopping, verdict
-from pytest_energy.measurement import (
-    Baseline,
-    Block,
-    Domain,
-    Measurement,
-    Method,
-    Session,
-    Status,
-    Subject,
-)
+from pytest_energy.types.baseline import Baseline, Session
+from pytest_energy.types.energy import Domain, Method
+from pytest_energy.types.measurement import Block, Measurement
+from pytest_energy.types.result import Subject
+from pytest_energy.types.verdict import Status
+from pytest_energy.verdict import early_stop as stopping
+from pytest_energy.verdict import judge as verdict
 
 STORED = 5
 RISES = (0.0, 0.05, 0.10, 0.20)

@@ -18,10 +18,14 @@ from typing import Any
 
 import gate_live
 
-from pytest_energy import stopping, verdict
-from pytest_energy.baselines import session_of
-from pytest_energy.measurement import Baseline, Block, Measurement, Status, Subject
-from pytest_energy.records import from_record
+from pytest_energy.baselines.store import session_of
+from pytest_energy.types.baseline import Baseline
+from pytest_energy.types.codec import from_record
+from pytest_energy.types.measurement import Block, Measurement
+from pytest_energy.types.result import Subject
+from pytest_energy.types.verdict import Status
+from pytest_energy.verdict import early_stop as stopping
+from pytest_energy.verdict import judge as verdict
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples" / "tests_models" / "test_sentiment.py"

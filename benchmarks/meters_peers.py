@@ -69,14 +69,14 @@ class Ours(Peer):
     refusals = ("MeterUnavailableError", "MeterLostError", "RefusedError")
 
     def __init__(self, sysfs: Path) -> None:
-        from pytest_energy.meters.base import MeterSet
+        from pytest_energy.meters.meter_set import MeterSet
         from pytest_energy.meters.rapl import Rapl
 
         # The tree is a parameter; PYTEST_ENERGY_POWERCAP names it from outside.
         self._meters = MeterSet([Rapl(sysfs / "class" / "powercap")])
 
     def begin(self) -> None:
-        from pytest_energy.window import Window
+        from pytest_energy.metering.window import Window
 
         self._window = Window(self._meters)
         self._window.open()
@@ -89,7 +89,7 @@ class Ours(Peer):
         return sum(measured.domain_joules)
 
     def cost_calls(self) -> dict[str, Callable[[], object]]:
-        from pytest_energy.window import Window
+        from pytest_energy.metering.window import Window
 
         meters = self._meters
 

@@ -137,9 +137,9 @@ def own_import(n: int) -> None:
 
 def window(n: int) -> None:
     """Opening and closing one window, beside zeus's and codecarbon's."""
-    from pytest_energy.meters.base import MeterSet
+    from pytest_energy.metering.window import Window
     from pytest_energy.meters.cpu_time import CpuTime
-    from pytest_energy.window import Window
+    from pytest_energy.meters.meter_set import MeterSet
 
     meters = MeterSet([CpuTime()])
 
@@ -168,9 +168,9 @@ def _median_us(call: object, n: int) -> float:
 
 def _zeus(n: int) -> dict[str, float]:
     """Zeus has no meter for CPU time: it reads a RAPL tree of plain files, and so do we then."""
-    from pytest_energy.meters.base import MeterSet
+    from pytest_energy.metering.window import Window
+    from pytest_energy.meters.meter_set import MeterSet
     from pytest_energy.meters.rapl import Rapl
-    from pytest_energy.window import Window
 
     with tempfile.TemporaryDirectory() as folder:
         zone = Path(folder) / "intel-rapl" / "intel-rapl:0"

@@ -29,11 +29,14 @@ from statistics import fmean, median, stdev
 
 from gate_live import neighbour, record_of
 
-from pytest_energy import verdict
-from pytest_energy.baselines import session_of
-from pytest_energy.ledger import utc_now
-from pytest_energy.measurement import Baseline, Measurement, Result, Verdict
-from pytest_energy.records import from_record
+from pytest_energy.baselines.store import session_of
+from pytest_energy.gate.results_log import utc_now
+from pytest_energy.types.baseline import Baseline
+from pytest_energy.types.codec import from_record
+from pytest_energy.types.measurement import Measurement
+from pytest_energy.types.result import Result
+from pytest_energy.types.verdict import Verdict
+from pytest_energy.verdict import judge as verdict
 
 HERE = Path(__file__).parent
 CACHE = HERE.parent / ".cache" / "paired"

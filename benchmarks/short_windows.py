@@ -18,11 +18,13 @@ import statistics
 import time
 from collections.abc import Callable
 
-from pytest_energy.measurement import ON_EDGE, Domain, Method
-from pytest_energy.meters.base import Meter, MeterSet
-from pytest_energy.meters.edges import Edges
-from pytest_energy.reasons import EDGE_ERROR
-from pytest_energy.window import Window
+from pytest_energy.metering.window import Window
+from pytest_energy.meters.base import Meter
+from pytest_energy.meters.meter_set import MeterSet
+from pytest_energy.meters.updates import Edges
+from pytest_energy.types.energy import Domain, Method
+from pytest_energy.types.measurement import ON_EDGE
+from pytest_energy.verdict.rules import EDGE_ERROR
 
 IDLE_WATTS, WORK_WATTS = 20.0, 100.0
 

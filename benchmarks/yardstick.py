@@ -22,7 +22,7 @@ from statistics import fmean, median, stdev
 
 import gate_live
 
-from pytest_energy.estimators import location
+from pytest_energy.verdict.estimators import location
 
 MODELS = ("distilbert", "gpt2", "resnet50")
 REFERENCES = {

@@ -24,15 +24,20 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
 
-from pytest_energy import stopping, verdict
-from pytest_energy.baselines import session_of
-from pytest_energy.comparison import average
-from pytest_energy.measurement import Baseline, Measurement, Rule, Status, Subject
-from pytest_energy.meters.base import MeterSet, MeterUnavailableError
-from pytest_energy.meters.edges import Edges, observe
+from pytest_energy.baselines.store import session_of
+from pytest_energy.metering.window import Window, block_sizes
+from pytest_energy.meters.base import MeterUnavailableError
+from pytest_energy.meters.meter_set import MeterSet
 from pytest_energy.meters.nvml import Nvml, boards
-from pytest_energy.meters.sampler import PowerSampler
-from pytest_energy.window import Window, block_sizes
+from pytest_energy.meters.power_sampler import PowerSampler
+from pytest_energy.meters.updates import Edges, observe
+from pytest_energy.types.baseline import Baseline
+from pytest_energy.types.measurement import Measurement
+from pytest_energy.types.result import Subject
+from pytest_energy.types.verdict import Rule, Status
+from pytest_energy.verdict import early_stop as stopping
+from pytest_energy.verdict import judge as verdict
+from pytest_energy.verdict.baseline_comparison import average
 
 INFERENCES = 100
 PRODUCTS = 10

@@ -23,12 +23,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, median
 
-from pytest_energy.baseline_file import BaselineFile, stable
-from pytest_energy.baselines import file_name
-from pytest_energy.carbon import Carbon
-from pytest_energy.measurement import Baseline, Domain, Method, Session, Subject
+from pytest_energy.baselines.file_format import BaselineFile
+from pytest_energy.baselines.store import file_name
+from pytest_energy.files import stable
 from pytest_energy.papers.luccioni import GRAMS_PER_KWH_STATED, GRAMS_PER_KWH_USED
-from pytest_energy.units import JOULES_PER_KWH
+from pytest_energy.types.baseline import Baseline, Session
+from pytest_energy.types.carbon import Carbon
+from pytest_energy.types.energy import Domain, Method
+from pytest_energy.types.result import Subject
+from pytest_energy.types.units import JOULES_PER_KWH
 
 FOLDER = Path("baselines/paper")
 

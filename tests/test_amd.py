@@ -16,18 +16,13 @@ from pathlib import Path
 import pytest
 
 from pytest_energy import meters
-from pytest_energy.machine import Gpu
-from pytest_energy.measurement import Domain, Method
 from pytest_energy.meters import builtin_sources, open_meters, sysfs
 from pytest_energy.meters.amd import Amd, boards
 from pytest_energy.meters.amd_energy import AmdEnergy
-from pytest_energy.meters.base import (
-    Meter,
-    MeterLostError,
-    MeterSet,
-    MeterSource,
-    MeterUnavailableError,
-)
+from pytest_energy.meters.base import Meter, MeterLostError, MeterSource, MeterUnavailableError
+from pytest_energy.meters.meter_set import MeterSet
+from pytest_energy.types.energy import Domain, Method
+from pytest_energy.types.machine import Gpu
 
 
 def write(path: Path, text: object) -> None:

@@ -8,10 +8,11 @@ import sys
 
 import pytest
 
-from pytest_energy.measurement import Domain, Method
 from pytest_energy.meters import builtin_sources, open_meters
 from pytest_energy.meters.apple import Apple
-from pytest_energy.meters.base import Meter, MeterLostError, MeterSet, MeterUnavailableError
+from pytest_energy.meters.base import Meter, MeterLostError, MeterUnavailableError
+from pytest_energy.meters.meter_set import MeterSet
+from pytest_energy.types.energy import Domain, Method
 
 ZEUS = """
 class AppleEnergyMetrics:

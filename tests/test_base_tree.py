@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from pytest_energy.channel import Channel, ChannelClosedError, ChannelTimeoutError
-from pytest_energy.own_tree import Trees, Turned, turned_paths
-from pytest_energy.worktree import PREFIX, BaseError, BaseTree, find_revision
+from pytest_energy.paired.channel import Channel, ChannelClosedError, ChannelTimeoutError
+from pytest_energy.paired.import_redirect import Trees, Turned, turned_paths
+from pytest_energy.paired.worktree import PREFIX, BaseError, BaseTree, find_revision
 
 TEST = "test_it.py::test_loop"
 
@@ -397,7 +397,7 @@ def test_a_failure_is_said_on_a_busy_machine_too(repository, monkeypatch):
     def busy(window):
         window._others_share = 0.6
 
-    monkeypatch.setattr("pytest_energy.window.Window.look_around", busy)
+    monkeypatch.setattr("pytest_energy.metering.window.Window.look_around", busy)
     with_base(repository, "raise RuntimeError('no weights')")
     found = repository.paired()
     assert "no weights" in found[TEST]["reason"]

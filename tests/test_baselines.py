@@ -12,11 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_energy import baselines
-from pytest_energy.baseline_file import BaselineError, read_file
-from pytest_energy.carbon import Carbon
-from pytest_energy.machine import Gpu, Machine
-from pytest_energy.measurement import Block, Domain, Measurement, Method, Subject
+from pytest_energy.baselines import store as baselines
+from pytest_energy.baselines.file_format import BaselineError, read_file
+from pytest_energy.types.carbon import Carbon
+from pytest_energy.types.energy import Domain, Method
+from pytest_energy.types.machine import Gpu, Machine
+from pytest_energy.types.measurement import Block, Measurement
+from pytest_energy.types.result import Subject
 
 MACHINE = Machine("AMD EPYC", 2, (), "linux", "x86_64")
 CARBON = Carbon(400.0, "Testland", 2024, "a test")
@@ -200,7 +202,7 @@ def test_an_interrupted_write_leaves_the_old_file_and_nothing_beside_it(store, m
     def interrupt(_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(baselines.os, "fsync", interrupt)
+    monkeypatch.setattr("pytest_energy.files.os.fsync", interrupt)
     with pytest.raises(KeyboardInterrupt):
         store.store([addition(2.1)])
     assert path.read_bytes() == before

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_energy import carbon, reference
+from pytest_energy.carbon import intensity as carbon
+from pytest_energy.carbon import tables as reference
 
 
 def test_carbon_is_kwh_times_pue_times_intensity():

@@ -16,10 +16,10 @@ EXAMPLE = Path(__file__).parents[1] / "examples" / "ci"
 COUNTED = '''
 """Joules that are no matter of noise: one for every million multiplications of a dense layer."""
 
-import pytest_energy.window
+from pytest_energy.metering import window
 from pytest_energy import Domain, Meter, MeterSource, Method
 
-pytest_energy.window.SHORTEST_SHARE_SECONDS = 1e9  # what else runs here is no matter of this test
+window.SHORTEST_SHARE_SECONDS = 1e9  # what else runs here is no matter of this test
 
 
 class Counted(Meter):

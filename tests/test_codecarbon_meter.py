@@ -17,10 +17,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from pytest_energy.measurement import Domain, Method
 from pytest_energy.meters import builtin_sources, codecarbon, open_meters
-from pytest_energy.meters.base import Meter, MeterLostError, MeterSet, MeterUnavailableError
+from pytest_energy.meters.base import Meter, MeterLostError, MeterUnavailableError
 from pytest_energy.meters.codecarbon import CodeCarbon
+from pytest_energy.meters.meter_set import MeterSet
+from pytest_energy.types.energy import Domain, Method
 
 
 @pytest.fixture

@@ -6,13 +6,16 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_energy import window as windows
-from pytest_energy.measurement import Block, Domain, Measurement, Method
-from pytest_energy.meters import base, edges
-from pytest_energy.meters.base import Meter, MeterLostError, MeterSet
-from pytest_energy.meters.edges import Edges, observe
-from pytest_energy.reasons import too_short
-from pytest_energy.window import Window
+from pytest_energy.metering import window as windows
+from pytest_energy.metering.window import Window
+from pytest_energy.meters import meter_set
+from pytest_energy.meters import updates as edges
+from pytest_energy.meters.base import Meter, MeterLostError
+from pytest_energy.meters.meter_set import MeterSet
+from pytest_energy.meters.updates import Edges, observe
+from pytest_energy.types.energy import Domain, Method
+from pytest_energy.types.measurement import Block, Measurement
+from pytest_energy.verdict.rules import too_short
 
 WAITING, WORKING = 100.0, 700.0
 
@@ -72,7 +75,7 @@ class Still(Ticking):
 @pytest.fixture
 def clock(monkeypatch):
     clock = Clock()
-    for module in (windows, base, edges):
+    for module in (windows, meter_set, edges):
         monkeypatch.setattr(module, "perf_counter", clock)
     monkeypatch.setattr(
         windows, "sleep", lambda seconds: setattr(clock, "now", clock.now + seconds)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_energy import estimators
+from pytest_energy.verdict import estimators
 
 values = st.lists(st.floats(min_value=-1e3, max_value=1e3), min_size=1, max_size=20)
 

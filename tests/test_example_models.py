@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from pytest_energy import Domain, Measurement, Method
-from pytest_energy.measurement import Block
+from pytest_energy.types.measurement import Block
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples" / "tests_models"
@@ -111,7 +111,7 @@ def test_what_differs_beside_the_size_remains_with_an_interval_that_grows_with_t
 def test_the_interval_is_that_of_the_ratio_when_the_sizes_are_the_same(examples):
     from equal_size import at_equal_size
 
-    from pytest_energy.ratio import ratio
+    from pytest_energy.analysis.ratio import ratio
 
     general = [measured(6.0, 0.1), measured(24.0, 0.3)]
     specific = [measured(0.5, 0.2), measured(4.0, 0.1)]

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from pytest_energy import Domain, Measurement, Method
-from pytest_energy.measurement import Block, Work
+from pytest_energy.types.measurement import Block, Work
 
 EXAMPLES = Path(__file__).parents[1] / "examples" / "tests_models"
 

@@ -263,7 +263,7 @@ def test_every_option_has_an_ini_twin_and_stands_in_help_and_readme(project, req
     result = project.run("--help")
     text = result.stdout.str()
     readme = (request.config.rootpath / "README.md").read_text()
-    from pytest_energy import arguments
+    from pytest_energy.settings import options as arguments
 
     for name, *_ in arguments.OPTIONS:
         assert f"--energy-{name}" in text

@@ -9,16 +9,11 @@ from itertools import pairwise
 
 import pytest
 
-from pytest_energy.machine import Cpu
-from pytest_energy.measurement import Domain, Method
 from pytest_energy.meters import builtin_sources, cpu_time, open_meters
-from pytest_energy.meters.base import (
-    Meter,
-    MeterLostError,
-    MeterSet,
-    MeterSource,
-    MeterUnavailableError,
-)
+from pytest_energy.meters.base import Meter, MeterLostError, MeterSource, MeterUnavailableError
+from pytest_energy.meters.meter_set import MeterSet
+from pytest_energy.types.energy import Domain, Method
+from pytest_energy.types.machine import Cpu
 
 # CPU time
 

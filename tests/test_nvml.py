@@ -352,7 +352,7 @@ def test_samples_that_lie_too_far_apart_make_the_window_unmeasured(driver):
     driver.set(no_counter=1)
     code = """
     import time
-    from pytest_energy.meters import sampler
+    from pytest_energy.meters import power_sampler as sampler
     from pytest_energy.meters.base import MeterSet
     from pytest_energy.meters.nvml import Nvml
     from pytest_energy.window import Window
@@ -511,7 +511,7 @@ def test_other_processes_on_the_board_are_a_disturbance(driver, processes, claus
 
 
 def test_the_head_of_a_paired_run_is_no_disturbance_to_its_base(driver):
-    joined = "from pytest_energy.meters.processes import join; import os; join(os.getppid())\n"
+    joined = "from pytest_energy.machine.process_tree import join; import os; join(os.getppid())\n"
     code = joined + DISTURBED.replace("{processes}", "str(os.getppid())")
     assert driver.run(code) == "()"
 

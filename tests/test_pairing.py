@@ -13,12 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_verdict import CPU, ESTIMATE, RULE, SUBJECT
 
-from pytest_energy import stopping, verdict
-from pytest_energy.baselines import session_of
-from pytest_energy.measurement import Baseline, Block, Measurement, Pairing, Status
-from pytest_energy.pairing import Paired
-from pytest_energy.turns import MOST_TURNS, turn_count
-from pytest_energy.window import block_sizes
+from pytest_energy.baselines.store import session_of
+from pytest_energy.metering.window import block_sizes
+from pytest_energy.paired.interleave import MOST_TURNS, turn_count
+from pytest_energy.types.baseline import Baseline
+from pytest_energy.types.measurement import Block, Measurement
+from pytest_energy.types.verdict import Pairing, Status
+from pytest_energy.verdict import early_stop as stopping
+from pytest_energy.verdict import judge as verdict
+from pytest_energy.verdict.paired_comparison import Paired
 
 
 def side(joules, *, domain=CPU, seconds=10.0, n=1, **facts):

@@ -13,9 +13,10 @@ from statistics import fmean
 
 import pytest
 
-from pytest_energy.baseline_file import read_file
-from pytest_energy.measurement import Baseline, Method
+from pytest_energy.baselines.file_format import read_file
 from pytest_energy.papers import luccioni
+from pytest_energy.types.baseline import Baseline
+from pytest_energy.types.energy import Method
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "baselines" / "paper"

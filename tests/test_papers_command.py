@@ -415,7 +415,7 @@ def test_an_output_without_the_letters_is_written_with_others():
 
 def test_the_command_loads_neither_torch_nor_pandas():
     code = (
-        "import sys; from pytest_energy.cli import main; main(['papers', '--json']);"
+        "import sys; from pytest_energy.cli.main import main; main(['papers', '--json']);"
         "heavy = {'torch', 'pandas', 'codecarbon', 'pynvml', 'psutil', 'rich'};"
         "sys.exit(str(heavy & set(sys.modules)) if heavy & set(sys.modules) else 0)"
     )

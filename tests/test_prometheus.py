@@ -21,12 +21,12 @@ from pathlib import Path
 
 import pytest
 
-from pytest_energy.measurement import Method
 from pytest_energy.meters import builtin_sources, open_meters
-from pytest_energy.meters import prometheus_server as servers
 from pytest_energy.meters.base import MeterLostError, MeterUnavailableError
-from pytest_energy.meters.prometheus import Prometheus
-from pytest_energy.meters.promql import PRESETS, Endpoint, parse_queries, parse_url
+from pytest_energy.meters.prometheus import server as servers
+from pytest_energy.meters.prometheus.meter import Prometheus
+from pytest_energy.meters.prometheus.queries import PRESETS, Endpoint, parse_queries, parse_url
+from pytest_energy.types.energy import Method
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "served"
 SECRET = "s3cr3t-t0k3n"
@@ -143,7 +143,7 @@ def test_auto_leaves_it_and_nothing_is_imported_for_it():
     (source,) = [s for s in builtin_sources() if s.name == "prometheus"]
     assert not source.automatic
     code = (
-        "import sys, pytest_energy.options, pytest_energy.meters;"
+        "import sys, pytest_energy.settings.settings, pytest_energy.meters;"
         "assert not {'requests', 'urllib3'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
-from pytest_energy import quality
-from pytest_energy.measurement import Quality
 from pytest_energy.report.json import SCHEMA_FILE
+from pytest_energy.types.verdict import Quality
+from pytest_energy.verdict import quality
 
 TEST = "test_it.py::test_loop"
 

@@ -13,15 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from pytest_energy.measurement import Method
+from pytest_energy.metering.window import Window
 from pytest_energy.meters import builtin_sources, open_meters
-from pytest_energy.meters.base import (
-    MeterLostError,
-    MeterSet,
-    MeterUnavailableError,
-)
+from pytest_energy.meters.base import MeterLostError, MeterUnavailableError
+from pytest_energy.meters.meter_set import MeterSet
 from pytest_energy.meters.rapl import Psys, Rapl
-from pytest_energy.window import Window
+from pytest_energy.types.energy import Method
 
 
 class Powercap:
@@ -138,11 +135,11 @@ def test_a_zone_that_turns_to_garbage_is_a_lost_meter(powercap, garbage):
 
 
 def test_a_counter_that_may_have_wrapped_unseen_is_said(powercap, monkeypatch):
-    from pytest_energy.meters import base
+    from pytest_energy.meters import meter_set
 
     clock = [1000.0]
     powercap.zone("intel-rapl:0", "package-0", 0, wraps_at=262_000_000_000)
-    monkeypatch.setattr(base, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr(meter_set, "perf_counter", lambda: clock[0])
     meters = MeterSet([Rapl(powercap.root)])
     assert meters.longest_seconds == pytest.approx(262)  # at 1,000 W
     clock[0] += 1800

@@ -13,21 +13,14 @@ from xml.etree import ElementTree
 import jsonschema
 import pytest
 
-from pytest_energy.carbon import Carbon
-from pytest_energy.measurement import (
-    Block,
-    Domain,
-    Measurement,
-    Method,
-    Result,
-    Status,
-    Subject,
-    Verdict,
-    Work,
-)
-from pytest_energy.records import from_record, to_record
 from pytest_energy.report import json as json_report
 from pytest_energy.report import terminal
+from pytest_energy.types.carbon import Carbon
+from pytest_energy.types.codec import from_record, to_record
+from pytest_energy.types.energy import Domain, Method
+from pytest_energy.types.measurement import Block, Measurement, Work
+from pytest_energy.types.result import Result, Subject
+from pytest_energy.types.verdict import Status, Verdict
 
 USA = Carbon(369.0, "USA", 2022, "a test")
 GPU = Domain("gpu:0", "gpu", Method.COUNTER, "NVML", 0.1)

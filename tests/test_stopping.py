@@ -9,8 +9,10 @@ from dataclasses import replace
 import pytest
 from test_verdict import FIVE, RULE, SUBJECT, measured, stored
 
-from pytest_energy import stopping, verdict
-from pytest_energy.measurement import Block, Status
+from pytest_energy.types.measurement import Block
+from pytest_energy.types.verdict import Status
+from pytest_energy.verdict import early_stop as stopping
+from pytest_energy.verdict import judge as verdict
 
 BLOCKS = 20
 

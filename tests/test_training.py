@@ -9,24 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_energy.carbon import Carbon
-from pytest_energy.measurement import (
-    Block,
-    Domain,
-    Measurement,
-    Method,
-    Result,
-    Status,
-    Subject,
-    Training,
-    Verdict,
-)
+from pytest_energy.analysis.training import break_evens, cost_of, training_cost
 from pytest_energy.papers import strubell
-from pytest_energy.records import from_record, to_record
 from pytest_energy.report import json as json_report
 from pytest_energy.report import terminal
-from pytest_energy.training import break_evens, cost_of, training_cost
-from pytest_energy.units import format_count
+from pytest_energy.types.carbon import Carbon
+from pytest_energy.types.codec import from_record, to_record
+from pytest_energy.types.energy import Domain, Method
+from pytest_energy.types.measurement import Block, Measurement
+from pytest_energy.types.result import Result, Subject, Training
+from pytest_energy.types.units import format_count
+from pytest_energy.types.verdict import Status, Verdict
 
 GRID = Carbon(400.0, "X", 2024, "a test", pue=1.5)
 

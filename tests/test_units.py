@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_energy import units
+from pytest_energy.types import units
 
 
 @pytest.mark.parametrize(

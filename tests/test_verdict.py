@@ -11,20 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_energy import ratio as ratios
-from pytest_energy import verdict
-from pytest_energy.measurement import (
-    Baseline,
-    Block,
-    Domain,
-    Measurement,
-    Method,
-    Session,
-    Status,
-    Subject,
-    Work,
-    Yardstick,
-)
+from pytest_energy.analysis import ratio as ratios
+from pytest_energy.types.baseline import Baseline, Session
+from pytest_energy.types.energy import Domain, Method
+from pytest_energy.types.measurement import Block, Measurement, Work, Yardstick
+from pytest_energy.types.result import Subject
+from pytest_energy.types.verdict import Status
+from pytest_energy.verdict import judge as verdict
 
 CPU = Domain("cpu", "cpu", Method.COUNTER, "RAPL", 1e-3)
 GPU = Domain("gpu:0", "gpu", Method.COUNTER, "NVML", 0.1)

@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_energy import neighbours
-from pytest_energy import window as windows
-from pytest_energy.measurement import Domain, Method
-from pytest_energy.meters.base import Meter, MeterLostError, MeterSet
-from pytest_energy.window import BLOCKS, Window, block_sizes
+from pytest_energy.machine import load as neighbours
+from pytest_energy.metering import window as windows
+from pytest_energy.metering.window import BLOCKS, Window, block_sizes
+from pytest_energy.meters.base import Meter, MeterLostError
+from pytest_energy.meters.meter_set import MeterSet
+from pytest_energy.types.energy import Domain, Method
 
 
 class Scripted(Meter):
@@ -226,7 +227,7 @@ def test_a_gpu_that_was_never_used_is_left_alone(window, monkeypatch):
 def test_metering_never_imports_torch():
     code = (
         "import sys\nfrom pytest_energy.meters.cpu_time import CpuTime\n"
-        "from pytest_energy.meters.base import MeterSet\nfrom pytest_energy.window import Window\n"
+        "from pytest_energy.meters.meter_set import MeterSet\nfrom pytest_energy.metering.window import Window\n"
         "w = Window(MeterSet([CpuTime()])); w.open(); w.close(1); w.measurement()\n"
         "assert not {'torch', 'pandas', 'codecarbon', 'pynvml'} & set(sys.modules)"
     )

@@ -6,8 +6,8 @@ import warnings
 
 import pytest
 
-from pytest_energy.measurement import Work
-from pytest_energy.work import WorkCounter, can_count
+from pytest_energy.metering.flops import WorkCounter, can_count
+from pytest_energy.types.measurement import Work
 
 torch = pytest.importorskip("torch", reason="needs torch")
 transformers = pytest.importorskip("transformers", reason="needs transformers")
@@ -114,7 +114,7 @@ def test_training_counts_the_backward_pass_too():
 
 
 def test_what_cannot_be_counted_is_said_and_never_raised(monkeypatch):
-    monkeypatch.setattr("pytest_energy.work._make_mode", lambda: 1 / 0)
+    monkeypatch.setattr("pytest_energy.metering.flops._make_mode", lambda: 1 / 0)
     counter = WorkCounter()
     with counter.counting():
         torch.ones(1).add(1)

@@ -6,9 +6,10 @@ import sys
 
 import pytest
 
-from pytest_energy import yardstick
-from pytest_energy.measurement import Domain, Method
-from pytest_energy.meters.base import Meter, MeterLostError, MeterSet
+from pytest_energy.metering import reference_work as yardstick
+from pytest_energy.meters.base import Meter, MeterLostError
+from pytest_energy.meters.meter_set import MeterSet
+from pytest_energy.types.energy import Domain, Method
 
 
 class Counted(Meter):

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from statistics import fmean, stdev
 
 from pytest_energy import Measurement, Ratio
-from pytest_energy.estimators import student_quantile
 from pytest_energy.papers import luccioni
+from pytest_energy.verdict.estimators import student_quantile
 
 Sized = tuple[int, Measurement]
 """A model's parameters, and what was measured of it."""

@@ -18,7 +18,7 @@ from checkout import Checkout, gate_message
 from closing import columns
 from generation import continuation
 
-from pytest_energy.units import format_flops, format_joules
+from pytest_energy.types.units import format_flops, format_joules
 
 HEADING = "what one can do about it"
 

@@ -28,10 +28,10 @@ from families import (
 )
 from trends import Point, joules_of_next_point, point, slope
 
+from pytest_energy.metering.flops import WorkCounter
 from pytest_energy.papers import luccioni
 from pytest_energy.papers.desislavov import device, lower_bound_joules, of_reality, yearly_kwh
-from pytest_energy.units import format_flops, format_joules, significant
-from pytest_energy.work import WorkCounter
+from pytest_energy.types.units import format_flops, format_joules, significant
 
 inference = functools.partial(pytest.mark.inference, tolerance="10%")
 

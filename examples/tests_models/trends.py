@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 
 from pytest_energy import Measurement
-from pytest_energy.estimators import student_quantile
+from pytest_energy.verdict.estimators import student_quantile
 
 
 @dataclass(frozen=True, slots=True)

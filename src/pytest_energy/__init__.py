@@ -5,16 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pytest_energy.fixture import Energy
-    from pytest_energy.measurement import Domain, Measurement, Method, Result, Status, Verdict
-    from pytest_energy.meters.base import (
-        Meter,
-        MeterLostError,
-        MeterSource,
-        MeterUnavailableError,
-    )
-    from pytest_energy.ratio import Ratio
-    from pytest_energy.results import Results
+    from pytest_energy.analysis.ratio import Ratio
+    from pytest_energy.analysis.results import Results
+    from pytest_energy.metering.fixture import Energy
+    from pytest_energy.meters.base import Meter, MeterLostError, MeterSource, MeterUnavailableError
+    from pytest_energy.types.energy import Domain, Method
+    from pytest_energy.types.measurement import Measurement
+    from pytest_energy.types.result import Result
+    from pytest_energy.types.verdict import Status, Verdict
 
 __all__ = [
     "Domain",
@@ -33,20 +31,26 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Energy": "fixture",
-    "Results": "results",
+    "Domain": "types.energy",
+    "Energy": "metering.fixture",
+    "Measurement": "types.measurement",
     "Meter": "meters.base",
     "MeterLostError": "meters.base",
     "MeterSource": "meters.base",
     "MeterUnavailableError": "meters.base",
-    "Ratio": "ratio",
+    "Method": "types.energy",
+    "Ratio": "analysis.ratio",
+    "Result": "types.result",
+    "Results": "analysis.results",
+    "Status": "types.verdict",
+    "Verdict": "types.verdict",
 }
 
 
 def __getattr__(name: str) -> Any:
-    # pytest imports this package at the start of every session; its rooms wait until one is needed.
-    if name not in __all__:
+    # pytest imports this package at the start of every session; modules wait until one is needed.
+    if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(f"{__name__}.{_HOMES.get(name, 'measurement')}"), name)
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

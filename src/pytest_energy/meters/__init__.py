@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from importlib import import_module
 
-from pytest_energy.machine import Gpu
-from pytest_energy.measurement import Method
-from pytest_energy.meters.base import Meter, MeterSet, MeterSource, MeterUnavailableError
-from pytest_energy.meters.prometheus import Prometheus
-from pytest_energy.meters.promql import Endpoint
+from pytest_energy.meters.base import Meter, MeterSource, MeterUnavailableError
+from pytest_energy.meters.meter_set import MeterSet
+from pytest_energy.meters.prometheus.meter import Prometheus
+from pytest_energy.meters.prometheus.queries import Endpoint
+from pytest_energy.types.energy import Method
+from pytest_energy.types.machine import Gpu
 
 __all__ = ["AUTO", "boards", "builtin_sources", "open_meters"]
 

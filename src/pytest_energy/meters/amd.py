@@ -15,11 +15,12 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from pytest_energy.machine import Gpu
-from pytest_energy.measurement import Domain, Method
+from pytest_energy.files import text_of
 from pytest_energy.meters.base import Meter, MeterLostError, MeterUnavailableError
-from pytest_energy.meters.sampler import PowerSampler
-from pytest_energy.meters.sysfs import Counter, NumberFile, open_number, text_of
+from pytest_energy.meters.power_sampler import PowerSampler
+from pytest_energy.meters.sysfs import Counter, NumberFile, open_number
+from pytest_energy.types.energy import Domain, Method
+from pytest_energy.types.machine import Gpu
 
 DRM_ROOT = Path("/sys/class/drm")
 """Where the kernel shows graphics boards; `PYTEST_ENERGY_DRM` names another place (containers)."""

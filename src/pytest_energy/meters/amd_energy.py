@@ -11,9 +11,10 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from pytest_energy.measurement import Domain, Method
+from pytest_energy.files import text_of
 from pytest_energy.meters.base import Meter, MeterUnavailableError
-from pytest_energy.meters.sysfs import Counter, NumberFile, mirrors, open_number, text_of
+from pytest_energy.meters.sysfs import Counter, NumberFile, mirrors, open_number
+from pytest_energy.types.energy import Domain, Method
 
 HWMON_ROOT = Path("/sys/class/hwmon")
 """Where the kernel shows its sensors; `PYTEST_ENERGY_HWMON` names another place (containers)."""

@@ -11,8 +11,8 @@ import platform
 import sys
 from typing import Any
 
-from pytest_energy.measurement import Domain, Method
 from pytest_energy.meters.base import Meter, MeterLostError, MeterUnavailableError
+from pytest_energy.types.energy import Domain, Method
 
 UPDATE_SECONDS = 0.01
 """How often the counters move at the slowest: windows under 10 ms are mostly their steps

@@ -16,8 +16,8 @@ from threading import Timer
 from threading import enumerate as living_threads
 from typing import Any
 
-from pytest_energy.measurement import Domain, Method
 from pytest_energy.meters.base import Meter, MeterLostError, MeterUnavailableError
+from pytest_energy.types.energy import Domain, Method
 
 STALE_SECONDS = 0.05
 """A flush measures anew when the last measurement is as old as this (codecarbon 3.3,

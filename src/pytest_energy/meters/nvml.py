@@ -15,11 +15,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_energy.machine import Gpu
-from pytest_energy.measurement import Domain, Method
+from pytest_energy.machine.process_tree import strangers
 from pytest_energy.meters.base import Meter, MeterLostError, MeterUnavailableError
-from pytest_energy.meters.processes import strangers
-from pytest_energy.meters.sampler import PowerSampler
+from pytest_energy.meters.power_sampler import PowerSampler
+from pytest_energy.types.energy import Domain, Method
+from pytest_energy.types.machine import Gpu
 
 UPDATE_SECONDS = 0.1
 """How often the counter moves, until it has been observed: 20 to 100 ms were seen, NVIDIA documents

@@ -17,10 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 
-from pytest_energy.machine import read_vendor
-from pytest_energy.measurement import Domain, Method
+from pytest_energy.files import text_of
+from pytest_energy.machine.identity import read_vendor
 from pytest_energy.meters.base import Meter, MeterLostError, MeterUnavailableError
-from pytest_energy.meters.sysfs import mirrors, open_number, text_of
+from pytest_energy.meters.sysfs import mirrors, open_number
+from pytest_energy.types.energy import Domain, Method
 
 POWERCAP_ROOT = Path("/sys/class/powercap")
 """Where the kernel shows the zones; `PYTEST_ENERGY_POWERCAP` names another place (containers)."""

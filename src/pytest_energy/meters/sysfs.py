@@ -114,11 +114,3 @@ def mirrors(one: int, other: int, known: bool = False) -> bool:
     """
     near = abs(one - other) < MIRROR_MICROJOULES
     return near and (known or other > 1000 * MIRROR_MICROJOULES)
-
-
-def text_of(path: Path) -> str:
-    """What a file says, without white space around it; empty where it cannot be read."""
-    try:
-        return path.read_text(encoding="utf-8", errors="replace").strip()
-    except OSError:
-        return ""

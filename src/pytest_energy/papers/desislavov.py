@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from pytest_energy.papers.shipped import rows
-from pytest_energy.units import kwh
+from pytest_energy.types.units import kwh
 
 DAYS_PER_YEAR = 365
 """For the multiplicative factor; a year is no more exact than the number of inferences a day."""

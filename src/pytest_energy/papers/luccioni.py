@@ -15,7 +15,7 @@ from functools import cache
 from statistics import fmean, geometric_mean, linear_regression
 
 from pytest_energy.papers.shipped import rows
-from pytest_energy.units import JOULES_PER_KWH
+from pytest_energy.types.units import JOULES_PER_KWH
 
 TASKS = {
     "text classification": "text-classification",

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import correlation, fmean
 
+from pytest_energy.analysis.ratio import Ratio, ratio
 from pytest_energy.papers import luccioni
 from pytest_energy.papers.desislavov import Device, device, device_of_board, of_reality
 from pytest_energy.papers.run import Measured, Run
-from pytest_energy.ratio import Ratio, ratio
-from pytest_energy.reasons import why_disturbed
+from pytest_energy.verdict.rules import why_disturbed
 
 FEWEST_TASKS = 3
 """Fewer ranks than this have no correlation worth a figure: two tasks are in order or are not."""

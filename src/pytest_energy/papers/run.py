@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pytest_energy.json_line import line_of
-from pytest_energy.measurement import Block, Domain, Measurement, Method, Status, Subject, Work
-from pytest_energy.units import kwh
+from pytest_energy.files import line_of
+from pytest_energy.types.energy import Domain, Method
+from pytest_energy.types.measurement import Block, Measurement, Work
+from pytest_energy.types.result import Subject
+from pytest_energy.types.units import kwh
+from pytest_energy.types.verdict import Status
 
 SCHEMA = 1
 """Version of the report's form that is read."""

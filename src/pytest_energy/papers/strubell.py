@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
-from pytest_energy.carbon import Carbon
 from pytest_energy.papers.shipped import rows
+from pytest_energy.types.carbon import Carbon
 
 PUE = 1.58
 """Power usage effectiveness: the average of the world's data centres in 2018, which the paper

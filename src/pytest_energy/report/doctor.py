@@ -14,14 +14,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from pytest_energy.carbon import Carbon
-from pytest_energy.checkup import MeterFacts
-from pytest_energy.doctor import Chosen, Diagnosis, Worth
-from pytest_energy.machine import Machine
-from pytest_energy.measurement import gated_domains
+from pytest_energy.doctor.diagnosis import Chosen, Diagnosis, Worth
+from pytest_energy.doctor.probe import MeterFacts
+from pytest_energy.machine.sensors import Clock, Heat, Load
 from pytest_energy.report.console import console, folded
-from pytest_energy.system_state import Clock, Heat, Load
-from pytest_energy.units import format_seconds, significant
+from pytest_energy.types.carbon import Carbon
+from pytest_energy.types.energy import gated_domains
+from pytest_energy.types.machine import Machine
+from pytest_energy.types.units import format_seconds, significant
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -12,14 +12,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from pytest_energy.baseline_file import shown_path
-from pytest_energy.baselines import replace_file
-from pytest_energy.carbon import Carbon
-from pytest_energy.ledger import Ledger, git_commit, utc_now
-from pytest_energy.measurement import Measurement, Result
-from pytest_energy.records import to_record
+from pytest_energy.files import replace_file, shown_path
+from pytest_energy.gate.results_log import Ledger, git_commit, utc_now
+from pytest_energy.gate.session import EnergySession
 from pytest_energy.report import training
-from pytest_energy.session import EnergySession
+from pytest_energy.types.carbon import Carbon
+from pytest_energy.types.codec import to_record
+from pytest_energy.types.measurement import Measurement
+from pytest_energy.types.result import Result
 
 SCHEMA = 1
 """Version of the report's form."""

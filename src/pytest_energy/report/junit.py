@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pytest_energy.carbon import Carbon
-from pytest_energy.measurement import Result
-from pytest_energy.training import cost_of
+from pytest_energy.analysis.training import cost_of
+from pytest_energy.types.carbon import Carbon
+from pytest_energy.types.result import Result
 
 
 def properties(result: Result, carbon: Carbon) -> list[tuple[str, object]]:

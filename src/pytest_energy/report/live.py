@@ -58,7 +58,7 @@ class LiveLine:
             done: inferences so far.
             joules: of the finished blocks so far.
         """
-        from pytest_energy.units import format_joules, format_seconds
+        from pytest_energy.types.units import format_joules, format_seconds
 
         now = perf_counter()
         self._next = now + REFRESH_SECONDS

@@ -8,20 +8,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from pytest_energy import ratio as ratios
-from pytest_energy.baseline_file import shown_path
-from pytest_energy.carbon import Carbon
-from pytest_energy.measurement import (
-    COMPARED,
-    Measurement,
-    Method,
-    Pairing,
-    Result,
-    Status,
-    Verdict,
-)
+from pytest_energy.analysis import ratio as ratios
+from pytest_energy.files import shown_path
 from pytest_energy.report import training
-from pytest_energy.units import (
+from pytest_energy.types.carbon import Carbon
+from pytest_energy.types.energy import Method
+from pytest_energy.types.measurement import Measurement
+from pytest_energy.types.result import Result
+from pytest_energy.types.units import (
     format_change,
     format_flops,
     format_grams,
@@ -30,13 +24,14 @@ from pytest_energy.units import (
     format_seconds,
     significant,
 )
+from pytest_energy.types.verdict import COMPARED, Pairing, Status, Verdict
 
 if TYPE_CHECKING:
     import pytest
     from rich.table import Table
 
-    from pytest_energy.ledger import Ledger
-    from pytest_energy.session import EnergySession
+    from pytest_energy.gate.results_log import Ledger
+    from pytest_energy.gate.session import EnergySession
 
 WIDEST = 100
 """Columns that a report uses at most."""

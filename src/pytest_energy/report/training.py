@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from pytest_energy.carbon import Carbon
-from pytest_energy.measurement import Measurement, Result, Training
-from pytest_energy.training import BreakEven, TrainingCost, break_evens, cost_of
-from pytest_energy.units import (
+from pytest_energy.analysis.training import BreakEven, TrainingCost, break_evens, cost_of
+from pytest_energy.types.carbon import Carbon
+from pytest_energy.types.measurement import Measurement
+from pytest_energy.types.result import Result, Training
+from pytest_energy.types.units import (
     format_count,
     format_grams,
     format_joules,

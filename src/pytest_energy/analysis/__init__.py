@@ -1,0 +1,1 @@
+"""What can be told from several results of a session. Pure."""

@@ -1,0 +1,139 @@
+"""The `energy_results` fixture: a session's measurements, for tests that compare models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import pytest
+
+from pytest_energy.analysis import ratio as ratios
+from pytest_energy.analysis.training import TrainingCost, cost_of
+from pytest_energy.types.carbon import Carbon
+from pytest_energy.types.measurement import Measurement
+from pytest_energy.types.result import Result, Subject
+from pytest_energy.types.verdict import Status
+
+
+class Results(Sequence[Result]):
+    """The measurements so far, for tests that compare models.
+
+    Args:
+        source: gives the results so far, in the order in which their tests ran.
+        off: under `--energy-off`, where there will never be any.
+        carbon: the session's PUE and grid; None under `--energy-off`.
+    """
+
+    def __init__(
+        self,
+        source: Callable[[], Iterable[Result]],
+        off: bool = False,
+        carbon: Callable[[], Carbon] | None = None,
+    ) -> None:
+        self._source = source
+        self._off = off
+        self._carbon = carbon
+
+    def where(self, **wanted: str) -> Results:
+        """Those whose subject agrees.
+
+        Args:
+            wanted: `test`, `region`, `task`, `model`, `dataset`, `role` or `unit`, exactly.
+
+        Raises:
+            TypeError: another name.
+        """
+        __tracebackhide__ = True
+        for name in wanted:
+            if name not in Subject.__slots__:
+                known = ", ".join(Subject.__slots__)
+                raise TypeError(f"where(): unknown name {name!r}; there are: {known}")
+        found = tuple(
+            result
+            for result in self
+            if all(getattr(result.subject, name) == value for name, value in wanted.items())
+        )
+        return Results(lambda: found, self._off, self._carbon)
+
+    def ratio(self, over: Results) -> ratios.Ratio:
+        """Energy per unit of these over that of others, with a 95 % interval.
+
+        Several on one side are put together as their geometric mean. Under `--energy-off` the
+        test that asks is skipped.
+
+        Raises:
+            LookupError: nothing was measured on one of the sides; says what there is.
+            ValueError: the two are per different units.
+        """
+        __tracebackhide__ = True
+        if self._off:
+            pytest.skip("--energy-off: there is nothing to compare")
+        units = {result.subject.unit for result in (*self, *over)}
+        if len(units) > 1:
+            raise ValueError(f"a ratio of energies per different units: {', '.join(sorted(units))}")
+        for side, results in (("numerator", self), ("denominator", over)):
+            if not results.measurements:
+                names = ", ".join(r.subject.key for r in results) or "no results"
+                raise LookupError(
+                    f"nothing was measured in the ratio's {side}: {names}; the tests that measure"
+                    " it must run before, in the same session (and the same pytest-xdist worker)"
+                )
+        return ratios.ratio(self.measurements, over.measurements)
+
+    def training(self, **wanted: str) -> TrainingCost:
+        """What the one training among them costs as a whole, with a 95 % interval.
+
+        Under `--energy-off` the test that asks is skipped.
+
+        Args:
+            wanted: as for `where`.
+
+        Raises:
+            LookupError: none among them is a training that was measured, or several are; says
+                what there is.
+            TypeError: another name, as for `where`.
+        """
+        __tracebackhide__ = True
+        if self._off:
+            pytest.skip("--energy-off: there is no training to tell the cost of")
+        found = [result for result in self.where(**wanted) if result.training is not None]
+        if len(found) > 1:
+            names = ", ".join(result.subject.key for result in found)
+            raise LookupError(f"several trainings: {names}; name one, with test=… or model=…")
+        cost = cost_of(found[0]) if found else None
+        if cost is None:
+            what = f"{found[0].subject.key} has no figure" if found else "no training was measured"
+            raise LookupError(
+                f"{what}: the test with @pytest.mark.training must run before, in the same session"
+                " (and the same pytest-xdist worker)"
+            )
+        return cost
+
+    @property
+    def carbon(self) -> Carbon:
+        """The session's PUE and grid intensity, for `cost.kwh(carbon)` and `cost.grams(carbon)`.
+
+        Where nothing is metered the test that asks is skipped.
+        """
+        __tracebackhide__ = True
+        if self._carbon is None:
+            pytest.skip("nothing is metered in this session: no grid was looked up")
+        return self._carbon()
+
+    @property
+    def measurements(self) -> tuple[Measurement, ...]:
+        """The measurements alone, without what was not measured or not resolved."""
+        return tuple(
+            result.measurement
+            for result in self
+            if result.measurement is not None and result.verdict.status is not Status.UNRESOLVED
+        )
+
+    def __getitem__(self, index: Any) -> Any:
+        return tuple(self._source())[index]
+
+    def __iter__(self) -> Iterator[Result]:
+        return iter(tuple(self._source()))
+
+    def __len__(self) -> int:
+        return len(tuple(self._source()))

@@ -1,0 +1,1 @@
+"""Baselines as JSON files in the repository."""

@@ -1,0 +1,77 @@
+"""Rises that were accepted: a file in the repository, reviewed like code.
+
+Where a test is set against another revision there is no baseline to store. What says yes instead is
+an entry in `<baselines>/accepted.json`: how much the test may rise over a base that does not have
+the same entry yet. Once the change is merged the base has it, and the entry means nothing more.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from pytest_energy.baselines.file_format import BaselineError
+from pytest_energy.baselines.store import writing
+from pytest_energy.files import replace_file
+
+NAME = "accepted.json"
+
+SCHEMA = 1
+"""Version of the file's form."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """One accepted rise.
+
+    Args:
+        change: over the base, as a fraction.
+        base: what it was measured against, for people.
+        date: when, in UTC.
+    """
+
+    change: float
+    base: str
+    date: str
+
+
+def read(folder: Path) -> dict[str, Accepted]:
+    """The accepted rises, by the subject's key; none where there is no file.
+
+    Raises:
+        BaselineError: the file cannot be read; names it and what is wrong.
+    """
+    path = folder / NAME
+    try:
+        found = json.loads(path.read_text("utf-8"))
+        if found["schema"] != SCHEMA:
+            raise ValueError(f"schema {found['schema']!r} is not {SCHEMA}")
+        entries = {name: Accepted(**entry) for name, entry in found["accepted"].items()}
+        for name, entry in entries.items():
+            if not (isinstance(entry.change, float) and 0 <= entry.change < math.inf):
+                raise ValueError(f"{name}: expected a rise such as 0.15, found {entry.change!r}")
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        why = f"{error} is missing" if isinstance(error, KeyError) else error
+        raise BaselineError(path, f"{why}; the file was left as it is: mend it") from error
+    return entries
+
+
+def store(folder: Path, added: Mapping[str, Accepted]) -> None:
+    """Add entries, or replace those of the same names.
+
+    Raises:
+        BaselineError: the file cannot be read or written.
+    """
+    path = folder / NAME
+    with writing(folder, path):
+        entries = {**read(folder), **added}
+        form = {
+            "schema": SCHEMA,
+            "accepted": {name: asdict(entry) for name, entry in sorted(entries.items())},
+        }
+        replace_file(path, json.dumps(form, indent=2, ensure_ascii=False) + "\n")

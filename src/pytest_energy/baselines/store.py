@@ -1,0 +1,241 @@
+"""Baselines as JSON files in the repository: read, append, replace, prune; atomic and locked.
+
+One file per machine class, task and model: `<folder>/<machine>/<task>/<model>.json`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from pytest_energy.baselines.file_format import BaselineError, read_file
+from pytest_energy.files import replace_file, shown_path, stable
+from pytest_energy.types.baseline import Baseline, Session
+from pytest_energy.types.carbon import Carbon
+from pytest_energy.types.machine import Machine
+from pytest_energy.types.measurement import Measurement
+from pytest_energy.types.result import Subject
+
+KEEP_SESSIONS = 10
+"""Sessions that an entry keeps: the spread between them is what a gate must know."""
+
+LOCK_SECONDS = 60
+"""How long to wait for another run that is writing to the same folder."""
+
+_PLAIN_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,79}")
+_WINDOWS_DEVICES = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\..*)?")
+
+
+def file_name(name: str) -> str:
+    """A safe file name for a model or task, distinct for distinct names.
+
+    A name that is safe as it stands stays: `distilbert-sst2`. Any other keeps what is readable and
+    gets a digest: `org/Model` becomes `org-Model~8a1f03c2`. `~` never stands in a plain name, and
+    capitals always bring a digest, so names that differ only in case stay apart on every disk.
+    """
+    plain = _PLAIN_NAME.fullmatch(name) and not _WINDOWS_DEVICES.fullmatch(name)
+    if plain and not name.endswith("."):
+        return name
+    readable = re.sub(r"[^\w.-]+", "-", unicodedata.normalize("NFC", name)).strip("-.")
+    # 80 bytes, not characters: file systems count bytes.
+    readable = readable.encode(errors="ignore")[:80].decode(errors="ignore")
+    if _WINDOWS_DEVICES.fullmatch(readable.lower()):
+        readable = f"_{readable}"
+    digest = hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:8]
+    return f"{readable}~{digest}"
+
+
+def session_of(
+    measurement: Measurement, date: datetime, commit: str | None, looks: float | None = None
+) -> Session:
+    """A measurement as it is stored.
+
+    Args:
+        measurement: of one test or region.
+        date: when, in UTC.
+        commit: the revision of the project, if it has one.
+        looks: how far the passes differed that it is the mean of.
+    """
+    yardstick = measurement.yardstick.joules if measurement.yardstick else ()
+    return Session(
+        date=date.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        done=measurement.done,
+        commit=commit,
+        joules_per_unit=stable(measurement.joules_per_unit),
+        domains={
+            domain.name: stable(joules / measurement.units)
+            for domain, joules in zip(measurement.domains, measurement.domain_joules, strict=True)
+        },
+        blocks=tuple(map(stable, measurement.block_joules_per_unit)),
+        seconds_per_unit=stable(measurement.seconds_per_unit),
+        others_share=None
+        if measurement.others_share is None
+        else round(measurement.others_share, 3),
+        yardstick=tuple(map(stable, yardstick)),
+        flops=measurement.work.flops if measurement.work and measurement.work.flops else None,
+        looks=None if looks is None else round(looks, 4),
+        recorded={name: stable(v) for name, v in sorted((measurement.recorded or {}).items())},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Addition:
+    """A session to be stored.
+
+    Args:
+        subject, measurement: what was measured; the entry takes its description from them.
+        session: the figures to store.
+        agrees: whether the session belongs to the stored ones. It is asked under the lock, about
+            what is stored then: another run may have written meanwhile.
+    """
+
+    subject: Subject
+    measurement: Measurement
+    session: Session
+    agrees: Callable[[Baseline], bool]
+
+
+class BaselineStore:
+    """The baselines of one machine class, and where other classes keep theirs.
+
+    Args:
+        folder: `baselines/`.
+        machine: this machine's class.
+        carbon: for the grams that stand beside the joules.
+    """
+
+    def __init__(self, folder: Path, machine: Machine, carbon: Carbon) -> None:
+        self.folder = folder
+        self.machine = machine
+        self.carbon = carbon
+        self._read: dict[Path, dict[str, Baseline]] = {}
+
+    def path(self, subject: Subject, machine: str | None = None) -> Path:
+        """The file of a subject's task and model, for this machine class or another one."""
+        place = self.folder / (machine or self.machine.slug)
+        return place / file_name(subject.task) / f"{file_name(subject.model)}.json"
+
+    def find(self, subject: Subject) -> Baseline | None:
+        """The stored entry of this subject on this machine class, if any.
+
+        Raises:
+            BaselineError: the file cannot be read.
+        """
+        path = self.path(subject)
+        if path not in self._read:
+            self._read[path] = read_file(path).entries
+        return self._read[path].get(subject.key)
+
+    def machines_with(self, subject: Subject) -> tuple[str, ...]:
+        """Other machine classes that have an entry of this subject."""
+        found = []
+        for folder in sorted(self.folder.iterdir()) if self.folder.is_dir() else ():
+            path = self.path(subject, folder.name)
+            if folder.name != self.machine.slug and path.is_file():
+                try:
+                    if path not in self._read:
+                        self._read[path] = read_file(path).entries
+                    entries = self._read[path]
+                except BaselineError:
+                    continue  # not the file that this run depends on
+                if subject.key in entries:
+                    found.append(folder.name)
+        return tuple(found)
+
+    def store(self, additions: Sequence[Addition]) -> list[Baseline | None]:
+        """Add sessions to their entries, or start entries anew.
+
+        Args:
+            additions: at least one, all of one task and model.
+
+        Returns:
+            Each entry as it was before, or None.
+
+        Raises:
+            BaselineError: the file cannot be read or written; it is as it was.
+        """
+        path = self.path(additions[0].subject)
+        before = []
+        with writing(self.folder, path):
+            file = read_file(path)
+            for new in additions:
+                old = file.entries.get(new.subject.key)
+                before.append(old)
+                kept = old.sessions if old is not None and new.agrees(old) else ()
+                entry = Baseline(
+                    new.subject,
+                    new.measurement.meters,
+                    new.measurement.domains,
+                    (*kept, new.session)[-KEEP_SESSIONS:],
+                    new.measurement.yardstick.kind if new.measurement.yardstick else "",
+                )
+                file.put(entry, self.machine.describe(), self.carbon)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            replace_file(path, file.text())
+        self._read.pop(path, None)
+        return before
+
+
+def prune(folder: Path, gone: Callable[[str, Subject], bool]) -> list[str]:
+    """Delete the entries of tests that are gone.
+
+    Args:
+        folder: `baselines/`.
+        gone: whether an entry is of a test that is not there any more, from the machine class
+            and the entry's subject.
+
+    Returns:
+        What was deleted, as `file: entry`.
+
+    Raises:
+        BaselineError: a file cannot be read or written; what was deleted before it stays so.
+    """
+    deleted = []
+    for path in sorted(folder.glob("*/*/*.json")):
+        with writing(folder, path):
+            file = read_file(path)
+            keys = [
+                key
+                for key, entry in file.entries.items()
+                if gone(path.parent.parent.name, entry.subject)
+            ]
+            for key in keys:
+                file.drop(key)
+            if keys and file.entries:
+                replace_file(path, file.text())
+            elif keys:
+                path.unlink()
+                for empty in (path.parent, path.parent.parent):
+                    if not any(empty.iterdir()):
+                        empty.rmdir()
+        deleted += [f"{shown_path(path)}: {key}" for key in keys]
+    return deleted
+
+
+@contextmanager
+def writing(folder: Path, path: Path) -> Iterator[None]:
+    """Hold the folder's lock, and turn what goes wrong into a `BaselineError` about `path`."""
+    from filelock import FileLock, Timeout
+
+    lock = folder / ".lock"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        ignore = folder / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("# a lock against two runs writing at once\n.lock\n")
+        with FileLock(lock, timeout=LOCK_SECONDS):
+            yield
+    except Timeout as error:
+        raise BaselineError(
+            path, f"another run has held {lock} for {LOCK_SECONDS} s; try again when it has ended"
+        ) from error
+    except OSError as error:
+        raise BaselineError(path, f"{error.strerror or error}; nothing was written") from error
+    except ValueError as error:  # a name that cannot be written as UTF-8
+        raise BaselineError(path, f"{error}; nothing was written") from error

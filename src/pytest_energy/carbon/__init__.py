@@ -1,0 +1,1 @@
+"""How joules become grams of CO2e."""

@@ -1,0 +1,1 @@
+"""What can be metered on this machine, and how well."""

@@ -1,0 +1,251 @@
+"""What this machine can tell of energy, found out: `pytest-energy doctor`.
+
+Every meter is opened once, and all are watched during the same half second. What is found travels
+as one frozen `Diagnosis`; how it is shown is another room's matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from time import perf_counter, sleep
+from typing import TYPE_CHECKING
+
+from pytest_energy.carbon import factors
+from pytest_energy.doctor.probe import LOOK_SECONDS, WATCHED_SECONDS, Checkup, MeterFacts
+from pytest_energy.machine.identity import read_cpu, read_machine
+from pytest_energy.machine.sensors import Clock, Heat, Load, LoadWatch, read_clock, read_heat
+from pytest_energy.meters import AUTO, boards, open_meters
+from pytest_energy.meters.base import MeterSource
+from pytest_energy.types.carbon import Carbon
+from pytest_energy.types.energy import Domain, Method, gated_domains
+from pytest_energy.types.machine import Machine
+
+if TYPE_CHECKING:
+    from pytest_energy.settings.settings import Settings
+
+BUSY_SHARE = 0.1
+"""From here on other processes are worth a word."""
+
+
+class Worth(StrEnum):
+    """What figures on this machine rest on, the best first."""
+
+    COUNTER = "counter"
+    SAMPLED = "sampled"
+    ESTIMATED = "estimated"
+    CONSTANT = "constant"
+    NOTHING = "nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What a session would meter with.
+
+    Args:
+        asked: what `--energy-meter` says.
+        meters: names of those that were taken.
+        domains: what they count.
+        note: why these, where that needs saying.
+    """
+
+    asked: tuple[str, ...]
+    meters: tuple[str, ...]
+    domains: tuple[Domain, ...]
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class NextStep:
+    """The one thing most worth doing.
+
+    Args:
+        text: an imperative sentence.
+        command: to be copied; empty where there is none.
+    """
+
+    text: str
+    command: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """All that was found out.
+
+    Args:
+        meters: one each, built in first.
+        chosen: of them.
+        off: whether metering is switched off.
+        machine: its class.
+        carbon: intensity of the electricity; None where the settings name none that is known.
+        load, clock, heat: of the machine while the meters were watched.
+        problems: what would stop a session, each a sentence; empty when all is well.
+        worth: of the figures.
+        next_step: the one thing most worth doing.
+    """
+
+    meters: tuple[MeterFacts, ...]
+    chosen: Chosen
+    off: bool
+    machine: Machine
+    carbon: Carbon | None
+    load: Load
+    clock: Clock
+    heat: Heat
+    problems: tuple[str, ...]
+    worth: Worth
+    next_step: NextStep
+
+    @property
+    def exit_code(self) -> int:
+        """0 for better than an estimate, 1 for an estimate only, 2 for an error."""
+        if self.problems:
+            return 2
+        return 0 if any(facts.measures for facts in self.meters) else 1
+
+
+def examine(settings: Settings, sources: Iterable[MeterSource]) -> Diagnosis:
+    """Find out what can be metered here, and how well.
+
+    Args:
+        settings: of the session that would meter.
+        sources: built in and third-party ones; a later source replaces an earlier of its name.
+    """
+    checkups = [Checkup(source) for source in {s.name: s for s in sources}.values()]
+    try:
+        load = _watch(checkups)
+        for checkup in checkups:
+            checkup.try_out()
+        facts = tuple(checkup.facts() for checkup in checkups)
+        chosen, problems = _choose(settings.meters, checkups)
+    finally:
+        for checkup in checkups:
+            checkup.close()
+    problems += [
+        f"meter {one.name!r} was opened, and then could not be read: {one.reason}"
+        for one in facts
+        if one.name in chosen.meters and not one.found
+    ]
+    intensity = None
+    try:
+        intensity = factors.resolve(
+            settings.factors,
+            settings.country,
+            settings.region,
+            settings.carbon_intensity,
+            settings.pue,
+        )
+    except ValueError as error:
+        problems.append(str(error))
+    machine = read_machine(boards())
+    still = {f.domain.name for one in facts if one.found for f in one.domains if f.still}
+    worth = worth_of([domain for domain in chosen.domains if domain.name not in still])
+    return Diagnosis(
+        meters=facts,
+        chosen=chosen,
+        off=settings.off,
+        machine=machine,
+        carbon=intensity,
+        load=load,
+        clock=read_clock(),
+        heat=read_heat(),
+        problems=tuple(problems),
+        worth=worth,
+        next_step=next_step(
+            facts,
+            chosen,
+            worth,
+            load,
+            bool(machine.gpus),
+            virtual=read_cpu().virtual,
+            problems=problems,
+        ),
+    )
+
+
+def worth_of(domains: Sequence[Domain]) -> Worth:
+    """What a gate's figures rest on, where a session meters these domains."""
+    methods = {domains[i].method for i in gated_domains(domains)}
+    for method, worth in (
+        (Method.SAMPLED, Worth.SAMPLED),  # a sum is as good as its weakest part
+        (Method.COUNTER, Worth.COUNTER),
+        (Method.ESTIMATED, Worth.ESTIMATED),
+    ):
+        if method in methods:
+            return worth
+    return Worth.CONSTANT if domains else Worth.NOTHING
+
+
+def next_step(
+    meters: Sequence[MeterFacts],
+    chosen: Chosen,
+    worth: Worth,
+    load: Load,
+    has_gpu: bool,
+    virtual: bool,
+    problems: Sequence[str] = (),
+) -> NextStep:
+    """The one thing most worth doing.
+
+    Args:
+        meters: all of them.
+        chosen: of them.
+        worth: of the chosen.
+        load: by others.
+        has_gpu: whether the driver shows GPU boards.
+        virtual: whether a hypervisor is underneath.
+        problems: what would stop a session.
+    """
+    if problems:
+        return NextStep("set right what is said to be wrong, and look again")
+    paired = "pytest --energy-against REVISION"
+    if worth not in (Worth.COUNTER, Worth.SAMPLED):
+        better = [one.name for one in meters if one.measures and one.name not in chosen.meters]
+        if better:
+            return NextStep("name the meter that measures", f"pytest --energy-meter {better[0]}")
+        missing = [one for one in meters if not one.found and one.automatic and one.remedy]
+        # A virtual machine's guest can do little about counters that its host hides.
+        missing = [one for one in missing if one.closed or not virtual]
+        if missing:
+            return NextStep(
+                f"follow the remedy for {missing[0].name} above; then joules are measured"
+            )
+        return NextStep(
+            "compare with the base in turns, for what disturbs an estimate then hits both sides",
+            paired,
+        )
+    if has_gpu and not any(domain.kind == "gpu" for domain in chosen.domains):
+        return NextStep("have the GPU metered too: see above what is said of its meter")
+    if load.others_share is not None and load.others_share >= BUSY_SHARE:
+        return NextStep(
+            "end what else runs here, for it is metered too, or compare with the base in turns",
+            paired,
+        )
+    return NextStep("meter a test and store its baseline", "pytest --energy-update")
+
+
+def _choose(asked: Sequence[str], checkups: Sequence[Checkup]) -> tuple[Chosen, list[str]]:
+    """What a session would open, and what would stop it."""
+    try:
+        found = open_meters(asked, [checkup.lent() for checkup in checkups])
+    except ValueError as error:
+        return Chosen(tuple(asked), (), (), ""), [str(error)]
+    chosen = Chosen(tuple(asked), found.names, found.domains, found.note)
+    problems = [] if found.meters else [f"no meter can be opened here, not even for {AUTO!r}"]
+    return chosen, problems
+
+
+def _watch(checkups: Sequence[Checkup]) -> Load:
+    """Look at all meters for the same half second, and at what others do meanwhile."""
+    watch = LoadWatch()
+    for checkup in checkups:
+        checkup.look()
+    end = perf_counter() + WATCHED_SECONDS
+    while perf_counter() < end:
+        sleep(LOOK_SECONDS)
+        for checkup in checkups:
+            checkup.look()
+    for checkup in checkups:
+        checkup.look(last=True)
+    return watch.load()

@@ -1,0 +1,1 @@
+"""Metering of test bodies, loops and regions. Nothing here knows a verdict."""

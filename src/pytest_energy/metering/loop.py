@@ -1,0 +1,361 @@
+"""The metered loop: samples that come round again, warm-up, blocks, second look, early stop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from itertools import islice
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_energy.metering.flops import WorkCounter
+from pytest_energy.metering.gpu_sync import synchronise
+from pytest_energy.metering.reference_work import Gauge, Readings
+from pytest_energy.metering.window import Window, block_sizes
+from pytest_energy.types.measurement import Measurement
+
+if TYPE_CHECKING:
+    from pytest_energy.paired.interleave import Turns
+    from pytest_energy.report.live import LiveLine
+
+
+def default_warmup(n: int) -> int:
+    """Unmetered inferences before `n` metered ones: 2 %, at least 2 and no more than n.
+
+    In the data behind Luccioni et al. (2024) the first of ten repeats of the same run is up to
+    29 % high.
+    """
+    return min(n, max(2, n // 50))
+
+
+def repeatable(samples: Iterable[Any], n: int | None) -> tuple[Iterable[Any], int]:
+    """Samples that can be gone through again and again, and how many inferences to perform.
+
+    Args:
+        samples: any iterable; a generator gives its samples once, so those needed are kept.
+        n: as the marker says; their number when it says nothing.
+
+    Raises:
+        pytest.UsageError: nothing that can be looped over.
+    """
+    if not hasattr(samples, "__iter__") and not hasattr(samples, "__getitem__"):
+        raise pytest.UsageError(f"energy.each: expected samples to loop over, found {samples!r}")
+    if isinstance(samples, Iterator):
+        samples = list(islice(samples, n))
+    if n is None:
+        try:
+            n = len(samples)  # type: ignore[arg-type]
+        except TypeError:
+            samples = list(samples)
+            n = len(samples)
+    return samples, n
+
+
+def _cycle(samples: Iterable[Any]) -> Iterator[Any]:
+    # Not itertools.cycle: it keeps a copy of every sample, and images are large.
+    while True:
+        nothing = sample = object()
+        for sample in samples:
+            yield sample
+        if sample is nothing:
+            return
+
+
+OpenWindow = Callable[[float | None, float | None], Window]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a loop does beside yielding samples; everything that is left out is not done.
+
+    Args:
+        warmup: unmetered inferences first; None for the default.
+        again: whether a finished first pass is to be looked at a second time.
+        enough: whether the blocks so far will do, of so many planned; None to perform all.
+        gauge: runs the yardstick between blocks.
+        preferred: the kind of yardstick that the baseline was measured beside.
+        counter: counts the work of one inference.
+        unmetered: stands around what is not metered, to add it to the gate's own cost.
+        turns: with another revision's loop; None where there is none.
+        outside: stands around the other's turn.
+        live: shows the progress of `test`.
+        test: pytest's node id.
+        what: is performed, in the plural.
+    """
+
+    warmup: int | None = None
+    again: Callable[[Measurement], bool] | None = None
+    enough: Callable[[Measurement, int], bool] | None = None
+    gauge: Gauge | None = None
+    preferred: str = ""
+    counter: WorkCounter | None = None
+    unmetered: Callable[[], AbstractContextManager[None]] = nullcontext
+    turns: Turns | None = None
+    outside: Callable[[], AbstractContextManager[None]] = nullcontext
+    live: LiveLine | None = None
+    test: str = ""
+    what: str = "inferences"
+
+
+@dataclass(slots=True)
+class Pass:
+    """One pass over the samples.
+
+    Args:
+        window: that meters it.
+        readings: of the yardstick beside its blocks; None without one.
+        yielded: samples so far.
+        finished: whether it came to its end.
+    """
+
+    window: Window
+    readings: Readings | None = None
+    yielded: int = 0
+    finished: bool = False
+
+
+class Loop:
+    """One pass over `n` samples, after a warm-up; a suspect gets another one.
+
+    Args:
+        samples: that can be gone through again and again.
+        n: inferences to meter in a pass.
+        open_window: makes the window of a pass, for a stretch and for blocks of so many seconds
+            as expected (None: unknown); None to yield the samples alone.
+        plan: what is done beside.
+    """
+
+    def __init__(
+        self,
+        samples: Iterable[Any],
+        n: int,
+        open_window: OpenWindow | None,
+        plan: Plan,
+    ) -> None:
+        self.n = n
+        self.count = 0
+        """Samples yielded: warm-up, counted inference and further passes included."""
+        self.metered = 0
+        """Samples yielded to be metered, in all passes."""
+        self.passes: list[Pass] = []
+        self.warming = False
+        self.running: int | None = None
+        """Which pass is being metered, from 0; None before, between and after them."""
+        self.block = 0
+        """Which block is being metered, from 0; it goes on counting in a second pass."""
+        self.reason = ""
+        """Why there is no figure, where the samples are to blame."""
+        self._left = False
+        self._samples = samples
+        self._plan = plan
+        self.generator = self._bare() if open_window is None else self._metered(open_window)
+        """Yields the samples; closing it early ends what it holds open."""
+
+    @property
+    def first_pass(self) -> bool:
+        """Whether the sample yielded last was one of the `n` that everybody asked for."""
+        return 0 < self.metered <= self.n and len(self.passes) <= 1
+
+    @property
+    def windows(self) -> list[Window]:
+        """Those of the finished passes."""
+        return [one.window for one in self.passes if one.finished]
+
+    @property
+    def finished(self) -> bool:
+        """Whether there is a whole pass."""
+        return bool(self.windows)
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether a suspect would have been looked at again: not where the loop was left."""
+        return self._plan.again is not None and not self._left
+
+    def why_incomplete(self, interrupted: str) -> str:
+        """Why there is no figure; empty when there is one.
+
+        Args:
+            interrupted: why the test's body did not run to its end; empty when it did.
+        """
+        if not self.reason and (interrupted or not self.finished):
+            left = interrupted or "the loop was left"
+            return f"{left} after {self.metered:,} of {self.n:,} {self._plan.what}"
+        return self.reason
+
+    def whole(self, n: int) -> int:
+        """What `n` inferences inside its first pass would have been, had it not ended early."""
+        yielded = self.passes[0].yielded if self.passes else 0
+        if self.finished and 0 < yielded < self.n:
+            return round(n * self.n / yielded)
+        return n
+
+    def measurements(self, measured: Callable[[Window], Measurement | None]) -> list[Measurement]:
+        """Those of the finished passes, with the yardstick and the work.
+
+        Args:
+            measured: makes one of a window.
+        """
+        found = []
+        for one in self.passes:
+            measurement = measured(one.window) if one.finished else None
+            if measurement is not None:
+                found.append(self._complete(one, measurement))
+        return found
+
+    def _complete(self, one: Pass, measurement: Measurement) -> Measurement:
+        yardstick = one.readings.beside(len(measurement.blocks)) if one.readings else None
+        counter = self._plan.counter
+        if counter is None:
+            return replace(measurement, yardstick=yardstick)
+        return replace(
+            measurement, yardstick=yardstick, work=counter.work, uncounted=counter.problem
+        )
+
+    def _bare(self) -> Generator[Any, None, None]:
+        for sample in islice(_cycle(self._samples), self.n):
+            self.count += 1
+            self.metered += 1
+            yield sample
+
+    def _metered(self, open_window: OpenWindow) -> Generator[Any, None, None]:
+        plan = self._plan
+        self.warming = True
+        warmup = default_warmup(self.n) if plan.warmup is None else plan.warmup
+        each_seconds = 0.0
+        with plan.unmetered():
+            for sample in islice(_cycle(self._samples), warmup if self.n else 0):
+                self.count += 1
+                began = perf_counter()
+                yield sample
+                synchronise()
+                each_seconds = perf_counter() - began  # the last one's: the first is slow
+            if plan.counter is not None and self.n:
+                for sample in islice(_cycle(self._samples), 1):
+                    self.count += 1
+                    with plan.counter.counting():
+                        yield sample
+        self.warming = False
+        sizes = block_sizes(self.n) if self.n else ()
+        if plan.turns is not None and self.n:
+            with plan.outside():
+                sizes = plan.turns.sizes(self.n, each_seconds)
+        if plan.live is not None:
+            plan.live.start(plan.test, self.n)
+        try:
+            window = open_window(*self._expected(sizes, each_seconds))
+            yield from self._pass(window, sizes, each_seconds, plan.enough)
+            one = self.passes[-1]
+            if one.finished and plan.again is not None and not self.reason:
+                measurement = one.window.measurement()
+                if measurement is not None and plan.again(self._complete(one, measurement)):
+                    blocks = sizes[: len(measurement.blocks)]
+                    window = open_window(*self._expected(sizes, each_seconds))
+                    yield from self._pass(window, blocks, each_seconds, None)
+        except GeneratorExit:
+            # A consumer that counts for itself may never ask for the sample after the last.
+            self._left = True
+            one = self.passes[-1]
+            if one.yielded == self.n and not one.finished:
+                one.window.close(sizes[-1])
+                if one.readings is not None:
+                    one.readings.after(len(sizes))
+                self._give_turn(one.window, len(sizes) - 1)
+                one.finished = True
+            raise
+        finally:
+            if plan.live is not None:
+                plan.live.stop()
+
+    def _expected(
+        self, sizes: Sequence[int], each_seconds: float
+    ) -> tuple[float | None, float | None]:
+        """Seconds of a stretch that is metered in one, and of a block; None for unknown."""
+        plan = self._plan
+        if not (each_seconds and sizes):
+            return None, None
+        block = each_seconds * sizes[0]
+        apart = plan.enough is not None or plan.gauge is not None or plan.turns is not None
+        return (block if apart else each_seconds * self.n), block
+
+    def _pass(
+        self,
+        window: Window,
+        sizes: Sequence[int],
+        each_seconds: float,
+        enough: Callable[[Measurement, int], bool] | None,
+    ) -> Generator[Any, None, None]:
+        samples = _cycle(self._samples)
+        plan, live = self._plan, self._plan.live
+        one = Pass(window)
+        first_block = self.block + 1 if self.passes else 0
+        self.passes.append(one)
+        self.running = len(self.passes) - 1
+        if plan.gauge is not None and sizes:
+            with plan.unmetered():
+                reference = plan.gauge.reference(plan.preferred)
+                one.readings = Readings(plan.gauge, reference)
+                one.readings.begin(each_seconds * sizes[0])
+        end, running = 0, False
+        for i, size in enumerate(sizes):
+            if not self._my_turn(i):
+                break
+            if not running:
+                window.open()
+            running = True
+            end += size
+            self.block = first_block + i
+            for sample in islice(samples, size):
+                one.yielded += 1
+                self.metered += 1
+                self.count += 1
+                yield sample
+                if live is not None and live.due():
+                    self._show(live, one)
+            if one.yielded < end:
+                break
+            last = i == len(sizes) - 1
+            if enough is None and one.readings is None and plan.turns is None and not last:
+                window.split(size)
+                continue
+            window.close(size)
+            running = False
+            self._give_turn(window, i)
+            stop = last
+            if not last and enough is not None:
+                so_far = window.measurement()
+                stop = so_far is not None and enough(self._complete(one, so_far), len(sizes))
+            if one.readings is not None and one.readings.wanted(window.last_seconds, stop):
+                with plan.unmetered():
+                    one.readings.after(i + 1)
+            if stop:
+                break
+        self.running = None
+        if not one.yielded:
+            self.reason = "samples is empty"
+        elif one.yielded < end:
+            self.reason = f"samples ran out after {one.yielded:,} of {self.n:,} {plan.what}"
+        one.finished = True
+
+    def _my_turn(self, block: int) -> bool:
+        """Wait for it, where there is another; whether there is one."""
+        turns = self._plan.turns
+        if turns is None:
+            return True
+        with self._plan.outside():
+            return turns.before(block)
+
+    def _give_turn(self, window: Window, block: int) -> None:
+        """A block has ended: the other may have its turn."""
+        if self._plan.turns is not None:
+            with self._plan.outside():
+                self._plan.turns.after(block, window.last_joules_per_inference)
+
+    def _show(self, live: LiveLine, one: Pass) -> None:
+        if one.window.pausable:
+            one.window.pause()
+        live.update(one.yielded, one.window.joules_so_far())
+        if one.window.pausable:
+            one.window.open()

@@ -1,0 +1,294 @@
+"""The yardstick: a fixed piece of reference work, run in turns with the blocks.
+
+CPU seconds for the same work drift with the machine's neighbours. Work of the same kind, run
+beside each block in the same library and on the same threads, drifts along; so an estimate is
+compared in units of it. A hardware counter needs none.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from time import perf_counter
+from typing import Any
+
+from pytest_energy.meters.base import MeterLostError
+from pytest_energy.meters.meter_set import MeterSet
+from pytest_energy.types.energy import gated_domains, is_estimated
+from pytest_energy.types.measurement import Yardstick
+
+SHARE = 0.1
+"""How long the reference runs, as a share of the work that it stands beside."""
+
+SHORTEST_SECONDS = 0.02
+"""One reading takes at least so long."""
+
+LONGEST_SECONDS = 2.0
+"""And never longer."""
+
+UNKNOWN_SECONDS = 0.5
+"""What a test's body is taken to last, before it has run."""
+
+RECENT_SECONDS = 1.0
+"""Short tests that follow each other share a reading no older than this."""
+
+ROWS, INNER, COLUMNS, MATRICES = 64, 768, 3072, 8
+"""The product: 64 tokens times the widest layer of a base-size transformer (768 x 3,072, as in BERT
+and GPT-2), going round eight such layers, 75 MB, so that weights come from memory as a model's do.
+"""
+
+
+class Reference(ABC):
+    """A piece of work that is the same at every repetition.
+
+    Args:
+        threads: that it runs on.
+    """
+
+    library: str
+    work: str
+
+    def __init__(self, threads: int) -> None:
+        self.threads = threads
+
+    @property
+    def kind(self) -> str:
+        """Library, work and threads: what must agree with a baseline."""
+        return f"{self.library} {self.work}, {self.threads} thread{'s' * (self.threads > 1)}"
+
+    @abstractmethod
+    def repeat(self, times: int) -> None:
+        """Do the work so many times."""
+
+
+class TorchProduct(Reference):
+    """A float32 matrix product in torch, on the threads that torch uses now."""
+
+    library = "torch"
+    work = f"float32 product {ROWS}x{INNER}x{COLUMNS}"
+
+    def __init__(self, torch: Any) -> None:
+        super().__init__(torch.get_num_threads())
+        self._torch = torch
+
+    @contextmanager
+    def _plain(self) -> Iterator[None]:
+        # What the user's code has switched on around the loop is not to change the reference.
+        with self._torch.inference_mode(), self._torch.autocast("cpu", enabled=False):
+            yield
+
+    @cached_property
+    def _operands(self) -> tuple[Any, list[Any], Any]:
+        torch = self._torch
+        generator = torch.Generator().manual_seed(0)  # the global one is the test's
+
+        def normal(*shape: int) -> Any:
+            return torch.randn(shape, generator=generator, dtype=torch.float32, device="cpu")
+
+        out = torch.empty(ROWS, COLUMNS, dtype=torch.float32, device="cpu")
+        return normal(ROWS, INNER), [normal(INNER, COLUMNS) for _ in range(MATRICES)], out
+
+    def repeat(self, times: int) -> None:
+        with self._plain():
+            x, weights, out = self._operands
+            for i in range(times):
+                self._torch.mm(x, weights[i % MATRICES], out=out)
+
+
+class NumpyProduct(Reference):
+    """The same product in numpy."""
+
+    library = "numpy"
+    work = TorchProduct.work
+
+    def __init__(self, numpy: Any) -> None:
+        names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+        said = [os.environ[name] for name in names if os.environ.get(name, "").isdigit()]
+        super().__init__(int(said[0]) if said else os.cpu_count() or 1)
+        self._numpy = numpy
+
+    @cached_property
+    def _operands(self) -> tuple[Any, list[Any], Any]:
+        random = self._numpy.random.default_rng(0)
+
+        def normal(*shape: int) -> Any:
+            return random.standard_normal(shape, dtype=self._numpy.float32)
+
+        out = self._numpy.empty((ROWS, COLUMNS), dtype=self._numpy.float32)
+        return normal(ROWS, INNER), [normal(INNER, COLUMNS) for _ in range(MATRICES)], out
+
+    def repeat(self, times: int) -> None:
+        x, weights, out = self._operands
+        for i in range(times):
+            self._numpy.matmul(x, weights[i % MATRICES], out=out)
+
+
+class PythonLoop(Reference):
+    """Whole-number arithmetic in the interpreter, for programs without a numeric library."""
+
+    library = "python"
+    work = "integer loop of 50,000"
+
+    def __init__(self) -> None:
+        super().__init__(1)
+
+    def repeat(self, times: int) -> None:
+        value = 1
+        for _ in range(times):
+            for i in range(50_000):
+                value = (value * 31 + i) & 0xFFFFFFFF
+
+
+def references() -> list[Reference]:
+    """What there is in this process, the best first; nothing is imported for it."""
+    found: list[Reference] = []
+    torch, numpy = sys.modules.get("torch"), sys.modules.get("numpy")
+    if torch is not None and hasattr(torch, "get_num_threads"):
+        found.append(TorchProduct(torch))
+    if numpy is not None and hasattr(numpy, "matmul"):
+        found.append(NumpyProduct(numpy))
+    return [*found, PythonLoop()]
+
+
+class Gauge:
+    """Runs the reference beside blocks, and says what it took.
+
+    Args:
+        meters: of the session.
+    """
+
+    def __init__(self, meters: MeterSet) -> None:
+        self._meters = meters
+        self._gated = gated_domains(meters.domains)
+        self._references: dict[str, Reference] = {}
+        self._repetition_seconds: dict[str, float] = {}
+        self._latest: dict[str, tuple[float, float]] = {}
+
+    @property
+    def needed(self) -> bool:
+        """Whether what is gated is an estimate."""
+        return is_estimated(self._meters.domains)
+
+    def reference(self, preferred: str = "") -> Reference:
+        """The reference to use now, warmed up.
+
+        Args:
+            preferred: the kind that the baseline was measured beside: it is used where it is at
+                hand, whatever else other tests have imported.
+        """
+        at_hand = references()
+        chosen = next((r for r in at_hand if r.kind == preferred), at_hand[0])
+        known = self._references.setdefault(chosen.kind, chosen)
+        if known is chosen:
+            known.repeat(MATRICES)
+            began = perf_counter()
+            known.repeat(MATRICES)
+            self._repetition_seconds[known.kind] = (perf_counter() - began) / MATRICES
+        return known
+
+    def due(self, reference: Reference, seconds: float) -> bool:
+        """Whether so much work has gone by that a reading is within the share."""
+        shortest = max(SHORTEST_SECONDS, self._repetition_seconds[reference.kind])
+        return seconds * SHARE >= shortest * 0.9
+
+    def read(self, reference: Reference, seconds: float) -> float | None:
+        """Joules of one repetition now; None when a meter was lost.
+
+        Args:
+            reference: to run.
+            seconds: of work that the reading stands beside.
+        """
+        wanted = min(LONGEST_SECONDS, max(SHORTEST_SECONDS, SHARE * seconds))
+        times = max(1, round(wanted / max(1e-6, self._repetition_seconds[reference.kind])))
+        try:
+            before = self._meters.read()
+            reference.repeat(times)
+            after = self._meters.read()
+        except MeterLostError:
+            return None
+        self._repetition_seconds[reference.kind] = (after.seconds - before.seconds) / times
+        joules = sum(after.microjoules[i] - before.microjoules[i] for i in self._gated) / 1e6
+        if joules <= 0:
+            return None
+        self._latest[reference.kind] = after.seconds, joules / times
+        return joules / times
+
+    def recent(self, reference: Reference) -> float | None:
+        """The last reading, if it is no older than `RECENT_SECONDS`."""
+        when, joules = self._latest.get(reference.kind, (-RECENT_SECONDS, 0.0))
+        return joules if joules and perf_counter() - when <= RECENT_SECONDS else None
+
+
+class Readings:
+    """The yardstick's readings of one window, and which blocks they stand beside.
+
+    Args:
+        gauge: takes them.
+        reference: the work.
+    """
+
+    def __init__(self, gauge: Gauge, reference: Reference) -> None:
+        self._gauge = gauge
+        self._reference = reference
+        self._taken: list[tuple[int, float]] = []
+        self._since = 0.0
+
+    def begin(self, seconds: float) -> None:
+        """Before the first block, which will take about so long."""
+        self._take(0, seconds)
+
+    def before_body(self) -> None:
+        """Before a body that is one block, whose length nobody knows."""
+        self._share(0, UNKNOWN_SECONDS)
+
+    def after_body(self, seconds: float) -> None:
+        """After a body of so many seconds; a short one shares its reading with its neighbours."""
+        if self._gauge.due(self._reference, seconds):
+            self._take(1, seconds)
+        else:
+            self._share(1, seconds)
+
+    def wanted(self, seconds: float, last: bool) -> bool:
+        """Whether to read after a block of so many seconds.
+
+        Args:
+            seconds: that the block took.
+            last: whether it was the last one, after which a reading always stands.
+        """
+        self._since += seconds
+        return last or self._gauge.due(self._reference, self._since)
+
+    def after(self, blocks: int) -> None:
+        """Read, after so many blocks."""
+        self._take(blocks, self._since)
+        self._since = 0.0
+
+    def _share(self, blocks: int, seconds: float) -> None:
+        recent = self._gauge.recent(self._reference)
+        if recent is None:
+            self._take(blocks, seconds)
+        else:
+            self._taken.append((blocks, recent))
+
+    def _take(self, blocks: int, seconds: float) -> None:
+        joules = self._gauge.read(self._reference, seconds)
+        if joules is not None:
+            self._taken.append((blocks, joules))
+
+    def beside(self, blocks: int) -> Yardstick | None:
+        """The yardstick beside each of so many blocks: the mean of the readings around it."""
+        if not self._taken:
+            return None
+        joules = tuple(_around(self._taken, i) for i in range(blocks))
+        return Yardstick(self._reference.kind, self._reference.threads, joules)
+
+
+def _around(taken: Sequence[tuple[int, float]], block: int) -> float:
+    before = [joules for position, joules in taken if position <= block]
+    after = [joules for position, joules in taken if position > block]
+    sides = [*before[-1:], *after[:1]]
+    return sum(sides) / len(sides)

@@ -1,0 +1,344 @@
+"""Meter a region of a program: synchronise, read the edges, keep the blocks.
+
+What the window knows beside energy: how long it took, what share of the machine's CPU time others
+used meanwhile, and whether something watched the program that makes it run differently.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from math import inf
+from time import perf_counter, sleep
+
+from pytest_energy.machine.load import Look
+from pytest_energy.machine.process_tree import apart_cpu_ns, process_tree_cpu_ns
+from pytest_energy.metering.gpu_sync import synchronise
+from pytest_energy.meters.base import MeterLostError
+from pytest_energy.meters.meter_set import MeterSet
+from pytest_energy.meters.updates import Edges
+from pytest_energy.types.energy import Domain, Reading, gated_domains
+from pytest_energy.types.measurement import Block, Measurement
+
+BLOCKS = 20
+"""Blocks of a metered loop, fewer when it has fewer inferences."""
+
+SHORTEST_SHARE_SECONDS = 0.5
+"""A shorter window says nothing about others: the kernel counts idle time in ticks of 10 ms."""
+
+PAUSABLE_SECONDS = 2e-3
+"""Pausing costs the uncertainty of one more edge; a counter slower than this is left running."""
+
+
+def block_sizes(n: int, most: int = BLOCKS) -> tuple[int, ...]:
+    """How `n` inferences are cut into at most so many blocks.
+
+    By these two numbers alone, so that block i is always the same samples.
+    """
+    count = min(n, most)
+    size, larger = divmod(n, count)
+    return tuple(size + 1 if i < larger else size for i in range(count))
+
+
+STOPPED_UPDATES = 20
+"""A counter that was seen to move, and does not for so many of its periods, has stopped."""
+
+RECENT_SECONDS = 5e-3
+"""A look at the machine's CPU time that is no older stands for one now: idle time is counted in
+ticks of 10 ms, and shares are told of windows of `SHORTEST_SHARE_SECONDS` and longer."""
+
+_last_look: tuple[MeterSet | None, Look] = (None, Look(-inf, None, 0.0))
+
+
+def watched_by() -> str:
+    """What watches this program and makes it run differently; empty when nothing does."""
+    if sys.gettrace() is not None or sys.getprofile() is not None:
+        return "a tracer (coverage, a profiler or a debugger) was running"
+    if sys.version_info >= (3, 12):
+        for tool in range(6):
+            name = sys.monitoring.get_tool(tool)
+            if name is not None:
+                return f"sys.monitoring was in use by {name}"
+    return ""
+
+
+class Window:
+    """One metered stretch of work, in blocks.
+
+    `open` and `close` stand around the work, as often as wanted; `split` ends a block and begins
+    the next with one reading. What is done between a `close` and the next `open` is not metered.
+
+    Args:
+        meters: what is read.
+        edges: waits for updates of their counters where a window is short; None to read at once.
+        expected_seconds: how long a stretch from `open` to `pause` or `close` will be, as far as
+            anybody knows; None for unknown.
+        block_seconds: how long a block between two `split`s will be; None for unknown.
+        idle_seconds: for how long the idle power is measured before the first stretch; 0 for not.
+    """
+
+    __slots__ = (
+        "_begun",
+        "_blocks",
+        "_disturbances",
+        "_edges",
+        "_idle_for",
+        "_idle_watts",
+        "_in_blocks",
+        "_meters",
+        "_missed",
+        "_on_edges",
+        "_opened",
+        "_others_share",
+        "_own_cpus",
+        "_partial",
+        "_stretches",
+        "_watched",
+        "lost",
+    )
+
+    def __init__(
+        self,
+        meters: MeterSet,
+        edges: Edges | None = None,
+        expected_seconds: float | None = None,
+        block_seconds: float | None = None,
+        idle_seconds: float = 0.0,
+    ) -> None:
+        self._meters = meters
+        self._edges = edges if edges is not None and edges.worth(expected_seconds) else None
+        self._in_blocks = self._edges is not None and self._edges.worth_in_blocks(block_seconds)
+        self._idle_for = idle_seconds
+        self._stretches = 0
+        self._on_edges = self._edges is not None
+        self._missed = (0, 0)
+        self._disturbances: tuple[str, ...] = ()
+        self._idle_watts: tuple[float, ...] = ()
+        self._blocks: list[tuple[int, float, tuple[int, ...]]] = []
+        self._partial: tuple[float, tuple[int, ...]] | None = None
+        self._opened: Reading | None = None
+        self._begun: Look | None = None
+        self._others_share: float | None = None
+        self._own_cpus: float | None = None
+        self._watched = ""
+        self.lost = ""
+        """Why the meter could not be read; empty while all is well."""
+
+    def open(self) -> None:
+        """Begin, or go on after a `close` or `pause`."""
+        first = self._begun is None
+        if first:
+            self._disturbances = self._meters.disturbances()
+            if self._idle_for:
+                self._measure_idle(self._idle_for)
+            self._watched = watched_by()
+        synchronise()
+        self._meters.watch()
+        self._begin(self._read() if self._edges is None else self._read_on_edges()[1])
+        if first:
+            self._begun = self._look()
+
+    def read_at_once(self) -> None:
+        """From here on, wait for nothing: pieces are many, or it would stand in another window."""
+        self._idle_for = 0.0
+        self._edges = None
+        self._on_edges = False
+
+    def pause(self) -> None:
+        """Stop metering inside a block; `open` goes on with the same block."""
+        synchronise()
+        opened, edges = self._opened, self._edges
+        short = edges and opened and edges.worth(perf_counter() - opened.seconds)
+        self._add(self._read_on_edges()[0] if short else self._read())
+
+    def end_block(self, n: int) -> None:
+        """After a `pause`: what was metered since the last block is one of `n` inferences."""
+        if self._partial is not None:
+            self._blocks.append((n, *self._partial))
+            self._partial = None
+
+    def split(self, n: int) -> None:
+        """End a block of `n` inferences and begin the next at the same reading."""
+        synchronise()
+        if self._in_blocks:
+            before, after = self._read_on_edges()
+            self._add(before)
+            self.end_block(n)
+            self._begin(after)
+            return
+        reading = self._read()
+        self._add(reading)
+        self.end_block(n)
+        self._opened = reading
+
+    def close(self, n: int) -> None:
+        """End a block of `n` inferences and stop metering."""
+        self.pause()
+        self.end_block(n)
+        self.look_around()
+
+    @property
+    def pausable(self) -> bool:
+        """Whether pausing costs less than what it keeps out."""
+        return all(d.resolution_seconds <= PAUSABLE_SECONDS for d in self._meters.domains)
+
+    @property
+    def done(self) -> int:
+        """Inferences in the blocks so far."""
+        return sum(n for n, _, _ in self._blocks)
+
+    @property
+    def block_count(self) -> int:
+        """Blocks so far."""
+        return len(self._blocks)
+
+    @property
+    def seconds(self) -> float:
+        """Metered so far, the block that is not ended yet included."""
+        ended = sum(seconds for _, seconds, _ in self._blocks)
+        return ended + (self._partial[0] if self._partial else 0.0)
+
+    @property
+    def last_joules_per_inference(self) -> float:
+        """Gated joules per inference of the block that ended last; 0 before there is one."""
+        if not self._blocks:
+            return 0.0
+        n, _, counts = self._blocks[-1]
+        return sum(counts[i] for i in gated_domains(self._meters.domains)) / 1e6 / n
+
+    @property
+    def last_seconds(self) -> float:
+        """Duration of the block that ended last; 0 before there is one."""
+        return self._blocks[-1][1] if self._blocks else 0.0
+
+    def joules_so_far(self) -> float:
+        """Gated joules of the blocks so far, for showing."""
+        gated = gated_domains(self._meters.domains)
+        return sum(counts[i] for _, _, counts in self._blocks for i in gated) / 1e6
+
+    def measurement(
+        self,
+        units: float | None = None,
+        recorded: Mapping[str, float] | None = None,
+        pending: int = 0,
+    ) -> Measurement | None:
+        """What was metered; None when nothing was, or when a meter was lost.
+
+        Args:
+            units: the divisor; the metered inferences when left out.
+            recorded: what the energy bought.
+            pending: inferences since the last block, which count as one more.
+        """
+        metered = list(self._blocks)
+        if pending and self._partial is not None:
+            metered.append((pending, *self._partial))
+        if self.lost or not metered:
+            return None
+        done = sum(n for n, _, _ in metered)
+        return Measurement(
+            meters=self._meters.names,
+            domains=self._meters.domains,
+            blocks=tuple(
+                Block(n, seconds, tuple(count / 1e6 for count in counts))
+                for n, seconds, counts in metered
+            ),
+            done=done,
+            units=done if units is None else units,
+            others_share=self._others_share,
+            cpus=self._own_cpus,
+            disturbances=(*((self._watched,) if self._watched else ()), *self._disturbances),
+            recorded=dict(recorded or {}),
+            stretches=self._stretches,
+            on_edges=self._on_edges,
+            idle_watts=self._idle_watts,
+        )
+
+    def _read(self) -> Reading | None:
+        if self.lost:
+            return None
+        try:
+            return self._meters.read()
+        except MeterLostError as error:
+            self.lost = str(error)
+            return None
+
+    def _read_on_edges(self) -> tuple[Reading | None, Reading | None]:
+        """What the counters would show now, and what they show at their next updates."""
+        if self.lost or self._edges is None:
+            return None, None
+        try:
+            before, after, came = self._edges.read()
+        except MeterLostError as error:
+            self.lost = str(error)
+            return None, None
+        self._on_edges = self._on_edges and came
+        return before, after
+
+    def _measure_idle(self, seconds: float) -> None:
+        synchronise()
+        before = self._read_on_edges()[1] if self._edges else self._read()
+        sleep(seconds)
+        after = self._read_on_edges()[0] if self._edges else self._read()
+        if before is not None and after is not None:
+            self._meters.waited(before, after)
+            passed = (after.seconds - before.seconds) * 1e6
+            self._idle_watts = tuple(
+                (b - a) / passed for a, b in zip(before.microjoules, after.microjoules, strict=True)
+            )
+
+    def _begin(self, reading: Reading | None) -> None:
+        self._opened = reading
+        self._stretches += 1
+        self._missed = self._meters.missed
+
+    def _add(self, reading: Reading | None) -> None:
+        opened, self._opened = self._opened, None
+        if reading is None or opened is None:
+            return
+        counts = tuple(b - a for a, b in zip(opened.microjoules, reading.microjoules, strict=True))
+        seconds = reading.seconds - opened.seconds
+        for i, (domain, count) in enumerate(zip(self._meters.domains, counts, strict=True)):
+            if count < 0:
+                self.lost = f"{_counter(domain)} went back by {-count / 1e6:.3g} J"
+                return
+            still = count == 0 and i in self._meters.moving
+            if still and seconds > STOPPED_UPDATES * domain.resolution_seconds:
+                self.lost = f"{_counter(domain)} has stopped: it did not move for {seconds:.3g} s"
+                return
+        self.lost = self._meters.why_missed(self._missed)
+        if self.lost:
+            return
+        if self._partial is not None:
+            seconds += self._partial[0]
+            counts = tuple(a + b for a, b in zip(self._partial[1], counts, strict=True))
+        self._partial = (seconds, counts)
+
+    def _look(self) -> Look:
+        global _last_look
+        meters, look = _last_look
+        if meters is not self._meters or perf_counter() - look.seconds > RECENT_SECONDS:
+            known = self._meters.own_cpu_ns()
+            own = process_tree_cpu_ns() if known is None else known
+            # Another revision's process is no stranger.
+            look = Look.now((own + apart_cpu_ns()) / 1e9)
+            _last_look = (self._meters, look)
+        return look
+
+    def look_around(self) -> None:
+        """What others used, from the first opening to now, whatever was metered of it."""
+        if self._begun is None:
+            return
+        now = self._meters.disturbances()
+        self._disturbances = tuple(dict.fromkeys((*self._disturbances, *now)))
+        if perf_counter() - self._begun.seconds < SHORTEST_SHARE_SECONDS:
+            return
+        look = self._look()
+        self._own_cpus = (look.own_seconds - self._begun.own_seconds) / (
+            look.seconds - self._begun.seconds
+        )
+        if not self._meters.remote:
+            self._others_share = self._begun.others_share(look)
+
+
+def _counter(domain: Domain) -> str:
+    return f"the counter of {domain.name} ({domain.source})"

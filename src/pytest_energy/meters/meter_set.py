@@ -1,0 +1,202 @@
+"""The meters of a session, read together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from math import inf
+from operator import index
+from time import perf_counter
+
+from pytest_energy.meters.base import Meter, MeterLostError
+from pytest_energy.meters.wrap_guard import Alarm
+from pytest_energy.types.energy import Reading, gated_domains
+
+ASK_SECONDS = 0.1
+"""What else uses the hardware is asked no more often."""
+
+
+class MeterSet:
+    """The meters of a session, read together.
+
+    Args:
+        meters: open meters with distinct domain names.
+        note: why this set, where that needs saying: `estimated, because …`.
+
+    Raises:
+        ValueError: two meters count a domain of the same name, which would count it twice.
+    """
+
+    def __init__(self, meters: Sequence[Meter], note: str = "") -> None:
+        self.meters = tuple(meters)
+        self.names = tuple(meter.name for meter in self.meters)
+        self.domains = tuple(domain for meter in self.meters for domain in meter.domains)
+        self.note = note
+        self.longest_seconds = min((meter.longest_seconds for meter in meters), default=inf)
+        self.moving: frozenset[int] = frozenset()
+        """Positions of the domains whose counters were observed to move."""
+        self._unseen = 0
+        """How often so long passed between two readings that a counter may have wrapped unseen."""
+        self._unseen_seconds = 0.0
+        """How long it was, the last time."""
+        self._gappy = [m for m in meters if type(m).gaps is not Meter.gaps]
+        self.waited_seconds = self.waited_joules = 0.0
+        """What waiting for updates and measuring idle power took: part of the gate's own cost."""
+        self._asked_at = -inf
+        self._disturbances: tuple[str, ...] = ()
+        self._read_at = perf_counter()
+        self._reading = False
+        # Most meters cannot tell, and a window asks twice.
+        self._observant = [m for m in meters if type(m).disturbances is not Meter.disturbances]
+        self._alarm = (
+            Alarm(self._refresh, self.longest_seconds / 3) if self.longest_seconds < inf else None
+        )
+        self.remote = bool(self.meters) and all(meter.remote for meter in self.meters)
+        _refuse_counting_twice(self.meters)
+
+    def read(self) -> Reading:
+        """All counters now.
+
+        Raises:
+            MeterLostError: a meter cannot be read; the message names it.
+        """
+        seconds = perf_counter()
+        counts: tuple[int, ...] = ()
+        for meter in self.meters:
+            counts += self.read_one(meter)
+        return Reading(seconds, counts)
+
+    def read_one(self, meter: Meter) -> tuple[int, ...]:
+        """The counts of one of the meters, checked.
+
+        Raises:
+            MeterLostError: it cannot be read; the message names it.
+        """
+        self._reading = True
+        try:
+            now = perf_counter()
+            if now - self._read_at > self.longest_seconds:
+                self._unseen += 1
+                self._unseen_seconds = now - self._read_at
+            self._read_at = now
+            counts = meter.read()
+            for count in counts:
+                if count.__class__ is not int:  # a numpy integer is one too, a float is none
+                    counts = tuple(map(index, counts))
+                    break
+        except MeterLostError as lost:
+            raise MeterLostError(f"{meter.name}: {lost}") from lost
+        except Exception as error:  # somebody else's meter: its defect is not the test's
+            raise MeterLostError(f"{meter.name}: {type(error).__name__}: {error}") from error
+        finally:
+            self._reading = False
+        if len(counts) != len(meter.domains):
+            raise MeterLostError(
+                f"{meter.name}: {len(counts)} counts for {len(meter.domains)} domains"
+            )
+        return counts
+
+    def watch(self) -> None:
+        """A window opens: until `rest`, have counters read before they wrap unseen."""
+        if self._alarm is not None:
+            self._alarm.set()
+
+    def rest(self) -> None:
+        """A test is over, and with it every window."""
+        if self._alarm is not None:
+            self._alarm.clear()
+
+    @property
+    def missed(self) -> tuple[int, int]:
+        """How often a counter may have wrapped unseen, and how often a meter had a gap."""
+        return self._unseen, sum(meter.gaps for meter in self._gappy) if self._gappy else 0
+
+    def why_missed(self, before: tuple[int, int]) -> str:
+        """Why a window is not known that began when `missed` was `before`; empty where it is."""
+        if self.missed == before:
+            return ""
+        if self._unseen == before[0]:
+            names = ", ".join(meter.name for meter in self._gappy)
+            return (
+                f"{names}: no power was sampled for a second or more: something kept Python's other"
+                " threads from running"
+            )
+        return (
+            f"{self._unseen_seconds:.0f} s passed between two readings, and after"
+            f" {self.longest_seconds:.0f} s a counter may have wrapped unseen; energy.each reads it"
+            " at every block, and elsewhere a timer does, unless something holds SIGALRM"
+            " (pytest-timeout does: set its timeout_method = thread)"
+        )
+
+    def waited(self, before: Reading, after: Reading) -> None:
+        """Time and energy between two readings belonged to no window, but to metering itself."""
+        self.waited_seconds += after.seconds - before.seconds
+        gated = gated_domains(self.domains)
+        self.waited_joules += sum(after.microjoules[i] - before.microjoules[i] for i in gated) / 1e6
+
+    def note_periods(self, periods: Sequence[float | None]) -> None:
+        """How often each domain was seen to move; None leaves what its meter says.
+
+        Args:
+            periods: seconds, one a domain.
+        """
+        self.moving = frozenset(i for i, period in enumerate(periods) if period is not None)
+        self.domains = tuple(
+            domain if period is None else replace(domain, resolution_seconds=period)
+            for domain, period in zip(self.domains, periods, strict=True)
+        )
+
+    def disturbances(self) -> tuple[str, ...]:
+        """What else uses the metered hardware right now, from every meter that can tell."""
+        # A region may be entered a thousand times a second, and asking takes a while.
+        if not self._observant or perf_counter() - self._asked_at < ASK_SECONDS:
+            return self._disturbances
+        found: tuple[str, ...] = ()
+        for meter in self._observant:
+            with suppress(Exception):  # not knowing is no disturbance; a lost meter says so itself
+                found += tuple(meter.disturbances())
+        self._disturbances, self._asked_at = found, perf_counter()
+        return found
+
+    def _refresh(self) -> None:
+        if not self._reading:  # the alarm may ring in the midst of a reading
+            with suppress(MeterLostError):  # the next reading says it
+                self.read()
+
+    def own_cpu_ns(self) -> int | None:
+        """What `Meter.own_cpu_ns` says, from the first meter that knows."""
+        for meter in self.meters:
+            if meter.own_cpu_ns is not None:
+                return meter.own_cpu_ns
+        return None
+
+    def close(self) -> None:
+        """Close every meter; one that fails to does not keep the others open."""
+        if self._alarm is not None:
+            self._alarm.close()
+        for meter in self.meters:
+            with suppress(Exception):  # at the end of a session nobody can act on it
+                meter.close()
+
+
+def _refuse_counting_twice(meters: Sequence[Meter]) -> None:
+    owners: dict[str, str] = {}
+    for meter in meters:
+        for domain in meter.domains:
+            other = owners.setdefault(domain.name, meter.name)
+            if other != meter.name:
+                raise ValueError(_twice(other, meter.name, domain.name))
+        for another in meters:
+            kinds = {domain.kind for domain in another.domains}
+            if another is meter or another.remote != meter.remote:
+                continue  # what is elsewhere is other hardware
+            for kind in sorted(meter.whole_kinds & kinds):
+                raise ValueError(_twice(meter.name, another.name, kind))
+
+
+def _twice(one: str, other: str, what: str) -> str:
+    return (
+        f"meters {one!r} and {other!r} both count {what!r}, which would count it twice:"
+        " name one of them"
+    )

@@ -1,0 +1,1 @@
+"""The Prometheus meter: energy counters of a served model, asked of a Prometheus server."""

@@ -1,0 +1,1 @@
+"""A paired run: head and base of a repository, interleaved in one run."""

@@ -1,0 +1,218 @@
+"""Head and base take turns, block by block, in random order; one waits while the other runs.
+
+Both processes run the same loop. The head decides: how the samples are cut into blocks, who comes
+first in each pair, when it is over. The base does what it is told and says what it took.
+"""
+
+from __future__ import annotations
+
+import random
+from abc import ABC, abstractmethod
+
+import pytest
+
+from pytest_energy.metering.window import BLOCKS, block_sizes
+from pytest_energy.paired.channel import Channel, Message
+from pytest_energy.paired.client import Companion, CompanionLostError
+from pytest_energy.types.codec import from_record
+from pytest_energy.types.result import BaseRun
+
+TURN_SECONDS = 0.05
+"""A turn takes at least about so long, where the samples allow more than `BLOCKS` of them: noise of
+the machine lasts for seconds, and the shorter the turns, the more alike it hits both sides."""
+
+MOST_TURNS = 400
+"""And there are never more."""
+
+
+def turn_count(n: int, each_seconds: float, shortest_seconds: float) -> int:
+    """Into how many turns `n` inferences are cut.
+
+    Args:
+        n: of each side.
+        each_seconds: what one takes, about.
+        shortest_seconds: what a turn has to span, for the sake of its counters; 0 for any length.
+    """
+    seconds = n * each_seconds
+    wanted = min(n, MOST_TURNS, max(BLOCKS, round(seconds / TURN_SECONDS)))
+    if not shortest_seconds or not seconds:
+        return wanted
+    return max(1, min(wanted, int(seconds / shortest_seconds)))
+
+
+class Turns(ABC):
+    """What a loop asks when it is one of two."""
+
+    base_blocks: list[float]
+    """Joules per inference of the base's blocks so far; what the base itself never asks for."""
+
+    def begin(self) -> None:
+        """A test's body is about to begin."""
+        return
+
+    @abstractmethod
+    def sizes(self, n: int, each_seconds: float) -> tuple[int, ...]:
+        """How the samples are cut, once the warm-up is over.
+
+        Args:
+            n: samples of a pass.
+            each_seconds: what the last one of the warm-up took.
+        """
+
+    @abstractmethod
+    def before(self, block: int) -> bool:
+        """Wait until it is this side's turn; whether there is one at all."""
+
+    @abstractmethod
+    def after(self, block: int, joules: float) -> None:
+        """A block has ended, with so many joules per inference."""
+
+
+class BaseTurns(Turns):
+    """The base's side: it waits to be told.
+
+    Args:
+        channel: to the head.
+        again: whether another plugin runs a test once more that has failed. The head knows
+            nothing of that, and has gone on.
+    """
+
+    def __init__(self, channel: Channel, again: bool = False) -> None:
+        self._again = again
+        self.base_blocks = []
+        self._channel = channel
+        self._alone = False
+        self._over = False
+
+    def sizes(self, n: int, each_seconds: float) -> tuple[int, ...]:
+        if self._again:
+            pytest.skip("the head has gone on")
+        told = self._ask({"said": "ready", "n": n})
+        return tuple(told["sizes"]) if told["do"] == "block" else block_sizes(n)
+
+    def before(self, block: int) -> bool:
+        return not self._over
+
+    def after(self, block: int, joules: float) -> None:
+        if not self._alone:
+            self._ask({"said": "block", "joules": joules})
+
+    def _ask(self, message: Message) -> Message:
+        self._channel.send(message)
+        told = self._channel.receive()
+        if told["do"] == "leave":
+            pytest.skip("the head's test has ended")
+        if told["do"] == "quit":  # in the middle of a test: Ctrl-C
+            pytest.exit("the head has ended")
+        self._alone = told["do"] == "rest"
+        self._over = told["do"] == "end"
+        return told
+
+
+class HeadTurns(Turns):
+    """The head's side: it tells.
+
+    Args:
+        companion: the base's process.
+        test: pytest's node id.
+        following: the next test that both have; fixtures that it needs as well stay.
+        shortest_seconds: of a turn.
+    """
+
+    def __init__(
+        self,
+        companion: Companion,
+        test: str,
+        following: str | None,
+        shortest_seconds: float,
+    ) -> None:
+        self._companion = companion
+        self._test = test
+        self._following = following
+        self._shortest = shortest_seconds
+        self._random = random.Random()  # not the test's: it may have seeded that
+        self._base_first: list[bool] = []
+        self._sizes: tuple[int, ...] = ()
+        self._answer: Message | None = None
+        self._lost: CompanionLostError | None = None
+        self._other_n = ""
+        self.base_blocks = []
+
+    def begin(self) -> None:
+        """The head's body is about to begin: by chance, the base goes first."""
+        if self._random.random() < 0.5:
+            self._start()
+
+    def sizes(self, n: int, each_seconds: float) -> tuple[int, ...]:
+        self._start()
+        count = turn_count(n, each_seconds, self._shortest)
+        self._sizes = block_sizes(n, count)
+        self._base_first = [bool(i % 2) for i in range(len(self._sizes))]
+        self._random.shuffle(self._base_first)
+        if self._waits and self._answer is not None and self._answer["n"] != n:
+            self._other_n = f"the base's n was {self._answer['n']:,}, now {n:,}"
+            self._tell({"do": "leave"})
+        return self._sizes
+
+    def before(self, block: int) -> bool:
+        if self._base_first[block]:
+            self._base_block()
+        return True
+
+    def after(self, block: int, joules: float) -> None:
+        if not self._base_first[block]:
+            self._base_block()
+
+    def finish(self, left: bool, early: bool) -> BaseRun:
+        """The head's body has ended: let the base come to its end as well.
+
+        Args:
+            left: whether the head has no figure, so that the base need not go on.
+            early: whether the head's loop ended before all its samples.
+        """
+        if not left:
+            self._start()
+        if self._waits:
+            self._tell({"do": "leave" if left else "end" if early else "rest"})
+        if self._lost is not None:
+            return BaseRun((), self._lost.reason, self._lost.detail)
+        if self._other_n:
+            return BaseRun((), self._other_n)
+        answer = self._answer
+        if answer is None:
+            return BaseRun((), "the head's test did not run to its end")
+        if answer["said"] != "finished":  # it is out of step: the next test gets another process
+            self._lost = CompanionLostError("the base's test did not end when it was told to")
+            return BaseRun((), self._lost.reason)
+        return BaseRun(
+            tuple(from_record(record) for record in answer["results"]),
+            answer["problem"],
+            answer["detail"],
+        )
+
+    @property
+    def lost(self) -> bool:
+        """Whether the base's process is gone."""
+        return self._lost is not None
+
+    @property
+    def _waits(self) -> bool:
+        """Whether the base stands before a block and waits to be told."""
+        return self._answer is not None and self._answer["said"] in ("ready", "block")
+
+    def _start(self) -> None:
+        if self._answer is None and self._lost is None:
+            self._tell({"do": "run", "test": self._test, "next": self._following})
+
+    def _base_block(self) -> None:
+        if self._waits:
+            self._tell({"do": "block", "sizes": self._sizes})
+            if self._answer is not None and self._answer["said"] == "block":
+                self.base_blocks.append(self._answer["joules"])
+
+    def _tell(self, message: Message) -> None:
+        self._answer = None
+        try:
+            self._answer = self._companion.ask(message)
+        except CompanionLostError as error:
+            self._lost = error

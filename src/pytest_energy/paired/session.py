@@ -1,0 +1,314 @@
+"""A paired run, seen from the head: the base's tree, its process, and what both have in common."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from importlib.metadata import version
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pytest
+
+from pytest_energy.baselines import accepted
+from pytest_energy.baselines.file_format import BaselineError
+from pytest_energy.machine.process_tree import set_apart
+from pytest_energy.paired.channel import Message
+from pytest_energy.paired.client import Companion, CompanionLostError, python_of
+from pytest_energy.paired.import_redirect import Trees, loaded_below, project_modules, turned_paths
+from pytest_energy.paired.interleave import HeadTurns
+from pytest_energy.paired.worktree import BaseTree, find_revision, plain_environment
+from pytest_energy.settings.settings import Settings
+from pytest_energy.types.result import BaseRun
+
+QUIET: Mapping[str, Any] = {
+    "plugins": ["no:terminal"],
+    "maxfail": 0,
+    "lf": False,
+    "failedfirst": False,
+    "newfirst": False,
+    "stepwise": False,
+    "reruns": 0,
+    "capture": "no",
+    "usepdb": False,
+    "trace": False,
+    "basetemp": None,
+    "collectonly": False,
+    "durations": None,
+    "continue_on_collection_errors": True,
+    # Reports are the head's.
+    "xmlpath": None,
+    "log_file": None,
+    "pastebin": None,
+    "htmlpath": None,
+    "report_log": None,
+    "json_report": False,
+    "no_cov": True,
+    "cov_source": [],
+    # So is the gate: the base only meters.
+    "energy_report": False,
+    "energy_update": False,
+    "energy_strict": False,
+    "energy_off": False,
+    "energy_prune": False,
+    "energy_json": None,
+    "energy_against": "",
+    "energy_against_setup": "",
+    "energy_yardstick": "off",
+    "energy_precision": None,
+}
+"""Options that the base's process has another way than the head's, by their names in pytest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What the base has of the selected tests.
+
+    Args:
+        tests: the bodies of metered tests, by node id.
+        errors: of files that could not be collected, by node id.
+    """
+
+    tests: Mapping[str, str] = field(default_factory=dict)
+    errors: Mapping[str, str] = field(default_factory=dict)
+
+
+class Against:
+    """The base of one session.
+
+    Args:
+        config: pytest's, of the head.
+        settings: the revision or folder, its set-up, how long a turn may take.
+        meters: names of the head's meters.
+        bodies: the head's metered tests, in the order in which they will run, and their bodies.
+        collected: node ids of all that the head has collected, selected or not.
+
+    Raises:
+        BaseError: there is no base.
+    """
+
+    def __init__(
+        self,
+        config: pytest.Config,
+        settings: Settings,
+        meters: Sequence[str],
+        bodies: Mapping[str, str],
+        collected: Iterable[str],
+    ) -> None:
+        here = config.invocation_params.dir
+        self._seconds = settings.against_timeout
+        self._bodies = bodies
+        self._collected = frozenset(collected)
+        self._companion: Companion | None = None
+        self._fatal: CompanionLostError | None = None
+        self.collected = Collected()
+        self.tree = BaseTree(find_revision(config.rootpath, settings.against, here))
+        try:
+            if settings.against_setup:
+                self.tree.set_up(settings.against_setup, config.rootpath)
+            self._trees = Trees(self.tree.revision.head, self.tree.root)
+            self._python = python_of(
+                self.tree.counterpart(config.rootpath), bool(settings.against_setup)
+            )
+            self._environment = _environment(self._trees)
+            theirs: Mapping[str, accepted.Accepted] = {}
+            with suppress(BaselineError):  # the base's file is no longer to be mended
+                theirs = accepted.read(self.tree.counterpart(settings.baselines))
+            self._accepted = {
+                name: entry.change
+                for name, entry in accepted.read(settings.baselines).items()
+                if entry != theirs.get(name)
+            }
+            self._spec = _spec(config, self.tree, meters)
+            if self._spec["arguments"]:
+                self._start()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def label(self) -> str:
+        """The base, for people."""
+        return self.tree.revision.label
+
+    def accepted(self, key: str) -> float | None:
+        """A rise that is accepted and that the base does not have yet, as a fraction."""
+        return self._accepted.get(key)
+
+    @property
+    def only_base(self) -> list[str]:
+        """Metered tests that the base has and the head does not, selected or not."""
+        return sorted(set(self.collected.tests) - self._collected)
+
+    def missing(self, test: str) -> tuple[str, str] | None:
+        """Why there is nothing to take turns with, and what the base said; None when there is.
+
+        A test that the base does not have is missing for no reason: `("", "")`.
+        """
+        if self._fatal is not None:
+            return self._fatal.reason, self._fatal.detail
+        if test in self.collected.tests:
+            return None
+        module, *inner = test.split("::")
+        places = ["::".join((module, *inner[:depth])) for depth in range(len(inner), -1, -1)]
+        places += [str(folder) for folder in PurePosixPath(module).parents]
+        for place in [*places, ""]:  # the nearest first
+            error = self.collected.errors.get(place)
+            if error is not None:
+                said = error.strip().splitlines()
+                last = said[-1].removeprefix("E").strip() if said else ""
+                return f"the base could not be collected: {last}", error
+        return "", ""
+
+    def turns(self, test: str, shortest_seconds: float) -> HeadTurns | None:
+        """For a test that both have; None where the base has none, or cannot be had."""
+        if self.missing(test) is not None:
+            return None
+        if self._companion is None:  # the last test ended it
+            self._start()
+            if self._companion is None or test not in self.collected.tests:
+                return None
+        order = list(self._bodies)
+        later = order[order.index(test) + 1 :]
+        following = next((name for name in later if name in self.collected.tests), None)
+        return HeadTurns(self._companion, test, following, shortest_seconds)
+
+    def body_differs(self, test: str) -> bool | None:
+        """Whether the base's test is written otherwise; None where a source was not found."""
+        mine, theirs = self._bodies.get(test), self.collected.tests.get(test)
+        return mine != theirs if mine and theirs else None
+
+    def finish(self, test: str, turns: HeadTurns | None, left: bool, early: bool) -> BaseRun:
+        """The head's test has ended: what the base made of it.
+
+        Args:
+            test: pytest's node id.
+            turns: that the two took; None where there were none.
+            left: whether the head has no figure.
+            early: whether the head's loop ended before all its samples.
+        """
+        if turns is None:
+            return BaseRun((), *(self.missing(test) or ("", "")))
+        run = turns.finish(left, early)
+        if turns.lost:
+            self._end()  # the next test gets a new one
+        wrong = self._own_trees()
+        return replace(run, problem=wrong) if wrong and not run.problem else run
+
+    def _own_trees(self) -> str:
+        """What is wrong with where the two import from, as a clause; empty when nothing is."""
+        if self._companion is None:
+            return ""
+        trees, names = self._trees, project_modules(self._trees)
+        try:
+            theirs = self._companion.ask({"do": "where", "names": names})["files"]
+        except CompanionLostError as error:
+            self._end()
+            return error.reason
+        for side, files, is_own in (
+            ("base", theirs, trees.in_base),
+            ("head", loaded_below(names), trees.in_head),
+        ):
+            for name, file in files.items():
+                if not is_own(file):
+                    return (
+                        f"the {side} imported {name} from {file}, which is not its own tree:"
+                        " install the project in editable mode (pip install -e .), or make the"
+                        " base an environment of its own with --energy-against-setup"
+                    )
+        return ""
+
+    def close(self) -> None:
+        """End the base's process and remove its tree."""
+        try:
+            self._end()
+        finally:
+            self.tree.remove()
+
+    def _end(self) -> None:
+        companion, self._companion = self._companion, None
+        if companion is not None:
+            set_apart(companion.pid, False)
+            companion.close()
+
+    def _start(self) -> None:
+        try:
+            companion = Companion(self._python, self.tree.root, self._environment, self._seconds)
+            self._companion = companion
+            set_apart(companion.pid, True)
+            answer = companion.ask(self._spec)
+            if answer["said"] == "failed":
+                last = (answer["detail"].splitlines() or ["it does not say why"])[-1]
+                raise CompanionLostError(f"pytest failed on the base: {last}", answer["detail"])
+            if answer["plugin"] != version("pytest-energy"):
+                raise CompanionLostError(
+                    f"the base's environment has pytest-energy {answer['plugin']}, this one"
+                    f" {version('pytest-energy')}: install the same"
+                )
+            self.collected = Collected(answer["tests"], answer["errors"])
+        except CompanionLostError as error:
+            self._fatal = error
+            self._end()
+
+
+def _environment(trees: Trees) -> dict[str, str]:
+    environment = plain_environment()
+    # The options travel as values; coverage is the head's.
+    for name in ("PYTEST_CURRENT_TEST", "PYTEST_ADDOPTS", "COVERAGE_PROCESS_START"):
+        environment.pop(name, None)
+    # For processes that the base's tests start: they import the base's tree too.
+    own = [path for path in sys.path if path and trees.in_head(path)]
+    given = [path for path in environment.get("PYTHONPATH", "").split(os.pathsep) if path]
+    environment["PYTHONPATH"] = os.pathsep.join(turned_paths(trees, [*own, *given]))
+    return environment
+
+
+def _spec(config: pytest.Config, tree: BaseTree, meters: Sequence[str]) -> Message:
+    """What the base's process is told first."""
+
+    def turned(value: Any) -> Any:
+        if isinstance(value, list):
+            return [turned(one) for one in value]
+        if isinstance(value, str) and Path(value).is_absolute():
+            return str(tree.counterpart(Path(value)))
+        return value
+
+    here = config.invocation_params.dir
+    options: dict[str, Any] = {}
+    paths = []
+    for name, value in vars(config.option).items():
+        if isinstance(value, os.PathLike):
+            paths.append(name)
+            value = os.fspath(value)
+        with suppress(TypeError, ValueError):  # what is no plain value stays behind
+            json.dumps(value, allow_nan=False)
+            options[name] = turned(value)
+    options.pop("file_or_dir", None)
+    for name, value in QUIET.items():
+        if name == "plugins":
+            options[name] = [*options.get(name, ()), *value]
+        elif name in options:
+            options[name] = value
+    options["rootdir"] = str(tree.counterpart(config.rootpath))
+    options["energy_meter"] = list(meters)
+    options["energy_baselines"] = str(tree.root / "no-baselines")
+    places = []
+    for argument in config.args:
+        path, colons, rest = argument.partition("::")
+        counterpart = tree.counterpart((here / path).resolve())
+        if counterpart.exists():
+            places.append(f"{counterpart}{colons}{rest}")
+    folder = tree.counterpart(here)
+    return {
+        "do": "collect",
+        "head": str(tree.revision.head),
+        "base": str(tree.root),
+        "folder": str(folder if folder.is_dir() else tree.root),
+        "options": options,
+        "paths": paths,
+        "arguments": places,
+    }

@@ -1,0 +1,225 @@
+"""The base's process: a pytest on the other tree, which runs what the head tells it to run.
+
+Started as `python -m pytest_energy.paired.worker DESCRIPTOR`. It collects with the head's options,
+in the base's tree and with the base's configuration, and then waits. The hooks are in `plugin`.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import inspect
+import os
+import signal
+import socket
+import sys
+import textwrap
+import traceback
+from collections.abc import Iterable
+from contextlib import suppress
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_energy.machine.process_tree import join
+from pytest_energy.paired.channel import Channel, ChannelClosedError, Message
+from pytest_energy.paired.import_redirect import Trees, loaded_below, project_modules, turn_imports
+from pytest_energy.paired.interleave import BaseTurns
+from pytest_energy.settings import markers
+from pytest_energy.settings.options import FOLLOWER
+from pytest_energy.types.codec import to_record
+from pytest_energy.types.result import Result
+
+PARENT_DIED = 1
+"""PR_SET_PDEATHSIG of prctl(2)."""
+
+
+class Follower:
+    """What the base's process knows.
+
+    Args:
+        channel: to the head.
+        trees: the user's and the base's.
+        selected: what the head was asked to run, as node ids with absolute paths; the base may
+            lack some of it, which is no error.
+    """
+
+    def __init__(self, channel: Channel, trees: Trees, selected: list[str]) -> None:
+        self.channel = channel
+        self._trees = trees
+        self._selected = [argument.partition("::") for argument in selected]
+        self._errors: dict[str, str] = {}
+        self._problem = ""
+        self._detail = ""
+        self._attempts = 0
+        self.results: list[Result] = []
+        """Of the test that runs now, not judged."""
+
+    def turns(self) -> BaseTurns:
+        """With the head's loop, for the test that runs next."""
+        self._attempts += 1
+        return BaseTurns(self.channel, again=self._attempts > 1)
+
+    def note_collection(self, report: pytest.CollectReport) -> None:
+        """A file that could not be collected: the head's tests in it learn why."""
+        if report.skipped and isinstance(report.longrepr, tuple):
+            self._errors[report.nodeid] = str(report.longrepr[2])
+        elif not report.passed:
+            self._errors[report.nodeid] = report.longreprtext
+
+    def note(self, report: pytest.TestReport) -> None:
+        """A phase of the test that runs now."""
+        if report.passed or self._problem:
+            return
+        xfailed = hasattr(report, "wasxfail")
+        word = "xfailed" if xfailed else "was skipped" if report.skipped else "failed"
+        phase = "" if report.when == "call" else f" in its {report.when}"
+        said = _last_words(report)
+        self._problem = f"the base's test {word}{phase}{f': {said}' if said else ''}"
+        self._detail = "" if report.skipped else report.longreprtext
+
+    def serve(self, session: pytest.Session) -> None:
+        """Say what was collected, then do what the head says until it says quit."""
+        found = {
+            item.nodeid: item
+            for item in session.items
+            if markers.is_metered(item) and _selected(item, self._selected)
+        }
+        tests = {name: body_of(item) for name, item in found.items()}
+        self.channel.send(
+            {
+                "said": "collected",
+                "plugin": version("pytest-energy"),
+                "tests": tests,
+                "errors": self._errors,
+            }
+        )
+        while True:
+            told = self.channel.receive()
+            if told["do"] == "quit":
+                return
+            if told["do"] == "run":
+                answer = self._run(found[told["test"]], found.get(told["next"]))
+            else:
+                answer = self._where(told["names"])
+            self.channel.send(answer)
+
+    def _run(self, item: pytest.Item, following: pytest.Item | None) -> Message:
+        self._problem, self._detail, self.results, self._attempts = "", "", [], 0
+        # What the last test left for one that the head then did not run; an error in that is not
+        # this test's.
+        with suppress(Exception):
+            item.session._setupstate.teardown_exact(item)
+        item.ihook.pytest_runtest_protocol(item=item, nextitem=following)
+        return {
+            "said": "finished",
+            "results": [to_record(result) for result in self.results],
+            "problem": self._problem,
+            "detail": self._detail,
+        }
+
+    def _where(self, names: list[str]) -> Message:
+        own = {*names, *project_modules(self._trees)}
+        return {"said": "where", "files": loaded_below(own)}
+
+
+def _selected(item: pytest.Item, selected: Iterable[tuple[str, str, str]]) -> bool:
+    """Whether a test lies in one of the places, or is named there."""
+    name = item.nodeid.partition("::")[2]
+    for place, _, wanted in selected:
+        if not item.path.is_relative_to(place):
+            continue
+        if not wanted or name == wanted or name.startswith((f"{wanted}::", f"{wanted}[")):
+            return True
+    return False
+
+
+def _last_words(report: pytest.TestReport) -> str:
+    """What a person would quote from a report."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    if crash is not None:
+        return f"{crash.message.splitlines()[0]} ({Path(crash.path).name}:{crash.lineno})"
+    if isinstance(report.longrepr, tuple):  # a skip: file, line and reason
+        return str(report.longrepr[2])
+    lines = report.longreprtext.strip().splitlines()
+    return lines[-1] if lines else ""
+
+
+def body_of(item: pytest.Item) -> str:
+    """A digest of a test's arguments and body, to tell whether two are the same.
+
+    Without comments and layout; empty where there is no source.
+
+    Decorators are left out: what the marker says is compared by itself.
+    """
+    function = getattr(item, "function", None)
+    try:
+        source = textwrap.dedent(inspect.getsource(inspect.unwrap(function)))  # type: ignore[arg-type]
+        (definition,) = ast.parse(source).body
+    except (OSError, TypeError, SyntaxError, ValueError):
+        return ""
+    if not isinstance(definition, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        return ""
+    body = ast.dump(definition.args) + "".join(map(ast.dump, definition.body))
+    return hashlib.sha256(body.encode()).hexdigest()
+
+
+def die_with_parent() -> None:
+    """Have this process end when the head is killed, even while a test hangs (Linux)."""
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(PARENT_DIED, signal.SIGKILL)
+
+
+def main(descriptor: int) -> int:
+    """Follow the head at the other end of a socket.
+
+    Returns:
+        The exit status, as pytest's.
+    """
+    die_with_parent()
+    join(os.getppid())  # the head has its own context on a GPU, and waits
+    os.set_inheritable(descriptor, False)  # what the tests start must not keep the channel open
+    channel = Channel(socket.socket(fileno=descriptor))
+    told = channel.receive()
+    trees = Trees(Path(told["head"]), Path(told["base"]))
+    turn_imports(trees)
+    os.chdir(told["folder"])
+    follower = Follower(channel, trees, told["arguments"])
+    files = [argument.partition("::")[0] for argument in told["arguments"]]
+    try:
+        options = told["options"]
+        options |= {name: Path(options[name]) for name in told["paths"] if options.get(name)}
+        config = _configured(options, list(dict.fromkeys(files)))
+        config.stash[FOLLOWER] = follower
+        status: int = config.hook.pytest_cmdline_main(config=config)
+    except ChannelClosedError:
+        return 1  # the head is gone
+    except BaseException as error:
+        with suppress(ChannelClosedError):
+            channel.send({"said": "failed", "detail": _explained(error)})
+        return 1
+    return status
+
+
+def _configured(given: dict[str, Any], places: list[str]) -> pytest.Config:
+    # As pytest-xdist does for its workers: the head's options as values, not as text, so that
+    # what only the head's conftest defines is no error here.
+    return pytest.Config.fromdictargs(given, places)
+
+
+def _explained(error: BaseException) -> str:
+    cause = getattr(error, "cause", None)  # of pytest's ConftestImportFailure
+    if isinstance(cause, BaseException):
+        path = getattr(error, "path", "conftest.py")
+        return f"{path}: " + "".join(traceback.format_exception_only(cause)).strip()
+    if isinstance(error, pytest.UsageError):
+        return str(error)
+    return "".join(traceback.format_exception(error)).strip()
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1])))

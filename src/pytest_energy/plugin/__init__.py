@@ -1,0 +1,116 @@
+"""pytest's hooks: the module that every session loads, metered or not.
+
+Further plugins are registered when they are needed: `gate` when a session has metered tests,
+`reporter` where the results come together (with pytest-xdist, in the controller), `pruner`,
+`worker` in a paired run, `command` for the console script. A session without metered tests pays for
+option parsing alone, so everything else is imported late.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_energy.plugin import stash
+from pytest_energy.settings import markers, options, xdist
+
+if TYPE_CHECKING:
+    from pytest_energy.analysis.results import Results
+    from pytest_energy.metering.fixture import Energy
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    options.add_options(parser)
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    from pytest_energy import hookspecs
+
+    pluginmanager.add_hookspecs(hookspecs)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    for text in markers.MARKERS.values():
+        config.addinivalue_line("markers", text)
+    if options.any_given(config):
+        stash.settings_of(config)
+    if options.flag(config, "prune"):
+        from pytest_energy.plugin.pruner import Pruner
+
+        config.pluginmanager.register(Pruner(config), "energy-pruner")
+    follower = config.stash.get(options.FOLLOWER, None)
+    if follower is not None:
+        from pytest_energy.plugin.worker import Following
+
+        config.pluginmanager.register(Following(follower), "energy-following")
+    if xdist.is_xdist_controller(config) and not options.flag(config, "off"):
+        if options.option_value(config, "against"):
+            from pytest_energy.settings import settings
+
+            settings.check_against(config)
+        stash.gather_results(config)
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    return "energy: off (--energy-off): nothing is metered" if options.flag(config, "off") else None
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> Generator[None, None, None]:
+    collected = [item.nodeid for item in items]
+    yield  # other plugins and conftests add markers first
+    collect_only = config.option.collectonly
+    marked = [item for item in items if markers.is_metered(item)]
+    if not marked:
+        # Who asked for a file gets one, though it says that nothing was metered.
+        wanted = options.wants_file(config) and not collect_only
+        if wanted and not options.flag(config, "off"):
+            stash.gather_results(config)
+        return
+    from pytest_energy.plugin.gate import Gate
+    from pytest_energy.settings import inference, settings
+
+    metered, problems = inference.read_inferences(marked)
+    # An error in a worker's collection would be pytest-xdist's internal error, without the text:
+    # there each wrong test fails in its own setup.
+    if problems and not xdist.is_xdist_worker(config):
+        raise pytest.UsageError(*problems.values())
+    if not collect_only and (problems or not stash.settings_of(config).off):
+        settings.check_against(config)
+        gate = config.stash[stash.GATE] = Gate(config, metered, problems, collected)
+        config.pluginmanager.register(gate, "energy-gate")
+        stash.gather_results(config)
+
+
+@pytest.fixture
+def energy(request: pytest.FixtureRequest) -> Energy:
+    """Meters inferences: energy.each(samples), energy.run(fn, samples), energy.measure(name)."""
+    from pytest_energy.metering.fixture import Energy
+    from pytest_energy.settings.inference import default_names, read_inference
+
+    found: Energy | None = request.node.stash.get(stash.ENERGY, None)
+    if found is None:
+        if not stash.settings_of(request.config).off:
+            raise pytest.UsageError(
+                "energy was asked for with getfixturevalue, too late to meter the test: name it in"
+                " the test's arguments, or add @pytest.mark.usefixtures('energy')"
+            )
+        inference = read_inference(request.node)
+        found = Energy(None, request.node.nodeid, inference, *default_names(request.node))
+    return found
+
+
+@pytest.fixture(scope="session")
+def energy_results(request: pytest.FixtureRequest) -> Results:
+    """Every measurement of this session so far: energy_results.where(task=..., role=...)."""
+    from pytest_energy.analysis.results import Results
+
+    gate = request.config.stash.get(stash.GATE, None)
+    if gate is None:
+        return Results(tuple, off=stash.settings_of(request.config).off)
+    return Results(gate.session.results.values, carbon=lambda: gate.session.carbon)

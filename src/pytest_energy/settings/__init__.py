@@ -1,0 +1,1 @@
+"""What a user says: options, ini values and markers."""

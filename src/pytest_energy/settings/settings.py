@@ -1,0 +1,253 @@
+"""What the user says: command line, ini file and marker, as one frozen `Settings` / `Inference`."""
+
+from __future__ import annotations
+
+import math
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_energy.carbon import factors
+from pytest_energy.meters.prometheus.queries import Endpoint, parse_queries, parse_url
+from pytest_energy.settings.inference import _parse_precision
+from pytest_energy.settings.options import FOLLOWER, NO_OVERHEAD, flag, option_value
+from pytest_energy.settings.xdist import is_xdist_controller
+from pytest_energy.types.units import parse_percent
+
+if TYPE_CHECKING:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What holds for the whole session.
+
+    Args:
+        report, update, strict, off, prune: the flags of the same names.
+        meters: names, or `("auto",)`.
+        baselines: the folder, absolute.
+        tolerance: allowed rise, as a fraction.
+        precision: wanted half-width of the interval, as a fraction, or `SETTLED`; None to perform
+            all n.
+        yardstick: whether estimates are measured beside reference work.
+        work: whether floating-point operations are counted.
+        idle: for how many seconds idle power is measured before a window; 0 for not.
+        country, region: where the electricity comes from; None where not said.
+        against: a git revision or folder to compare with; empty for stored baselines.
+        against_setup: shell command to run there first; empty for none.
+        against_timeout: seconds that the other side may take for one turn.
+        carbon_intensity: gCO2e/kWh, or None.
+        pue: power usage effectiveness.
+        factors: whose carbon intensity and PUE: `today`, or a paper's.
+        prometheus: the server that the meter of this name asks, and what.
+        json: the report's path, or None.
+    """
+
+    report: bool
+    update: bool
+    strict: bool
+    off: bool
+    prune: bool
+    meters: tuple[str, ...]
+    baselines: Path
+    tolerance: float
+    precision: float | None
+    yardstick: bool
+    work: bool
+    idle: float
+    country: str | None
+    region: str | None
+    carbon_intensity: float | None
+    pue: float
+    factors: str
+    against: str
+    against_setup: str
+    against_timeout: float
+    prometheus: Endpoint
+    json: Path | None
+
+
+def _path(config: pytest.Config, name: str) -> Path | None:
+    """A path as pytest's users expect: from where they stand, or from the ini file's rootdir."""
+    given: str | None = config.getoption(f"energy_{name}", default=None)
+    if given:
+        return config.invocation_params.dir / given
+    written: str = config.getini(f"energy_{name}")
+    return config.rootpath / written if written else None
+
+
+def read_settings(config: pytest.Config) -> Settings:
+    """The session's settings.
+
+    Raises:
+        pytest.UsageError: a value that cannot be meant; names the option, what was found, and
+            how to write it.
+    """
+    given_meters = option_value(config, "meter")
+    texts = given_meters if isinstance(given_meters, list) else [given_meters]
+    meters = tuple(name.strip() for text in texts for name in text.split(",") if name.strip())
+    return Settings(
+        report=flag(config, "report"),
+        update=flag(config, "update"),
+        strict=flag(config, "strict"),
+        off=flag(config, "off"),
+        prune=flag(config, "prune"),
+        meters=meters or ("auto",),
+        baselines=_path(config, "baselines") or config.rootpath / "baselines",
+        tolerance=_read("tolerance", option_value(config, "tolerance"), parse_percent),
+        precision=_optional("precision", option_value(config, "precision"), _parse_precision),
+        yardstick=_read("yardstick", option_value(config, "yardstick"), _parse_switch),
+        work=_read("work", option_value(config, "work"), _parse_switch),
+        idle=_read("idle", option_value(config, "idle"), _parse_idle),
+        country=option_value(config, "country") or None,
+        region=option_value(config, "region") or None,
+        carbon_intensity=_optional(
+            "carbon_intensity", option_value(config, "carbon_intensity"), _parse_intensity
+        ),
+        pue=_read("pue", option_value(config, "pue"), _parse_pue),
+        factors=_factors(config),
+        against=option_value(config, "against"),
+        against_setup=option_value(config, "against_setup"),
+        against_timeout=_read(
+            "against_timeout", option_value(config, "against_timeout"), _parse_seconds
+        ),
+        prometheus=_endpoint(config),
+        json=_path(config, "json"),
+    )
+
+
+def _factors(config: pytest.Config) -> str:
+    """Whose factors; a paper's leave nothing to be said about the grid.
+
+    Raises:
+        pytest.UsageError: no such paper, or the grid is named as well; says what to leave out.
+    """
+    name: str = _read("factors", option_value(config, "factors"), factors.parse)
+    if name == factors.TODAY:
+        return name
+    usual = {"country": "", "region": "", "carbon_intensity": "", "pue": NO_OVERHEAD}
+    given = [
+        f"--energy-{key.replace('_', '-')} (or ini energy_{key})"
+        for key, unset in usual.items()
+        if config.getoption(f"energy_{key}", default=None) is not None
+        or config.getini(f"energy_{key}") != unset
+    ]
+    if given:
+        raise pytest.UsageError(
+            f"--energy-factors={name} brings the paper's own carbon intensity and PUE: leave out"
+            f" {', '.join(given)}, or --energy-factors (or ini energy_factors)"
+        )
+    return name
+
+
+def _endpoint(config: pytest.Config) -> Endpoint:
+    given = option_value(config, "prometheus_query")
+    # PromQL has commas: in an ini file each query has a line of its own.
+    texts = given if isinstance(given, list) else given.splitlines()
+    return Endpoint(
+        url=_read("prometheus_url", option_value(config, "prometheus_url"), parse_url),
+        queries=_read("prometheus_query", texts, parse_queries),
+        interval_seconds=_optional(
+            "prometheus_interval", option_value(config, "prometheus_interval"), _parse_interval
+        ),
+    )
+
+
+def _read(name: str, text: Any, parse: Any) -> Any:
+    try:
+        return parse(text)
+    except ValueError as error:
+        flag = name.replace("_", "-")
+        raise pytest.UsageError(f"--energy-{flag} (or ini energy_{name}): {error}") from error
+
+
+def _optional(name: str, text: str, parse: Any) -> Any:
+    return _read(name, text, parse) if text else None
+
+
+def _parse_switch(text: str) -> bool:
+    if text not in ("auto", "off"):
+        raise ValueError(f"expected auto or off, found {text!r}")
+    return text == "auto"
+
+
+def _parse_number(text: str, least: float, wanted: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not (math.isfinite(value) and value >= least):
+        raise ValueError(f"expected {wanted}, found {text!r}")
+    return value
+
+
+def _parse_intensity(text: str) -> float:
+    return _parse_number(text, 0.0, "grams of CO2e per kWh such as 369")
+
+
+def _parse_seconds(text: str) -> float:
+    return _parse_number(text, 1.0, "seconds, 1 or more, such as 600")
+
+
+def _parse_idle(text: str) -> float:
+    return _parse_number(text, 0.0, "seconds such as 1, or 0 for none")
+
+
+def _parse_interval(text: str) -> float:
+    return _parse_number(text, 1e-3, "seconds such as 15")
+
+
+def _parse_pue(text: str) -> float:
+    return _parse_number(text, 1.0, "a ratio of 1 or more such as 1.2")
+
+
+def check_against(config: pytest.Config) -> None:
+    """Refuse a paired run where it cannot be one.
+
+    Raises:
+        pytest.UsageError: says why.
+    """
+    if FOLLOWER in config.stash:
+        return
+    if config.getoption("energy_against", default=None) == "":
+        raise pytest.UsageError(
+            "--energy-against: no revision is given (an empty variable?); write"
+            " --energy-against origin/main, say"
+        )
+    if not option_value(config, "against"):
+        return
+    if is_xdist_controller(config):
+        raise pytest.UsageError(
+            "--energy-against lets head and base take turns, one always waiting while the other"
+            " runs; pytest-xdist's workers would all run at once and disturb both: use -n 0"
+        )
+    if config.getoption("pyargs", default=False):
+        raise pytest.UsageError(
+            "--energy-against cannot be had with --pyargs: installed modules are the same on both"
+            " sides; name the files"
+        )
+    if sys.platform == "win32":
+        raise pytest.UsageError(
+            "--energy-against needs a POSIX system: its two processes talk over an inherited socket"
+        )
+
+
+def check_prune(config: pytest.Config) -> None:
+    """Refuse `--energy-prune` where the collected tests are not all that there are.
+
+    Raises:
+        pytest.UsageError: says which argument stands in the way.
+    """
+    obstacles = [f"{arg!r} names a single test" for arg in config.args if "::" in arg]
+    if config.getoption("lf", default=False):
+        obstacles.append("--last-failed leaves tests out")
+    if is_xdist_controller(config):
+        obstacles.append("pytest-xdist collects in its workers (use -n 0)")
+    if obstacles:
+        raise pytest.UsageError(
+            "--energy-prune deletes the baselines of tests that were not collected, so whole"
+            f" modules must be: {'; '.join(obstacles)}"
+        )

@@ -1,0 +1,1 @@
+"""The frozen dataclasses that travel between packages, their units and their codec."""

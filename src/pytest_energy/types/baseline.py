@@ -1,0 +1,73 @@
+"""The stored sessions of one test."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pytest_energy.types.energy import Domain
+from pytest_energy.types.result import Subject
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One stored measurement of a baseline entry.
+
+    Args:
+        date: ISO 8601, UTC.
+        done: metered inferences: fewer than the entry's n after an early stop.
+        commit: the revision it was measured at, `+` after it when files had changed; or None.
+        joules_per_unit: gated joules per unit.
+        domains: joules per unit by domain name.
+        blocks: gated joules per unit, block by block.
+        seconds_per_unit: duration per unit.
+        others_share: as in `Measurement`.
+        yardstick: joules of one repetition of the reference work beside each block; empty
+            without one.
+        flops: floating-point operations of one inference; None where not counted.
+        looks: how far the passes differed that the figures are the mean of, as a fraction; None
+            when one pass was all there was.
+        recorded: what the energy bought, by name.
+    """
+
+    date: str
+    done: int
+    commit: str | None
+    joules_per_unit: float
+    domains: Mapping[str, float]
+    blocks: tuple[float, ...]
+    seconds_per_unit: float
+    others_share: float | None
+    yardstick: tuple[float, ...] = ()
+    flops: int | None = None
+    looks: float | None = None
+    recorded: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """The stored sessions of one test (and region), and what they may be compared with.
+
+    Args:
+        subject: what was measured.
+        meters: the meters that were read.
+        domains: what they counted, and how.
+        sessions: oldest first, at least one.
+        yardstick: the kind of reference work, or `""`.
+    """
+
+    subject: Subject
+    meters: tuple[str, ...]
+    domains: tuple[Domain, ...]
+    sessions: tuple[Session, ...]
+    yardstick: str = ""
+
+    @property
+    def flops(self) -> int | None:
+        """Operations of one inference as last stored; None where they never were."""
+        counted = [session.flops for session in self.sessions if session.flops is not None]
+        return counted[-1] if counted else None
+
+
+MOST_N = 10**15
+"""More inferences than any test performs."""

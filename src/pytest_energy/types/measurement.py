@@ -1,0 +1,169 @@
+"""The frozen dataclasses that travel from meter to window to verdict to report.
+
+Nothing here measures, decides, reads or writes. Units are in the names or in the docstrings.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from pytest_energy.types.energy import Domain, gated_domains
+from pytest_energy.types.units import kwh
+
+ON_EDGE = 0.04
+"""What is not known of a window's end that waited for its counter's update, in updates (standard
+deviation). Measured, with room to spare: an H100's windows of one update repeat within 2.3 to
+3.4 %, which is 0.016 to 0.024 updates an end (scripts/gpu_check.py)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A run of consecutive inferences, metered together.
+
+    Args:
+        n: inferences in it.
+        seconds: duration.
+        joules: one figure per domain.
+    """
+
+    n: int
+    seconds: float
+    joules: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Floating-point operations of one inference: the same on every machine, at every load.
+
+    Args:
+        flops: of the first sample; a multiplication and an addition are two.
+        without_formula: operators whose operations nobody counts, quantised ones say, by name.
+    """
+
+    flops: int
+    without_formula: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Yardstick:
+    """What a fixed piece of reference work took, run in turns with the blocks.
+
+    An estimate from CPU seconds drifts with the machine's neighbours; the reference drifts with
+    it, and the two are compared in units of each other.
+
+    Args:
+        kind: library, piece of work and its size, threads; compared literally with a baseline's.
+        threads: that it ran on.
+        joules: of one repetition (gated domains), beside each block.
+    """
+
+    kind: str
+    threads: int
+    joules: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """The energy of one window.
+
+    Args:
+        meters: names of the meters that were read.
+        domains: what they count.
+        blocks: the window in pieces, in order; joules per domain.
+        done: metered inferences (less than `Subject.n` after an early stop).
+        units: the divisor: `done`, or what was recorded for another unit, tokens say.
+        others_share: share of the machine's CPU time that other processes used meanwhile, 0 to 1;
+            None when the window was too short to tell.
+        disturbances: what else makes the figure doubtful, each a clause in words.
+        recorded: what the energy bought, from `energy.record`.
+        yardstick: what reference work took beside the blocks; None where energy is counted.
+        work: floating-point operations of one inference; None where they were not counted.
+        uncounted: why they were not, as a clause; empty where they were, or nobody tried.
+        cpus: CPU seconds that the process and its children used per second; None when the window
+            was too short to tell.
+        stretches: how often metering began: one for a body or an unbroken loop, one an entry for a
+            region, one a block where blocks are metered apart.
+        on_edges: whether every stretch began and ended on an update of each gated counter (or
+            turned out so long that its end makes no difference).
+        idle_watts: power of each domain right before the window, with nothing to do; empty where
+            nobody asked.
+    """
+
+    meters: tuple[str, ...]
+    domains: tuple[Domain, ...]
+    blocks: tuple[Block, ...]
+    done: int
+    units: float
+    others_share: float | None = None
+    disturbances: tuple[str, ...] = ()
+    recorded: Mapping[str, float] | None = None
+    yardstick: Yardstick | None = None
+    work: Work | None = None
+    uncounted: str = ""
+    cpus: float | None = None
+    stretches: int = 1
+    on_edges: bool = False
+    idle_watts: tuple[float, ...] = ()
+
+    @cached_property
+    def seconds(self) -> float:
+        """Metered duration, in seconds."""
+        return sum(block.seconds for block in self.blocks)
+
+    @cached_property
+    def gated(self) -> tuple[int, ...]:
+        """Positions of the domains that a verdict rests on."""
+        return gated_domains(self.domains)
+
+    @cached_property
+    def domain_joules(self) -> tuple[float, ...]:
+        """Joules of the whole window, one figure per domain."""
+        return tuple(
+            sum(block.joules[i] for block in self.blocks) for i in range(len(self.domains))
+        )
+
+    @cached_property
+    def joules(self) -> float:
+        """Gated joules of the whole window."""
+        return sum(self.domain_joules[i] for i in self.gated)
+
+    @property
+    def edge_updates(self) -> float:
+        """What is not known of the window's ends, in updates of its counter (standard deviation).
+
+        An end that falls anywhere between two updates is off by up to one, evenly: 1/√12.
+        """
+        each = ON_EDGE if self.on_edges else math.sqrt(1 / 12)
+        return math.sqrt(2 * self.stretches) * each
+
+    @property
+    def joules_per_unit(self) -> float:
+        """Gated joules per inference (or per token, …)."""
+        return self.joules / self.units
+
+    @property
+    def kwh_per_1000(self) -> float:
+        """Gated kilowatt-hours per 1,000 units."""
+        return kwh(self.joules_per_unit) * 1000
+
+    @property
+    def seconds_per_unit(self) -> float:
+        """Metered seconds per unit."""
+        return self.seconds / self.units
+
+    @property
+    def watts(self) -> float:
+        """Mean power of the gated domains over the window, in watts."""
+        return self.joules / self.seconds if self.seconds else 0.0
+
+    @cached_property
+    def block_joules_per_unit(self) -> tuple[float, ...]:
+        """Gated joules per unit, block by block."""
+        per_inference = self.done / self.units
+        return tuple(
+            sum(block.joules[i] for i in self.gated) / block.n * per_inference
+            for block in self.blocks
+        )

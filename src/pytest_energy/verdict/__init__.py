@@ -1,0 +1,1 @@
+"""The decision: measurements, what they are compared with and a rule in; a verdict out. Pure."""

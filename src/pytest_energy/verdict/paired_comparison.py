@@ -1,0 +1,276 @@
+"""Head against base, turn by turn in the same run: the ratio, and how far noise may carry it. Pure.
+
+Turn i of both sides is the same samples, moments apart, on the same machine: what drifts hits both
+and leaves the ratio. So each pair of turns gives one log ratio, and their scatter says how sharp
+the typical one is. What stays is what two processes of the same code differ by as long as they
+live, by where their memory happens to lie, say: `PROCESS_SPREAD`.
+
+The typical pair is sharp and blind to a rise that only some samples have; all of them together see
+it, and whatever hit the machine in a few turns as well. Both are looked at, each with its own
+error.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from statistics import stdev
+
+from pytest_energy.types.energy import is_estimated
+from pytest_energy.types.measurement import Measurement
+from pytest_energy.verdict.baseline_comparison import (
+    MIN_BLOCKS,
+    OUTLIER,
+    PERSISTING,
+    POWER,
+    PRIOR_SPREAD,
+    PRIOR_WEIGHT,
+    ROUNDING,
+    SINGLE_LEVEL,
+    Look,
+    block_figures,
+)
+from pytest_energy.verdict.estimators import location, location_error, spread, student_quantile
+
+PROCESS_SPREAD = 0.005
+"""Standard deviation of the log ratio of two processes of the same code, however many turns they
+take (`benchmarks/paired.py`)."""
+
+BURSTS = {False: 0.012, True: 0.05}
+"""The same, times the square root of a side's seconds, for an estimate from CPU seconds, by whether
+others were busy: which CPU a process runs on, and who else runs there, changes every second or so,
+and the turns of half a second all have the same luck."""
+
+STRETCHES = 20
+"""Turns that follow each other are put together to so many, for the error of the whole: the
+machine's bursts last for several turns, which by themselves would seem independent."""
+
+MAD_EFFICIENCY = 0.37
+"""Degrees of freedom of a spread from the median absolute deviation, for each of a standard
+deviation's (its asymptotic efficiency for a normal; Rousseeuw and Croux 1993)."""
+
+LUCK_FREEDOM = 30
+"""Degrees of freedom of `PROCESS_SPREAD` and `BURSTS`: about so many pairs were looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Error:
+    """A standard error, and how well it is known itself.
+
+    Args:
+        standard: of a log ratio.
+        freedom: degrees of freedom.
+    """
+
+    standard: float
+    freedom: float
+
+    @classmethod
+    def of(cls, scatter: float, freedom: float, luck: float) -> _Error:
+        """From the scatter of pairs, and what all of them share (Satterthwaite 1946)."""
+        standard = math.hypot(luck, scatter)
+        by_scatter = scatter**4 / max(1.0, freedom)
+        return cls(standard, standard**4 / (by_scatter + luck**4 / LUCK_FREEDOM))
+
+    def times(self, probability: float) -> float:
+        """The distance that is not exceeded with a probability."""
+        return student_quantile(probability, max(1, int(self.freedom))) * self.standard
+
+
+class Paired:
+    """One test of two revisions that took turns. All figures are logs of head over base.
+
+    Args:
+        head, base: their figures.
+        tolerance: allowed rise, as a fraction.
+        comparisons: how many verdicts the whole session makes: the more, the further each may lie.
+        accepted: a rise that is allowed on top, as a fraction.
+        disturbed: whether neighbours were busy meanwhile.
+    """
+
+    speed: float | None = None
+    """Head and base ran on the same machine at the same time."""
+
+    def __init__(
+        self,
+        head: Measurement,
+        base: Measurement,
+        tolerance: float,
+        comparisons: int = 1,
+        accepted: float = 0.0,
+        disturbed: bool = False,
+    ) -> None:
+        self._head = head
+        self._base = base
+        self._tolerance = tolerance
+        self._accepted = math.log1p(accepted)
+        self._disturbed = disturbed
+        self._level = 1 - SINGLE_LEVEL / max(1, comparisons)
+
+    @cached_property
+    def ratios(self) -> tuple[float, ...]:
+        """One for each pair of turns; empty where the two were cut differently, or took nothing."""
+        sizes = [[block.n for block in measured.blocks] for measured in (self._head, self._base)]
+        now, before = block_figures(self._head), block_figures(self._base)
+        if sizes[0] != sizes[1] or min(*now, *before) <= 0:
+            return ()
+        return tuple(math.log(a / b) for a, b in zip(now, before, strict=True))
+
+    @property
+    def pairs(self) -> int:
+        """Turns that both took, one after the other."""
+        return len(self.ratios)
+
+    @property
+    def few(self) -> bool:
+        """Whether there are too few pairs to tell their own noise."""
+        return self.pairs < MIN_BLOCKS
+
+    @cached_property
+    def mean(self) -> Look:
+        """The typical pair, all of them together, and the standard error of the typical one."""
+        total = math.log(self._head.joules_per_unit / self._base.joules_per_unit)
+        if not self.ratios:
+            return Look(total, total, 0.0, ())
+        change = location(self.ratios)
+        if self.few:
+            return Look(change, total, 0.0, ())
+        far = max(OUTLIER * spread(self.ratios), math.log1p(self._tolerance))
+        outliers = (i for i, ratio in enumerate(self.ratios, 1) if abs(ratio - change) > far)
+        return Look(change, total, location_error(self.ratios), tuple(outliers))
+
+    @property
+    def looks(self) -> tuple[Look, ...]:
+        """One."""
+        return (self.mean,)
+
+    @property
+    def change(self) -> float:
+        """Of the typical pair, or of all together where `sparse`."""
+        return self.mean.total if self.sparse else self.mean.change
+
+    @property
+    def error(self) -> float:
+        """Standard error of `change`."""
+        return self._shown.standard
+
+    @cached_property
+    def _typical(self) -> _Error:
+        """Of the typical pair; of a few pairs, what single runs are known to differ by."""
+        if self.few:
+            domains = self._head.domains
+            single = max(PRIOR_SPREAD[domains[i].method] for i in self._head.gated)
+            return _Error(
+                single * math.sqrt(2 * (1 - PERSISTING) / max(1, self.pairs)), PRIOR_WEIGHT
+            )
+        if self.pairs < STRETCHES:  # a median absolute deviation of so few is hardly known
+            scatter = stdev(self.ratios) / math.sqrt(self.pairs)
+            return _Error.of(scatter, self.pairs - 1, self._luck)
+        return _Error.of(self.mean.error, MAD_EFFICIENCY * (self.pairs - 1), self._luck)
+
+    @property
+    def _luck(self) -> float:
+        """What is the same for all turns: of the processes, and of the moment."""
+        if not is_estimated(self._head.domains):
+            return PROCESS_SPREAD
+        bursts = BURSTS[self._disturbed] / math.sqrt(max(1e-3, self._head.seconds))
+        return math.hypot(PROCESS_SPREAD, bursts)
+
+    @cached_property
+    def _whole(self) -> _Error:
+        """Of all pairs together: what hits a few turns widens it."""
+        edges = [i * self.pairs // STRETCHES for i in range(STRETCHES + 1)]
+        now, before = (_sums(measured, edges) for measured in (self._head, self._base))
+        scatter = stdev(math.log(a / b) for a, b in zip(now, before, strict=True))
+        return _Error.of(scatter / math.sqrt(STRETCHES), STRETCHES - 1, self._luck)
+
+    @property
+    def _shown(self) -> _Error:
+        return self._whole if self.sparse else self._typical
+
+    @property
+    def allowed(self) -> float:
+        """How far up or down is no change: the tolerance, or what noise alone may do."""
+        if self.sparse:
+            return math.log1p(self._tolerance) + self._whole.times(self._level)
+        return self._at_least(self._typical)
+
+    @property
+    def limit(self) -> float:
+        """The rise that is allowed, what was accepted before included."""
+        return self._accepted + self.allowed
+
+    @property
+    def half_width(self) -> float:
+        """Of the 95 % interval around `change`."""
+        return self._shown.times(0.975)
+
+    def _at_least(self, error: _Error) -> float:
+        return max(math.log1p(self._tolerance), error.times(self._level)) + ROUNDING
+
+    @property
+    def notice(self) -> float:
+        """The smallest rise that is found with a chance of `POWER`."""
+        return self.limit + self._shown.times(POWER)
+
+    @property
+    def outliers(self) -> tuple[int, ...]:
+        """Pairs, from 1, that stood out."""
+        return self.mean.outliers
+
+    @cached_property
+    def _typical_beyond(self) -> bool:
+        allowed, change = self._at_least(self._typical), self.mean.change
+        return change > self._accepted + allowed or change < -allowed
+
+    @cached_property
+    def sparse(self) -> bool:
+        """Whether all pairs together have risen, though the typical one has not.
+
+        Bursts look the same, so the rise has to be over the tolerance beyond all noise.
+        """
+        if self.pairs < STRETCHES or self._typical_beyond:
+            return False
+        sure = self.mean.total - self._whole.times(self._level)
+        return sure > self._accepted + math.log1p(self._tolerance)
+
+    @property
+    def beyond(self) -> bool:
+        """Whether the change is more than is allowed, up or down."""
+        return self._typical_beyond or self.sparse
+
+    @property
+    def excess(self) -> float:
+        """The rise over what was accepted before."""
+        return self.change - self._accepted
+
+    @property
+    def domain_changes(self) -> tuple[tuple[str, float], ...]:
+        """The change of each domain, by name, as a fraction: of the same pairs as `change`."""
+        found = []
+        for i, domain in enumerate(self._head.domains):
+            now, before = ([b.joules[i] for b in m.blocks] for m in (self._head, self._base))
+            if min(sum(now), sum(before)) <= 0:
+                continue
+            change = math.log(sum(now) / self._head.units / (sum(before) / self._base.units))
+            if self.ratios and not self.sparse and min(*now, *before) > 0:
+                change = location([math.log(a / b) for a, b in zip(now, before, strict=True)])
+            found.append((domain.name, math.expm1(change)))
+        return tuple(found)
+
+    @property
+    def stored_joules(self) -> list[float]:
+        """Joules per unit of the base."""
+        return [self._base.joules_per_unit]
+
+
+def _sums(measured: Measurement, edges: Sequence[int]) -> list[float]:
+    """Joules per unit of each stretch of blocks."""
+    blocks = list(zip(block_figures(measured), (b.n for b in measured.blocks), strict=True))
+    return [
+        sum(figure * n for figure, n in blocks[begin:end]) / sum(n for _, n in blocks[begin:end])
+        for begin, end in pairwise(edges)
+    ]
