@@ -130,11 +130,11 @@ def show(model: str, folder: Path) -> None:
         gates = [
             r["gate"]["joules"] / energy_of(r)
             for r in everything
-            if not r["results"][0]["verdict"]["looks"]
+            if not r["results"][0]["verdict"]["passes"]
         ]
         print(f" {kind}: a session takes {median(walls):.0f} s (median)", end="; ")
         print(f"the gate itself {median(gates):.0%} of the metered energy, without second looks")
-        for label, yardstick in (("in units of the yardstick", True), ("without it", False)):
+        for label, reference in (("in units of the yardstick", True), ("without it", False)):
             for more, reading in (("same", "unchanged"), ("more", "10 % more work")):
                 said, changes = [], []
                 for report in reports[more]:
@@ -142,7 +142,7 @@ def show(model: str, folder: Path) -> None:
                     if result.measurement is None:
                         said.append(result.verdict.status.value)
                         continue
-                    decision = judged(result, entry, yardstick)
+                    decision = judged(result, entry, reference)
                     said.append(decision.status.value)
                     changes.append(100 * (decision.change or 0.0))
                 counts = ", ".join(f"{n} {status}" for status, n in Counter(said).most_common())
@@ -155,7 +155,7 @@ def show(model: str, folder: Path) -> None:
 def energy_of(report: dict[str, Any]) -> float:
     """Metered joules of the session's one test."""
     measured = report["results"][0]["measurement"]
-    return float(measured["joules_per_unit"] * measured["units"])
+    return float(measured["joules_per_unit"] * measured["unit_count"])
 
 
 def record_of(report: dict[str, Any]) -> dict[str, Any]:
@@ -172,7 +172,7 @@ def record_of(report: dict[str, Any]) -> dict[str, Any]:
     return {"subject": found["subject"], "measurement": measured, "verdict": verdict_record}
 
 
-def judged(result: Result, entry: Baseline, yardstick: bool) -> Verdict:
+def judged(result: Result, entry: Baseline, reference: bool) -> Verdict:
     """What the gate says of a kept session, with or without the yardstick.
 
     The session's own verdict is in its report; here it is judged once more, so that both columns
@@ -180,9 +180,9 @@ def judged(result: Result, entry: Baseline, yardstick: bool) -> Verdict:
     """
     measurement = result.measurement
     assert measurement is not None
-    if not yardstick:
-        sessions = tuple(replace(s, yardstick=()) for s in entry.sessions)
-        entry = replace(entry, sessions=sessions, yardstick="")
-        measurement = replace(measurement, yardstick=None)
-    looks = [measurement] * max(1, len(result.verdict.looks))
-    return verdict.judge(result.subject, looks, entry, verdict.Rule(0.05), confirmed=True)
+    if not reference:
+        sessions = tuple(replace(s, reference=()) for s in entry.sessions)
+        entry = replace(entry, sessions=sessions, reference="")
+        measurement = replace(measurement, reference=None)
+    passes = [measurement] * max(1, len(result.verdict.passes))
+    return verdict.judge(result.subject, passes, entry, verdict.Rule(0.05), confirmed=True)

@@ -71,8 +71,8 @@ def perfguard(old: Sequence[float], new: Sequence[float]) -> tuple[bool, int]:
 
 
 def landauer(old: Sequence[float], new: Sequence[float]) -> tuple[bool, int]:
-    apart = min(new[:3]) > max(old[:3])
-    return apart and median(new[:3]) > 1.05 * median(old[:3]), 3
+    repeat_difference = min(new[:3]) > max(old[:3])
+    return repeat_difference and median(new[:3]) > 1.05 * median(old[:3]), 3
 
 
 def plain(old: Sequence[float], new: Sequence[float]) -> tuple[bool, int]:
@@ -118,11 +118,13 @@ def ours(method: Method, most: int) -> Rule:
     def rule(old: Sequence[float], new: Sequence[float]) -> tuple[bool, int]:
         baseline = Baseline(SUBJECT, ("m",), (domain,), tuple(map(stored, old)))
         asked = verdict.Rule(TOLERANCE)
-        looks = [measured(new[0])]
-        if most > 2 or stopping.suspect(SUBJECT, looks[0], baseline, asked):
-            looks += map(measured, new[1:most])
-        decision = verdict.judge(SUBJECT, looks, baseline, asked, confirmed=True, separate=most > 2)
-        return decision.status is Status.REGRESSED, len(looks)
+        passes = [measured(new[0])]
+        if most > 2 or stopping.suspect(SUBJECT, passes[0], baseline, asked):
+            passes += map(measured, new[1:most])
+        decision = verdict.judge(
+            SUBJECT, passes, baseline, asked, confirmed=True, separate=most > 2
+        )
+        return decision.status is Status.REGRESSED, len(passes)
 
     return rule
 

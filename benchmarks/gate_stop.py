@@ -64,7 +64,7 @@ def read_loops(paths: Iterable[Path]) -> list[tuple[Subject, Measurement]]:
     for path in paths:
         report: dict[str, Any] = json.loads(path.read_text())
         result = from_record(gate_live.record_of(report))
-        if result.measurement is not None and not result.verdict.looks:
+        if result.measurement is not None and not result.verdict.passes:
             loops.append((result.subject, result.measurement))
     return loops
 
@@ -73,10 +73,12 @@ def first(measurement: Measurement, count: int) -> Measurement:
     """The measurement as it stood after so many blocks."""
     blocks = measurement.blocks[:count]
     done = sum(block.n for block in blocks)
-    yardstick = measurement.yardstick
-    if yardstick is not None:
-        yardstick = replace(yardstick, joules=yardstick.joules[:count])
-    return replace(measurement, blocks=blocks, done=done, units=float(done), yardstick=yardstick)
+    reference = measurement.reference
+    if reference is not None:
+        reference = replace(reference, joules=reference.joules[:count])
+    return replace(
+        measurement, blocks=blocks, metered_count=done, unit_count=float(done), reference=reference
+    )
 
 
 def stop_at(subject: Subject, measurement: Measurement, baseline: Baseline) -> Measurement:
@@ -93,14 +95,14 @@ def shuffled(measurement: Measurement, rise: float, draw: random.Random) -> Meas
     """A session like this one, its blocks' noise dealt out anew, with so much more energy."""
     picks = [draw.randrange(len(measurement.blocks)) for _ in measurement.blocks]
     blocks, joules = [], []
-    yardstick = measurement.yardstick
+    reference = measurement.reference
     for pick in picks:
         block = measurement.blocks[pick]
         blocks.append(Block(block.n, block.seconds, tuple(j * (1 + rise) for j in block.joules)))
-        if yardstick is not None:
-            joules.append(yardstick.joules[pick])
-    beside = replace(yardstick, joules=tuple(joules)) if yardstick is not None else None
-    return replace(measurement, blocks=tuple(blocks), yardstick=beside)
+        if reference is not None:
+            joules.append(reference.joules[pick])
+    beside = replace(reference, joules=tuple(joules)) if reference is not None else None
+    return replace(measurement, blocks=tuple(blocks), reference=beside)
 
 
 def show(name: str, loops: Sequence[tuple[Subject, Measurement]]) -> None:
@@ -117,12 +119,12 @@ def show(name: str, loops: Sequence[tuple[Subject, Measurement]]) -> None:
             # All but one are stored; the last one is judged, its blocks dealt out anew.
             past = tuple(session_of(loops[i][1], now, None) for i in order[:-1])
             measured = loops[order[-1]][1]
-            kind = measured.yardstick.kind if measured.yardstick else ""
+            kind = measured.reference.kind if measured.reference else ""
             flat = tuple(_flat(session) for session in past)
             baseline = Baseline(subject, measured.meters, measured.domains, flat, kind)
             whole = shuffled(measured, rise, draw)
             early = stop_at(subject, whole, baseline)
-            shares.append(early.done / subject.n)
+            shares.append(early.metered_count / subject.n)
             for red, one in ((early_red, early), (whole_red, whole)):
                 decision = verdict.judge(subject, [one], baseline, RULE, confirmed=True)
                 red.append(decision.status is Status.REGRESSED)
@@ -137,8 +139,8 @@ def _flat(session: Any) -> Any:
     """Blocks that are dealt out anew have no place: each stored one is the session's mean."""
     count = len(session.blocks)
     figure = session.joules_per_unit
-    yardstick = (fmean(session.yardstick),) * count if session.yardstick else ()
-    return replace(session, blocks=(figure,) * count, yardstick=yardstick)
+    reference = (fmean(session.reference),) * count if session.reference else ()
+    return replace(session, blocks=(figure,) * count, reference=reference)
 
 
 COST = """

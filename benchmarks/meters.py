@@ -110,9 +110,9 @@ class Row:
     def error_percent(self) -> float:
         return 100 * (self.reported / self.true - 1)
 
-    def cost_ratio(self, what: str, yardstick: Row | None) -> float:
+    def cost_ratio(self, what: str, reference: Row | None) -> float:
         """Over the yardstick's window, round by round: neighbours slow both down alike."""
-        theirs = yardstick.cost.get("window", []) if yardstick else []
+        theirs = reference.cost.get("window", []) if reference else []
         ratios = [a / b for a, b in zip(self.cost.get(what, []), theirs, strict=False)]
         return statistics.median(ratios) if ratios else nan
 
@@ -176,10 +176,10 @@ def show(topology: Topology, rows: list[Row]) -> None:
         f"  {'':28}{'true J':>9}{'reported':>10}{'error':>10}"
         f"{'window':>12}{'of zeus':>9}{'threads':>9}{'processes':>11}"
     )
-    yardstick = next((row for row in rows if row.peer == "zeus"), None)
+    reference = next((row for row in rows if row.peer == "zeus"), None)
     for row in rows:
         for what, rounds in (row.cost or {"window": [nan]}).items():
-            cost = f"{statistics.median(rounds):>9,.1f} µs{row.cost_ratio(what, yardstick):>9.3f}"
+            cost = f"{statistics.median(rounds):>9,.1f} µs{row.cost_ratio(what, reference):>9.3f}"
             if not row.cost:
                 cost = ""
             if what != "window":

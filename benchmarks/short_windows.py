@@ -21,10 +21,10 @@ from collections.abc import Callable
 from pytest_energy.metering.window import Window
 from pytest_energy.meters.base import Meter
 from pytest_energy.meters.meter_set import MeterSet
-from pytest_energy.meters.updates import Edges
+from pytest_energy.meters.updates import CounterUpdates
 from pytest_energy.types.energy import Domain, Method
-from pytest_energy.types.measurement import ON_EDGE
-from pytest_energy.verdict.rules import EDGE_ERROR
+from pytest_energy.types.measurement import ALIGNED_ERROR_UPDATES
+from pytest_energy.verdict.rules import BOUNDARY_ERROR
 
 IDLE_WATTS, WORK_WATTS = 20.0, 100.0
 
@@ -46,7 +46,7 @@ class Ticking(Meter):
         self._began = time.perf_counter()
         self.domains = (Domain("ticking", "cpu", Method.COUNTER, "simulated", period),)
 
-    def work(self, seconds: float) -> float:
+    def flops(self, seconds: float) -> float:
         """Spend so long at work; the joules that it took."""
         begun = now = time.perf_counter()
         while now - begun < seconds:
@@ -69,17 +69,19 @@ class Ticking(Meter):
         return (round((joules + self._joules_before) * 1e6),)
 
 
-def errors(period: float, cost: float, seconds: float, windows: int, on_edges: bool) -> list[float]:
+def errors(
+    period: float, cost: float, seconds: float, windows: int, update_aligned: bool
+) -> list[float]:
     """Reported over true, less one, of many windows that begin anywhere between two ticks."""
     meter = Ticking(period, cost)
     meters = MeterSet([meter])
-    edges = Edges(meters)
+    edges = CounterUpdates(meters)
     found = []
     for _ in range(windows):
         time.sleep(random.uniform(0, 2 * period))
-        window = Window(meters, edges if on_edges else None)
+        window = Window(meters, edges if update_aligned else None)
         window.open()
-        true = meter.work(seconds)
+        true = meter.flops(seconds)
         window.close(1)
         measurement = window.measurement()
         if measurement is None:
@@ -101,11 +103,11 @@ def study(windows: int, show: Callable[[str], None] = print) -> None:
                 continue
             few = max(10, min(windows, round(20 / (seconds + 3 * period))))
             cells = []
-            for on_edges in (True, False):
-                figures = errors(period, cost, seconds, few, on_edges)
+            for update_aligned in (True, False):
+                figures = errors(period, cost, seconds, few, update_aligned)
                 mean, spread = statistics.fmean(figures), statistics.stdev(figures)
-                limit = EDGE_ERROR * seconds / period
-                known = math.sqrt(2) * ON_EDGE if on_edges else math.sqrt(1 / 6)
+                limit = BOUNDARY_ERROR * seconds / period
+                known = math.sqrt(2) * ALIGNED_ERROR_UPDATES if update_aligned else math.sqrt(1 / 6)
                 said = "" if known <= limit else "  unresolved"
                 cells.append(f"{mean:>+8.1%} ±{spread:>6.1%}{said:<12}")
             show(f"    {seconds * 1e3:>6.0f} ms   on updates {cells[0]}   at once {cells[1]}")

@@ -30,7 +30,7 @@ from pytest_energy.meters.base import MeterUnavailableError
 from pytest_energy.meters.meter_set import MeterSet
 from pytest_energy.meters.nvml import Nvml, boards
 from pytest_energy.meters.power_sampler import PowerSampler
-from pytest_energy.meters.updates import Edges, observe
+from pytest_energy.meters.updates import CounterUpdates, observe
 from pytest_energy.types.baseline import Baseline
 from pytest_energy.types.measurement import Measurement
 from pytest_energy.types.result import Subject
@@ -121,7 +121,7 @@ def check_power(meter: Nvml, products: Products, each: float, rows: list[Row]) -
     for name, work in (("idle", None), ("at work", products)):
         sampler = PowerSampler(lambda: (watts(),), 0.02)
         meters = MeterSet([meter])
-        window = Window(meters, Edges(meters))
+        window = Window(meters, CounterUpdates(meters))
         before = sampler.read()[0]
         window.open()
         begun = time.perf_counter()
@@ -152,16 +152,16 @@ def check_power(meter: Nvml, products: Products, each: float, rows: list[Row]) -
 
 def check_noise(meters: MeterSet, products: Products, each: float, period: float, rows: list[Row]):
     """Windows of the same work, by their length in updates."""
-    edges = Edges(meters)
+    edges = CounterUpdates(meters)
     for updates in (1, 3, 5, 10, 20):
         count = max(1, round(updates * period / each))
         figures: dict[bool, list[float]] = {True: [], False: []}
         for _ in range(20):
-            for on_edges in (True, False):
+            for update_aligned in (True, False):
                 time.sleep(random.uniform(0, 2 * period))  # begin anywhere between two updates
-                window = Window(meters, edges if on_edges else None)
+                window = Window(meters, edges if update_aligned else None)
                 found = metered(window, (count,), products.run)
-                figures[on_edges].append(found.joules / count)
+                figures[update_aligned].append(found.joules / count)
         on, off = spread(figures[True]), spread(figures[False])
         note = "" if updates != 5 else "ok" if on < 0.03 else "FAILED"
         rows.append(
@@ -179,7 +179,7 @@ def check_gate(
     """What the gate says, five sessions stored: of the same work, and of 10 % more."""
     repeat = max(1, round(seconds / (INFERENCES * PRODUCTS * each)))
     subject = Subject("gpu_check", "", "matrix-product", "bf16", "", "", "inference", INFERENCES)
-    edges = Edges(meters)
+    edges = CounterUpdates(meters)
     rule = Rule(tolerance=0.05)
     blocks = block_sizes(INFERENCES)
 
@@ -209,10 +209,10 @@ def check_gate(
         said: list[Status] = []
         changes = []
         for _ in range(10):
-            looks = [look(more)]
-            if stopping.suspect(subject, looks[0], baseline, rule):
-                looks.append(look(more))
-            decision = verdict.judge(subject, looks, baseline, rule, confirmed=True)
+            passes = [look(more)]
+            if stopping.suspect(subject, passes[0], baseline, rule):
+                passes.append(look(more))
+            decision = verdict.judge(subject, passes, baseline, rule, confirmed=True)
             said.append(decision.status)
             changes.append(decision.change or 0.0)
         right = said.count(wanted)
@@ -238,7 +238,7 @@ def main() -> int:
     try:
         meter = Nvml()
     except MeterUnavailableError as error:
-        print(f"no nvml meter here: {error.reason}", error.remedy, sep="\n", file=sys.stderr)
+        print(f"no nvml meter here: {error.reason}", error.hint, sep="\n", file=sys.stderr)
         return 2
     import pynvml
     import torch
@@ -264,7 +264,7 @@ def main() -> int:
     meters = MeterSet([meter])
     check_noise(meters, products, each, period, rows)
     check_gate(meters, products, each, options.seconds, rows)
-    others = meter.disturbances()
+    others = meter.interference()
     rows.append(("other processes on the board", "; ".join(others) or "none", ""))
     meter.close()
     wide = [max(len(row[column]) for row in rows) for column in (0, 1)]

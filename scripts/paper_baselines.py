@@ -168,13 +168,13 @@ def session(date: str, seconds: float, gpu: float, cpu: float, ram: float) -> Se
     each = stable(gpu / N)
     return Session(
         date=date,
-        done=N,
+        metered_count=N,
         commit=None,
         joules_per_unit=each,
         domains={"cpu": stable(cpu / N), "gpu": each, "ram": stable(ram / N)},
         blocks=(each,),
         seconds_per_unit=stable(seconds / N),
-        others_share=None,
+        other_cpu_share=None,
     )
 
 

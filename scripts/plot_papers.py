@@ -123,17 +123,17 @@ def both_kinds(run: Run) -> Figure | None:
 def against_operations(run: Run) -> Figure | None:
     """Joules against floating-point operations per inference, both as logarithms."""
     counted = [
-        one for one in run.measured if one.measurement.work and one.measurement.work.flops > 0
+        one for one in run.measured if one.measurement.flops and one.measurement.flops.count > 0
     ]
     # Operators without a formula would place a model too far to the left.
-    counted = [one for one in counted if not one.measurement.work.without_formula]
+    counted = [one for one in counted if not one.measurement.flops.without_formula]
     if len(counted) < 2:
         return None
     figure, axes = plt.subplots(figsize=(8, 4.8), layout="constrained")
     _by_task(
         axes,
         counted,
-        [one.measurement.work.flops / 1e9 for one in counted],
+        [one.measurement.flops.count / 1e9 for one in counted],
         [one.measurement.joules_per_unit for one in counted],
     )
     axes.set_xscale("log")

@@ -76,7 +76,7 @@ class Project:
 
     def __init__(self, pytester: pytest.Pytester) -> None:
         self.pytester = pytester
-        self.apart = False
+        self.repeat_difference = False
         """Run pytest in a process of its own: torch cannot be imported twice in one."""
         pytester.makepyfile(scripted=SCRIPTED_METER)
         pytester.makeconftest(CONFTEST)
@@ -108,7 +108,11 @@ class Project:
         self.pytester.makepyfile(**files)
 
     def run(self, *arguments: str) -> pytest.RunResult:
-        run = self.pytester.runpytest_subprocess if self.apart else self.pytester.runpytest
+        run = (
+            self.pytester.runpytest_subprocess
+            if self.repeat_difference
+            else self.pytester.runpytest
+        )
         return run("-p", "no:cacheprovider", *arguments)
 
     def baselines(self) -> list[Path]:

@@ -146,7 +146,7 @@ def test_a_body_without_a_loop_takes_turns_as_a_whole_and_says_how_little_that_t
     verdict = repository.paired()["test_it.py::test_body"]
     assert (verdict["status"], verdict["pairing"]["pairs"]) == ("inconclusive", 1)
     assert "1 pair of turns can tell little" in verdict["reason"]
-    assert "loop over energy.each" in verdict["remedy"]
+    assert "loop over energy.each" in verdict["hint"]
     repository.set_cost(3.0)
     assert repository.paired()["test_it.py::test_body"]["status"] == "regressed"
 
@@ -255,9 +255,9 @@ def test_a_budget_holds_as_ever(repository):
 def test_a_precision_ends_both_loops_early(repository):
     repository.set_cost(2.3)
     (result,) = repository.report("--energy-against=main", "--energy-precision=2%")["results"]
-    assert result["measurement"]["done"] == result["base"]["done"] == 25
+    assert result["measurement"]["metered_count"] == result["base"]["metered_count"] == 25
     (result,) = repository.report("--energy-against=main", "--energy-precision=verdict")["results"]
-    assert result["measurement"]["done"] == result["base"]["done"] == 25
+    assert result["measurement"]["metered_count"] == result["base"]["metered_count"] == 25
     assert result["verdict"]["status"] == "regressed"
 
 
@@ -481,7 +481,7 @@ def test_a_broken_file_of_accepted_rises_is_named_and_left_alone(repository, con
 
 
 def test_under_xdist_it_is_refused_with_the_reason(repository):
-    repository.apart = True
+    repository.repeat_difference = True
     result = repository.against("-n", "2")
     text = result.stdout.str() + result.stderr.str()
     assert "pytest-xdist's workers would all run at once and disturb both: use -n 0" in text

@@ -164,7 +164,7 @@ def test_an_apu_is_left_out_since_its_power_includes_the_cpus(drm, opened, apu):
     drm.board("0000:03:00.0", power1_average=50_000_000)
     meter = opened(Amd())
     assert [domain.name for domain in meter.domains] == ["amd:0"]
-    (why,) = meter.left_out
+    (why,) = meter.skipped_hardware
     assert "0000:c4:00.0: an APU" in why
 
 
@@ -173,7 +173,7 @@ def test_the_second_die_of_a_board_is_left_out_since_the_first_one_shows_both(dr
     drm.board("0000:2c:00.0", power1_average=0)
     meter = opened(Amd())
     assert [domain.name for domain in meter.domains] == ["amd:0"]
-    assert "0000:2c:00.0: it shows 0 W, as a second die does" in meter.left_out[0]
+    assert "0000:2c:00.0: it shows 0 W, as a second die does" in meter.skipped_hardware[0]
 
 
 def test_a_board_that_shows_nothing_is_no_meter(drm):
@@ -228,7 +228,7 @@ def test_a_process_that_may_use_no_board_has_no_meter(drm, monkeypatch, nothing)
     monkeypatch.setenv("HIP_VISIBLE_DEVICES", nothing)
     with pytest.raises(MeterUnavailableError, match="no AMD board is visible") as error:
         Amd()
-    assert "HIP_VISIBLE_DEVICES" in error.value.remedy
+    assert "HIP_VISIBLE_DEVICES" in error.value.hint
 
 
 def test_boards_bring_their_model_and_power_limit_to_the_machine_class(drm, monkeypatch):
@@ -255,7 +255,7 @@ def test_no_permission_comes_with_the_remedy_and_is_never_passed_over(drm, monke
     monkeypatch.setattr(sysfs.os, "open", refuse)
     with pytest.raises(MeterUnavailableError, match="no permission to read") as error:
         Amd()
-    assert "chgrp" in error.value.remedy
+    assert "chgrp" in error.value.hint
 
 
 @pytest.mark.parametrize("garbage", ["oops", "", "-5", "3"])
@@ -610,7 +610,7 @@ def test_sockets_closed_to_us_come_with_the_remedy(hwmon, monkeypatch):
     monkeypatch.setattr(sysfs.os, "open", refuse)
     with pytest.raises(MeterUnavailableError, match=r"no permission to read .*energy1_input") as e:
         AmdEnergy()
-    assert "chgrp" in e.value.remedy
+    assert "chgrp" in e.value.hint
 
 
 # Choosing

@@ -109,7 +109,7 @@ def test_a_chip_that_tells_nothing_is_no_meter(zeus):
     vars(zeus.CHIP).update(dict.fromkeys(vars(zeus.CHIP)))
     with pytest.raises(MeterUnavailableError, match="none of this chip's counters") as error:
         Apple()
-    assert "pip install --upgrade zeus-apple-silicon" in error.value.remedy
+    assert "pip install --upgrade zeus-apple-silicon" in error.value.hint
 
 
 def test_counters_that_are_closed_are_no_meter(zeus):
@@ -145,7 +145,7 @@ def without_zeus(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("system", "machine", "reason", "remedy"),
+    ("system", "machine", "reason", "hint"),
     [
         (
             "darwin",
@@ -158,13 +158,13 @@ def without_zeus(monkeypatch):
     ],
 )
 def test_where_it_is_unavailable_it_says_why_and_what_would_help(
-    without_zeus, monkeypatch, system, machine, reason, remedy
+    without_zeus, monkeypatch, system, machine, reason, hint
 ):
     monkeypatch.setattr(sys, "platform", system)
     monkeypatch.setattr(platform, "machine", lambda: machine)
     with pytest.raises(MeterUnavailableError, match=reason) as error:
         Apple()
-    assert remedy in error.value.remedy
+    assert hint in error.value.hint
 
 
 def test_auto_takes_the_chips_counters_and_estimates_nothing(zeus):

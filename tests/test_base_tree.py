@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from pytest_energy.paired.channel import Channel, ChannelClosedError, ChannelTimeoutError
-from pytest_energy.paired.import_redirect import Trees, Turned, turned_paths
+from pytest_energy.paired.import_redirect import RedirectFinder, Trees, redirected_paths
 from pytest_energy.paired.worktree import PREFIX, BaseError, BaseTree, find_revision
 
 TEST = "test_it.py::test_loop"
@@ -106,7 +106,7 @@ def test_an_editable_install(repository, tmp_path, kind, monkeypatch):
             "                submodule_search_locations=[FOLDER])\n"
             "sys.meta_path.append(Finder)\n"
         )
-    repository.apart = True
+    repository.repeat_difference = True
     monkeypatch.setenv("PYTHONPATH", str(site))
     assert repository.paired()[TEST]["change"] == pytest.approx(0.15)
 
@@ -135,7 +135,7 @@ def test_processes_that_a_test_starts_import_their_own_tree_too(repository, monk
     (repository.path / "src" / "sentiment" / "__init__.py").write_text("")
     repository.commit()
     (repository.path / "src" / "sentiment" / "cost.py").write_text("JOULES = 2.3\n")
-    repository.apart = True
+    repository.repeat_difference = True
     monkeypatch.setenv("PYTHONPATH", str(repository.path / "src"))
     assert repository.paired()[TEST]["change"] == pytest.approx(0.15)
 
@@ -153,7 +153,7 @@ def test_a_copy_that_both_sides_would_share_is_found_out(repository, tmp_path, m
     (information / "RECORD").write_text("sentiment/__init__.py,,\nsentiment/model.py,,\n")
     (repository.path / "src" / "sentiment").rename(site / "sentiment")
     package(repository, "src", 2.3)
-    repository.apart = True
+    repository.repeat_difference = True
     monkeypatch.setenv("PYTHONPATH", str(site))
     verdict = repository.paired()[TEST]
     assert verdict["status"] == "incomparable"
@@ -188,7 +188,7 @@ def test_a_copy_below_the_top_is_found_out_too(repository, tmp_path, monkeypatch
     (information / "METADATA").write_text("Metadata-Version: 2.1\nName: our-model\n")
     (information / "RECORD").write_text(f"{package}/{module}.py,,\n")
     repository.commit()
-    repository.apart = True
+    repository.repeat_difference = True
     monkeypatch.setenv("PYTHONPATH", str(site))
     verdict = repository.paired()[TEST]
     assert verdict["status"] == "incomparable"
@@ -205,7 +205,7 @@ def test_what_only_the_heads_tree_has_is_not_lent_to_the_base(repository, tmp_pa
     (repository.path / "lib" / "sentiment" / "generated.py").write_text(
         "from sentiment.model import infer\n"
     )
-    repository.apart = True
+    repository.repeat_difference = True
     monkeypatch.setenv("PYTHONPATH", str(repository.path / "lib"))
     verdict = repository.paired()[TEST]
     assert verdict["status"] == "incomparable"
@@ -225,7 +225,7 @@ def test_a_virtual_environment_inside_the_tree_is_not_the_project(tmp_path, monk
     assert not trees.in_head(str(environment / "lib" / "torch" / "__init__.py"))
     assert not trees.in_head(str(tmp_path / "elsewhere.py"))
     paths = [str(head / "src"), str(environment / "lib"), "", "/usr/lib"]
-    assert turned_paths(trees, paths) == [str(base / "src"), *paths[1:]]
+    assert redirected_paths(trees, paths) == [str(base / "src"), *paths[1:]]
 
 
 def test_a_namespace_package_is_turned_as_well(tmp_path, monkeypatch):
@@ -234,7 +234,7 @@ def test_a_namespace_package_is_turned_as_well(tmp_path, monkeypatch):
         (tree / "corp" / "model").mkdir(parents=True)
         (tree / "corp" / "model" / "__init__.py").write_text(f"TREE = {tree.name!r}\n")
     trees = Trees(head, base)
-    monkeypatch.setattr(sys, "meta_path", [Turned(trees), *sys.meta_path])
+    monkeypatch.setattr(sys, "meta_path", [RedirectFinder(trees), *sys.meta_path])
     monkeypatch.syspath_prepend(str(head))
     try:
         import corp.model  # type: ignore[import-not-found]
@@ -395,7 +395,7 @@ def test_the_bases_own_error_is_shown(repository):
 
 def test_a_failure_is_said_on_a_busy_machine_too(repository, monkeypatch):
     def busy(window):
-        window._others_share = 0.6
+        window._other_cpu_share = 0.6
 
     monkeypatch.setattr("pytest_energy.metering.window.Window.look_around", busy)
     with_base(repository, "raise RuntimeError('no weights')")
@@ -493,7 +493,7 @@ def test_a_base_that_fails_half_way_leaves_the_head_its_figure(repository):
     result = next(r for r in report["results"] if r["subject"]["test"] == TEST)
     assert result["verdict"]["status"] == "incomparable"
     assert "assert 30 < 30" in result["verdict"]["reason"]
-    assert result["measurement"]["done"] == 100
+    assert result["measurement"]["metered_count"] == 100
 
 
 def test_a_base_that_fails_in_a_fixture_says_where(repository):

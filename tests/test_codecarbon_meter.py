@@ -285,7 +285,7 @@ def test_the_method_is_what_codecarbon_really_does(item, name, method, basis):
 def test_a_version_that_does_not_tell_how_it_measures_is_refused(tracker):
     with pytest.raises(MeterUnavailableError, match="does not tell how it measures") as error:
         codecarbon._domains(tracker)
-    assert "pip install" in error.value.remedy
+    assert "pip install" in error.value.hint
 
 
 # A whole session
@@ -307,7 +307,7 @@ def test_a_session_metered_by_codecarbon_says_so_in_its_report(project, settings
     # What codecarbon can read hangs on the machine: the CPU's watts make it take its load model.
     settings.setenv("CODECARBON_FORCE_CPU_POWER", "100")
     settings.chdir(project.path)
-    project.apart = True
+    project.repeat_difference = True
     project.write(test_burn=BURN)
     report = project.report("--energy-meter=codecarbon")
     (result,) = report["results"]

@@ -193,7 +193,7 @@ def test_an_estimate_alone_gives_exit_code_1_and_says_why_and_what_to_do(place):
     assert found["chosen"]["meters"] == ["cpu_time"]
     reason = f"there is no folder {place.path}"
     assert found["chosen"]["note"].startswith("estimated, because rapl: " + reason)
-    assert found["worth"] == "estimated"
+    assert found["quality"] == "estimated"
     assert "estimates only (cpu)" in found["summary"]
     assert found["next_step"]["text"]
 
@@ -209,24 +209,24 @@ def test_the_remedy_for_a_closed_counter_can_be_copied_whole(place):
     tree.counters[0].chmod(0)
     row = place.row("rapl")
     assert row["reason"] == f"no permission to read {tree.counters[0]}"
-    assert row["remedy"] in place.doctor(code=1)  # no line of it is broken at 80 columns
+    assert row["hint"] in place.doctor(code=1)  # no line of it is broken at 80 columns
 
 
 def test_a_remedy_of_several_lines_is_printed_as_it_is(place):
-    remedy = "as root:\n  " + "echo a command that is much longer than any line here " * 2 + "\nend"
+    hint = "as root:\n  " + "echo a command that is much longer than any line here " * 2 + "\nend"
     place.write(
         "conftest.py",
         METERS
         + f"""
 def closed():
-    raise MeterUnavailableError("it is locked", {remedy!r})
+    raise MeterUnavailableError("it is locked", {hint!r})
 
 def pytest_energy_meters():
     return MeterSource("closed", closed, about="a vault")
 """,
     )
     text = place.doctor(code=1)
-    assert f"\nremedy for closed\n{remedy}\n\n" in text
+    assert f"\nremedy for closed\n{hint}\n\n" in text
     assert "closed      a vault: it is locked\n" in text
 
 
@@ -237,10 +237,19 @@ def test_machine_carbon_load_clock_and_heat_are_told_or_said_to_be_untold(place)
     )
     assert (found["carbon"]["place"], found["carbon"]["pue"]) == ("Germany", 1.2)
     assert found["carbon"]["source"].startswith("Our World in Data")
-    assert 0 <= found["load"]["others_share"] <= 1
+    assert 0 <= found["load"]["other_cpu_share"] <= 1
     assert found["load"]["seconds"] >= 0.5
     text = place.doctor(code=1)
-    for label in ("chosen", "machine", "class", "carbon", "others", "clock", "heat", "worth"):
+    for label in (
+        "chosen",
+        "machine",
+        "class",
+        "carbon",
+        "others",
+        "clock",
+        "heat",
+        "quality",
+    ):
         assert f"\n{label:<12}" in text
     if not found["heat"]["temperatures"] and found["heat"]["throttled"] is None:
         assert f"\n{'heat':<12}not told by the system\n" in text
@@ -267,7 +276,7 @@ def test_a_meter_of_a_conftest_has_a_row_and_can_be_chosen(place):
     assert (row["found"], row["chosen"], row["automatic"]) == (True, True, False)
     assert row["domains"][0]["watts"] is None  # it never moved
     found = place.told(code=0)  # something better than an estimate is there; auto may not take it
-    assert found["worth"] == "estimated"
+    assert found["quality"] == "estimated"
     assert found["next_step"]["command"] == "pytest --energy-meter mine"
 
 
@@ -562,9 +571,9 @@ def test_other_processes_are_load_and_this_ones_children_are_not():
     mine = watch.load()
     own_share = 0.8 / (mine.seconds * mine.logical_cpus)
     # Whatever else runs on this machine, it is not counted with the child's time.
-    assert mine.others_share is not None
-    assert mine.others_share <= 1 - 0.8 * own_share
+    assert mine.other_cpu_share is not None
+    assert mine.other_cpu_share <= 1 - 0.8 * own_share
 
 
 def test_a_moment_is_too_short_to_tell_the_load():
-    assert LoadWatch().load().others_share is None
+    assert LoadWatch().load().other_cpu_share is None

@@ -12,7 +12,7 @@ from pytest_energy.meters import meter_set
 from pytest_energy.meters import updates as edges
 from pytest_energy.meters.base import Meter, MeterLostError
 from pytest_energy.meters.meter_set import MeterSet
-from pytest_energy.meters.updates import Edges, observe
+from pytest_energy.meters.updates import CounterUpdates, observe
 from pytest_energy.types.energy import Domain, Method
 from pytest_energy.types.measurement import Block, Measurement
 from pytest_energy.verdict.rules import too_short
@@ -30,7 +30,7 @@ class Clock:
     def __call__(self) -> float:
         return self.now
 
-    def work(self, seconds: float) -> float:
+    def flops(self, seconds: float) -> float:
         """Joules that so long a piece of work takes."""
         for watts, passed in ((WORKING, seconds), (WAITING, 0.0)):
             self.phases.append((self.now, self.joules(self.now), watts))
@@ -95,7 +95,7 @@ def test_a_counters_update_period_is_observed(clock, period, cost, stated):
     meter = Ticking(clock, period, cost, stated)
     assert observe(meter) == (pytest.approx(period, rel=0.05),)
     meters = MeterSet([meter])
-    Edges(meters)
+    CounterUpdates(meters)
     assert meters.domains[0].resolution_seconds == pytest.approx(period, rel=0.05)
 
 
@@ -114,9 +114,9 @@ def test_what_cannot_or_need_not_be_waited_for_keeps_its_meters_word(clock, make
     meter = make(clock)
     assert observe(meter) == (None,)
     meters = MeterSet([meter])
-    found = Edges(meters)
+    found = CounterUpdates(meters)
     assert meters.domains == meter.domains
-    assert not found.worth(None)
+    assert not found.needs_alignment(None)
 
 
 def test_a_meter_that_is_lost_while_it_is_observed_says_so_in_the_first_window(clock):
@@ -125,7 +125,7 @@ def test_a_meter_that_is_lost_while_it_is_observed_says_so_in_the_first_window(c
             raise MeterLostError("it fell off")
 
     meters = MeterSet([Lost(clock, 0.1)])
-    window = Window(meters, Edges(meters))
+    window = Window(meters, CounterUpdates(meters))
     window.open()
     window.close(1)
     assert window.lost == "ticking: it fell off"
@@ -137,11 +137,11 @@ def test_a_meter_that_is_lost_while_it_is_observed_says_so_in_the_first_window(c
 def metered(clock, meter, seconds, with_edges, offset=0.0):
     """What a window says of a piece of work, over what it took; and the measurement."""
     meters = MeterSet([meter] if isinstance(meter, Meter) else meter)
-    found = Edges(meters) if with_edges else None
+    found = CounterUpdates(meters) if with_edges else None
     clock.now += offset
     window = Window(meters, found)
     window.open()
-    true = clock.work(seconds)
+    true = clock.flops(seconds)
     window.close(1)
     measurement = window.measurement()
     return measurement.joules / true - 1, measurement
@@ -171,22 +171,22 @@ def test_even_less_than_one_update_is_about_right(clock):
 def test_waiting_is_no_part_of_the_windows_duration(clock):
     _, measurement = metered(clock, Ticking(clock, 0.1, 0.004), 0.73, with_edges=True)
     assert measurement.seconds == pytest.approx(0.73, abs=0.001)
-    assert measurement.on_edges
+    assert measurement.update_aligned
 
 
 def test_a_long_window_is_closed_at_once(clock):
     meter = Ticking(clock, 0.1, 0.004)
     _, measurement = metered(clock, meter, 60.0, with_edges=True)
-    assert measurement.on_edges
+    assert measurement.update_aligned
     before = clock.now
     meters = MeterSet([meter])
-    window = Window(meters, Edges(meters), expected_seconds=60.0)
+    window = Window(meters, CounterUpdates(meters), expected_seconds=60.0)
     observed = clock.now
     window.open()
     assert clock.now - observed < 0.01
     assert observed > before  # only the observation took its time
     window.close(1)
-    assert not window.measurement().on_edges
+    assert not window.measurement().update_aligned
 
 
 def test_a_fast_and_a_slow_counter_are_both_waited_for(clock):
@@ -202,9 +202,9 @@ def test_a_fast_and_a_slow_counter_are_both_waited_for(clock):
 def test_a_counter_that_stops_meanwhile_makes_the_window_unmeasured(clock):
     meter = Ticking(clock, 0.1, 0.004)
     meters = MeterSet([meter])
-    window = Window(meters, Edges(meters))
+    window = Window(meters, CounterUpdates(meters))
     window.open()
-    clock.work(0.5)
+    clock.flops(0.5)
     meter.stop()
     window.close(1)
     assert window.measurement() is None
@@ -214,12 +214,12 @@ def test_a_counter_that_stops_meanwhile_makes_the_window_unmeasured(clock):
 def test_a_counter_that_stops_in_a_long_window_is_noticed_too(clock):
     meter = Ticking(clock, 0.001)
     meters = MeterSet([meter])
-    window = Window(meters, Edges(meters), expected_seconds=10.0)
+    window = Window(meters, CounterUpdates(meters), expected_seconds=10.0)
     window.open()
-    clock.work(1.0)
+    clock.flops(1.0)
     window.split(1)
     meter.stop()
-    clock.work(1.0)
+    clock.flops(1.0)
     window.split(1)
     assert window.lost == "the counter of gpu:0 (NVML) has stopped: it did not move for 1 s"
 
@@ -227,7 +227,7 @@ def test_a_counter_that_stops_in_a_long_window_is_noticed_too(clock):
 def test_a_counter_that_never_moves_is_said_at_the_start(clock):
     meters = MeterSet([Ticking(clock, 0.001), Still(clock, 0.001, name="dram", kind="dram")])
     meters.meters[1].name = "still"
-    Edges(meters)
+    CounterUpdates(meters)
     assert meters.note == "the counter of dram stands still: it counts nothing"
 
 
@@ -246,9 +246,9 @@ def test_updates_that_nobody_saw_come_are_not_counted_back_from(clock):
         meter = Kept(clock, 0.001, 2e-6)
         meter.kept = 0.0
         meters = MeterSet([meter])
-        window = Window(meters, Edges(meters))
+        window = Window(meters, CounterUpdates(meters))
         window.open()
-        true = clock.work(0.02)
+        true = clock.flops(0.02)
         meter.kept = clock.now + late
         window.close(1)
         assert window.measurement().joules == pytest.approx(true, rel=0.02)
@@ -256,43 +256,43 @@ def test_updates_that_nobody_saw_come_are_not_counted_back_from(clock):
 
 def test_short_blocks_of_a_loop_each_begin_and_end_on_updates(clock):
     meters = MeterSet([Ticking(clock, 0.1, 0.004)])
-    window = Window(meters, Edges(meters), expected_seconds=6.0, block_seconds=0.6)
+    window = Window(meters, CounterUpdates(meters), expected_seconds=6.0, block_seconds=0.6)
     window.open()
     for _ in range(9):
-        clock.work(0.6)
+        clock.flops(0.6)
         window.split(1)
-    clock.work(0.6)
+    clock.flops(0.6)
     window.close(1)
     measurement = window.measurement()
     assert [b.joules[0] for b in measurement.blocks] == [pytest.approx(420, rel=0.02)] * 10
-    assert measurement.stretches == 10
+    assert measurement.segments == 10
     assert measurement.seconds == pytest.approx(6.0, rel=0.01)
 
 
 def test_longer_blocks_go_on_without_a_break(clock):
     meters = MeterSet([Ticking(clock, 0.1, 0.004)])
-    window = Window(meters, Edges(meters), expected_seconds=8.0, block_seconds=4.0)
+    window = Window(meters, CounterUpdates(meters), expected_seconds=8.0, block_seconds=4.0)
     window.open()
-    clock.work(4.0)
+    clock.flops(4.0)
     window.split(1)
-    clock.work(4.0)
+    clock.flops(4.0)
     window.close(1)
-    assert window.measurement().stretches == 1
+    assert window.measurement().segments == 1
     assert window.measurement().joules == pytest.approx(5600, rel=0.002)
 
 
 def test_boards_that_take_long_to_read_are_not_waited_for_in_vain(clock):
     """Eight boards at 4 ms each: updates come, and nobody knows when to a quarter of a period."""
     meters = MeterSet([Ticking(clock, 0.1, 0.03)])
-    window = Window(meters, Edges(meters))
+    window = Window(meters, CounterUpdates(meters))
     window.open()
-    true = clock.work(2.0)
+    true = clock.flops(2.0)
     began = clock.now
     window.close(1)
     assert clock.now - began < 0.4
     measurement = window.measurement()
     assert measurement.joules == pytest.approx(true, rel=0.02)
-    assert not measurement.on_edges
+    assert not measurement.update_aligned
 
 
 # Idle
@@ -300,9 +300,9 @@ def test_boards_that_take_long_to_read_are_not_waited_for_in_vain(clock):
 
 def test_idle_power_is_measured_right_before_the_window_and_not_taken_off_it(clock):
     meters = MeterSet([Ticking(clock, 0.1, 0.004)])
-    window = Window(meters, Edges(meters), idle_seconds=1.0)
+    window = Window(meters, CounterUpdates(meters), idle_seconds=1.0)
     window.open()
-    clock.work(1.0)
+    clock.flops(1.0)
     window.close(1)
     measurement = window.measurement()
     assert measurement.idle_watts == (pytest.approx(WAITING, rel=0.01),)
@@ -315,14 +315,14 @@ def test_a_slow_counter_that_nobody_waited_for_is_not_vouched_for_by_a_fast_one(
     slow = Ticking(clock, 1.0)
     slow.name = "slow"
     _, measurement = metered(clock, [fast, slow], 3.0, with_edges=True)
-    assert not measurement.on_edges
+    assert not measurement.update_aligned
 
 
 def test_waiting_and_idling_are_part_of_the_gates_own_cost(clock):
     meters = MeterSet([Ticking(clock, 0.1, 0.004)])
-    window = Window(meters, Edges(meters), idle_seconds=1.0)
+    window = Window(meters, CounterUpdates(meters), idle_seconds=1.0)
     window.open()
-    clock.work(1.0)
+    clock.flops(1.0)
     window.close(1)
     assert 1.2 < meters.waited_seconds < 2.2
     assert meters.waited_joules == pytest.approx(WAITING * meters.waited_seconds, rel=0.15)
@@ -452,9 +452,9 @@ def test_nothing_is_waited_for_inside_of_another_window(board):
 def test_the_pieces_of_a_region_are_counted(project):
     project.write(test_it=REGIONS)
     found = {r["subject"]["region"]: r["measurement"] for r in project.report()["results"]}
-    assert found[""]["stretches"] == 1
-    assert found["decode"]["stretches"] == 100
-    assert found["prefill"]["stretches"] == 2
+    assert found[""]["segments"] == 1
+    assert found["decode"]["segments"] == 100
+    assert found["prefill"]["segments"] == 2
 
 
 def test_many_short_pieces_need_a_longer_window_and_say_how_much(project):
@@ -465,16 +465,16 @@ def test_many_short_pieces_need_a_longer_window_and_say_how_much(project):
     verdict = project.verdicts()["test_it.py::test_loop#decode"]
     assert verdict["status"] == "unresolved"
     assert "200 updates are needed for 100 pieces" in verdict["reason"]
-    assert verdict["remedy"].endswith("times as many inferences would do")
+    assert verdict["hint"].endswith("times as many inferences would do")
 
 
 MOMENT = Measurement(
     meters=("rapl",),
     domains=(Domain("cpu", "cpu", Method.COUNTER, "RAPL", 0.001),),
     blocks=(Block(1, 0.005, (0.1,)),),
-    done=1,
-    units=1.0,
-    on_edges=True,
+    metered_count=1,
+    unit_count=1.0,
+    update_aligned=True,
 )
 
 
@@ -482,4 +482,6 @@ def test_a_moment_that_a_counter_resolves_is_still_no_comparison():
     """What else the system does in five milliseconds matters more than what the test does."""
     assert too_short(MOMENT)
     assert not too_short(replace(MOMENT, blocks=(Block(1, 0.06, (1.0,)),)))
-    assert not too_short(replace(MOMENT, on_edges=False))  # it needs no waiting, or is unresolved
+    assert not too_short(
+        replace(MOMENT, update_aligned=False)
+    )  # it needs no waiting, or is unresolved

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from pytest_energy import Domain, Measurement, Method
-from pytest_energy.types.measurement import Block, Work
+from pytest_energy.types.measurement import Block, FlopCount
 
 EXAMPLES = Path(__file__).parents[1] / "examples" / "tests_models"
 
@@ -167,7 +167,7 @@ def measurement(joules, flops, blocks=20, done=20, units=None, accuracy=None):
         done,
         done if units is None else units,
         recorded={} if accuracy is None else {"accuracy": accuracy},
-        work=None if flops is None else Work(flops),
+        flops=None if flops is None else FlopCount(flops),
     )
 
 
@@ -208,7 +208,7 @@ def test_operations_of_a_batch_are_divided_by_what_it_held(examples):
     from trends import point
 
     # 20 batches of 8 reviews; what was counted is a batch.
-    assert point("batch", measurement(1.0, 800, units=160)).flops == 100
+    assert point("batch", measurement(1.0, 800, unit_count=160)).flops == 100
 
 
 def test_a_model_whose_operations_nobody_counted_is_no_point(examples):

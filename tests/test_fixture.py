@@ -138,7 +138,7 @@ def test_each_yields_exactly_n_samples_after_a_warm_up_that_is_not_metered(proje
     report = project.report()
     (result,) = report["results"]
     assert result["measurement"]["joules_per_unit"] == 2.0
-    assert result["measurement"]["done"] == 10
+    assert result["measurement"]["metered_count"] == 10
     assert [block["n"] for block in result["measurement"]["blocks"]] == [1] * 10
     # The gate's own cost holds the warm-up: 3 inferences of 2 J.
     assert report["gate"]["joules"] == pytest.approx(6.0)
@@ -424,7 +424,7 @@ def test_precision_ends_the_loop_early_and_says_so(project):
         """
     )
     (result,) = project.report("--energy-report")["results"]
-    assert result["measurement"]["done"] == 250
+    assert result["measurement"]["metered_count"] == 250
     assert result["measurement"]["joules_per_unit"] == 2.0
     project.run("--energy-report").stdout.fnmatch_lines(["*from 250*"])
 

@@ -98,15 +98,15 @@ def test_another_revisions_process_is_no_part_of_what_is_measured(meter):
     child = subprocess.Popen(
         [sys.executable, "-c", BURN.format(0.3) + "input()"], stdin=subprocess.PIPE
     )
-    cpu_time.set_apart(child.pid, True)
+    cpu_time.exclude_pid(child.pid, True)
     try:
-        while cpu_time.apart_cpu_ns() < 0.3e9:
+        while cpu_time.excluded_cpu_ns() < 0.3e9:
             time.sleep(0.01)
         assert seconds_of(meter, before) < 0.2
-        cpu_time.set_apart(child.pid, False)
+        cpu_time.exclude_pid(child.pid, False)
         assert seconds_of(meter, before) >= 0.3
     finally:
-        cpu_time.set_apart(child.pid, False)
+        cpu_time.exclude_pid(child.pid, False)
         child.communicate(b"")
 
 
@@ -259,7 +259,7 @@ def test_a_defect_in_somebody_elses_meter_is_a_lost_meter_that_names_it():
 
 def test_a_meter_that_sees_everything_stands_for_the_estimate_and_for_what_comes_later():
     class Wall(Fixed):
-        whole_kinds = frozenset({"cpu", "dram", "gpu"})
+        covers = frozenset({"cpu", "dram", "gpu"})
 
     wall = MeterSource(
         "wall", lambda: Wall("wall", Domain("wall", "system", Method.COUNTER, "plug", 1.0)), True

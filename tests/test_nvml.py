@@ -443,7 +443,7 @@ def test_a_board_that_is_lost_between_samples_is_said_at_the_next_reading(driver
 
 def test_a_board_that_is_lost_in_a_test_leaves_it_unmeasured(driver, project):
     driver.set(lost_after=40)
-    project.apart = True
+    project.repeat_difference = True
     project.write(
         test_it="""
         import pytest
@@ -480,7 +480,7 @@ def test_a_driver_that_lacks_newer_questions_still_counts(
 
 # Others on the board
 
-DISTURBED = """
+INTERFERED = """
 import os, subprocess, sys
 from pytest_energy.meters.nvml import Nvml
 child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
@@ -507,18 +507,18 @@ def test_other_processes_on_the_board_are_a_disturbance(driver, processes, claus
     import os
 
     clauses = clauses.replace("{parent}", str(os.getpid()))
-    assert driver.run(DISTURBED.replace("{processes}", processes)) == clauses
+    assert driver.run(INTERFERED.replace("{processes}", processes)) == clauses
 
 
 def test_the_head_of_a_paired_run_is_no_disturbance_to_its_base(driver):
     joined = "from pytest_energy.machine.process_tree import join; import os; join(os.getppid())\n"
-    code = joined + DISTURBED.replace("{processes}", "str(os.getppid())")
+    code = joined + INTERFERED.replace("{processes}", "str(os.getppid())")
     assert driver.run(code) == "()"
 
 
 def test_a_verdict_beside_others_on_the_board_is_inconclusive(driver, project):
     driver.set(processes=1)
-    project.apart = True
+    project.repeat_difference = True
     project.write(
         test_it="""
         import time, pytest

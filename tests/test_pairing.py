@@ -18,10 +18,10 @@ from pytest_energy.metering.window import block_sizes
 from pytest_energy.paired.interleave import MOST_TURNS, turn_count
 from pytest_energy.types.baseline import Baseline
 from pytest_energy.types.measurement import Block, Measurement
-from pytest_energy.types.verdict import Pairing, Status
+from pytest_energy.types.verdict import PairedBase, Status
 from pytest_energy.verdict import early_stop as stopping
 from pytest_energy.verdict import judge as verdict
-from pytest_energy.verdict.paired_comparison import Paired
+from pytest_energy.verdict.paired_comparison import PairedComparison
 
 
 def side(joules, *, domain=CPU, seconds=10.0, n=1, **facts):
@@ -35,7 +35,7 @@ def judged(head, base, rule=RULE, subject=SUBJECT, **pairing):
     """The verdict on two sides."""
     session = session_of(base, datetime(2026, 1, 1, tzinfo=UTC), None)
     stored = Baseline(subject, base.meters, base.domains, (session,))
-    against = Pairing("1a2b3c4 (main)", **pairing)
+    against = PairedBase("1a2b3c4 (main)", **pairing)
     return verdict.judge_pair(subject, head, stored, base, rule, against)
 
 
@@ -71,7 +71,7 @@ def test_the_change_is_the_ratio_of_turns_that_belong_together():
 def test_a_drift_that_hits_both_leaves_the_ratio():
     head, base = noisy(2.0, 1, drift=0.5)
     assert judged(side(head), side(base)).status is Status.OK
-    assert abs(Paired(side(head), side(base), 0.05).change) < 0.01
+    assert abs(PairedComparison(side(head), side(base), 0.05).change) < 0.01
 
 
 @pytest.mark.parametrize(("turns", "bursts"), [(100, 0.0), (100, 0.03), (50, 0.02), (20, 0.0)])
@@ -113,9 +113,11 @@ def test_the_interval_holds_the_truth_as_often_as_it_says(turns):
     st.floats(0.5, 2.0),
 )
 def test_a_rise_of_every_turn_is_that_rise_whatever_the_samples(base, factor):
-    paired = Paired(side([factor * value for value in base]), side(base), 0.05)
+    paired = PairedComparison(side([factor * value for value in base]), side(base), 0.05)
     assert paired.change == pytest.approx(math.log(factor), abs=1e-9)
-    assert paired.beyond == (factor > math.exp(paired.limit) or factor < math.exp(-paired.allowed))
+    assert paired.exceeds_limit == (
+        factor > math.exp(paired.limit) or factor < math.exp(-paired.allowed)
+    )
 
 
 def test_a_rise_that_only_some_samples_have_is_found_in_the_whole():
@@ -160,7 +162,7 @@ def test_too_noisy_for_the_tolerance_says_which_n_would_do():
     decision = judged(side(head), side(base), replace(RULE, tolerance=0.02))
     assert decision.status is Status.INCONCLUSIVE
     assert "pairs of turns settle" in decision.reason
-    assert "perform more inferences, n=" in decision.remedy
+    assert "perform more inferences, n=" in decision.hint
 
 
 def test_turns_of_a_moment_share_the_luck_of_the_moment_and_those_of_seconds_do_not():
@@ -172,8 +174,8 @@ def test_turns_of_a_moment_share_the_luck_of_the_moment_and_those_of_seconds_do_
 
     assert verdict_after(0.2) is Status.INCONCLUSIVE
     assert verdict_after(5.0) is Status.REGRESSED
-    assert verdict_after(5.0, others_share=0.6) is Status.REGRESSED
-    assert verdict_after(1.0, others_share=0.6) is Status.INCONCLUSIVE
+    assert verdict_after(5.0, other_cpu_share=0.6) is Status.REGRESSED
+    assert verdict_after(1.0, other_cpu_share=0.6) is Status.INCONCLUSIVE
 
 
 def test_a_domain_changes_as_its_pairs_do():
@@ -190,7 +192,9 @@ def test_an_estimate_of_a_moment_is_inconclusive():
 
 def test_more_tests_in_a_session_allow_each_to_lie_further():
     head, base = (side(figures) for figures in noisy(2.0, 5, turns=20))
-    alone, one_of_many = (Paired(head, base, 0.001, comparisons) for comparisons in (1, 50))
+    alone, one_of_many = (
+        PairedComparison(head, base, 0.001, comparisons) for comparisons in (1, 50)
+    )
     assert one_of_many.limit > alone.limit
 
 
@@ -205,17 +209,17 @@ def test_an_accepted_rise_moves_the_limit_up_and_not_down():
 
 
 def test_neighbours_are_no_reason_to_doubt_an_estimate_and_a_tracer_is():
-    head = side([2.0] * 40, domain=ESTIMATE, others_share=0.6)
+    head = side([2.0] * 40, domain=ESTIMATE, other_cpu_share=0.6)
     base = side([2.0] * 40, domain=ESTIMATE)
     assert judged(head, base).status is Status.OK
-    traced = replace(base, disturbances=("a tracer was running",))
+    traced = replace(base, interference=("a tracer was running",))
     assert judged(head, traced).status is Status.INCONCLUSIVE
 
 
 def test_a_counter_counts_the_neighbours_too_so_that_only_a_change_can_be_believed():
     base = side([2.0] * 40)
-    assert judged(side([2.0] * 40, others_share=0.6), base).status is Status.INCONCLUSIVE
-    assert judged(side([2.3] * 40, others_share=0.6), base).status is Status.REGRESSED
+    assert judged(side([2.0] * 40, other_cpu_share=0.6), base).status is Status.INCONCLUSIVE
+    assert judged(side([2.3] * 40, other_cpu_share=0.6), base).status is Status.REGRESSED
 
 
 def test_other_meters_are_incomparable_and_the_base_is_called_the_base():
@@ -226,8 +230,8 @@ def test_other_meters_are_incomparable_and_the_base_is_called_the_base():
 
 
 def test_only_a_rise_can_be_accepted():
-    assert judged(side([3.0] * 40), side([2.0] * 40)).storable
-    assert not judged(side([2.0] * 40), side([2.0] * 40)).storable
+    assert judged(side([3.0] * 40), side([2.0] * 40)).can_be_stored
+    assert not judged(side([2.0] * 40), side([2.0] * 40)).can_be_stored
 
 
 # Turns

@@ -345,7 +345,7 @@ def test_tokens(energy):
     results = {task: figure.results for task, figure in own.by_task(run).items()}
     assert results == {"fill-mask": 1, "text-generation": 1}
     assert own.without_role(run) == 1
-    assert run.left_out == 2
+    assert run.skipped_hardware == 2
 
 
 def test_the_order_of_the_tasks_correlates_with_the_papers(run_of):
@@ -486,7 +486,7 @@ def with_work(project, flops: int, gpus: list[str] | None = None):
     """The last report, as if its first result's operations had been counted, on some boards."""
     path = project.path / "report.json"
     report = json.loads(path.read_text("utf-8"))
-    report["results"][0]["measurement"]["work"] = {"flops": flops, "without_formula": []}
+    report["results"][0]["measurement"]["flops"] = {"count": flops, "without_formula": []}
     report["machine"]["gpus"] = [{"model": m, "power_limit_watts": 400} for m in gpus or []]
     path.write_text(json.dumps(report), "utf-8")
     return read_run(path)

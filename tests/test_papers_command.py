@@ -52,8 +52,8 @@ def report(project) -> Path:
     path = project.path / "report.json"
     record = json.loads(path.read_text("utf-8"))
     for number, result in enumerate(record["results"], 1):
-        result["measurement"]["work"] = {"flops": number * 10**9, "without_formula": []}
-        result["measurement"]["others_share"] = None  # whatever else ran here meanwhile
+        result["measurement"]["flops"] = {"count": number * 10**9, "without_formula": []}
+        result["measurement"]["other_cpu_share"] = None  # whatever else ran here meanwhile
     path.write_text(json.dumps(record), "utf-8")
     return path
 
@@ -176,7 +176,7 @@ def test_a_figure_below_its_bound_is_no_0(report):
     record = json.loads(report.read_text("utf-8"))
     record["machine"]["gpus"] = [{"model": "NVIDIA H100 80GB HBM3", "power_limit_watts": 700}]
     first = record["results"][0]["measurement"]
-    first["work"]["flops"] = 10**12  # 10.5 J at the H100's peak in fp32; 2 J were metered
+    first["flops"]["count"] = 10**12  # 10.5 J at the H100's peak in fp32; 2 J were metered
     report.write_text(json.dumps(record), "utf-8")
     text = shown("--run", report)
     (row,) = [line for line in text.splitlines() if line.startswith("#1 ")]
@@ -285,14 +285,14 @@ def test_a_report_of_a_newer_version_asks_for_an_upgrade(tmp_path):
         (lambda m: m.update(recorded=None), "expected an object, found null"),
         (lambda m: m.update(recorded={"parameters": math.inf}), "parameters: expected a finite"),
         (lambda m: m.update(recorded={"parameters": 10**400}), "parameters: expected a finite"),
-        (lambda m: m.update(done=math.inf), "cannot convert float infinity to integer"),
-        (lambda m: m.update(units=10**400), "too large"),
-        (lambda m: m.update(others_share=math.nan), "others_share: expected a finite number"),
-        (lambda m: m.update(work=[1]), "expected an object, found [1]"),
-        (lambda m: m["work"].update(flops=10**400), "flops: expected a number from 0 to 1e+30"),
-        (lambda m: m["work"].update(flops=-1), "flops: expected a number from 0 to 1e+30"),
-        (lambda m: m.update(units=0), "division by zero"),
-        (lambda m: m.update(units="many"), "could not convert"),
+        (lambda m: m.update(metered_count=math.inf), "cannot convert float infinity to integer"),
+        (lambda m: m.update(unit_count=10**400), "too large"),
+        (lambda m: m.update(other_cpu_share=math.nan), "others_share: expected a finite number"),
+        (lambda m: m.update(flops=[1]), "expected an object, found [1]"),
+        (lambda m: m["flops"].update(count=10**400), "count: expected a number from 0 to 1e+30"),
+        (lambda m: m["flops"].update(count=-1), "count: expected a number from 0 to 1e+30"),
+        (lambda m: m.update(unit_count=0), "division by zero"),
+        (lambda m: m.update(unit_count="many"), "could not convert"),
         (lambda m: m["domains"][0].update(method="guessed"), "'guessed' is not a valid Method"),
         (lambda m: m["blocks"][0].update(joules=[]), "index out of range"),
         (lambda m: m["blocks"][0].update(joules=[float("nan"), 1]), "nan J per inference"),
@@ -360,8 +360,8 @@ def test_an_unknown_argument_is_an_error():
 def test_what_disturbed_a_run_is_said(report):
     record = json.loads(report.read_text("utf-8"))
     first, second = (result["measurement"] for result in record["results"][:2])
-    first["disturbances"] = ["a counter stood still"]
-    second["others_share"] = 0.6
+    first["interference"] = ["a counter stood still"]
+    second["other_cpu_share"] = 0.6
     report.write_text(json.dumps(record), "utf-8")
     assert "2 of 6 results were disturbed, one of them so: a counter stood still" in shown(
         "--run", report

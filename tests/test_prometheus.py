@@ -312,7 +312,7 @@ def test_a_server_that_is_down_is_said_at_once():
     endpoint = Endpoint("http://127.0.0.1:1", parse_queries(["x"]))
     with pytest.raises(MeterUnavailableError, match="no answer: Connection refused") as error:
         Prometheus(endpoint)
-    assert "--energy-prometheus-url" in error.value.remedy
+    assert "--energy-prometheus-url" in error.value.hint
 
 
 def test_a_passing_trouble_loses_nothing_but_the_reading_in_which_it_was(fake):
@@ -424,7 +424,7 @@ def test_a_server_that_does_not_tell_its_scrape_interval_has_to_be_helped(fake, 
     fake.targets = targets
     with pytest.raises(MeterUnavailableError, match="how often the counters are scraped") as error:
         opened(fake)
-    assert error.value.remedy == "say it with --energy-prometheus-interval SECONDS"
+    assert error.value.hint == "say it with --energy-prometheus-interval SECONDS"
     assert opened(fake, interval=2).domains[0].resolution_seconds == 2
 
 
@@ -463,7 +463,7 @@ def test_presets_count_in_joules_and_leave_out_memory_that_has_no_counter(fake, 
     add[0] = 1
     assert meter.read() == (2_000_000,) * len(domains)
     assert meter.remote
-    assert meter.whole_kinds == ({"cpu", "dram"} if preset == "scaphandre" else set())
+    assert meter.covers == ({"cpu", "dram"} if preset == "scaphandre" else set())
 
 
 def test_the_older_names_of_kepler_are_asked_when_the_newer_find_nothing(fake):
@@ -492,7 +492,7 @@ def test_a_board_with_two_series_would_count_twice_and_is_refused_with_what_to_a
     with pytest.raises(MeterUnavailableError, match="two series of one UUID, GPU-1") as error:
         opened(fake, "dcgm")
     own = "gpu=max by (UUID) (DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION) * 0.001"
-    assert own in error.value.remedy
+    assert own in error.value.hint
     assert parse_queries([own])[0].kind == "gpu"
 
 
@@ -550,7 +550,7 @@ def test_a_redirect_is_not_followed_and_gets_no_credentials(fake, monkeypatch):
     fake.query = lambda promql: answer(302, Location=f"http://u:{SECRET}@localhost:1/{SECRET}")
     with pytest.raises(MeterUnavailableError, match=r"redirected to http://localhost:1 ") as error:
         opened(fake)
-    assert SECRET not in str(error.value) + error.value.remedy
+    assert SECRET not in str(error.value) + error.value.hint
     fake.query = lambda promql: answer(307, Location=f"{other.url}/api/v1/query")
     with pytest.raises(MeterUnavailableError, match="redirected"):
         opened(fake)
@@ -576,7 +576,7 @@ def test_credentials_that_cannot_be_meant_are_refused_without_repeating_them(
         monkeypatch.setenv(name, value)
     with pytest.raises(MeterUnavailableError, match="PYTEST_ENERGY_PROMETHEUS_") as error:
         opened(fake)
-    assert SECRET not in repr(error.value) + error.value.remedy
+    assert SECRET not in repr(error.value) + error.value.hint
     assert fake.headers == []
 
 
@@ -859,7 +859,7 @@ def test_served():
 def run_served(project, real, port, metric, body) -> dict:
     """A pytest of its own that meters `metric` while `body` happens; its only result."""
     project.write(test_it=INNER.format(url=real.url, port=port, body=body))
-    project.apart = True
+    project.repeat_difference = True
     (result,) = project.report(
         "--energy-meter=prometheus",
         f"--energy-prometheus-url={real.url}",

@@ -190,7 +190,7 @@ def test_quality_makes_a_loop_perform_all_its_inferences(graded):
     graded.write_graded('quality="accuracy", precision="50%"', accuracy=0.8)
     graded.run("--energy-json=r.json")
     report = json.loads(Path(graded.path, "r.json").read_text())
-    assert report["results"][0]["measurement"]["done"] == 100
+    assert report["results"][0]["measurement"]["metered_count"] == 100
 
 
 def test_a_figure_that_six_digits_cannot_hold_is_no_fall_of_itself(graded):

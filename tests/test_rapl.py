@@ -106,10 +106,10 @@ def test_no_permission_comes_with_the_remedy(powercap, monkeypatch):
     monkeypatch.setattr("pytest_energy.meters.rapl.POWERCAP_ROOT", powercap.root)
     with pytest.raises(MeterUnavailableError, match="no permission to read") as error:
         Rapl(powercap.root)
-    remedy = error.value.remedy
-    assert "groupadd" in remedy
-    assert "/etc/udev/rules.d/" in remedy
-    assert "udevadm trigger" in remedy
+    hint = error.value.hint
+    assert "groupadd" in hint
+    assert "/etc/udev/rules.d/" in hint
+    assert "udevadm trigger" in hint
 
 
 def test_a_closed_counter_is_said_where_an_estimate_stands_in_for_it(powercap, monkeypatch):
@@ -141,7 +141,7 @@ def test_a_counter_that_may_have_wrapped_unseen_is_said(powercap, monkeypatch):
     powercap.zone("intel-rapl:0", "package-0", 0, wraps_at=262_000_000_000)
     monkeypatch.setattr(meter_set, "perf_counter", lambda: clock[0])
     meters = MeterSet([Rapl(powercap.root)])
-    assert meters.longest_seconds == pytest.approx(262)  # at 1,000 W
+    assert meters.max_read_interval_seconds == pytest.approx(262)  # at 1,000 W
     clock[0] += 1800
     window = Window(meters)
     window.open()  # what passed before is no matter of the window's
@@ -319,7 +319,7 @@ def test_the_timer_runs_from_a_tests_first_window_to_the_tests_end(powercap):
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
     Window(meters).open()
     assert signal.getitimer(signal.ITIMER_REAL)[1] == pytest.approx(262.143 / 3, abs=0.01)
-    meters.rest()
+    meters.disarm()
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
     meters.close()
     assert signal.getsignal(signal.SIGALRM) == signal.SIG_DFL
@@ -327,7 +327,7 @@ def test_the_timer_runs_from_a_tests_first_window_to_the_tests_end(powercap):
 
 def test_a_metered_test_leaves_no_timer_to_the_next(powercap, project, monkeypatch):
     powercap.zone("intel-rapl:0", "package-0")
-    project.apart = True
+    project.repeat_difference = True
     project.write(
         test_it="""
         import signal, pytest

@@ -18,7 +18,7 @@ from pytest_energy.report import terminal
 from pytest_energy.types.carbon import Carbon
 from pytest_energy.types.codec import from_record, to_record
 from pytest_energy.types.energy import Domain, Method
-from pytest_energy.types.measurement import Block, Measurement, Work
+from pytest_energy.types.measurement import Block, FlopCount, Measurement
 from pytest_energy.types.result import Result, Subject
 from pytest_energy.types.verdict import Status, Verdict
 
@@ -55,7 +55,7 @@ REGRESSED = {
     "baseline_high": 2.13,
     "sessions": 5,
     "domain_changes": (("gpu:0", 0.151), ("cpu", 0.139)),
-    "storable": True,
+    "can_be_stored": True,
 }
 
 
@@ -72,15 +72,15 @@ def test_the_message_of_a_regression_reads_as_the_design_has_it():
 
 def test_looks_machine_and_work_stand_below_it_within_100_columns():
     seen = result(
-        notice=0.069,
+        detectable=0.069,
         tolerance=0.05,
-        looks=(0.152, 0.143),
-        speed=-0.071,
-        work=0.0,
-        cause="the model is the same, the way it runs is not",
+        passes=(0.152, 0.143),
+        reference_change=-0.071,
+        flops=0.0,
+        interpretation="the model is the same, the way it runs is not",
         **REGRESSED,
     )
-    measured = replace(seen.measurement, work=Work(8_450_000_000))
+    measured = replace(seen.measurement, flops=FlopCount(8_450_000_000))
     lines = terminal.failure_message(replace(seen, measurement=measured), USA).splitlines()
     assert lines[1:4] == [
         "  change  +14.8 %  [+12.9 %, +16.7 %]   allowed +5 %",
@@ -113,14 +113,14 @@ def test_a_region_is_named():
 def test_a_long_reason_is_folded_at_100_columns():
     reason = "the baseline's cpu rests on " + "CPU time, 4 W per logical CPU, " * 12
     message = terminal.failure_message(
-        result(Status.INCOMPARABLE, reason=reason, remedy="start anew " * 20), USA
+        result(Status.INCOMPARABLE, reason=reason, hint="start anew " * 20), USA
     )
     assert max(map(len, message.splitlines())) <= 100
     assert reason.split() == message[message.index("the base") : message.index("  CO2e")].split()
 
 
 def test_without_a_baseline_nothing_is_compared_and_storing_is_offered():
-    message = terminal.failure_message(result(Status.NEW, storable=True), USA)
+    message = terminal.failure_message(result(Status.NEW, can_be_stored=True), USA)
     assert message.splitlines()[0] == "energy new: 2.41 J per inference, no baseline"
     assert message.splitlines()[-1].startswith("store it: pytest ")
 
@@ -147,7 +147,7 @@ MANY = [
     result(
         Status.INCONCLUSIVE,
         reason="others used 31 % of the machine's CPU time meanwhile",
-        remedy="measure on a quieter machine",
+        hint="measure on a quieter machine",
     ),
     Result(result().subject, None, Verdict(Status.UNMEASURED, "samples is empty")),
 ]

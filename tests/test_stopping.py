@@ -56,7 +56,7 @@ def first(blocks, *, of):
     """The first blocks of a measurement, as they stand while its loop runs."""
     some = of.blocks[:blocks]
     done = sum(block.n for block in some)
-    return replace(of, blocks=some, done=done, units=float(done))
+    return replace(of, blocks=some, metered_count=done, unit_count=float(done))
 
 
 def test_a_loop_without_noise_is_settled_as_soon_as_there_are_five_blocks():
@@ -67,9 +67,9 @@ def test_a_loop_without_noise_is_settled_as_soon_as_there_are_five_blocks():
 
 
 def test_a_loop_is_looked_at_four_times_and_never_before_five_blocks():
-    assert stopping.peeks(20) == (5, 8, 12, 16)
-    assert stopping.peeks(10) == (6, 8)
-    assert stopping.peeks(5) == ()
+    assert stopping.interim_looks(20) == (5, 8, 12, 16)
+    assert stopping.interim_looks(10) == (6, 8)
+    assert stopping.interim_looks(5) == ()
     assert not stopping.settled(SUBJECT, first(6, of=measured(2.0)), stored(*FIVE), RULE, BLOCKS)
 
 

@@ -17,7 +17,7 @@ from pytest_energy.types.carbon import Carbon
 from pytest_energy.types.codec import from_record, to_record
 from pytest_energy.types.energy import Domain, Method
 from pytest_energy.types.measurement import Block, Measurement
-from pytest_energy.types.result import Result, Subject, Training
+from pytest_energy.types.result import Result, Subject, TrainingRun
 from pytest_energy.types.units import format_count
 from pytest_energy.types.verdict import Status, Verdict
 
@@ -44,38 +44,38 @@ def result(measurement, training=None, *, model="tiny", test="t.py::test_it", re
     unit = "step" if training else "inference"
     subject = Subject(test, region, "sentiment", model, "", role, unit, 20)
     judged = Verdict(**{"status": Status.NEW, **verdict})
-    return Result(subject, measurement, judged, training=training)
+    return Result(subject, measurement, judged, training_run=training)
 
 
 # The whole, from a window
 
 
 def test_by_its_steps_a_training_is_joules_per_step_times_their_number():
-    cost = training_cost(window(3.0), Training(total_steps=12_000))
+    cost = training_cost(window(3.0), TrainingRun(total_steps=12_000))
     assert cost.joules == pytest.approx(36_000)
     assert cost.seconds == pytest.approx(12_000)
 
 
 def test_by_its_hours_a_training_is_mean_power_times_duration():
-    cost = training_cost(window(3.0), Training(hours=2))
+    cost = training_cost(window(3.0), TrainingRun(hours=2))
     assert cost.joules == pytest.approx(3.0 * 7200)  # 3 J a second are 3 W
     assert cost.seconds == 7200
 
 
 def test_runs_of_search_and_development_multiply_the_energy_and_not_the_duration_of_one():
-    once = training_cost(window(), Training(total_steps=100))
-    often = training_cost(window(), Training(total_steps=100, runs=strubell.RUNS_OF_CASE_STUDY))
+    once = training_cost(window(), TrainingRun(total_steps=100))
+    often = training_cost(window(), TrainingRun(total_steps=100, runs=strubell.RUNS_OF_CASE_STUDY))
     assert often.joules == pytest.approx(4789 * once.joules)
     assert often.low == pytest.approx(4789 * once.low)
     assert often.seconds == once.seconds
 
 
 def test_constants_are_no_part_of_the_cost_as_of_no_gate():
-    assert training_cost(window(3.0), Training(total_steps=1)).joules == pytest.approx(3.0)
+    assert training_cost(window(3.0), TrainingRun(total_steps=1)).joules == pytest.approx(3.0)
 
 
 def test_kwh_have_the_sites_overhead_and_grams_the_grids_intensity_on_top():
-    cost = training_cost(window(3.6e4), Training(total_steps=100))
+    cost = training_cost(window(3.6e4), TrainingRun(total_steps=100))
     assert cost.kwh(GRID) == pytest.approx(1.5)
     assert cost.grams(GRID) == pytest.approx(600)
 
@@ -86,7 +86,7 @@ def test_kwh_have_the_sites_overhead_and_grams_the_grids_intensity_on_top():
 )
 def test_the_interval_of_a_quiet_window_is_the_spread_between_sessions_by_method(method, half):
     """Student's t with the prior's 8 degrees of freedom (2.306) times its standard deviation."""
-    cost = training_cost(window(method=method), Training(total_steps=100))
+    cost = training_cost(window(method=method), TrainingRun(total_steps=100))
     assert cost.high / cost.joules == pytest.approx(1 + half, rel=0.02)
     assert cost.low / cost.joules == pytest.approx(1 / (1 + half), rel=0.02)
     assert cost.scattered
@@ -94,12 +94,12 @@ def test_the_interval_of_a_quiet_window_is_the_spread_between_sessions_by_method
 
 def test_blocks_that_scatter_widen_the_interval():
     quiet, noisy = (
-        training_cost(window(scatter=scatter), Training(total_steps=100)) for scatter in (0, 0.5)
+        training_cost(window(scatter=scatter), TrainingRun(total_steps=100)) for scatter in (0, 0.5)
     )
     assert noisy.high / noisy.joules > 1.05 * quiet.high / quiet.joules
 
 
-@pytest.mark.parametrize("training", [Training(total_steps=100), Training(hours=1)])
+@pytest.mark.parametrize("training", [TrainingRun(total_steps=100), TrainingRun(hours=1)])
 def test_a_body_that_is_one_window_has_the_spread_between_sessions_alone_and_says_so(training):
     cost = training_cost(window(blocks=1), training)
     assert not cost.scattered
@@ -112,7 +112,7 @@ def test_a_body_that_is_one_window_has_the_spread_between_sessions_alone_and_say
 
 def test_a_window_of_no_energy_gives_no_cost():
     with pytest.raises(ValueError, match="some energy"):
-        training_cost(window(0.0), Training(total_steps=100))
+        training_cost(window(0.0), TrainingRun(total_steps=100))
 
 
 @given(
@@ -125,9 +125,9 @@ def test_a_window_of_no_energy_gives_no_cost():
 )
 def test_more_steps_and_more_runs_never_cost_less(joules, scatter, blocks, steps, more, runs):
     measured = window(joules, blocks=blocks, scatter=scatter)
-    less = training_cost(measured, Training(total_steps=steps, runs=runs))
-    further = training_cost(measured, Training(total_steps=steps + more, runs=runs))
-    again = training_cost(measured, Training(total_steps=steps, runs=runs + 1))
+    less = training_cost(measured, TrainingRun(total_steps=steps, runs=runs))
+    further = training_cost(measured, TrainingRun(total_steps=steps + more, runs=runs))
+    again = training_cost(measured, TrainingRun(total_steps=steps, runs=runs + 1))
     assert 0 < less.low < less.joules < less.high
     for dearer in (further, again):
         assert dearer.joules > less.joules
@@ -140,14 +140,14 @@ def test_more_steps_and_more_runs_never_cost_less(joules, scatter, blocks, steps
 
 
 def test_break_even_is_where_inference_has_taken_as_much_as_training():
-    cost = training_cost(window(3.0), Training(total_steps=12_000))
+    cost = training_cost(window(3.0), TrainingRun(total_steps=12_000))
     assert cost.break_even(0.036) == pytest.approx(1_000_000)
     with pytest.raises(ValueError, match="above 0"):
         cost.break_even(0.0)
 
 
 def test_break_even_counts_inferences_of_the_same_model_that_were_measured():
-    training = result(window(3.0), Training(total_steps=1000))
+    training = result(window(3.0), TrainingRun(total_steps=1000))
     known = [
         training,
         result(window(2.0), test="t.py::test_small"),
@@ -167,7 +167,7 @@ def test_break_even_counts_inferences_of_the_same_model_that_were_measured():
 @pytest.mark.parametrize("status", [Status.UNRESOLVED, Status.UNMEASURED])
 def test_where_the_window_has_no_figure_the_training_has_no_cost(status):
     measured = window() if status is Status.UNRESOLVED else None
-    training = result(measured, Training(total_steps=10), status=status)
+    training = result(measured, TrainingRun(total_steps=10), status=status)
     assert cost_of(training) is None
     assert not break_evens(training, [result(window())])
 
@@ -443,7 +443,7 @@ def test_a_project_whose_own_marker_has_the_name_goes_without_the_plugin(project
         'def pytest_configure(config): config.addinivalue_line("markers", "training: slow")'
     )
     project.pytester.makeini("[pytest]")
-    project.apart = True
+    project.repeat_difference = True
     refused = project.run()
     assert refused.ret == pytest.ExitCode.USAGE_ERROR
     refused.stderr.fnmatch_lines(["*this name belongs to pytest-energy*-p no:energy"])
@@ -542,11 +542,11 @@ def test_costs(energy_results):
 
 
 def test_a_training_survives_its_travel_between_processes():
-    for training in (Training(total_steps=9), Training(hours=2.5, runs=7)):
+    for training in (TrainingRun(total_steps=9), TrainingRun(hours=2.5, runs=7)):
         record = json.loads(json.dumps(to_record(result(window(), training))))
-        assert from_record(record).training == training
+        assert from_record(record).training_run == training
     del record["training"]
-    assert from_record(record).training is None
+    assert from_record(record).training_run is None
 
 
 def test_records_from_before_quality_was_judged_are_read():

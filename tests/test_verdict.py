@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pytest_energy.analysis import ratio as ratios
 from pytest_energy.types.baseline import Baseline, Session
 from pytest_energy.types.energy import Domain, Method
-from pytest_energy.types.measurement import Block, Measurement, Work, Yardstick
+from pytest_energy.types.measurement import Block, FlopCount, Measurement, ReferenceReadings
 from pytest_energy.types.result import Subject
 from pytest_energy.types.verdict import Status
 from pytest_energy.verdict import judge as verdict
@@ -37,8 +37,8 @@ def measured(joules, *, domains=(CPU,), blocks=20, wobble=0.0, seconds=10.0, **f
             Block(size, seconds / blocks, (figure * size, *[0.0] * (len(domains) - 1)))
             for figure in figures
         ),
-        done=SUBJECT.n,
-        units=float(SUBJECT.n),
+        metered_count=SUBJECT.n,
+        unit_count=float(SUBJECT.n),
         **facts,
     )
 
@@ -66,8 +66,8 @@ def stored(*joules, domains=(CPU,), blocks=20, subject=SUBJECT, meters=("rapl",)
 
 
 def judge(measurement, baseline, rule=RULE, subject=SUBJECT, elsewhere=(), confirmed=False):
-    looks = measurement if isinstance(measurement, list) else [measurement]
-    return verdict.judge(subject, looks, baseline, rule, elsewhere, confirmed=confirmed)
+    passes = measurement if isinstance(measurement, list) else [measurement]
+    return verdict.judge(subject, passes, baseline, rule, elsewhere, confirmed=confirmed)
 
 
 FIVE = (2.0, 1.99, 2.01, 2.0, 2.0)
@@ -79,7 +79,7 @@ def test_within_the_tolerance_is_ok():
     assert decision.status is Status.OK
     assert decision.change == pytest.approx(0.04, abs=1e-4)
     assert decision.limit == pytest.approx(0.05, abs=2e-3)
-    assert decision.storable
+    assert decision.can_be_stored
 
 
 def test_above_the_tolerance_is_regressed():
@@ -95,8 +95,8 @@ def test_below_it_by_as_much_is_improved():
 
 def test_every_verdict_says_what_it_would_have_noticed():
     few, many = judge(measured(2.0), stored(2.0)), judge(measured(2.0), stored(*[2.0] * 10))
-    assert many.notice < few.notice
-    assert many.notice > many.limit
+    assert many.detectable < few.detectable
+    assert many.detectable > many.limit
 
 
 def test_one_stored_session_is_judged_by_what_is_known_of_sessions():
@@ -127,14 +127,14 @@ def test_where_sessions_differ_too_much_for_the_tolerance_nothing_can_be_said():
     decision = judge(measured(2.0), spread)
     assert decision.status is Status.INCONCLUSIVE
     assert "too much for a tolerance of 5 %" in decision.reason
-    assert "--energy-against" in decision.remedy
+    assert "--energy-against" in decision.hint
     assert judge(measured(2.0), spread, verdict.Rule(0.2)).status is Status.OK
 
 
 def test_with_few_sessions_the_remedy_is_more_of_them():
     decision = judge(measured(2.0), stored(1.9, 2.1))
     assert decision.status is Status.INCONCLUSIVE
-    assert decision.remedy.startswith("store 3 more sessions with --energy-update")
+    assert decision.hint.startswith("store 3 more sessions with --energy-update")
 
 
 def test_beyond_all_that_noise_may_do_it_is_regressed():
@@ -150,7 +150,7 @@ def test_over_the_tolerance_and_within_the_noise_is_left_open():
 def test_blocks_that_scatter_more_than_the_tolerance_leave_it_open():
     decision = judge(measured(2.0, wobble=0.3), stored(*FIVE))
     assert decision.status is Status.INCONCLUSIVE
-    assert decision.remedy.startswith("perform more inferences: n=")
+    assert decision.hint.startswith("perform more inferences: n=")
 
 
 def test_a_change_far_beyond_the_scatter_is_still_found():
@@ -169,7 +169,7 @@ def test_with_many_tests_each_may_lie_further_so_that_the_session_raises_no_more
 def test_a_suspect_that_the_second_look_does_not_confirm_is_ok():
     decision = judge([measured(2.13), measured(2.04)], stored(*FIVE))
     assert decision.status is Status.OK
-    assert decision.looks == (pytest.approx(0.065, abs=1e-4), pytest.approx(0.02, abs=1e-4))
+    assert decision.passes == (pytest.approx(0.065, abs=1e-4), pytest.approx(0.02, abs=1e-4))
 
 
 def test_a_suspect_that_the_second_look_confirms_is_regressed_by_the_mean_of_both():
@@ -187,8 +187,8 @@ def test_two_looks_that_differ_are_not_stored():
     decision = judge([measured(2.0), measured(2.2)], None)
     assert decision.status is Status.INCONCLUSIVE
     assert "two looks at the same samples differ by 10 %" in decision.reason
-    assert not decision.storable
-    assert judge([measured(2.0), measured(2.02)], None).storable
+    assert not decision.can_be_stored
+    assert judge([measured(2.0), measured(2.02)], None).can_be_stored
 
 
 # Blocks
@@ -218,8 +218,8 @@ def test_a_burst_of_foreign_load_is_shown_and_is_no_regression_when_it_does_not_
 
 
 def test_other_blocks_in_every_look_are_no_regression():
-    looks = [burst(measured(2.0), blocks=(2, 3)), burst(measured(2.0), blocks=(11, 12))]
-    assert judge(looks, stored(*FIVE)).status is not Status.REGRESSED
+    passes = [burst(measured(2.0), blocks=(2, 3)), burst(measured(2.0), blocks=(11, 12))]
+    assert judge(passes, stored(*FIVE)).status is not Status.REGRESSED
 
 
 def test_bursts_that_every_stored_session_has_too_are_no_regression():
@@ -230,8 +230,8 @@ def test_bursts_that_every_stored_session_has_too_are_no_regression():
             yield replace(stored(2.2).sessions[0], blocks=tuple(blocks))
 
     baseline = replace(stored(2.2), sessions=tuple(sessions()))
-    looks = [burst(measured(2.0), times=3.0, blocks=(9,))] * 2
-    assert judge(looks, baseline).status is Status.OK
+    passes = [burst(measured(2.0), times=3.0, blocks=(9,))] * 2
+    assert judge(passes, baseline).status is Status.OK
 
 
 def test_a_burst_in_the_only_look_leaves_it_open():
@@ -274,7 +274,7 @@ def test_blocks_that_are_cut_differently_are_not_set_against_each_other():
 
 def test_blocks_of_no_energy_at_its_beginning_crash_nothing():
     baseline = stored(2.0, blocks=5)
-    early = replace(baseline.sessions[0], done=25)
+    early = replace(baseline.sessions[0], metered_count=25)
     blocks = tuple(
         replace(b, joules=(0.0,)) if i < 10 else b for i, b in enumerate(measured(2.0).blocks)
     )
@@ -297,29 +297,31 @@ def test_a_tiny_window_of_an_estimate_turns_nothing_red():
     decision = judge(measured(4.0, domains=(ESTIMATE,), seconds=0.01), baseline)
     assert decision.status is Status.INCONCLUSIVE
     assert decision.reason == "a window of 10.0 ms is too short for an estimate"
-    assert decision.remedy == "perform more inferences: n=500 would do"
+    assert decision.hint == "perform more inferences: n=500 would do"
 
 
-YARD = Yardstick("torch float32 product, 1 thread", 1, (0.01,) * 20)
+YARD = ReferenceReadings("torch float32 product, 1 thread", 1, (0.01,) * 20)
 
 
 def beside(joules, *, machine=1.0, threads=1, others=None):
     """An estimate on a machine that is `machine` times as slow as usual."""
-    yardstick = replace(YARD, threads=threads, joules=tuple(machine * j for j in YARD.joules))
-    return measured(machine * joules, domains=(ESTIMATE,), yardstick=yardstick, others_share=others)
+    reference = replace(YARD, threads=threads, joules=tuple(machine * j for j in YARD.joules))
+    return measured(
+        machine * joules, domains=(ESTIMATE,), reference=reference, other_cpu_share=others
+    )
 
 
 def stored_beside(*joules, kind=YARD.kind):
     baseline = stored(*joules, domains=(ESTIMATE,))
-    sessions = tuple(replace(s, yardstick=YARD.joules) for s in baseline.sessions)
-    return replace(baseline, sessions=sessions, yardstick=kind)
+    sessions = tuple(replace(s, reference=YARD.joules) for s in baseline.sessions)
+    return replace(baseline, sessions=sessions, reference=kind)
 
 
 def test_a_slower_machine_takes_the_yardstick_along_and_is_counted_out():
     decision = judge(beside(2.02, machine=1.3), stored_beside(*FIVE))
     assert decision.status is Status.OK
     assert decision.change == pytest.approx(0.01, abs=1e-4)
-    assert decision.speed == pytest.approx(0.3)
+    assert decision.reference_change == pytest.approx(0.3)
     assert dict(decision.domain_changes)["cpu"] == pytest.approx(0.01, abs=1e-4)
 
 
@@ -335,8 +337,8 @@ def test_the_machine_may_slow_down_within_a_session():
         replace(b, joules=(p * b.joules[0],))
         for b, p in zip(measured(2.0).blocks, pace, strict=True)
     )
-    yardstick = replace(YARD, joules=tuple(p * 0.01 for p in pace))
-    drifting = replace(measured(2.0, domains=(ESTIMATE,)), blocks=blocks, yardstick=yardstick)
+    reference = replace(YARD, joules=tuple(p * 0.01 for p in pace))
+    drifting = replace(measured(2.0, domains=(ESTIMATE,)), blocks=blocks, reference=reference)
     decision = judge(drifting, stored_beside(*FIVE))
     assert decision.change == pytest.approx(0.0, abs=1e-4)
 
@@ -365,7 +367,7 @@ def test_beside_a_busy_neighbour_only_what_no_neighbour_can_do_is_a_regression()
     assert judge(beside(2.0, others=0.5), stored_beside(*FIVE)).status is Status.INCONCLUSIVE
     much = judge([beside(2.6, others=0.5)] * 2, stored_beside(*FIVE))
     assert much.status is Status.REGRESSED
-    assert not much.storable
+    assert not much.can_be_stored
     spinning = judge([beside(2.6, threads=2, others=0.5)] * 2, stored_beside(*FIVE))
     assert spinning.status is Status.INCONCLUSIVE
 
@@ -373,20 +375,20 @@ def test_beside_a_busy_neighbour_only_what_no_neighbour_can_do_is_a_regression()
 def test_a_tolerance_of_nothing_is_more_than_any_machine_can_hold():
     decision = judge(measured(1 / 3), stored(*[0.333333] * 5), verdict.Rule(0.0))
     assert decision.status is Status.INCONCLUSIVE
-    assert "a tolerance of 5 % would hold here" in decision.remedy
+    assert "a tolerance of 5 % would hold here" in decision.hint
 
 
 def test_no_baseline_is_new_and_can_be_stored():
     decision = judge(measured(2.0), None)
     assert decision.status is Status.NEW
-    assert decision.storable
+    assert decision.can_be_stored
 
 
 def test_a_baseline_of_another_machine_class_is_incomparable():
     decision = judge(measured(2.0), None, elsewhere=("apple-m2-8cpu",))
     assert decision.status is Status.INCOMPARABLE
     assert "another machine class: apple-m2-8cpu" in decision.reason
-    assert "--energy-update" in decision.remedy
+    assert "--energy-update" in decision.hint
 
 
 @pytest.mark.parametrize(
@@ -415,16 +417,16 @@ def test_an_estimate_with_another_factor_is_another_figure():
 
 
 def test_a_busy_neighbour_makes_it_inconclusive_and_not_storable():
-    decision = judge(measured(2.2, others_share=0.31), stored(2.0))
+    decision = judge(measured(2.2, other_cpu_share=0.31), stored(2.0))
     assert decision.status is Status.INCONCLUSIVE
     assert "others used 31 %" in decision.reason
-    assert "quieter machine" in decision.remedy
-    assert not decision.storable
+    assert "quieter machine" in decision.hint
+    assert not decision.can_be_stored
     assert decision.change == pytest.approx(0.1)  # the figures stay
 
 
 def test_a_tracer_makes_it_inconclusive():
-    decision = judge(measured(2.0, disturbances=("a tracer was running",)), stored(2.0))
+    decision = judge(measured(2.0, interference=("a tracer was running",)), stored(2.0))
     assert decision.status is Status.INCONCLUSIVE
     assert decision.reason == "a tracer was running"
 
@@ -433,8 +435,8 @@ def test_a_window_too_short_for_its_counter_is_unresolved_and_says_which_n_would
     decision = judge(measured(2.0, domains=(GPU,), seconds=0.5), stored(2.0, domains=(GPU,)))
     assert decision.status is Status.UNRESOLVED
     assert "500 ms is too short for gpu:0" in decision.reason
-    assert decision.remedy == "n=440 would do"
-    assert not decision.storable
+    assert decision.hint == "n=440 would do"
+    assert not decision.can_be_stored
 
 
 def test_a_counter_that_stands_still_is_unresolved():
@@ -455,7 +457,7 @@ def test_over_budget_without_any_baseline():
     decision = judge(measured(2.0), None, rule)
     assert decision.status is Status.OVER_BUDGET
     assert decision.reason == "the budget is 1.5 J"
-    assert not decision.storable
+    assert not decision.can_be_stored
     assert judge(measured(1.4), None, rule).status is Status.NEW
 
 
@@ -479,7 +481,9 @@ def test_after_an_early_stop_the_blocks_performed_are_set_against_their_counterp
     baseline = replace(
         baseline, sessions=tuple(replace(s, blocks=uneven) for s in baseline.sessions)
     )
-    first = replace(measured(1.1), blocks=measured(1.1).blocks[:5], done=25, units=25.0)
+    first = replace(
+        measured(1.1), blocks=measured(1.1).blocks[:5], metered_count=25, unit_count=25.0
+    )
     decision = judge(first, baseline)
     assert decision.change == pytest.approx(0.1)
     assert decision.baseline_joules == 1.0  # of the same blocks
@@ -493,34 +497,37 @@ def test_more_operations_explain_more_energy():
     def decide(joules, flops):
         baseline = stored(*FIVE)
         counted = tuple(replace(s, flops=8_450_000_000) for s in baseline.sessions)
-        now = replace(measured(joules), work=Work(flops))
+        now = replace(measured(joules), flops=FlopCount(flops))
         return judge(now, replace(baseline, sessions=counted))
 
     changed = decide(2.4, 10_000_000_000)
-    assert changed.cause == "the model has changed: it does more work"
-    assert changed.work == pytest.approx(0.183, abs=1e-3)
+    assert changed.interpretation == "the model has changed: it does more work"
+    assert changed.flops == pytest.approx(0.183, abs=1e-3)
     same = decide(2.4, 8_450_000_000)
-    assert same.cause == "the model is the same, the way it runs is not"
-    assert same.work == 0.0
+    assert same.interpretation == "the model is the same, the way it runs is not"
+    assert same.flops == 0.0
     quiet = decide(2.0, 8_450_000_001)
-    assert (quiet.status, quiet.cause) == (
+    assert (quiet.status, quiet.interpretation) == (
         Status.OK,
         "more work for the same energy: worth knowing",
     )
-    assert decide(1.6, 4_000_000_000).cause == "the model has changed: it does less work"
+    assert decide(1.6, 4_000_000_000).interpretation == "the model has changed: it does less work"
 
 
 def test_operators_without_a_formula_are_named():
     baseline = stored(*FIVE)
     counted = tuple(replace(s, flops=100) for s in baseline.sessions)
-    now = replace(measured(2.0), work=Work(100, ("quantized::linear_dynamic",)))
-    cause = judge(now, replace(baseline, sessions=counted)).cause
-    assert cause == "the same work; not counted, for want of a formula: quantized::linear_dynamic"
+    now = replace(measured(2.0), flops=FlopCount(100, ("quantized::linear_dynamic",)))
+    interpretation = judge(now, replace(baseline, sessions=counted)).interpretation
+    assert (
+        interpretation
+        == "the same work; not counted, for want of a formula: quantized::linear_dynamic"
+    )
 
 
 @pytest.mark.parametrize("seconds", [10.0, 0.001])
 def test_a_ceiling_of_operations_holds_on_any_machine_and_in_any_window(seconds):
-    now = replace(measured(2.0, seconds=seconds), work=Work(10_000_000_000))
+    now = replace(measured(2.0, seconds=seconds), flops=FlopCount(10_000_000_000))
     decision = judge(now, None, verdict.Rule(0.05, max_flops=9_000_000_000))
     assert decision.status is Status.OVER_BUDGET
     assert decision.reason == "10.0 GFLOP per inference, allowed 9.00 GFLOP"
@@ -533,17 +540,17 @@ def test_a_ceiling_of_operations_holds_on_any_machine_and_in_any_window(seconds)
     ("work", "why"),
     [
         (None, "no operations were counted"),
-        (Work(0), "no operations were counted"),
-        (Work(5, ("quantized::linear_dynamic",)), "no formula for quantized::linear_dynamic"),
+        (FlopCount(0), "no operations were counted"),
+        (FlopCount(5, ("quantized::linear_dynamic",)), "no formula for quantized::linear_dynamic"),
     ],
 )
 def test_a_ceiling_that_could_not_be_checked_is_no_ceiling_that_held(work, why):
     rule = verdict.Rule(0.05, max_flops=9_000_000_000)
-    decision = judge(replace(measured(2.0), work=work), None, rule)
+    decision = judge(replace(measured(2.0), flops=work), None, rule)
     assert decision.status is Status.INCONCLUSIVE
     assert why in decision.reason
     over = replace(rule, budget_joules=1.0, budget_text="1 J")
-    assert judge(replace(measured(2.0), work=work), None, over).status is Status.OVER_BUDGET
+    assert judge(replace(measured(2.0), flops=work), None, over).status is Status.OVER_BUDGET
 
 
 def test_agreement_is_being_within_the_limit():
@@ -606,7 +613,7 @@ def test_the_verdict_does_not_depend_on_the_unit_of_energy(joules, base):
 
 def test_a_session_that_stopped_early_does_not_hide_the_blocks_after_it():
     baseline = stored(*FIVE)
-    short = replace(baseline.sessions[0], blocks=(2.0,) * 5, done=25)
+    short = replace(baseline.sessions[0], blocks=(2.0,) * 5, metered_count=25)
     baseline = replace(baseline, sessions=(short, *baseline.sessions[1:]))
     later = burst(measured(2.0), times=1.3, blocks=range(5, 20))
     assert judge([later] * 2, baseline).change == pytest.approx(0.3, abs=0.01)
@@ -624,7 +631,7 @@ def test_one_more_session_in_the_middle_of_the_others_never_makes_it_weaker(step
     pairs = [2 * factor**sign for factor in (1 + s for s in steps) for sign in (1, -1)]
     now = measured(2.0, wobble=wobble)
     notices = [
-        judge(now, stored(*pairs, *[2.0] * added)).notice for added in range(11 - len(pairs))
+        judge(now, stored(*pairs, *[2.0] * added)).detectable for added in range(11 - len(pairs))
     ]
     assert all(after <= before + 1e-9 for before, after in pairwise(notices))
 
@@ -632,7 +639,7 @@ def test_one_more_session_in_the_middle_of_the_others_never_makes_it_weaker(step
 @given(st.floats(min_value=0.001, max_value=0.3))
 def test_more_blocks_of_the_same_scatter_never_make_it_weaker(wobble):
     notices = [
-        judge(measured(2.0, wobble=wobble, blocks=blocks), stored(*FIVE, blocks=blocks)).notice
+        judge(measured(2.0, wobble=wobble, blocks=blocks), stored(*FIVE, blocks=blocks)).detectable
         for blocks in (10, 20, 50, 100)
     ]
     assert notices == sorted(notices, reverse=True)
@@ -643,7 +650,7 @@ def test_a_second_look_never_makes_it_weaker(tests):
     rule = verdict.Rule(0.05, comparisons=tests)
     one = judge(measured(2.0, wobble=0.02), stored(*FIVE), rule)
     two = judge([measured(2.0, wobble=0.02)] * 2, stored(*FIVE), rule)
-    assert two.notice <= one.notice
+    assert two.detectable <= one.detectable
 
 
 def test_on_average_more_stored_sessions_find_more():
@@ -694,13 +701,13 @@ GUARDED = replace(RULE, quality="accuracy", quality_tolerance=0.01)
 
 
 def test_a_fall_of_quality_counts_on_a_disturbed_machine_and_says_how_to_accept_it():
-    busy = graded(2.0, 0.7, others_share=0.5)
+    busy = graded(2.0, 0.7, other_cpu_share=0.5)
     found = judge(busy, graded_baseline(2.0, 2.0, 2.0), GUARDED)
     assert found.status is Status.REGRESSED
     assert found.quality.decisive
     assert found.reason.startswith("accuracy fell from 0.800 to 0.700")
-    assert not found.storable
-    assert found.remedy.startswith("to accept it, store it with --energy-update once")
+    assert not found.can_be_stored
+    assert found.hint.startswith("to accept it, store it with --energy-update once")
 
 
 def test_a_fall_of_quality_counts_where_the_window_is_too_short_for_its_counter():

@@ -53,7 +53,7 @@ def test_blocks_follow_each_other_without_a_gap(meter, window):
     window.close(10)
     measured = window.measurement()
     assert [block.joules for block in measured.blocks] == [(3.0,), (5.0,)]
-    assert (measured.done, measured.units, measured.joules_per_unit) == (20, 20, 0.4)
+    assert (measured.metered_count, measured.unit_count, measured.joules_per_unit) == (20, 20, 0.4)
 
 
 def test_what_happens_between_close_and_open_is_not_metered(meter, window):
@@ -102,7 +102,7 @@ def test_the_divisor_may_be_another_than_the_inferences(meter, window):
     window.open()
     meter.joules += 10
     window.close(5)
-    measured = window.measurement(units=100.0, recorded={"tokens": 100.0})
+    measured = window.measurement(unit_count=100.0, recorded={"tokens": 100.0})
     assert measured.joules_per_unit == 0.1
     assert measured.block_joules_per_unit == (pytest.approx(0.1),)
     assert measured.recorded == {"tokens": 100.0}
@@ -143,7 +143,7 @@ def test_what_is_neither_idle_nor_ours_is_others(meter, monkeypatch, idle, own, 
     window.open()
     clock[0] += 2.0
     window.close(1)
-    assert window.measurement().others_share == pytest.approx(share)
+    assert window.measurement().other_cpu_share == pytest.approx(share)
 
 
 def test_where_the_system_does_not_tell_what_idles_nothing_is_said_of_others(meter, monkeypatch):
@@ -155,19 +155,19 @@ def test_where_the_system_does_not_tell_what_idles_nothing_is_said_of_others(met
     window.open()
     clock[0] += 2.0
     window.close(1)
-    assert window.measurement().others_share is None
+    assert window.measurement().other_cpu_share is None
 
 
 def test_windows_right_after_each_other_share_one_look(meter, monkeypatch):
-    looks = []
-    monkeypatch.setattr(neighbours, "_idle_seconds", lambda: looks.append(1) or 0.0)
+    passes = []
+    monkeypatch.setattr(neighbours, "_idle_seconds", lambda: passes.append(1) or 0.0)
     monkeypatch.setattr(windows, "RECENT_SECONDS", 60.0)
     meters = MeterSet([meter])
     for _ in range(5):
         window = Window(meters)
         window.open()
         window.close(1)
-    assert len(looks) == 1
+    assert len(passes) == 1
 
 
 def test_the_machines_idle_time_is_read_from_the_system():
@@ -181,7 +181,7 @@ def test_the_machines_idle_time_is_read_from_the_system():
 def test_a_short_window_does_not_judge_its_neighbours(window):
     window.open()
     window.close(1)
-    assert window.measurement().others_share is None
+    assert window.measurement().other_cpu_share is None
 
 
 def test_a_tracer_is_named(window):
@@ -192,7 +192,7 @@ def test_a_tracer_is_named(window):
     finally:
         sys.settrace(previous)
     window.close(1)
-    assert "tracer" in window.measurement().disturbances[0]
+    assert "tracer" in window.measurement().interference[0]
 
 
 def test_only_counters_that_are_fast_enough_are_paused():

@@ -6,19 +6,19 @@ import warnings
 
 import pytest
 
-from pytest_energy.metering.flops import WorkCounter, can_count
-from pytest_energy.types.measurement import Work
+from pytest_energy.metering.flops import FlopCounter, can_count
+from pytest_energy.types.measurement import FlopCount
 
 torch = pytest.importorskip("torch", reason="needs torch")
 transformers = pytest.importorskip("transformers", reason="needs transformers")
 
 
 def count(call):
-    counter = WorkCounter()
+    counter = FlopCounter()
     with counter.counting(), torch.inference_mode():
         call()
     assert not counter.problem
-    return counter.work
+    return counter.flops
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ LAYER = 2 * 64 * (4 * 768 * 768 + 2 * 768 * 3072) + 2 * 2 * 64 * 64 * 768
 
 def test_it_equals_the_analytic_count_fused_attention_included(distilbert):
     assert can_count()
-    assert count(lambda: distilbert(TOKENS)) == Work(2 * LAYER)
+    assert count(lambda: distilbert(TOKENS)) == FlopCount(2 * LAYER)
 
 
 def test_it_is_the_same_at_every_repetition_and_on_any_number_of_threads(distilbert):
@@ -94,29 +94,29 @@ def test_a_compiled_model_is_counted_operator_by_operator():
     layer = torch.nn.Linear(10, 20)
     compiled = torch.compile(layer, backend="eager")
     compiled(torch.randn(3, 10))
-    assert count(lambda: compiled(torch.randn(3, 10))) == Work(2 * 3 * 10 * 20)
+    assert count(lambda: compiled(torch.randn(3, 10))) == FlopCount(2 * 3 * 10 * 20)
 
 
 def test_an_error_of_the_model_is_the_models_own():
-    counter = WorkCounter()
+    counter = FlopCounter()
     with pytest.raises(RuntimeError, match="shapes cannot be multiplied"), counter.counting():
         torch.randn(2, 3) @ torch.randn(2, 3)
-    assert counter.work is None
+    assert counter.flops is None
     torch.ones(1).add(1)  # and nothing of the counter is left behind
 
 
 def test_training_counts_the_backward_pass_too():
     layer = torch.nn.Linear(10, 20, bias=False)
-    counter = WorkCounter()
+    counter = FlopCounter()
     with counter.counting():
         layer(torch.randn(3, 10)).sum().backward()
-    assert counter.work.flops == 2 * (2 * 3 * 10 * 20)
+    assert counter.flops.count == 2 * (2 * 3 * 10 * 20)
 
 
 def test_what_cannot_be_counted_is_said_and_never_raised(monkeypatch):
     monkeypatch.setattr("pytest_energy.metering.flops._make_mode", lambda: 1 / 0)
-    counter = WorkCounter()
+    counter = FlopCounter()
     with counter.counting():
         torch.ones(1).add(1)
-    assert counter.work is None
+    assert counter.flops is None
     assert counter.problem == "ZeroDivisionError: division by zero"

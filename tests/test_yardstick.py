@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from pytest_energy.metering import reference_work as yardstick
+from pytest_energy.metering import reference_work as reference
 from pytest_energy.meters.base import Meter, MeterLostError
 from pytest_energy.meters.meter_set import MeterSet
 from pytest_energy.types.energy import Domain, Method
@@ -29,7 +29,7 @@ class Counted(Meter):
         return (self.joules * 1_000_000,)
 
 
-class Work(yardstick.Reference):
+class FlopCount(reference.ReferenceWorkload):
     library, work = "test", "nothing"
 
     def __init__(self, threads=1):
@@ -42,14 +42,14 @@ class Work(yardstick.Reference):
 
 @pytest.fixture
 def reference(monkeypatch):
-    work = Work()
-    monkeypatch.setattr(yardstick, "references", lambda: [work])
+    work = FlopCount()
+    monkeypatch.setattr(reference, "references", lambda: [work])
     return work
 
 
 def test_counters_need_none():
-    assert not yardstick.Gauge(MeterSet([Counted(Method.COUNTER)])).needed
-    assert yardstick.Gauge(MeterSet([Counted()])).needed
+    assert not reference.ReferenceRunner(MeterSet([Counted(Method.COUNTER)])).needed
+    assert reference.ReferenceRunner(MeterSet([Counted()])).needed
 
 
 def test_the_best_library_that_is_loaded_is_taken_and_none_is_imported(monkeypatch):
@@ -57,11 +57,11 @@ def test_the_best_library_that_is_loaded_is_taken_and_none_is_imported(monkeypat
     numpy = pytest.importorskip("numpy", reason="needs numpy")
     monkeypatch.delitem(sys.modules, "torch")
     monkeypatch.delitem(sys.modules, "numpy")
-    assert [one.library for one in yardstick.references()] == ["python"]
+    assert [one.library for one in reference.references()] == ["python"]
     monkeypatch.setitem(sys.modules, "numpy", numpy)
-    assert [one.library for one in yardstick.references()] == ["numpy", "python"]
+    assert [one.library for one in reference.references()] == ["numpy", "python"]
     monkeypatch.setitem(sys.modules, "torch", torch)
-    assert yardstick.references()[0].kind == (
+    assert reference.references()[0].kind == (
         f"torch float32 product 64x768x3072, {torch.get_num_threads()}"
         f" thread{'s' * (torch.get_num_threads() > 1)}"
     )
@@ -69,8 +69,8 @@ def test_the_best_library_that_is_loaded_is_taken_and_none_is_imported(monkeypat
 
 def test_the_baselines_kind_is_taken_whatever_else_is_loaded():
     pytest.importorskip("torch", reason="needs torch")
-    gauge = yardstick.Gauge(MeterSet([Counted()]))
-    kind = yardstick.PythonLoop().kind
+    gauge = reference.ReferenceRunner(MeterSet([Counted()]))
+    kind = reference.PythonLoop().kind
     assert gauge.reference(kind).kind == kind
     assert gauge.reference("of a library that is not here").library == "torch"
 
@@ -81,7 +81,7 @@ def test_the_test_s_own_random_numbers_and_modes_are_left_alone():
     expected = torch.rand(1)
     torch.manual_seed(3)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        product = yardstick.TorchProduct(torch)
+        product = reference.TorchProduct(torch)
         product.repeat(9)
         assert product._operands[2].dtype is torch.float32
         assert torch.is_autocast_enabled("cpu")
@@ -92,23 +92,23 @@ def test_the_test_s_own_random_numbers_and_modes_are_left_alone():
 def test_numpys_and_pythons_references_run():
     numpy = pytest.importorskip("numpy", reason="needs numpy")
     state = numpy.random.get_state()[1].copy()
-    yardstick.NumpyProduct(numpy).repeat(2)
-    yardstick.PythonLoop().repeat(1)
+    reference.NumpyProduct(numpy).repeat(2)
+    reference.PythonLoop().repeat(1)
     assert (numpy.random.get_state()[1] == state).all()
 
 
 def test_numpys_threads_are_those_of_the_environment(monkeypatch):
     numpy = pytest.importorskip("numpy", reason="needs numpy")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    assert yardstick.NumpyProduct(numpy).kind == "numpy float32 product 64x768x3072, 1 thread"
+    assert reference.NumpyProduct(numpy).kind == "numpy float32 product 64x768x3072, 1 thread"
 
 
 def test_every_block_gets_the_mean_of_the_readings_around_it(reference, monkeypatch):
-    gauge = yardstick.Gauge(MeterSet([Counted()]))
+    gauge = reference.ReferenceRunner(MeterSet([Counted()]))
     gauge.reference()
     taken = iter([4.0, 2.0, 6.0])
     monkeypatch.setattr(gauge, "read", lambda *_: next(taken))
-    readings = yardstick.Readings(gauge, reference)
+    readings = reference.ReferenceRecorder(gauge, reference)
     readings.begin(1.0)
     readings.after(2)  # the first two blocks were too short for a reading of their own
     readings.after(3)
@@ -118,8 +118,8 @@ def test_every_block_gets_the_mean_of_the_readings_around_it(reference, monkeypa
 
 
 def test_short_blocks_share_a_reading_and_the_last_one_always_has_one(reference):
-    gauge = yardstick.Gauge(MeterSet([Counted()]))
-    readings = yardstick.Readings(gauge, gauge.reference())
+    gauge = reference.ReferenceRunner(MeterSet([Counted()]))
+    readings = reference.ReferenceRecorder(gauge, gauge.reference())
     assert not readings.wanted(0.05, last=False)
     assert readings.wanted(0.15, last=False)  # 0.2 s by now: 20 ms are a tenth of it
     readings.after(2)
@@ -128,7 +128,7 @@ def test_short_blocks_share_a_reading_and_the_last_one_always_has_one(reference)
 
 
 def test_a_reading_takes_about_a_tenth_of_the_work_that_it_stands_beside(reference):
-    gauge = yardstick.Gauge(MeterSet([Counted()]))
+    gauge = reference.ReferenceRunner(MeterSet([Counted()]))
     gauge.reference()
     gauge._repetition_seconds[reference.kind] = 0.01
     gauge.read(reference, 1.0)
@@ -140,17 +140,17 @@ def test_a_reading_takes_about_a_tenth_of_the_work_that_it_stands_beside(referen
 
 def test_a_lost_meter_leaves_no_reading(reference):
     meter = Counted()
-    gauge = yardstick.Gauge(MeterSet([meter]))
-    readings = yardstick.Readings(gauge, gauge.reference())
+    gauge = reference.ReferenceRunner(MeterSet([meter]))
+    readings = reference.ReferenceRecorder(gauge, gauge.reference())
     meter.lost = True
     readings.begin(1.0)
     assert readings.beside(3) is None
 
 
 def test_short_bodies_that_follow_each_other_share_a_reading(reference):
-    gauge = yardstick.Gauge(MeterSet([Counted()]))
+    gauge = reference.ReferenceRunner(MeterSet([Counted()]))
     known = gauge.reference()
-    one, two = (yardstick.Readings(gauge, known) for _ in range(2))
+    one, two = (reference.ReferenceRecorder(gauge, known) for _ in range(2))
     one.before_body()
     before = len(reference.times)
     one.after_body(0.001)

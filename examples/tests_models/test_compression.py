@@ -117,7 +117,7 @@ def ratio(energy_results, name, over=BASELINE.name):
 def flops(energy_results, name):
     """Operations for one review (or generation), as counted for the first batch."""
     measurement = result(energy_results, name).measurement
-    return measurement.work.flops * measurement.done / measurement.units
+    return measurement.flops.count * measurement.metered_count / measurement.unit_count
 
 
 def accuracy(energy_results, name):
@@ -159,7 +159,7 @@ def test_operations_cannot_tell_bf16_from_fp32(energy_results):
 
 
 def test_operations_of_int8_layers_are_not_counted_and_that_is_said(energy_results):
-    work = result(energy_results, INT8.name).measurement.work
+    work = result(energy_results, INT8.name).measurement.flops
     assert any(name.startswith("quantized::") for name in work.without_formula)
 
 
@@ -236,14 +236,14 @@ def row(energy_results, name, baseline, quality):
     elif against.low is not None:
         interval = f"{against.low:.2f} to {against.high:.2f}"
     bought = (measurement.recorded or {}).get(quality)
-    uncounted = "*" if measurement.work and measurement.work.without_formula else ""
+    flops_unavailable = "*" if measurement.flops and measurement.flops.without_formula else ""
     return [
         name,
         format_joules(measurement.joules_per_unit),
         f"{against.value:.2f}",
         interval,
         "" if bought is None else f"{bought:.3f}",
-        format_flops(flops(energy_results, name)) + uncounted if measurement.work else "",
+        format_flops(flops(energy_results, name)) + flops_unavailable if measurement.flops else "",
     ]
 
 

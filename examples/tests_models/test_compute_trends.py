@@ -28,7 +28,7 @@ from families import (
 )
 from trends import Point, joules_of_next_point, point, slope
 
-from pytest_energy.metering.flops import WorkCounter
+from pytest_energy.metering.flops import FlopCounter
 from pytest_energy.papers import luccioni
 from pytest_energy.papers.desislavov import device, lower_bound_joules, of_reality, yearly_kwh
 from pytest_energy.types.units import format_flops, format_joules, significant
@@ -261,11 +261,11 @@ def bert_base_flops(tokens: int) -> int:
             transformers.BertConfig(attn_implementation="eager")
         ).eval()
         ids = torch.zeros(1, tokens, dtype=torch.long)
-        counter = WorkCounter()
+        counter = FlopCounter()
         with torch.inference_mode(), counter.counting():
             model(input_ids=ids)
-    assert counter.work is not None, counter.problem
-    return counter.work.flops
+    assert counter.flops is not None, counter.problem
+    return counter.flops.count
 
 
 def test_small_figures_become_large_ones_by_their_number(energy_results, say):

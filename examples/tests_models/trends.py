@@ -54,13 +54,13 @@ def point(name: str, measurement: Measurement, accuracy: str = "accuracy") -> Po
     Raises:
         ValueError: operations were not counted.
     """
-    if measurement.work is None:
-        raise ValueError(f"{name}: no operations were counted: {measurement.uncounted}")
+    if measurement.flops is None:
+        raise ValueError(f"{name}: no operations were counted: {measurement.flops_unavailable}")
     blocks = measurement.block_joules_per_unit
     known = len(blocks) >= 5 and min(blocks) > 0
     return Point(
         name,
-        measurement.work.flops * measurement.done / measurement.units,
+        measurement.flops.count * measurement.metered_count / measurement.unit_count,
         measurement.joules_per_unit,
         stdev(map(math.log, blocks)) / math.sqrt(len(blocks)) if known else None,
         (measurement.recorded or {}).get(accuracy),

@@ -96,7 +96,7 @@ class Results(Sequence[Result]):
         __tracebackhide__ = True
         if self._off:
             pytest.skip("--energy-off: there is no training to tell the cost of")
-        found = [result for result in self.where(**wanted) if result.training is not None]
+        found = [result for result in self.where(**wanted) if result.training_run is not None]
         if len(found) > 1:
             names = ", ".join(result.subject.key for result in found)
             raise LookupError(f"several trainings: {names}; name one, with test=… or model=…")

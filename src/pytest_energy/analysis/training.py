@@ -15,7 +15,7 @@ from statistics import stdev
 
 from pytest_energy.types.carbon import Carbon
 from pytest_energy.types.measurement import Measurement
-from pytest_energy.types.result import Result, Subject, Training
+from pytest_energy.types.result import Result, Subject, TrainingRun
 from pytest_energy.types.units import kwh
 from pytest_energy.types.verdict import Status
 from pytest_energy.verdict.baseline_comparison import MIN_BLOCKS, PRIOR_SPREAD, PRIOR_WEIGHT
@@ -71,7 +71,7 @@ class TrainingCost:
         return self.joules / joules_per_inference
 
 
-def training_cost(measurement: Measurement, training: Training) -> TrainingCost:
+def training_cost(measurement: Measurement, training: TrainingRun) -> TrainingCost:
     """Extrapolate a window of training steps to the whole training.
 
     By `total_steps`, joules per step times their number; by `hours`, mean power times duration;
@@ -95,9 +95,9 @@ def training_cost(measurement: Measurement, training: Training) -> TrainingCost:
     if measurement.joules <= 0 or measurement.seconds <= 0:
         raise ValueError("a training's cost needs a window of some energy and some time")
     if training.total_steps is not None:
-        each = measurement.joules / measurement.done
+        each = measurement.joules / measurement.metered_count
         joules = each * training.total_steps
-        seconds = measurement.seconds / measurement.done * training.total_steps
+        seconds = measurement.seconds / measurement.metered_count * training.total_steps
     else:
         seconds = (training.hours or 0.0) * SECONDS_PER_HOUR
         joules = measurement.watts * seconds
@@ -132,9 +132,9 @@ def cost_of(result: Result) -> TrainingCost | None:
         None for inferences, and where there is no figure: unmeasured, or too short for its meter.
     """
     measured = result.measurement
-    if result.training is None or measured is None or not _counts(result):
+    if result.training_run is None or measured is None or not _counts(result):
         return None
-    return training_cost(measured, result.training)
+    return training_cost(measured, result.training_run)
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,7 +114,7 @@ def _entry_record(entry: Baseline, carbon: Carbon) -> dict[str, Any]:
             }
             for domain in entry.domains
         },
-        "yardstick": entry.yardstick,
+        "reference_workload": entry.reference_workload,
         "flops_per_inference": entry.flops,
         "joules_per_unit": joules,
         "kwh_per_1000": stable(kwh(joules) * 1000),
@@ -129,16 +129,16 @@ def _entry_record(entry: Baseline, carbon: Carbon) -> dict[str, Any]:
         "sessions": [
             {
                 "date": session.date,
-                "done": session.done,
+                "metered_count": session.metered_count,
                 "commit": session.commit,
                 "joules_per_unit": session.joules_per_unit,
                 "domains": dict(session.domains),
                 "blocks": list(session.blocks),
                 "seconds_per_unit": session.seconds_per_unit,
-                "others_share": session.others_share,
-                "yardstick": list(session.yardstick),
+                "other_cpu_share": session.other_cpu_share,
+                "reference_joules": list(session.reference_joules),
                 "flops": session.flops,
-                "looks": session.looks,
+                "passes": session.passes,
                 **({"recorded": dict(session.recorded)} if session.recorded else {}),
             }
             for session in entry.sessions
@@ -278,7 +278,9 @@ class _Reader:
             ),
             sessions=sessions,
             # Files written before there was a yardstick have none.
-            yardstick=self.text(entry, where, "yardstick") if self.has(entry, "yardstick") else "",
+            reference_workload=self.text(entry, where, "reference_workload")
+            if self.has(entry, "reference_workload")
+            else "",
         )
 
     def finite(self, value: object, where: tuple[str | int, ...]) -> None:
@@ -316,14 +318,14 @@ class _Reader:
         commit = self.member(session, where, "commit")
         if commit is not None and not isinstance(commit, str):
             self.fail((*where, "commit"), f"expected a text or null, found {_shown(commit)}")
-        share = self.member(session, where, "others_share")
+        share = self.member(session, where, "other_cpu_share")
         blocks = tuple(
             self.figure(value, (*where, "blocks", i), zero=True)
             for i, value in enumerate(self.items(session, where, "blocks"))
         )
         return Session(
             date=date,
-            done=self.whole(session, where, "done"),
+            metered_count=self.whole(session, where, "metered_count"),
             commit=commit,
             joules_per_unit=self.number(session, where, "joules_per_unit"),
             domains={
@@ -332,12 +334,12 @@ class _Reader:
             },
             blocks=blocks,
             seconds_per_unit=self.number(session, where, "seconds_per_unit"),
-            others_share=None
+            other_cpu_share=None
             if share is None
-            else self.figure(share, (*where, "others_share"), zero=True),
-            yardstick=self.yardstick(session, where, len(blocks)),
+            else self.figure(share, (*where, "other_cpu_share"), zero=True),
+            reference_joules=self.reference_joules(session, where, len(blocks)),
             flops=self.whole(session, where, "flops") if self.has(session, "flops") else None,
-            looks=self.looks(session, where),
+            passes=self.passes(session, where),
             recorded=self.recorded(session, where),
         )
 
@@ -346,18 +348,20 @@ class _Reader:
         """Whether an optional member is there and not null."""
         return isinstance(record, dict) and record.get(name) is not None
 
-    def yardstick(
+    def reference_joules(
         self, session: object, where: tuple[str | int, ...], blocks: int
     ) -> tuple[float, ...]:
-        if not self.has(session, "yardstick"):
+        if not self.has(session, "reference_joules"):
             return ()
-        found = self.member(session, where, "yardstick")
+        found = self.member(session, where, "reference_joules")
         if not isinstance(found, list) or len(found) not in (0, blocks):
             self.fail(
-                (*where, "yardstick"),
+                (*where, "reference_joules"),
                 f"expected one figure for each of {blocks} blocks, or none, found {_shown(found)}",
             )
-        return tuple(self.figure(value, (*where, "yardstick", i)) for i, value in enumerate(found))
+        return tuple(
+            self.figure(value, (*where, "reference_joules", i)) for i, value in enumerate(found)
+        )
 
     def recorded(self, session: object, where: tuple[str | int, ...]) -> dict[str, float]:
         if not self.has(session, "recorded"):
@@ -374,10 +378,10 @@ class _Reader:
             self.fail(where, f"expected a finite number, found {_shown(value)}")
         return float(value)
 
-    def looks(self, session: object, where: tuple[str | int, ...]) -> float | None:
-        if not self.has(session, "looks"):
+    def passes(self, session: object, where: tuple[str | int, ...]) -> float | None:
+        if not self.has(session, "passes"):
             return None
-        return self.any_number(self.member(session, where, "looks"), (*where, "looks"))
+        return self.any_number(self.member(session, where, "passes"), (*where, "passes"))
 
 
 def _shown(value: object) -> str:

@@ -52,7 +52,7 @@ def file_name(name: str) -> str:
 
 
 def session_of(
-    measurement: Measurement, date: datetime, commit: str | None, looks: float | None = None
+    measurement: Measurement, date: datetime, commit: str | None, passes: float | None = None
 ) -> Session:
     """A measurement as it is stored.
 
@@ -60,26 +60,26 @@ def session_of(
         measurement: of one test or region.
         date: when, in UTC.
         commit: the revision of the project, if it has one.
-        looks: how far the passes differed that it is the mean of.
+        passes: how far the passes differed that it is the mean of.
     """
-    yardstick = measurement.yardstick.joules if measurement.yardstick else ()
+    reference = measurement.reference.joules if measurement.reference else ()
     return Session(
         date=date.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        done=measurement.done,
+        metered_count=measurement.metered_count,
         commit=commit,
         joules_per_unit=stable(measurement.joules_per_unit),
         domains={
-            domain.name: stable(joules / measurement.units)
+            domain.name: stable(joules / measurement.unit_count)
             for domain, joules in zip(measurement.domains, measurement.domain_joules, strict=True)
         },
         blocks=tuple(map(stable, measurement.block_joules_per_unit)),
         seconds_per_unit=stable(measurement.seconds_per_unit),
-        others_share=None
-        if measurement.others_share is None
-        else round(measurement.others_share, 3),
-        yardstick=tuple(map(stable, yardstick)),
-        flops=measurement.work.flops if measurement.work and measurement.work.flops else None,
-        looks=None if looks is None else round(looks, 4),
+        other_cpu_share=None
+        if measurement.other_cpu_share is None
+        else round(measurement.other_cpu_share, 3),
+        reference_joules=tuple(map(stable, reference)),
+        flops=measurement.flops.count if measurement.flops and measurement.flops.count else None,
+        passes=None if passes is None else round(passes, 4),
         recorded={name: stable(v) for name, v in sorted((measurement.recorded or {}).items())},
     )
 
@@ -173,7 +173,7 @@ class BaselineStore:
                     new.measurement.meters,
                     new.measurement.domains,
                     (*kept, new.session)[-KEEP_SESSIONS:],
-                    new.measurement.yardstick.kind if new.measurement.yardstick else "",
+                    new.measurement.reference.kind if new.measurement.reference else "",
                 )
                 file.put(entry, self.machine.describe(), self.carbon)
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -13,7 +13,7 @@ from time import perf_counter, sleep
 from typing import TYPE_CHECKING
 
 from pytest_energy.carbon import factors
-from pytest_energy.doctor.probe import LOOK_SECONDS, WATCHED_SECONDS, Checkup, MeterFacts
+from pytest_energy.doctor.probe import LOOK_SECONDS, WATCHED_SECONDS, MeterFacts, Probe
 from pytest_energy.machine.identity import read_cpu, read_machine
 from pytest_energy.machine.sensors import Clock, Heat, Load, LoadWatch, read_clock, read_heat
 from pytest_energy.meters import AUTO, boards, open_meters
@@ -29,7 +29,7 @@ BUSY_SHARE = 0.1
 """From here on other processes are worth a word."""
 
 
-class Worth(StrEnum):
+class FigureQuality(StrEnum):
     """What figures on this machine rest on, the best first."""
 
     COUNTER = "counter"
@@ -81,7 +81,7 @@ class Diagnosis:
         carbon: intensity of the electricity; None where the settings name none that is known.
         load, clock, heat: of the machine while the meters were watched.
         problems: what would stop a session, each a sentence; empty when all is well.
-        worth: of the figures.
+        quality: of the figures.
         next_step: the one thing most worth doing.
     """
 
@@ -94,7 +94,7 @@ class Diagnosis:
     clock: Clock
     heat: Heat
     problems: tuple[str, ...]
-    worth: Worth
+    quality: FigureQuality
     next_step: NextStep
 
     @property
@@ -112,7 +112,7 @@ def examine(settings: Settings, sources: Iterable[MeterSource]) -> Diagnosis:
         settings: of the session that would meter.
         sources: built in and third-party ones; a later source replaces an earlier of its name.
     """
-    checkups = [Checkup(source) for source in {s.name: s for s in sources}.values()]
+    checkups = [Probe(source) for source in {s.name: s for s in sources}.values()]
     try:
         load = _watch(checkups)
         for checkup in checkups:
@@ -139,8 +139,8 @@ def examine(settings: Settings, sources: Iterable[MeterSource]) -> Diagnosis:
     except ValueError as error:
         problems.append(str(error))
     machine = read_machine(boards())
-    still = {f.domain.name for one in facts if one.found for f in one.domains if f.still}
-    worth = worth_of([domain for domain in chosen.domains if domain.name not in still])
+    still = {f.domain.name for one in facts if one.found for f in one.domains if f.stalled}
+    quality = figure_quality([domain for domain in chosen.domains if domain.name not in still])
     return Diagnosis(
         meters=facts,
         chosen=chosen,
@@ -151,11 +151,11 @@ def examine(settings: Settings, sources: Iterable[MeterSource]) -> Diagnosis:
         clock=read_clock(),
         heat=read_heat(),
         problems=tuple(problems),
-        worth=worth,
+        quality=quality,
         next_step=next_step(
             facts,
             chosen,
-            worth,
+            quality,
             load,
             bool(machine.gpus),
             virtual=read_cpu().virtual,
@@ -164,23 +164,23 @@ def examine(settings: Settings, sources: Iterable[MeterSource]) -> Diagnosis:
     )
 
 
-def worth_of(domains: Sequence[Domain]) -> Worth:
+def figure_quality(domains: Sequence[Domain]) -> FigureQuality:
     """What a gate's figures rest on, where a session meters these domains."""
     methods = {domains[i].method for i in gated_domains(domains)}
-    for method, worth in (
-        (Method.SAMPLED, Worth.SAMPLED),  # a sum is as good as its weakest part
-        (Method.COUNTER, Worth.COUNTER),
-        (Method.ESTIMATED, Worth.ESTIMATED),
+    for method, quality in (
+        (Method.SAMPLED, FigureQuality.SAMPLED),  # a sum is as good as its weakest part
+        (Method.COUNTER, FigureQuality.COUNTER),
+        (Method.ESTIMATED, FigureQuality.ESTIMATED),
     ):
         if method in methods:
-            return worth
-    return Worth.CONSTANT if domains else Worth.NOTHING
+            return quality
+    return FigureQuality.CONSTANT if domains else FigureQuality.NOTHING
 
 
 def next_step(
     meters: Sequence[MeterFacts],
     chosen: Chosen,
-    worth: Worth,
+    quality: FigureQuality,
     load: Load,
     has_gpu: bool,
     virtual: bool,
@@ -191,7 +191,7 @@ def next_step(
     Args:
         meters: all of them.
         chosen: of them.
-        worth: of the chosen.
+        quality: of the chosen.
         load: by others.
         has_gpu: whether the driver shows GPU boards.
         virtual: whether a hypervisor is underneath.
@@ -200,11 +200,11 @@ def next_step(
     if problems:
         return NextStep("set right what is said to be wrong, and look again")
     paired = "pytest --energy-against REVISION"
-    if worth not in (Worth.COUNTER, Worth.SAMPLED):
+    if quality not in (FigureQuality.COUNTER, FigureQuality.SAMPLED):
         better = [one.name for one in meters if one.measures and one.name not in chosen.meters]
         if better:
             return NextStep("name the meter that measures", f"pytest --energy-meter {better[0]}")
-        missing = [one for one in meters if not one.found and one.automatic and one.remedy]
+        missing = [one for one in meters if not one.found and one.automatic and one.hint]
         # A virtual machine's guest can do little about counters that its host hides.
         missing = [one for one in missing if one.closed or not virtual]
         if missing:
@@ -217,7 +217,7 @@ def next_step(
         )
     if has_gpu and not any(domain.kind == "gpu" for domain in chosen.domains):
         return NextStep("have the GPU metered too: see above what is said of its meter")
-    if load.others_share is not None and load.others_share >= BUSY_SHARE:
+    if load.other_cpu_share is not None and load.other_cpu_share >= BUSY_SHARE:
         return NextStep(
             "end what else runs here, for it is metered too, or compare with the base in turns",
             paired,
@@ -225,7 +225,7 @@ def next_step(
     return NextStep("meter a test and store its baseline", "pytest --energy-update")
 
 
-def _choose(asked: Sequence[str], checkups: Sequence[Checkup]) -> tuple[Chosen, list[str]]:
+def _choose(asked: Sequence[str], checkups: Sequence[Probe]) -> tuple[Chosen, list[str]]:
     """What a session would open, and what would stop it."""
     try:
         found = open_meters(asked, [checkup.lent() for checkup in checkups])
@@ -236,7 +236,7 @@ def _choose(asked: Sequence[str], checkups: Sequence[Checkup]) -> tuple[Chosen, 
     return chosen, problems
 
 
-def _watch(checkups: Sequence[Checkup]) -> Load:
+def _watch(checkups: Sequence[Probe]) -> Load:
     """Look at all meters for the same half second, and at what others do meanwhile."""
     watch = LoadWatch()
     for checkup in checkups:

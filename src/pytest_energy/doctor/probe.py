@@ -45,7 +45,7 @@ class DomainFacts:
     update_seconds: float | None
 
     @property
-    def still(self) -> bool:
+    def stalled(self) -> bool:
         """Whether it is a counter of hardware that should have moved and did not."""
         prompt = self.domain.resolution_seconds <= WATCHED_SECONDS / 4
         return self.domain.method is Method.COUNTER and self.watts is None and prompt
@@ -61,11 +61,11 @@ class MeterFacts:
         automatic: whether `auto` may take it.
         found: whether it can be read here.
         reason: why not; empty where it can.
-        remedy: what to do about it, in one line or several; empty where nothing is known.
+        hint: what to do about it, in one line or several; empty where nothing is known.
         domains: what it counts; also of a meter that was opened and then lost.
         read_seconds: what one reading takes, the median of many.
-        disturbances: who else uses the hardware.
-        left_out: hardware that is there and not counted, and why.
+        interference: who else uses the hardware.
+        skipped_hardware: hardware that is there and not counted, and why.
         closed: whether the hardware is there and refuses.
     """
 
@@ -74,23 +74,23 @@ class MeterFacts:
     automatic: bool
     found: bool
     reason: str
-    remedy: str
+    hint: str
     domains: tuple[DomainFacts, ...]
     read_seconds: float | None
-    disturbances: tuple[str, ...]
-    left_out: tuple[str, ...] = ()
+    interference: tuple[str, ...]
+    skipped_hardware: tuple[str, ...] = ()
     closed: bool = False
 
     @property
     def measures(self) -> bool:
         """Whether it is here and any of its domains is more than an estimate."""
         return self.found and any(
-            facts.domain.method in (Method.COUNTER, Method.SAMPLED) and not facts.still
+            facts.domain.method in (Method.COUNTER, Method.SAMPLED) and not facts.stalled
             for facts in self.domains
         )
 
 
-class Checkup:
+class Probe:
     """One meter under examination.
 
     Args:
@@ -108,7 +108,7 @@ class Checkup:
         self._watts: list[float | None] = []
         self._updates: tuple[float | None, ...] = ()
         self._read_seconds = 0.0
-        self._disturbances: tuple[str, ...] = ()
+        self._interference: tuple[str, ...] = ()
         self._attempt(self._open)
 
     def look(self, last: bool = False) -> None:
@@ -133,11 +133,11 @@ class Checkup:
             automatic=self._source.automatic,
             found=not self._reason,
             reason=self._reason,
-            remedy=self._remedy,
+            hint=self._remedy,
             domains=tuple(DomainFacts(*each) for each in figures),
             read_seconds=None if self._reason else self._read_seconds,
-            disturbances=self._disturbances,
-            left_out=tuple(map(str, getattr(self._meter, "left_out", ()))),
+            interference=self._interference,
+            skipped_hardware=tuple(map(str, getattr(self._meter, "skipped_hardware", ()))),
             closed=self._closed,
         )
 
@@ -164,7 +164,7 @@ class Checkup:
         except KeyboardInterrupt:
             raise
         except MeterUnavailableError as error:
-            self._reason, self._remedy = error.reason or "no reason given", error.remedy
+            self._reason, self._remedy = error.reason or "no reason given", error.hint
             self._closed = error.closed
         except BaseException as error:  # pytest.skip and sys.exit are no Exceptions
             said = [] if isinstance(error, MeterLostError) else [type(error).__name__]
@@ -222,7 +222,7 @@ class Checkup:
 
     def _ask_around(self) -> None:
         if self._meter is not None:
-            self._disturbances = tuple(str(clause) for clause in self._meter.disturbances())
+            self._interference = tuple(str(clause) for clause in self._meter.interference())
 
 
 class _Track:
@@ -264,8 +264,8 @@ class _Lent(Meter):
         self._meter = meter
         self.name = name
         self.domains = domains
-        self.whole_kinds = meter.whole_kinds
-        self.longest_seconds = meter.longest_seconds
+        self.covers = meter.covers
+        self.max_read_interval_seconds = meter.max_read_interval_seconds
         self.remote = meter.remote
 
     def read(self) -> tuple[int, ...]:

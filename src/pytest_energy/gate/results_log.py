@@ -62,7 +62,7 @@ def payload(
 
 
 @dataclass(slots=True)
-class Ledger:
+class ResultsLog:
     """Results by test, in the order in which they came."""
 
     tests: dict[str, _Test] = field(default_factory=dict)
@@ -129,7 +129,10 @@ class Ledger:
         for test in self.tests.values():
             for result in test.results:
                 why_not = _why_not_stored(result, test.outcome)
-                if result.verdict.status is Status.INCOMPARABLE and not result.verdict.storable:
+                if (
+                    result.verdict.status is Status.INCOMPARABLE
+                    and not result.verdict.can_be_stored
+                ):
                     why_not = "its baseline file is broken"
                     self.problems.append(f"{result.subject.key}: not stored: {why_not}")
                     continue
@@ -140,7 +143,7 @@ class Ledger:
                 addition = Addition(
                     subject,
                     measurement,
-                    session_of(measurement, now, commit, result.verdict.apart),
+                    session_of(measurement, now, commit, result.verdict.repeat_difference),
                     _Agreement(result, test),
                 )
                 files.setdefault(session.store.path(subject), []).append((result, addition))
@@ -166,7 +169,11 @@ class Ledger:
         for test in self.tests.values():
             for result in test.results:
                 key, decision = result.subject.key, result.verdict
-                if test.outcome != "passed" or not decision.storable or decision.change is None:
+                if (
+                    test.outcome != "passed"
+                    or not decision.can_be_stored
+                    or decision.change is None
+                ):
                     compared = decision.status in COMPARED
                     why = "no rise" if compared else decision.status.value.replace("_", " ")
                     why = why if test.outcome == "passed" else f"the test {test.outcome}"
@@ -211,7 +218,7 @@ class _Agreement:
             self.result.subject,
             baseline,
             rule,
-            confirmed=decision.apart is not None,
+            confirmed=decision.repeat_difference is not None,
         )
 
 
@@ -224,7 +231,7 @@ def _outcome(report: pytest.TestReport) -> str:
 def _why_not_stored(result: Result, outcome: str) -> str:
     if outcome != "passed":
         return f"the test {outcome}" if outcome != "error" else "its teardown failed"
-    if not result.verdict.storable:
+    if not result.verdict.can_be_stored:
         return result.verdict.reason or result.verdict.status.value
     return ""
 
@@ -248,7 +255,7 @@ WHOLE = frozenset({0, 1})
 """Exit statuses of a session that ran to its end: all passed, or some failed."""
 
 
-def settle(ledger: Ledger, session: EnergySession, exitstatus: int, root: Path) -> None:
+def settle(ledger: ResultsLog, session: EnergySession, exitstatus: int, root: Path) -> None:
     """At the end of the session: store what `--energy-update` asks for.
 
     Args:

@@ -13,25 +13,25 @@ from pytest_energy.baselines.file_format import BaselineError
 from pytest_energy.baselines.store import BaselineStore, session_of
 from pytest_energy.carbon import factors
 from pytest_energy.machine.identity import read_machine
-from pytest_energy.metering.reference_work import Gauge
+from pytest_energy.metering.reference_work import ReferenceRunner
 from pytest_energy.metering.window import Window
 from pytest_energy.meters import open_meters
 from pytest_energy.meters.base import MeterLostError, MeterSource
 from pytest_energy.meters.meter_set import MeterSet
-from pytest_energy.meters.updates import Edges
+from pytest_energy.meters.updates import CounterUpdates
 from pytest_energy.settings.settings import Settings
 from pytest_energy.types.baseline import Baseline
 from pytest_energy.types.energy import gated_domains
 from pytest_energy.types.inference import Inference
 from pytest_energy.types.measurement import Measurement
-from pytest_energy.types.result import BaseRun, Result, Subject, Training
-from pytest_energy.types.verdict import Pairing, Status, Verdict
+from pytest_energy.types.result import BaseRun, Result, Subject, TrainingRun
+from pytest_energy.types.verdict import PairedBase, Status, Verdict
 from pytest_energy.verdict import judge as verdict
 from pytest_energy.verdict.baseline_comparison import average
-from pytest_energy.verdict.rules import MIN_UPDATES, MIN_UPDATES_ON_EDGES, why_unchecked
+from pytest_energy.verdict.rules import MIN_UPDATES, MIN_UPDATES_ALIGNED, why_unchecked
 
 if TYPE_CHECKING:
-    from pytest_energy.paired.session import Against
+    from pytest_energy.paired.session import PairedSession
 
 FAILING = frozenset({Status.REGRESSED, Status.OVER_BUDGET})
 """Verdicts that fail a test."""
@@ -122,12 +122,12 @@ class EnergySession:
             settings.pue,
         )
         self.meters = open_meters(settings.meters, sources)
-        self.edges = Edges(self.meters)
+        self.edges = CounterUpdates(self.meters)
         self.machine = read_machine(boards())
         self.store = BaselineStore(settings.baselines, self.machine, self.carbon)
-        gauge = Gauge(self.meters)
-        self.gauge = gauge if settings.yardstick and gauge.needed else None
-        self.against: Against | None = None
+        gauge = ReferenceRunner(self.meters)
+        self.gauge = gauge if settings.reference and gauge.needed else None
+        self.against: PairedSession | None = None
         self.results: dict[str, Result] = {}
         self.cost.seconds += perf_counter() - start
 
@@ -159,33 +159,33 @@ class EnergySession:
         except BaselineError:
             return None
 
-    def preferred_yardstick(self, subject: Subject) -> str:
+    def preferred_reference(self, subject: Subject) -> str:
         """The kind that the baseline was measured beside; empty where there is none."""
         baseline = self.baseline(subject)
-        return baseline.yardstick if baseline else ""
+        return baseline.reference_workload if baseline else ""
 
     def judge(
         self,
         subject: Subject,
-        looks: Sequence[Measurement],
+        passes: Sequence[Measurement],
         reason: str,
         rule: verdict.Rule,
         confirmed: bool = False,
-        training: Training | None = None,
+        training: TrainingRun | None = None,
     ) -> Result:
         """Decide about one test or region and remember the result.
 
         Args:
             subject: what was to be measured.
-            looks: the figures of each pass; none where there are no figures.
+            passes: the figures of each pass; none where there are no figures.
             reason: why there are none.
             rule: what is allowed.
             confirmed: whether a suspect was looked at again.
             training: the whole that the metered steps are a part of; None for inferences.
         """
         if self.workers > 1:
-            looks = [_beside_others(look, self.workers) for look in looks]
-        measurement = average(looks) if looks else None
+            passes = [_beside_others(look, self.workers) for look in passes]
+        measurement = average(passes) if passes else None
         if measurement is None:
             decision = verdict.unmeasured(reason)
         else:
@@ -193,32 +193,32 @@ class EnergySession:
                 baseline = self.store.find(subject)
                 elsewhere = () if baseline else self.store.machines_with(subject)
                 decision = verdict.judge(
-                    subject, looks, baseline, rule, elsewhere, confirmed=confirmed
+                    subject, passes, baseline, rule, elsewhere, confirmed=confirmed
                 )
             except BaselineError as error:
-                decision = verdict.judge(subject, looks, None, replace(rule, quality=""))
+                decision = verdict.judge(subject, passes, None, replace(rule, quality=""))
                 if decision.status is Status.NEW:
                     decision = replace(
-                        decision, status=Status.INCOMPARABLE, reason=str(error), storable=False
+                        decision, status=Status.INCOMPARABLE, reason=str(error), can_be_stored=False
                     )
-        result = Result(subject, measurement, decision, training=training)
+        result = Result(subject, measurement, decision, training_run=training)
         self.results[subject.key] = result
         return result
 
     def judge_pair(
         self,
         subject: Subject,
-        looks: Sequence[Measurement],
+        passes: Sequence[Measurement],
         reason: str,
         rule: verdict.Rule,
         base: BaseRun,
-        training: Training | None = None,
+        training: TrainingRun | None = None,
     ) -> Result:
         """Decide about one test or region that took turns with another revision's.
 
         Args:
             subject: what was to be measured.
-            looks: the figures; none where there are none.
+            passes: the figures; none where there are none.
             reason: why there are none.
             rule: what is allowed.
             base: what the other revision made of it.
@@ -227,10 +227,10 @@ class EnergySession:
         against = self.against
         if against is None:
             raise RuntimeError("there is nothing to be set against")
-        pairing = Pairing(against.label, error=base.detail)
+        pairing = PairedBase(against.label, error=base.detail)
         theirs = next((r for r in base.results if r.subject.region == subject.region), None)
         measured = theirs.measurement if theirs else None
-        measurement = looks[0] if looks else None
+        measurement = passes[0] if passes else None
         if measurement is None:
             decision = verdict.unmeasured(reason)
         elif base.problem:
@@ -267,22 +267,22 @@ class EnergySession:
         reason: str,
     ) -> Verdict:
         """A figure without a base: its budget is checked all the same."""
-        decision = replace(verdict.judge(subject, [measurement], None, rule), storable=False)
+        decision = replace(verdict.judge(subject, [measurement], None, rule), can_be_stored=False)
         doubted = why_unchecked(measurement, rule) or (rule.quality and not decision.quality)
         if decision.status is Status.OVER_BUDGET or doubted:
             return decision
-        return replace(decision, status=status, reason=reason, remedy="", storable=False)
+        return replace(decision, status=status, reason=reason, hint="", can_be_stored=False)
 
     def fails(self, decision: Verdict) -> bool:
         """Whether a verdict fails its test. What `--energy-update` will store, it accepts."""
-        if self.settings.update and decision.storable:
+        if self.settings.update and decision.can_be_stored:
             return False
         held = decision.budget_joules is not None or decision.max_flops is not None
         if decision.status is Status.NEW and held:
             return False  # it was held against its budget
         return decision.status in (FAILING_STRICT if self.settings.strict else FAILING)
 
-    def open_against(self, against: Against) -> None:
+    def open_against(self, against: PairedSession) -> None:
         """Set everything against another revision, and against no stored baseline."""
         self.against = against
         self.gauge = None  # what drifts with the machine hits both
@@ -310,7 +310,7 @@ class EnergySession:
     def shortest_turn_seconds(self) -> float:
         """What a turn has to span for the sake of the slowest gated counter."""
         if self.edges.slowest_seconds:
-            return MIN_UPDATES_ON_EDGES * self.edges.slowest_seconds
+            return MIN_UPDATES_ALIGNED * self.edges.slowest_seconds
         domains = self.meters.domains
         gated = gated_domains(domains)
         return MIN_UPDATES * max((domains[i].resolution_seconds for i in gated), default=0.0)
@@ -327,4 +327,4 @@ class EnergySession:
 def _beside_others(measurement: Measurement, workers: int) -> Measurement:
     """A counter meters all workers, and an estimate rises when they contend for the CPU."""
     clause = f"{workers} pytest-xdist workers ran side by side"
-    return replace(measurement, disturbances=(*measurement.disturbances, clause))
+    return replace(measurement, interference=(*measurement.interference, clause))

@@ -28,7 +28,7 @@ class Look:
         """At this moment."""
         return cls(perf_counter(), _idle_seconds(), own_seconds)
 
-    def others_share(self, later: Look) -> float | None:
+    def other_cpu_share(self, later: Look) -> float | None:
         """Share of the machine's CPU time that others used until a later look, 0 to 1.
 
         The system counts idle time in ticks of 10 ms: tell it of half a second or more.

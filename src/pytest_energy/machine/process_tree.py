@@ -16,7 +16,7 @@ def join(pid: int) -> None:
     _joined.add(pid)
 
 
-def strangers(pids: set[int]) -> set[int]:
+def foreign_pids(pids: set[int]) -> set[int]:
     """Those that are not this run's own.
 
     Args:
@@ -82,23 +82,23 @@ def children_cpu_ns() -> int:
     return _ended_children_ns() + _living_children_ns()
 
 
-_apart: set[int] = set()
+_excluded: set[int] = set()
 
 
-def set_apart(pid: int, apart: bool) -> None:
+def exclude_pid(pid: int, repeat_difference: bool) -> None:
     """Say of a child that it is no part of what is measured: another revision's process.
 
     It waits while a window is open, but threads that it has may spin a while longer.
     """
-    if apart:
-        _apart.add(pid)
+    if repeat_difference:
+        _excluded.add(pid)
     else:
-        _apart.discard(pid)
+        _excluded.discard(pid)
 
 
-def apart_cpu_ns() -> int:
+def excluded_cpu_ns() -> int:
     """Of the living children that are set apart, with theirs."""
-    return _trees_cpu_ns(list(_apart), frozenset()) if _apart and _LINUX else 0
+    return _trees_cpu_ns(list(_excluded), frozenset()) if _excluded and _LINUX else 0
 
 
 if sys.platform == "win32":
@@ -134,7 +134,7 @@ def _living_children_ns() -> int:
         return _living_children_ns_psutil()
     # Only this process's own tree is walked: psutil reads the whole process table, milliseconds
     # on a busy machine, and that time would stand in the window.
-    return _trees_cpu_ns(_child_ids("self"), _apart)
+    return _trees_cpu_ns(_child_ids("self"), _excluded)
 
 
 def _trees_cpu_ns(waiting: list[int], without: Set[int]) -> int:
@@ -173,7 +173,7 @@ def _living_children_ns_psutil() -> int:
     total = 0.0
     try:
         process = psutil.Process()
-        ours = [child for child in process.children() if child.pid not in _apart]
+        ours = [child for child in process.children() if child.pid not in _excluded]
         children = [*ours, *(below for child in ours for below in child.children(recursive=True))]
     except psutil.Error:
         return 0

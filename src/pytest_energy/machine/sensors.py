@@ -24,7 +24,7 @@ class Load:
     """What else runs.
 
     Args:
-        others_share: share of all CPUs' time that was spent by other processes, 0 to 1; None where
+        other_cpu_share: share of all CPUs' time that was spent by other processes, 0 to 1; None where
             the time was too short to tell.
         seconds: over how long.
         average: mean number of tasks that ran or wanted to, over the last minute; None where the
@@ -32,7 +32,7 @@ class Load:
         logical_cpus: hardware threads that they share.
     """
 
-    others_share: float | None
+    other_cpu_share: float | None
     seconds: float
     average: float | None
     logical_cpus: int
@@ -89,7 +89,7 @@ class LoadWatch:
         look = Look.now(process_tree_cpu_ns() / 1e9)
         seconds = look.seconds - self._began.seconds
         # The system counts idle time in ticks of 10 ms.
-        share = self._began.others_share(look) if seconds >= 0.1 else None
+        share = self._began.other_cpu_share(look) if seconds >= 0.1 else None
         average = None
         if hasattr(os, "getloadavg"):  # psutil's stand-in on Windows needs minutes
             with suppress(OSError):

@@ -15,7 +15,7 @@ import pytest
 
 from pytest_energy.metering import flops as work
 from pytest_energy.metering.loop import Loop, Plan, repeatable
-from pytest_energy.metering.reference_work import Readings
+from pytest_energy.metering.reference_work import ReferenceRecorder
 from pytest_energy.metering.region import Region
 from pytest_energy.metering.window import Window
 from pytest_energy.types.inference import SETTLED, Inference, whole_number
@@ -27,7 +27,7 @@ from pytest_energy.verdict.baseline_comparison import average
 
 if TYPE_CHECKING:
     from pytest_energy.gate.session import EnergySession
-    from pytest_energy.paired.interleave import Turns
+    from pytest_energy.paired.interleave import Interleaving
     from pytest_energy.report.live import LiveLine
 
 S = TypeVar("S")
@@ -56,7 +56,7 @@ class Energy:
         task: str,
         model: str,
         live: LiveLine | None = None,
-        turns: Turns | None = None,
+        turns: Interleaving | None = None,
         base: Callable[[bool, bool], BaseRun] | None = None,
     ) -> None:
         self._session = session
@@ -69,7 +69,7 @@ class Energy:
         self._model = inference.model or model
         self._live = live
         self._body: Window | None = None
-        self._beside_body: Readings | None = None
+        self._beside_body: ReferenceRecorder | None = None
         self._loop: Loop | None = None
         self._counts_warmup = True
         self._could_judge = True
@@ -213,8 +213,10 @@ class Energy:
         if session.gauge is not None:
             subject = self._subject("", self._inference.n or 0)
             with session.cost.counting(session.meters):
-                preferred = session.preferred_yardstick(subject)
-                self._beside_body = Readings(session.gauge, session.gauge.reference(preferred))
+                preferred = session.preferred_reference(subject)
+                self._beside_body = ReferenceRecorder(
+                    session.gauge, session.gauge.reference(preferred)
+                )
                 self._beside_body.before_body()
         if self._turns is not None:
             with session.cost.counting(session.meters):
@@ -241,7 +243,7 @@ class Energy:
         """
         if self._session is None:
             return []
-        self._session.meters.rest()
+        self._session.meters.disarm()
         rule = self.rule()
         results = []
         n = self._inference.n or 0
@@ -254,15 +256,15 @@ class Energy:
             self._base_run = self._base(bool(left), early)
         if loop is not None:
             reason = loop.why_incomplete(interrupted)
-            looks = [] if reason else loop.measurements(self._measured)
-            for further in looks[1:]:  # only suspects pay, and the gate says what
+            passes = [] if reason else loop.measurements(self._measured)
+            for further in passes[1:]:  # only suspects pay, and the gate says what
                 self._session.cost.add(further.seconds, further.joules)
             lost = next((one.window.lost for one in loop.passes if one.window.lost), "")
-            results.append(self._judge("", loop.n, looks, reason, lost, rule))
+            results.append(self._judge("", loop.n, passes, reason, lost, rule))
         elif self._body is not None:
             found = None if interrupted else self._measured(self._body)
-            looks = [self._beside(found)] if found else []
-            results.append(self._judge("", n, looks, interrupted, self._body.lost, rule))
+            passes = [self._beside(found)] if found else []
+            results.append(self._judge("", n, passes, interrupted, self._body.lost, rule))
         elif not self._regions or _of_the_whole(rule):
             whole = self._subject("", n)
             marker = "training" if whole.is_training else "inference"
@@ -280,10 +282,10 @@ class Energy:
             reason = region.reason or interrupted
             if region.open and not reason:
                 reason = "the region was entered and never left"
-            looks = [] if reason else self._region_looks(region)
+            passes = [] if reason else self._region_passes(region)
             lost, n = region.window.lost, region.n(loop)
             inside = None not in region.counts
-            results.append(self._judge(name, n, looks, reason, lost, rule, inside))
+            results.append(self._judge(name, n, passes, reason, lost, rule, inside))
         return results
 
     def rule(self) -> verdict.Rule:
@@ -310,15 +312,15 @@ class Energy:
         subject = self._subject("", n)
         paired = self._turns is not None or self._base is not None
         # A second pass would train the model further, and its quality would be another one's.
-        learns = inference.training is not None and bool(inference.quality)
+        learns = inference.training_run is not None and bool(inference.quality)
         plan = Plan(
             warmup=inference.warmup,
             again=None if paired or learns else partial(self._again, subject),
             # What is stored are whole loops: later ones may need any of their blocks.
             enough=self._ending(subject, wanted),
             gauge=session.gauge,
-            preferred=session.preferred_yardstick(subject),
-            counter=work.WorkCounter() if settings.work and work.can_count() else None,
+            preferred=session.preferred_reference(subject),
+            counter=work.FlopCounter() if settings.flops and work.can_count() else None,
             unmetered=partial(session.cost.counting, session.meters),
             turns=self._turns,
             outside=self._outside,
@@ -357,8 +359,8 @@ class Energy:
         loop = self._loop
         if loop is None or not loop.passes:
             return None
-        looks = loop.measurements(self._measured)
-        return average(looks) if looks else self._measured(loop.passes[-1].window)
+        passes = loop.measurements(self._measured)
+        return average(passes) if passes else self._measured(loop.passes[-1].window)
 
     def _again(self, subject: Subject, measurement: Measurement) -> bool:
         """Whether to look a second time: to store the figure, or because it is suspect."""
@@ -368,14 +370,14 @@ class Energy:
         if session.settings.update:
             return True
         rule = self.rule()
-        units = self._units(measurement.done)
+        units = self._units(measurement.metered_count)
         self._could_judge = units is not None
         if units is not None and stopping.suspect(
-            subject, replace(measurement, units=units), session.baseline(subject), rule
+            subject, replace(measurement, unit_count=units), session.baseline(subject), rule
         ):
             return True
         for name, region in self._regions.items():
-            for part in self._region_looks(region)[:1]:
+            for part in self._region_passes(region)[:1]:
                 inner = self._subject(name, region.n(loop))
                 if stopping.suspect(inner, part, session.baseline(inner), rule):
                     return True
@@ -401,18 +403,18 @@ class Energy:
             (session.against.accepted(subject.key) if session.against else None) or 0.0,
         )
 
-    def _region_looks(self, region: Region) -> list[Measurement]:
+    def _region_passes(self, region: Region) -> list[Measurement]:
         """A region's figures; where the loop around it went twice through, each pass's."""
         whole = region.window.measurement(recorded=self._recorded, pending=region.pending)
         if whole is None:
             return []
-        passes = len(self._loop.windows) if self._loop else 0
-        parts = [region.of_pass(whole, number) for number in range(max(1, passes))]
-        looks = [
+        count = len(self._loop.windows) if self._loop else 0
+        parts = [region.of_pass(whole, number) for number in range(max(1, count))]
+        passes = [
             self._beside(part, number) for number, part in enumerate(parts) if part is not None
         ]
-        same = {len(look.blocks) for look in looks}
-        return looks if len(same) == 1 else looks[:1]
+        same = {len(look.blocks) for look in passes}
+        return passes if len(same) == 1 else passes[:1]
 
     def _beside(self, measurement: Measurement, which: int = 0) -> Measurement:
         """With the yardstick of the loop or the body that it stands in."""
@@ -424,11 +426,11 @@ class Energy:
         found = readings.beside(blocks) if readings else None
         if found is not None and blocks != count:
             found = replace(found, joules=(median(found.joules),) * count)
-        return replace(measurement, yardstick=found)
+        return replace(measurement, reference=found)
 
     def _units(self, done: int) -> float | None:
         unit = self._inference.unit
-        if unit == "inference" or self._inference.training is not None:
+        if unit == "inference" or self._inference.training_run is not None:
             return float(done)
         recorded = self._recorded.get(f"{unit}s", self._recorded.get(unit))
         if recorded is None or recorded <= 0:
@@ -439,7 +441,7 @@ class Energy:
         return recorded
 
     def _measured(self, window: Window) -> Measurement | None:
-        units = self._units(window.done)
+        units = self._units(window.metered_count)
         return window.measurement(units, self._recorded) if units else None
 
     def _subject(self, region: str, n: int) -> Subject:
@@ -451,7 +453,7 @@ class Energy:
             model=self._model,
             dataset=inference.dataset,
             role=inference.role,
-            unit="inference" if region and inference.training is None else inference.unit,
+            unit="inference" if region and inference.training_run is None else inference.unit,
             n=n,
         )
 
@@ -459,7 +461,7 @@ class Energy:
         self,
         region: str,
         n: int,
-        looks: list[Measurement],
+        passes: list[Measurement],
         reason: str,
         lost: str,
         rule: verdict.Rule,
@@ -468,8 +470,8 @@ class Energy:
         if self._session is None:
             raise RuntimeError("nothing is judged under --energy-off")
         if lost and not reason:
-            looks, reason = [], f"the meter was lost: {lost}"
-        if not looks and not reason:
+            passes, reason = [], f"the meter was lost: {lost}"
+        if not passes and not reason:
             unit = self._inference.unit
             reason = (
                 f"unit is {unit!r}, and energy.record({unit}s=…) recorded none or 0:"
@@ -478,11 +480,11 @@ class Energy:
         loop = self._loop
         confirmed = inside and loop is not None and loop.confirmed and self._could_judge
         subject = self._subject(region, n)
-        whole = None if region else self._inference.training
+        whole = None if region else self._inference.training_run
         if self._base_run is None:
-            result = self._session.judge(subject, looks, reason, rule, confirmed, whole)
+            result = self._session.judge(subject, passes, reason, rule, confirmed, whole)
         else:
-            result = self._session.judge_pair(subject, looks, reason, rule, self._base_run, whole)
+            result = self._session.judge_pair(subject, passes, reason, rule, self._base_run, whole)
         if result.measurement is not None:
             self._last = lambda: result.measurement
         return result

@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from typing import Any
 
-from pytest_energy.types.measurement import Work
+from pytest_energy.types.measurement import FlopCount
 
 UNCOUNTED = (
     "quantized::",
@@ -31,11 +31,11 @@ def can_count() -> bool:
     return "torch" in sys.modules and hasattr(sys.modules["torch"], "Tensor")
 
 
-class WorkCounter:
+class FlopCounter:
     """Counts the operations of what runs inside `counting`."""
 
     def __init__(self) -> None:
-        self.work: Work | None = None
+        self.flops: FlopCount | None = None
         """What was counted; None before, and where counting failed."""
         self.problem = ""
         """Why nothing was counted."""
@@ -56,7 +56,7 @@ class WorkCounter:
         if mode is not None and not self.problem:
             self.problem = mode.problem
             if not self.problem:
-                self.work = Work(mode.flops, tuple(sorted(mode.without_formula)))
+                self.flops = FlopCount(mode.flops, tuple(sorted(mode.without_formula)))
 
 
 @contextmanager

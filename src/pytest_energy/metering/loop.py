@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_energy.metering.flops import WorkCounter
+from pytest_energy.metering.flops import FlopCounter
 from pytest_energy.metering.gpu_sync import synchronise
-from pytest_energy.metering.reference_work import Gauge, Readings
+from pytest_energy.metering.reference_work import ReferenceRecorder, ReferenceRunner
 from pytest_energy.metering.window import Window, block_sizes
 from pytest_energy.types.measurement import Measurement
 
 if TYPE_CHECKING:
-    from pytest_energy.paired.interleave import Turns
+    from pytest_energy.paired.interleave import Interleaving
     from pytest_energy.report.live import LiveLine
 
 
@@ -89,11 +89,11 @@ class Plan:
     warmup: int | None = None
     again: Callable[[Measurement], bool] | None = None
     enough: Callable[[Measurement, int], bool] | None = None
-    gauge: Gauge | None = None
+    gauge: ReferenceRunner | None = None
     preferred: str = ""
-    counter: WorkCounter | None = None
+    counter: FlopCounter | None = None
     unmetered: Callable[[], AbstractContextManager[None]] = nullcontext
-    turns: Turns | None = None
+    turns: Interleaving | None = None
     outside: Callable[[], AbstractContextManager[None]] = nullcontext
     live: LiveLine | None = None
     test: str = ""
@@ -112,7 +112,7 @@ class Pass:
     """
 
     window: Window
-    readings: Readings | None = None
+    readings: ReferenceRecorder | None = None
     yielded: int = 0
     finished: bool = False
 
@@ -206,12 +206,12 @@ class Loop:
         return found
 
     def _complete(self, one: Pass, measurement: Measurement) -> Measurement:
-        yardstick = one.readings.beside(len(measurement.blocks)) if one.readings else None
+        reference = one.readings.beside(len(measurement.blocks)) if one.readings else None
         counter = self._plan.counter
         if counter is None:
-            return replace(measurement, yardstick=yardstick)
+            return replace(measurement, reference=reference)
         return replace(
-            measurement, yardstick=yardstick, work=counter.work, uncounted=counter.problem
+            measurement, reference=reference, flops=counter.flops, flops_unavailable=counter.problem
         )
 
     def _bare(self) -> Generator[Any, None, None]:
@@ -277,8 +277,10 @@ class Loop:
         if not (each_seconds and sizes):
             return None, None
         block = each_seconds * sizes[0]
-        apart = plan.enough is not None or plan.gauge is not None or plan.turns is not None
-        return (block if apart else each_seconds * self.n), block
+        repeat_difference = (
+            plan.enough is not None or plan.gauge is not None or plan.turns is not None
+        )
+        return (block if repeat_difference else each_seconds * self.n), block
 
     def _pass(
         self,
@@ -296,7 +298,7 @@ class Loop:
         if plan.gauge is not None and sizes:
             with plan.unmetered():
                 reference = plan.gauge.reference(plan.preferred)
-                one.readings = Readings(plan.gauge, reference)
+                one.readings = ReferenceRecorder(plan.gauge, reference)
                 one.readings.begin(each_seconds * sizes[0])
         end, running = 0, False
         for i, size in enumerate(sizes):

@@ -19,7 +19,7 @@ from typing import Any
 from pytest_energy.meters.base import MeterLostError
 from pytest_energy.meters.meter_set import MeterSet
 from pytest_energy.types.energy import gated_domains, is_estimated
-from pytest_energy.types.measurement import Yardstick
+from pytest_energy.types.measurement import ReferenceReadings
 
 SHARE = 0.1
 """How long the reference runs, as a share of the work that it stands beside."""
@@ -42,7 +42,7 @@ and GPT-2), going round eight such layers, 75 MB, so that weights come from memo
 """
 
 
-class Reference(ABC):
+class ReferenceWorkload(ABC):
     """A piece of work that is the same at every repetition.
 
     Args:
@@ -50,7 +50,7 @@ class Reference(ABC):
     """
 
     library: str
-    work: str
+    flops: str
 
     def __init__(self, threads: int) -> None:
         self.threads = threads
@@ -65,7 +65,7 @@ class Reference(ABC):
         """Do the work so many times."""
 
 
-class TorchProduct(Reference):
+class TorchProduct(ReferenceWorkload):
     """A float32 matrix product in torch, on the threads that torch uses now."""
 
     library = "torch"
@@ -99,7 +99,7 @@ class TorchProduct(Reference):
                 self._torch.mm(x, weights[i % MATRICES], out=out)
 
 
-class NumpyProduct(Reference):
+class NumpyProduct(ReferenceWorkload):
     """The same product in numpy."""
 
     library = "numpy"
@@ -127,7 +127,7 @@ class NumpyProduct(Reference):
             self._numpy.matmul(x, weights[i % MATRICES], out=out)
 
 
-class PythonLoop(Reference):
+class PythonLoop(ReferenceWorkload):
     """Whole-number arithmetic in the interpreter, for programs without a numeric library."""
 
     library = "python"
@@ -143,9 +143,9 @@ class PythonLoop(Reference):
                 value = (value * 31 + i) & 0xFFFFFFFF
 
 
-def references() -> list[Reference]:
+def references() -> list[ReferenceWorkload]:
     """What there is in this process, the best first; nothing is imported for it."""
-    found: list[Reference] = []
+    found: list[ReferenceWorkload] = []
     torch, numpy = sys.modules.get("torch"), sys.modules.get("numpy")
     if torch is not None and hasattr(torch, "get_num_threads"):
         found.append(TorchProduct(torch))
@@ -154,7 +154,7 @@ def references() -> list[Reference]:
     return [*found, PythonLoop()]
 
 
-class Gauge:
+class ReferenceRunner:
     """Runs the reference beside blocks, and says what it took.
 
     Args:
@@ -164,7 +164,7 @@ class Gauge:
     def __init__(self, meters: MeterSet) -> None:
         self._meters = meters
         self._gated = gated_domains(meters.domains)
-        self._references: dict[str, Reference] = {}
+        self._references: dict[str, ReferenceWorkload] = {}
         self._repetition_seconds: dict[str, float] = {}
         self._latest: dict[str, tuple[float, float]] = {}
 
@@ -173,7 +173,7 @@ class Gauge:
         """Whether what is gated is an estimate."""
         return is_estimated(self._meters.domains)
 
-    def reference(self, preferred: str = "") -> Reference:
+    def reference(self, preferred: str = "") -> ReferenceWorkload:
         """The reference to use now, warmed up.
 
         Args:
@@ -190,12 +190,12 @@ class Gauge:
             self._repetition_seconds[known.kind] = (perf_counter() - began) / MATRICES
         return known
 
-    def due(self, reference: Reference, seconds: float) -> bool:
+    def due(self, reference: ReferenceWorkload, seconds: float) -> bool:
         """Whether so much work has gone by that a reading is within the share."""
         shortest = max(SHORTEST_SECONDS, self._repetition_seconds[reference.kind])
         return seconds * SHARE >= shortest * 0.9
 
-    def read(self, reference: Reference, seconds: float) -> float | None:
+    def read(self, reference: ReferenceWorkload, seconds: float) -> float | None:
         """Joules of one repetition now; None when a meter was lost.
 
         Args:
@@ -217,13 +217,13 @@ class Gauge:
         self._latest[reference.kind] = after.seconds, joules / times
         return joules / times
 
-    def recent(self, reference: Reference) -> float | None:
+    def recent(self, reference: ReferenceWorkload) -> float | None:
         """The last reading, if it is no older than `RECENT_SECONDS`."""
         when, joules = self._latest.get(reference.kind, (-RECENT_SECONDS, 0.0))
         return joules if joules and perf_counter() - when <= RECENT_SECONDS else None
 
 
-class Readings:
+class ReferenceRecorder:
     """The yardstick's readings of one window, and which blocks they stand beside.
 
     Args:
@@ -231,7 +231,7 @@ class Readings:
         reference: the work.
     """
 
-    def __init__(self, gauge: Gauge, reference: Reference) -> None:
+    def __init__(self, gauge: ReferenceRunner, reference: ReferenceWorkload) -> None:
         self._gauge = gauge
         self._reference = reference
         self._taken: list[tuple[int, float]] = []
@@ -279,12 +279,12 @@ class Readings:
         if joules is not None:
             self._taken.append((blocks, joules))
 
-    def beside(self, blocks: int) -> Yardstick | None:
+    def beside(self, blocks: int) -> ReferenceReadings | None:
         """The yardstick beside each of so many blocks: the mean of the readings around it."""
         if not self._taken:
             return None
         joules = tuple(_around(self._taken, i) for i in range(blocks))
-        return Yardstick(self._reference.kind, self._reference.threads, joules)
+        return ReferenceReadings(self._reference.kind, self._reference.threads, joules)
 
 
 def _around(taken: Sequence[tuple[int, float]], block: int) -> float:

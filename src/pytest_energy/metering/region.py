@@ -8,7 +8,7 @@ from pytest_energy.metering.loop import Loop
 from pytest_energy.metering.window import Window
 from pytest_energy.types.measurement import Measurement
 
-ENTRIES_ON_EDGES = 3
+ALIGNED_ENTRIES = 3
 """A region that is entered more often does not wait for its counters' updates: the entries' ends
 fall anywhere between two of them, and average out."""
 
@@ -40,7 +40,7 @@ class Region:
     def enter(self, place: tuple[int | None, int]) -> None:
         """Entered at a pass and block of the loop; elsewhere than before, a new block begins."""
         self.entries += 1
-        if self.entries > ENTRIES_ON_EDGES:
+        if self.entries > ALIGNED_ENTRIES:
             self.window.read_at_once()
         if self.pending and place != self.place:
             self.window.end_block(self.pending)
@@ -59,7 +59,11 @@ class Region:
         wanted = (number, None) if number == 0 else (number,)
         blocks = tuple(b for b, place in zip(whole.blocks, places, strict=True) if place in wanted)
         done = sum(block.n for block in blocks)
-        return replace(whole, blocks=blocks, done=done, units=float(done)) if blocks else None
+        return (
+            replace(whole, blocks=blocks, metered_count=done, unit_count=float(done))
+            if blocks
+            else None
+        )
 
     def n(self, loop: Loop | None) -> int:
         """Inferences of one whole pass, and of what stands outside the loop."""

@@ -12,11 +12,11 @@ from math import inf
 from time import perf_counter, sleep
 
 from pytest_energy.machine.load import Look
-from pytest_energy.machine.process_tree import apart_cpu_ns, process_tree_cpu_ns
+from pytest_energy.machine.process_tree import excluded_cpu_ns, process_tree_cpu_ns
 from pytest_energy.metering.gpu_sync import synchronise
 from pytest_energy.meters.base import MeterLostError
 from pytest_energy.meters.meter_set import MeterSet
-from pytest_energy.meters.updates import Edges
+from pytest_energy.meters.updates import CounterUpdates
 from pytest_energy.types.energy import Domain, Reading, gated_domains
 from pytest_energy.types.measurement import Block, Measurement
 
@@ -80,19 +80,19 @@ class Window:
     __slots__ = (
         "_begun",
         "_blocks",
-        "_disturbances",
         "_edges",
         "_idle_for",
         "_idle_watts",
         "_in_blocks",
+        "_interference",
         "_meters",
         "_missed",
-        "_on_edges",
         "_opened",
-        "_others_share",
+        "_other_cpu_share",
         "_own_cpus",
         "_partial",
-        "_stretches",
+        "_segments",
+        "_update_aligned",
         "_watched",
         "lost",
     )
@@ -100,25 +100,29 @@ class Window:
     def __init__(
         self,
         meters: MeterSet,
-        edges: Edges | None = None,
+        edges: CounterUpdates | None = None,
         expected_seconds: float | None = None,
         block_seconds: float | None = None,
         idle_seconds: float = 0.0,
     ) -> None:
         self._meters = meters
-        self._edges = edges if edges is not None and edges.worth(expected_seconds) else None
-        self._in_blocks = self._edges is not None and self._edges.worth_in_blocks(block_seconds)
+        self._edges = (
+            edges if edges is not None and edges.needs_alignment(expected_seconds) else None
+        )
+        self._in_blocks = self._edges is not None and self._edges.needs_alignment_in_blocks(
+            block_seconds
+        )
         self._idle_for = idle_seconds
-        self._stretches = 0
-        self._on_edges = self._edges is not None
+        self._segments = 0
+        self._update_aligned = self._edges is not None
         self._missed = (0, 0)
-        self._disturbances: tuple[str, ...] = ()
+        self._interference: tuple[str, ...] = ()
         self._idle_watts: tuple[float, ...] = ()
         self._blocks: list[tuple[int, float, tuple[int, ...]]] = []
         self._partial: tuple[float, tuple[int, ...]] | None = None
         self._opened: Reading | None = None
         self._begun: Look | None = None
-        self._others_share: float | None = None
+        self._other_cpu_share: float | None = None
         self._own_cpus: float | None = None
         self._watched = ""
         self.lost = ""
@@ -128,13 +132,13 @@ class Window:
         """Begin, or go on after a `close` or `pause`."""
         first = self._begun is None
         if first:
-            self._disturbances = self._meters.disturbances()
+            self._interference = self._meters.interference()
             if self._idle_for:
                 self._measure_idle(self._idle_for)
             self._watched = watched_by()
         synchronise()
-        self._meters.watch()
-        self._begin(self._read() if self._edges is None else self._read_on_edges()[1])
+        self._meters.arm()
+        self._begin(self._read() if self._edges is None else self._read_at_updates()[1])
         if first:
             self._begun = self._look()
 
@@ -142,14 +146,14 @@ class Window:
         """From here on, wait for nothing: pieces are many, or it would stand in another window."""
         self._idle_for = 0.0
         self._edges = None
-        self._on_edges = False
+        self._update_aligned = False
 
     def pause(self) -> None:
         """Stop metering inside a block; `open` goes on with the same block."""
         synchronise()
         opened, edges = self._opened, self._edges
-        short = edges and opened and edges.worth(perf_counter() - opened.seconds)
-        self._add(self._read_on_edges()[0] if short else self._read())
+        short = edges and opened and edges.needs_alignment(perf_counter() - opened.seconds)
+        self._add(self._read_at_updates()[0] if short else self._read())
 
     def end_block(self, n: int) -> None:
         """After a `pause`: what was metered since the last block is one of `n` inferences."""
@@ -161,7 +165,7 @@ class Window:
         """End a block of `n` inferences and begin the next at the same reading."""
         synchronise()
         if self._in_blocks:
-            before, after = self._read_on_edges()
+            before, after = self._read_at_updates()
             self._add(before)
             self.end_block(n)
             self._begin(after)
@@ -183,7 +187,7 @@ class Window:
         return all(d.resolution_seconds <= PAUSABLE_SECONDS for d in self._meters.domains)
 
     @property
-    def done(self) -> int:
+    def metered_count(self) -> int:
         """Inferences in the blocks so far."""
         return sum(n for n, _, _ in self._blocks)
 
@@ -242,14 +246,14 @@ class Window:
                 Block(n, seconds, tuple(count / 1e6 for count in counts))
                 for n, seconds, counts in metered
             ),
-            done=done,
-            units=done if units is None else units,
-            others_share=self._others_share,
+            metered_count=done,
+            unit_count=done if units is None else units,
+            other_cpu_share=self._other_cpu_share,
             cpus=self._own_cpus,
-            disturbances=(*((self._watched,) if self._watched else ()), *self._disturbances),
+            interference=(*((self._watched,) if self._watched else ()), *self._interference),
             recorded=dict(recorded or {}),
-            stretches=self._stretches,
-            on_edges=self._on_edges,
+            segments=self._segments,
+            update_aligned=self._update_aligned,
             idle_watts=self._idle_watts,
         )
 
@@ -262,7 +266,7 @@ class Window:
             self.lost = str(error)
             return None
 
-    def _read_on_edges(self) -> tuple[Reading | None, Reading | None]:
+    def _read_at_updates(self) -> tuple[Reading | None, Reading | None]:
         """What the counters would show now, and what they show at their next updates."""
         if self.lost or self._edges is None:
             return None, None
@@ -271,14 +275,14 @@ class Window:
         except MeterLostError as error:
             self.lost = str(error)
             return None, None
-        self._on_edges = self._on_edges and came
+        self._update_aligned = self._update_aligned and came
         return before, after
 
     def _measure_idle(self, seconds: float) -> None:
         synchronise()
-        before = self._read_on_edges()[1] if self._edges else self._read()
+        before = self._read_at_updates()[1] if self._edges else self._read()
         sleep(seconds)
-        after = self._read_on_edges()[0] if self._edges else self._read()
+        after = self._read_at_updates()[0] if self._edges else self._read()
         if before is not None and after is not None:
             self._meters.waited(before, after)
             passed = (after.seconds - before.seconds) * 1e6
@@ -288,7 +292,7 @@ class Window:
 
     def _begin(self, reading: Reading | None) -> None:
         self._opened = reading
-        self._stretches += 1
+        self._segments += 1
         self._missed = self._meters.missed
 
     def _add(self, reading: Reading | None) -> None:
@@ -301,7 +305,7 @@ class Window:
             if count < 0:
                 self.lost = f"{_counter(domain)} went back by {-count / 1e6:.3g} J"
                 return
-            still = count == 0 and i in self._meters.moving
+            still = count == 0 and i in self._meters.active
             if still and seconds > STOPPED_UPDATES * domain.resolution_seconds:
                 self.lost = f"{_counter(domain)} has stopped: it did not move for {seconds:.3g} s"
                 return
@@ -320,7 +324,7 @@ class Window:
             known = self._meters.own_cpu_ns()
             own = process_tree_cpu_ns() if known is None else known
             # Another revision's process is no stranger.
-            look = Look.now((own + apart_cpu_ns()) / 1e9)
+            look = Look.now((own + excluded_cpu_ns()) / 1e9)
             _last_look = (self._meters, look)
         return look
 
@@ -328,8 +332,8 @@ class Window:
         """What others used, from the first opening to now, whatever was metered of it."""
         if self._begun is None:
             return
-        now = self._meters.disturbances()
-        self._disturbances = tuple(dict.fromkeys((*self._disturbances, *now)))
+        now = self._meters.interference()
+        self._interference = tuple(dict.fromkeys((*self._interference, *now)))
         if perf_counter() - self._begun.seconds < SHORTEST_SHARE_SECONDS:
             return
         look = self._look()
@@ -337,7 +341,7 @@ class Window:
             look.seconds - self._begun.seconds
         )
         if not self._meters.remote:
-            self._others_share = self._begun.others_share(look)
+            self._other_cpu_share = self._begun.other_cpu_share(look)
 
 
 def _counter(domain: Domain) -> str:

@@ -103,8 +103,8 @@ def _open_named(name: str, by_name: Mapping[str, MeterSource]) -> Meter:
     try:
         return _open(by_name[name])
     except MeterUnavailableError as error:
-        remedy = f"; {error.remedy}" if error.remedy else ""
-        raise ValueError(f"meter {name!r} is unavailable: {error.reason}{remedy}") from error
+        hint = f"; {error.hint}" if error.hint else ""
+        raise ValueError(f"meter {name!r} is unavailable: {error.reason}{hint}") from error
 
 
 def _state(source: MeterSource) -> str:
@@ -130,30 +130,30 @@ def _take_automatic(sources: Iterable[MeterSource], taken: list[Meter]) -> str:
     estimates: list[Meter] = []
     missing: list[tuple[str, str, bool]] = []
     closed: list[tuple[str, str]] = []
-    left_out: list[str] = []
+    skipped_hardware: list[str] = []
     for source in sources:
         if not source.automatic:
             continue
         try:
             meter = _open(source)
         except MeterUnavailableError as error:
-            long = "\n" in error.remedy or len(error.remedy) > 100
-            remedy = "pytest-energy doctor says what to do" if long else error.remedy
-            remedy = f" ({remedy})" if remedy else ""
-            reason = f"{source.name}: {error.reason}{remedy}"
-            missing.append((source.kind, reason, bool(remedy)))
+            long = "\n" in error.hint or len(error.hint) > 100
+            hint = "pytest-energy doctor says what to do" if long else error.hint
+            hint = f" ({hint})" if hint else ""
+            reason = f"{source.name}: {error.reason}{hint}"
+            missing.append((source.kind, reason, bool(hint)))
             if error.closed:
                 closed.append((source.kind, reason))
             continue
         if all(d.method in (Method.ESTIMATED, Method.CONSTANT) for d in meter.domains):
             estimates.append(meter)
         elif other := _counted_by(meter, taken):
-            left_out.append(f"{source.name} is left out, because {other} counts the same")
+            skipped_hardware.append(f"{source.name} is left out, because {other} counts the same")
             meter.close()
         else:
             taken.append(meter)
     counted = {domain.kind for meter in taken for domain in meter.domains}
-    counted = counted.union(*(meter.whole_kinds for meter in taken))
+    counted = counted.union(*(meter.covers for meter in taken))
     estimated = set()
     for meter in estimates:
         kinds = {domain.kind for domain in meter.domains}
@@ -167,7 +167,7 @@ def _take_automatic(sources: Iterable[MeterSource], taken: list[Meter]) -> str:
     reasons = [reason for reason, curable in told if curable] or [told[0][0]] if told else []
     notes = [f"estimated, because {'; '.join(reasons)}"] if reasons else []
     notes += [f"not metered, because {reason}" for kind, reason in closed if kind not in estimated]
-    return "; ".join([*notes, *left_out])
+    return "; ".join([*notes, *skipped_hardware])
 
 
 def _counted_by(meter: Meter, taken: Iterable[Meter]) -> str:
@@ -178,6 +178,6 @@ def _counted_by(meter: Meter, taken: Iterable[Meter]) -> str:
         if names & {domain.name for domain in other.domains}:
             return other.name
         theirs = {domain.kind for domain in other.domains}
-        if other.whole_kinds & kinds or meter.whole_kinds & theirs:
+        if other.covers & kinds or meter.covers & theirs:
             return other.name
     return ""

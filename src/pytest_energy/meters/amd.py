@@ -185,7 +185,7 @@ class _Library:
 
 
 class Amd(Meter):
-    """Energy of each AMD board that this process sees; APUs are left out, see `left_out`.
+    """Energy of each AMD board that this process sees; APUs are left out, see `skipped_hardware`.
 
     Args:
         root: the kernel's tree of graphics boards.
@@ -214,24 +214,24 @@ class Amd(Meter):
         self._sampler: PowerSampler | None = None
         self._library = _Library()
         domains: list[Domain] = []
-        left_out: list[str] = []
+        skipped_hardware: list[str] = []
         try:
             for position, card in enumerate(visible):
                 why = self._take(card)
                 if why:
-                    left_out.append(f"{card.gpu.model} at {card.slot}: {why}")
+                    skipped_hardware.append(f"{card.gpu.model} at {card.slot}: {why}")
                 else:
                     # Numbered among the visible: a cluster hands out any of its equal boards.
                     domains.append(self._domain(f"amd:{position}"))
             if not domains:
-                raise MeterUnavailableError("; ".join(left_out))
+                raise MeterUnavailableError("; ".join(skipped_hardware))
             if self._powers:
                 self._sampler = PowerSampler(self._watts, SAMPLE_SECONDS)
         except Exception:
             self.close()
             raise
         self.domains = tuple(domains)
-        self.left_out = tuple(left_out)
+        self.skipped_hardware = tuple(skipped_hardware)
 
     def _take(self, card: _Card) -> str:
         """Open what shows the board's energy; why nothing does."""
@@ -286,9 +286,9 @@ class Amd(Meter):
         return tuple(watts)
 
     @property
-    def gaps(self) -> int:  # type: ignore[override]
+    def missed_samples(self) -> int:  # type: ignore[override]
         """Of the sampled boards."""
-        return self._sampler.gaps if self._sampler is not None else 0
+        return self._sampler.missed_samples if self._sampler is not None else 0
 
     def read(self) -> tuple[int, ...]:
         """Microjoules board by board, since the driver was loaded or the sampling began."""

@@ -34,7 +34,7 @@ class AmdEnergy(Meter):
     """
 
     name = "amd_energy"
-    whole_kinds = frozenset({"cpu"})
+    covers = frozenset({"cpu"})
 
     def __init__(self, root: Path | None = None) -> None:
         root = root or Path(os.environ.get("PYTEST_ENERGY_HWMON") or HWMON_ROOT)

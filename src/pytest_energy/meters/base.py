@@ -30,15 +30,15 @@ class MeterUnavailableError(Exception):
 
     Args:
         reason: why, as a clause: `no powercap zones under /sys/class/powercap`.
-        remedy: what to do about it; empty where nothing can be done.
+        hint: what to do about it; empty where nothing can be done.
         closed: whether the hardware is there and refuses: `auto` does not pass over that in
             silence.
     """
 
-    def __init__(self, reason: str, remedy: str = "", closed: bool = False) -> None:
+    def __init__(self, reason: str, hint: str = "", closed: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
-        self.remedy = remedy
+        self.hint = hint
         self.closed = closed
 
 
@@ -55,10 +55,10 @@ class Meter(ABC):
     domains: tuple[Domain, ...]
     """What is counted; fixed for the meter's life."""
 
-    longest_seconds: float = inf
+    max_read_interval_seconds: float = inf
     """How far apart two readings may lie before the hardware may have wrapped unseen."""
 
-    whole_kinds: frozenset[str] = frozenset()
+    covers: frozenset[str] = frozenset()
     """Kinds of hardware that it counts whole whatever its domains are called, so that no other
     meter may count them beside it: `{"cpu", "dram"}` for a counter of the whole platform."""
 
@@ -66,10 +66,10 @@ class Meter(ABC):
     """Whether the joules are spent elsewhere, in another process or on another host: what else
     runs here is then no disturbance."""
 
-    left_out: tuple[str, ...] = ()
+    skipped_hardware: tuple[str, ...] = ()
     """Hardware that is there and not counted, each with the reason, as a clause."""
 
-    gaps: int = 0
+    missed_samples: int = 0
     """How often, since it was opened, it had to do without readings that its counts rest on."""
 
     own_cpu_ns: int | None = None
@@ -86,7 +86,7 @@ class Meter(ABC):
             MeterLostError: the hardware can no longer be read.
         """
 
-    def disturbances(self) -> tuple[str, ...]:
+    def interference(self) -> tuple[str, ...]:
         """What else uses the metered hardware right now, each a clause for people; asked before
         a window is opened and after it is closed.
         """

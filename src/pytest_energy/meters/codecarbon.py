@@ -57,7 +57,7 @@ class CodeCarbon(Meter):
     """
 
     name = "codecarbon"
-    whole_kinds = frozenset({"cpu", "gpu", "dram"})
+    covers = frozenset({"cpu", "gpu", "dram"})
 
     def __init__(self) -> None:
         self._kwh: Mapping[str, float] | None = None
@@ -81,7 +81,7 @@ class CodeCarbon(Meter):
         self._parts = tuple(domains)
         self.domains = tuple(domains.values())
         if any(domain.basis.startswith("RAPL") for domain in self.domains):
-            self.longest_seconds = RAPL_WRAPS_SECONDS
+            self.max_read_interval_seconds = RAPL_WRAPS_SECONDS
 
     def _start(self) -> Any:
         try:

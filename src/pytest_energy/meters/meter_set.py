@@ -10,7 +10,7 @@ from operator import index
 from time import perf_counter
 
 from pytest_energy.meters.base import Meter, MeterLostError
-from pytest_energy.meters.wrap_guard import Alarm
+from pytest_energy.meters.wrap_guard import WrapGuard
 from pytest_energy.types.energy import Reading, gated_domains
 
 ASK_SECONDS = 0.1
@@ -33,24 +33,28 @@ class MeterSet:
         self.names = tuple(meter.name for meter in self.meters)
         self.domains = tuple(domain for meter in self.meters for domain in meter.domains)
         self.note = note
-        self.longest_seconds = min((meter.longest_seconds for meter in meters), default=inf)
-        self.moving: frozenset[int] = frozenset()
+        self.max_read_interval_seconds = min(
+            (meter.max_read_interval_seconds for meter in meters), default=inf
+        )
+        self.active: frozenset[int] = frozenset()
         """Positions of the domains whose counters were observed to move."""
         self._unseen = 0
         """How often so long passed between two readings that a counter may have wrapped unseen."""
         self._unseen_seconds = 0.0
         """How long it was, the last time."""
-        self._gappy = [m for m in meters if type(m).gaps is not Meter.gaps]
+        self._gappy = [m for m in meters if type(m).missed_samples is not Meter.missed_samples]
         self.waited_seconds = self.waited_joules = 0.0
         """What waiting for updates and measuring idle power took: part of the gate's own cost."""
         self._asked_at = -inf
-        self._disturbances: tuple[str, ...] = ()
+        self._interference: tuple[str, ...] = ()
         self._read_at = perf_counter()
         self._reading = False
         # Most meters cannot tell, and a window asks twice.
-        self._observant = [m for m in meters if type(m).disturbances is not Meter.disturbances]
+        self._observant = [m for m in meters if type(m).interference is not Meter.interference]
         self._alarm = (
-            Alarm(self._refresh, self.longest_seconds / 3) if self.longest_seconds < inf else None
+            WrapGuard(self._refresh, self.max_read_interval_seconds / 3)
+            if self.max_read_interval_seconds < inf
+            else None
         )
         self.remote = bool(self.meters) and all(meter.remote for meter in self.meters)
         _refuse_counting_twice(self.meters)
@@ -76,7 +80,7 @@ class MeterSet:
         self._reading = True
         try:
             now = perf_counter()
-            if now - self._read_at > self.longest_seconds:
+            if now - self._read_at > self.max_read_interval_seconds:
                 self._unseen += 1
                 self._unseen_seconds = now - self._read_at
             self._read_at = now
@@ -97,12 +101,12 @@ class MeterSet:
             )
         return counts
 
-    def watch(self) -> None:
+    def arm(self) -> None:
         """A window opens: until `rest`, have counters read before they wrap unseen."""
         if self._alarm is not None:
             self._alarm.set()
 
-    def rest(self) -> None:
+    def disarm(self) -> None:
         """A test is over, and with it every window."""
         if self._alarm is not None:
             self._alarm.clear()
@@ -110,7 +114,9 @@ class MeterSet:
     @property
     def missed(self) -> tuple[int, int]:
         """How often a counter may have wrapped unseen, and how often a meter had a gap."""
-        return self._unseen, sum(meter.gaps for meter in self._gappy) if self._gappy else 0
+        return self._unseen, sum(
+            meter.missed_samples for meter in self._gappy
+        ) if self._gappy else 0
 
     def why_missed(self, before: tuple[int, int]) -> str:
         """Why a window is not known that began when `missed` was `before`; empty where it is."""
@@ -124,7 +130,7 @@ class MeterSet:
             )
         return (
             f"{self._unseen_seconds:.0f} s passed between two readings, and after"
-            f" {self.longest_seconds:.0f} s a counter may have wrapped unseen; energy.each reads it"
+            f" {self.max_read_interval_seconds:.0f} s a counter may have wrapped unseen; energy.each reads it"
             " at every block, and elsewhere a timer does, unless something holds SIGALRM"
             " (pytest-timeout does: set its timeout_method = thread)"
         )
@@ -141,22 +147,22 @@ class MeterSet:
         Args:
             periods: seconds, one a domain.
         """
-        self.moving = frozenset(i for i, period in enumerate(periods) if period is not None)
+        self.active = frozenset(i for i, period in enumerate(periods) if period is not None)
         self.domains = tuple(
             domain if period is None else replace(domain, resolution_seconds=period)
             for domain, period in zip(self.domains, periods, strict=True)
         )
 
-    def disturbances(self) -> tuple[str, ...]:
+    def interference(self) -> tuple[str, ...]:
         """What else uses the metered hardware right now, from every meter that can tell."""
         # A region may be entered a thousand times a second, and asking takes a while.
         if not self._observant or perf_counter() - self._asked_at < ASK_SECONDS:
-            return self._disturbances
+            return self._interference
         found: tuple[str, ...] = ()
         for meter in self._observant:
             with suppress(Exception):  # not knowing is no disturbance; a lost meter says so itself
-                found += tuple(meter.disturbances())
-        self._disturbances, self._asked_at = found, perf_counter()
+                found += tuple(meter.interference())
+        self._interference, self._asked_at = found, perf_counter()
         return found
 
     def _refresh(self) -> None:
@@ -191,7 +197,7 @@ def _refuse_counting_twice(meters: Sequence[Meter]) -> None:
             kinds = {domain.kind for domain in another.domains}
             if another is meter or another.remote != meter.remote:
                 continue  # what is elsewhere is other hardware
-            for kind in sorted(meter.whole_kinds & kinds):
+            for kind in sorted(meter.covers & kinds):
                 raise ValueError(_twice(meter.name, another.name, kind))
 
 

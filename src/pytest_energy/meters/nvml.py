@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_energy.machine.process_tree import strangers
+from pytest_energy.machine.process_tree import foreign_pids
 from pytest_energy.meters.base import Meter, MeterLostError, MeterUnavailableError
 from pytest_energy.meters.power_sampler import PowerSampler
 from pytest_energy.types.energy import Domain, Method
@@ -272,9 +272,9 @@ class Nvml(Meter):
         return usage, UPDATE_SECONDS, "instantaneous power"
 
     @property
-    def gaps(self) -> int:  # type: ignore[override]
+    def missed_samples(self) -> int:  # type: ignore[override]
         """Of the sampled boards."""
-        return self._sampler.gaps if self._sampler is not None else 0
+        return self._sampler.missed_samples if self._sampler is not None else 0
 
     def power_of(self, domain: int) -> tuple[Callable[[], float], str] | None:
         """How to read a metered board's watts, and what they are; None where it does not tell.
@@ -299,7 +299,7 @@ class Nvml(Meter):
                 counts[position] = count
         return tuple(counts)
 
-    def disturbances(self) -> tuple[str, ...]:
+    def interference(self) -> tuple[str, ...]:
         """Other processes that compute on the metered boards.
 
         In a container the driver may number processes as its host does. Then nobody can tell ours
@@ -315,7 +315,7 @@ class Nvml(Meter):
             pids = {process.pid for process in processes}
             if using and pids and os.getpid() not in pids:
                 continue
-            others = strangers(pids)
+            others = foreign_pids(pids)
             if others:
                 what = "another process" if len(others) == 1 else f"{len(others)} other processes"
                 numbers = ", ".join(map(str, sorted(others)[:5]))

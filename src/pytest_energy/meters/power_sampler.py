@@ -36,7 +36,7 @@ class PowerSampler:
         self._last_seconds = perf_counter()
         self._joules = [0.0] * len(self._last_watts)
         self._lost: Exception | None = None
-        self.gaps = 0
+        self.missed_samples = 0
         """How often two samples lay too far apart to know what flew between them."""
         self._ended = threading.Event()
         self._thread = threading.Thread(
@@ -76,7 +76,7 @@ class PowerSampler:
             now = perf_counter()
             passed = now - self._last_seconds
             if passed > LONGEST_GAP_SECONDS:
-                self.gaps += 1
+                self.missed_samples += 1
             for i, (before, after) in enumerate(zip(self._last_watts, watts, strict=True)):
                 self._joules[i] += (before + after) / 2 * passed
             self._last_watts, self._last_seconds = watts, now

@@ -128,7 +128,7 @@ class _Powercap(Meter):
             raise
         self.domains = tuple(domains)
         smallest = min(zone.wraps_at for zone in self._open)
-        self.longest_seconds = smallest / 1e6 / self.most_watts
+        self.max_read_interval_seconds = smallest / 1e6 / self.most_watts
 
     def read(self) -> tuple[int, ...]:
         """Microjoules since the meter was opened, zone by zone."""
@@ -245,7 +245,7 @@ class Psys(_Powercap):
 
     name = "rapl_psys"
     most_watts = MOST_PLATFORM_WATTS
-    whole_kinds = frozenset({"cpu", "dram"})
+    covers = frozenset({"cpu", "dram"})
 
     def __init__(self, root: Path | None = None) -> None:
         super().__init__()

@@ -42,12 +42,12 @@ class NumberFile:
         os.close(self.descriptor)
 
 
-def open_number(path: Path, remedy: str = "") -> NumberFile | None:
+def open_number(path: Path, hint: str = "") -> NumberFile | None:
     """Open a file; None where there is no such file.
 
     Args:
         path: of the file.
-        remedy: what to do where it is closed to us; a command for this one file when left out.
+        hint: what to do where it is closed to us; a command for this one file when left out.
 
     Raises:
         MeterUnavailableError: it is there, and closed to us.
@@ -55,8 +55,8 @@ def open_number(path: Path, remedy: str = "") -> NumberFile | None:
     try:
         return NumberFile(path, os.open(path, os.O_RDONLY))
     except PermissionError as error:
-        remedy = remedy or _read_remedy(path)
-        raise MeterUnavailableError(f"no permission to read {path}", remedy, True) from error
+        hint = hint or _read_remedy(path)
+        raise MeterUnavailableError(f"no permission to read {path}", hint, True) from error
     except OSError:
         return None
 

@@ -95,7 +95,7 @@ def _period(times: list[float]) -> float | None:
     return median(b - a for a, b in pairwise(times))
 
 
-class Edges:
+class CounterUpdates:
     """Reads a session's meters at their counters' updates.
 
     Args:
@@ -114,7 +114,7 @@ class Edges:
         flat = [period for periods in self._periods for period in periods]
         meters.note_periods(flat)
         gated = gated_domains(meters.domains)
-        self.still = tuple(
+        self.stalled = tuple(
             domain.name
             for domain, period in zip(meters.domains, flat, strict=True)
             if period is None
@@ -123,8 +123,8 @@ class Edges:
             and _ticks(domain.resolution_seconds)
         )
         """Domains whose counters should move and did not."""
-        if self.still:
-            note = f"the counter of {', '.join(self.still)} stands still: it counts nothing"
+        if self.stalled:
+            note = f"the counter of {', '.join(self.stalled)} stands still: it counts nothing"
             meters.note = "; ".join(filter(None, (meters.note, note)))
         self.slowest_seconds = max((flat[i] or 0.0 for i in gated), default=0.0)
         """Period of the slowest gated counter that can be waited for; 0 where none has to be."""
@@ -136,12 +136,12 @@ class Edges:
         )
         """Whether every gated counter is waited for, or needs no waiting."""
 
-    def worth(self, seconds: float | None) -> bool:
+    def needs_alignment(self, seconds: float | None) -> bool:
         """Whether a window of so many seconds needs its ends on updates; None for unknown."""
         limit = SHORT_UPDATES * self.slowest_seconds
         return limit > 0 and (seconds is None or seconds < limit)
 
-    def worth_in_blocks(self, seconds: float | None) -> bool:
+    def needs_alignment_in_blocks(self, seconds: float | None) -> bool:
         """Whether each block needs it, where a block takes so many seconds; None for unknown."""
         return seconds is not None and seconds < SHORT_BLOCK_UPDATES * self.slowest_seconds
 

@@ -18,7 +18,7 @@ from types import FrameType
 _HAS_TIMER = hasattr(signal, "setitimer")
 
 
-class Alarm:
+class WrapGuard:
     """Calls something every so often, in the main thread, between `set` and `clear`.
 
     Where something else holds the timer or its signal (pytest-timeout with its signal method does),

@@ -23,7 +23,7 @@ TAIL_LINES = 30
 """How much of what a lost process printed is shown."""
 
 
-class CompanionLostError(Exception):
+class WorkerLostError(Exception):
     """The base's process has ended or hangs.
 
     Args:
@@ -37,7 +37,7 @@ class CompanionLostError(Exception):
         self.detail = detail
 
 
-class Companion:
+class WorkerClient:
     """A pytest on the base that waits for messages.
 
     Args:
@@ -47,7 +47,7 @@ class Companion:
         seconds: how long one answer may take.
 
     Raises:
-        CompanionLostError: it cannot be started.
+        WorkerLostError: it cannot be started.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Companion:
                     process_group=0,
                 )
         except OSError as error:
-            raise CompanionLostError(
+            raise WorkerLostError(
                 f"the base's process could not be started: {error.strerror} ({python})"
             ) from error
 
@@ -88,7 +88,7 @@ class Companion:
         """Send a message and wait for the answer.
 
         Raises:
-            CompanionLostError: there was none; the process is gone now.
+            WorkerLostError: there was none; the process is gone now.
         """
         try:
             self._channel.send(message)
@@ -96,11 +96,11 @@ class Companion:
         except ChannelTimeoutError:
             self.kill()
             waited = format_seconds(self._seconds)
-            raise CompanionLostError(
+            raise WorkerLostError(
                 f"the base did not answer within {waited} (--energy-against-timeout)", self._tail()
             ) from None
         except ChannelClosedError:
-            raise CompanionLostError(self._how_it_ended(), self._tail()) from None
+            raise WorkerLostError(self._how_it_ended(), self._tail()) from None
         except BaseException:  # Ctrl-C: nobody knows where it stands
             self.kill()
             raise

@@ -66,7 +66,7 @@ class Trees:
         """Whether a file is the project's, on one of the sides."""
         return self.in_head(path) or self.in_base(path)
 
-    def turned(self, path: str) -> str:
+    def redirected(self, path: str) -> str:
         """The same place in the base's tree; a path outside of the user's tree as it is."""
         if not self.in_head(path):
             return path
@@ -83,12 +83,12 @@ def _inside(path: str, folder: str) -> bool:
     return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
 
 
-def turned_paths(trees: Trees, paths: Iterable[str]) -> list[str]:
+def redirected_paths(trees: Trees, paths: Iterable[str]) -> list[str]:
     """`sys.path` for the base: what leads to the user's tree leads to the base's."""
-    return list(dict.fromkeys(trees.turned(path) if path else path for path in paths))
+    return list(dict.fromkeys(trees.redirected(path) if path else path for path in paths))
 
 
-class Turned(MetaPathFinder):
+class RedirectFinder(MetaPathFinder):
     """Finds modules as the other finders do, and in the base's tree what they find in the user's.
 
     Args:
@@ -109,18 +109,18 @@ class Turned(MetaPathFinder):
             find = getattr(finder, "find_spec", None)
             spec = find(fullname, path, target) if find else None
             if spec is not None:
-                return self._turned(spec)
+                return self._redirected(spec)
         return None
 
-    def _turned(self, spec: ModuleSpec) -> ModuleSpec:
+    def _redirected(self, spec: ModuleSpec) -> ModuleSpec:
         trees = self._trees
         places = spec.submodule_search_locations
-        turned = None if places is None else turned_paths(trees, places)
+        redirected = None if places is None else redirected_paths(trees, places)
         if spec.origin is None or not spec.has_location or not trees.in_head(spec.origin):
-            if places is not None and turned != list(places):
-                spec.submodule_search_locations = turned
+            if places is not None and redirected != list(places):
+                spec.submodule_search_locations = redirected
             return spec
-        origin = trees.turned(spec.origin)
+        origin = trees.redirected(spec.origin)
         if not Path(origin).exists():
             raise ModuleNotFoundError(
                 f"the base has no module {spec.name!r} at {os.path.relpath(origin, trees.base)}"
@@ -128,15 +128,15 @@ class Turned(MetaPathFinder):
                 name=spec.name,
             )
         found = importlib.util.spec_from_file_location(
-            spec.name, origin, submodule_search_locations=turned
+            spec.name, origin, submodule_search_locations=redirected
         )
         return found or spec
 
 
-def turn_imports(trees: Trees) -> None:
+def redirect_imports(trees: Trees) -> None:
     """Have this process import the base's tree. Called before anything of the project is."""
-    sys.path[:] = turned_paths(trees, sys.path)
-    sys.meta_path.insert(0, Turned(trees))
+    sys.path[:] = redirected_paths(trees, sys.path)
+    sys.meta_path.insert(0, RedirectFinder(trees))
 
 
 def loaded_below(names: Iterable[str]) -> dict[str, str]:

@@ -13,7 +13,7 @@ import pytest
 
 from pytest_energy.metering.window import BLOCKS, block_sizes
 from pytest_energy.paired.channel import Channel, Message
-from pytest_energy.paired.client import Companion, CompanionLostError
+from pytest_energy.paired.client import WorkerClient, WorkerLostError
 from pytest_energy.types.codec import from_record
 from pytest_energy.types.result import BaseRun
 
@@ -40,7 +40,7 @@ def turn_count(n: int, each_seconds: float, shortest_seconds: float) -> int:
     return max(1, min(wanted, int(seconds / shortest_seconds)))
 
 
-class Turns(ABC):
+class Interleaving(ABC):
     """What a loop asks when it is one of two."""
 
     base_blocks: list[float]
@@ -68,7 +68,7 @@ class Turns(ABC):
         """A block has ended, with so many joules per inference."""
 
 
-class BaseTurns(Turns):
+class WorkerInterleaving(Interleaving):
     """The base's side: it waits to be told.
 
     Args:
@@ -109,7 +109,7 @@ class BaseTurns(Turns):
         return told
 
 
-class HeadTurns(Turns):
+class HeadInterleaving(Interleaving):
     """The head's side: it tells.
 
     Args:
@@ -121,7 +121,7 @@ class HeadTurns(Turns):
 
     def __init__(
         self,
-        companion: Companion,
+        companion: WorkerClient,
         test: str,
         following: str | None,
         shortest_seconds: float,
@@ -134,7 +134,7 @@ class HeadTurns(Turns):
         self._base_first: list[bool] = []
         self._sizes: tuple[int, ...] = ()
         self._answer: Message | None = None
-        self._lost: CompanionLostError | None = None
+        self._lost: WorkerLostError | None = None
         self._other_n = ""
         self.base_blocks = []
 
@@ -182,7 +182,7 @@ class HeadTurns(Turns):
         if answer is None:
             return BaseRun((), "the head's test did not run to its end")
         if answer["said"] != "finished":  # it is out of step: the next test gets another process
-            self._lost = CompanionLostError("the base's test did not end when it was told to")
+            self._lost = WorkerLostError("the base's test did not end when it was told to")
             return BaseRun((), self._lost.reason)
         return BaseRun(
             tuple(from_record(record) for record in answer["results"]),
@@ -214,5 +214,5 @@ class HeadTurns(Turns):
         self._answer = None
         try:
             self._answer = self._companion.ask(message)
-        except CompanionLostError as error:
+        except WorkerLostError as error:
             self._lost = error

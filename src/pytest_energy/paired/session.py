@@ -16,11 +16,16 @@ import pytest
 
 from pytest_energy.baselines import accepted
 from pytest_energy.baselines.file_format import BaselineError
-from pytest_energy.machine.process_tree import set_apart
+from pytest_energy.machine.process_tree import exclude_pid
 from pytest_energy.paired.channel import Message
-from pytest_energy.paired.client import Companion, CompanionLostError, python_of
-from pytest_energy.paired.import_redirect import Trees, loaded_below, project_modules, turned_paths
-from pytest_energy.paired.interleave import HeadTurns
+from pytest_energy.paired.client import WorkerClient, WorkerLostError, python_of
+from pytest_energy.paired.import_redirect import (
+    Trees,
+    loaded_below,
+    project_modules,
+    redirected_paths,
+)
+from pytest_energy.paired.interleave import HeadInterleaving
 from pytest_energy.paired.worktree import BaseTree, find_revision, plain_environment
 from pytest_energy.settings.settings import Settings
 from pytest_energy.types.result import BaseRun
@@ -77,7 +82,7 @@ class Collected:
     errors: Mapping[str, str] = field(default_factory=dict)
 
 
-class Against:
+class PairedSession:
     """The base of one session.
 
     Args:
@@ -103,8 +108,8 @@ class Against:
         self._seconds = settings.against_timeout
         self._bodies = bodies
         self._collected = frozenset(collected)
-        self._companion: Companion | None = None
-        self._fatal: CompanionLostError | None = None
+        self._companion: WorkerClient | None = None
+        self._fatal: WorkerLostError | None = None
         self.collected = Collected()
         self.tree = BaseTree(find_revision(config.rootpath, settings.against, here))
         try:
@@ -164,7 +169,7 @@ class Against:
                 return f"the base could not be collected: {last}", error
         return "", ""
 
-    def turns(self, test: str, shortest_seconds: float) -> HeadTurns | None:
+    def turns(self, test: str, shortest_seconds: float) -> HeadInterleaving | None:
         """For a test that both have; None where the base has none, or cannot be had."""
         if self.missing(test) is not None:
             return None
@@ -175,14 +180,14 @@ class Against:
         order = list(self._bodies)
         later = order[order.index(test) + 1 :]
         following = next((name for name in later if name in self.collected.tests), None)
-        return HeadTurns(self._companion, test, following, shortest_seconds)
+        return HeadInterleaving(self._companion, test, following, shortest_seconds)
 
     def body_differs(self, test: str) -> bool | None:
         """Whether the base's test is written otherwise; None where a source was not found."""
         mine, theirs = self._bodies.get(test), self.collected.tests.get(test)
         return mine != theirs if mine and theirs else None
 
-    def finish(self, test: str, turns: HeadTurns | None, left: bool, early: bool) -> BaseRun:
+    def finish(self, test: str, turns: HeadInterleaving | None, left: bool, early: bool) -> BaseRun:
         """The head's test has ended: what the base made of it.
 
         Args:
@@ -206,7 +211,7 @@ class Against:
         trees, names = self._trees, project_modules(self._trees)
         try:
             theirs = self._companion.ask({"do": "where", "names": names})["files"]
-        except CompanionLostError as error:
+        except WorkerLostError as error:
             self._end()
             return error.reason
         for side, files, is_own in (
@@ -232,25 +237,25 @@ class Against:
     def _end(self) -> None:
         companion, self._companion = self._companion, None
         if companion is not None:
-            set_apart(companion.pid, False)
+            exclude_pid(companion.pid, False)
             companion.close()
 
     def _start(self) -> None:
         try:
-            companion = Companion(self._python, self.tree.root, self._environment, self._seconds)
+            companion = WorkerClient(self._python, self.tree.root, self._environment, self._seconds)
             self._companion = companion
-            set_apart(companion.pid, True)
+            exclude_pid(companion.pid, True)
             answer = companion.ask(self._spec)
             if answer["said"] == "failed":
                 last = (answer["detail"].splitlines() or ["it does not say why"])[-1]
-                raise CompanionLostError(f"pytest failed on the base: {last}", answer["detail"])
+                raise WorkerLostError(f"pytest failed on the base: {last}", answer["detail"])
             if answer["plugin"] != version("pytest-energy"):
-                raise CompanionLostError(
+                raise WorkerLostError(
                     f"the base's environment has pytest-energy {answer['plugin']}, this one"
                     f" {version('pytest-energy')}: install the same"
                 )
             self.collected = Collected(answer["tests"], answer["errors"])
-        except CompanionLostError as error:
+        except WorkerLostError as error:
             self._fatal = error
             self._end()
 
@@ -263,16 +268,16 @@ def _environment(trees: Trees) -> dict[str, str]:
     # For processes that the base's tests start: they import the base's tree too.
     own = [path for path in sys.path if path and trees.in_head(path)]
     given = [path for path in environment.get("PYTHONPATH", "").split(os.pathsep) if path]
-    environment["PYTHONPATH"] = os.pathsep.join(turned_paths(trees, [*own, *given]))
+    environment["PYTHONPATH"] = os.pathsep.join(redirected_paths(trees, [*own, *given]))
     return environment
 
 
 def _spec(config: pytest.Config, tree: BaseTree, meters: Sequence[str]) -> Message:
     """What the base's process is told first."""
 
-    def turned(value: Any) -> Any:
+    def redirected(value: Any) -> Any:
         if isinstance(value, list):
-            return [turned(one) for one in value]
+            return [redirected(one) for one in value]
         if isinstance(value, str) and Path(value).is_absolute():
             return str(tree.counterpart(Path(value)))
         return value
@@ -286,7 +291,7 @@ def _spec(config: pytest.Config, tree: BaseTree, meters: Sequence[str]) -> Messa
             value = os.fspath(value)
         with suppress(TypeError, ValueError):  # what is no plain value stays behind
             json.dumps(value, allow_nan=False)
-            options[name] = turned(value)
+            options[name] = redirected(value)
     options.pop("file_or_dir", None)
     for name, value in QUIET.items():
         if name == "plugins":

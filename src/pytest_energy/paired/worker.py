@@ -25,10 +25,15 @@ import pytest
 
 from pytest_energy.machine.process_tree import join
 from pytest_energy.paired.channel import Channel, ChannelClosedError, Message
-from pytest_energy.paired.import_redirect import Trees, loaded_below, project_modules, turn_imports
-from pytest_energy.paired.interleave import BaseTurns
+from pytest_energy.paired.import_redirect import (
+    Trees,
+    loaded_below,
+    project_modules,
+    redirect_imports,
+)
+from pytest_energy.paired.interleave import WorkerInterleaving
 from pytest_energy.settings import markers
-from pytest_energy.settings.options import FOLLOWER
+from pytest_energy.settings.options import WORKER
 from pytest_energy.types.codec import to_record
 from pytest_energy.types.result import Result
 
@@ -36,7 +41,7 @@ PARENT_DIED = 1
 """PR_SET_PDEATHSIG of prctl(2)."""
 
 
-class Follower:
+class Worker:
     """What the base's process knows.
 
     Args:
@@ -57,10 +62,10 @@ class Follower:
         self.results: list[Result] = []
         """Of the test that runs now, not judged."""
 
-    def turns(self) -> BaseTurns:
+    def turns(self) -> WorkerInterleaving:
         """With the head's loop, for the test that runs next."""
         self._attempts += 1
-        return BaseTurns(self.channel, again=self._attempts > 1)
+        return WorkerInterleaving(self.channel, again=self._attempts > 1)
 
     def note_collection(self, report: pytest.CollectReport) -> None:
         """A file that could not be collected: the head's tests in it learn why."""
@@ -186,15 +191,15 @@ def main(descriptor: int) -> int:
     channel = Channel(socket.socket(fileno=descriptor))
     told = channel.receive()
     trees = Trees(Path(told["head"]), Path(told["base"]))
-    turn_imports(trees)
+    redirect_imports(trees)
     os.chdir(told["folder"])
-    follower = Follower(channel, trees, told["arguments"])
+    follower = Worker(channel, trees, told["arguments"])
     files = [argument.partition("::")[0] for argument in told["arguments"]]
     try:
         options = told["options"]
         options |= {name: Path(options[name]) for name in told["paths"] if options.get(name)}
         config = _configured(options, list(dict.fromkeys(files)))
-        config.stash[FOLLOWER] = follower
+        config.stash[WORKER] = follower
         status: int = config.hook.pytest_cmdline_main(config=config)
     except ChannelClosedError:
         return 1  # the head is gone
@@ -212,10 +217,10 @@ def _configured(given: dict[str, Any], places: list[str]) -> pytest.Config:
 
 
 def _explained(error: BaseException) -> str:
-    cause = getattr(error, "cause", None)  # of pytest's ConftestImportFailure
-    if isinstance(cause, BaseException):
+    interpretation = getattr(error, "interpretation", None)  # of pytest's ConftestImportFailure
+    if isinstance(interpretation, BaseException):
         path = getattr(error, "path", "conftest.py")
-        return f"{path}: " + "".join(traceback.format_exception_only(cause)).strip()
+        return f"{path}: " + "".join(traceback.format_exception_only(interpretation)).strip()
     if isinstance(error, pytest.UsageError):
         return str(error)
     return "".join(traceback.format_exception(error)).strip()

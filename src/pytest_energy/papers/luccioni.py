@@ -181,7 +181,7 @@ class Lifetime:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class BaselineComparison:
     """General-purpose and task-specific models on one task; means over the rows.
 
     Args:
@@ -362,13 +362,13 @@ def parity(training_kwh: float, finetuning_kwh: float, kwh_per_query: float) -> 
 
 
 @cache
-def comparisons() -> tuple[Comparison, ...]:
+def comparisons() -> tuple[BaselineComparison, ...]:
     """Both kinds of model on the three tasks that both can do."""
     found = []
     for task in COMPARED_TASKS:
         general, specific = where(task, GENERAL), where(task, SPECIFIC)
         found.append(
-            Comparison(
+            BaselineComparison(
                 task,
                 fmean(row.wh_per_1000 for row in general),
                 fmean(row.wh_per_1000 for row in specific),

@@ -11,7 +11,7 @@ from pytest_energy.analysis.ratio import Ratio, ratio
 from pytest_energy.papers import luccioni
 from pytest_energy.papers.desislavov import Device, device, device_of_board, of_reality
 from pytest_energy.papers.run import Measured, Run
-from pytest_energy.verdict.rules import why_disturbed
+from pytest_energy.verdict.rules import why_interfered
 
 FEWEST_TASKS = 3
 """Fewer ranks than this have no correlation worth a figure: two tasks are in order or are not."""
@@ -103,7 +103,7 @@ def disturbed(run: Run) -> dict[str, int]:
     Args:
         run: whose results.
     """
-    clauses = [why[0] for one in run.measured if (why := why_disturbed(one.measurement))]
+    clauses = [why[0] for one in run.measured if (why := why_interfered(one.measurement))]
     return {clause: clauses.count(clause) for clause in dict.fromkeys(clauses)}
 
 
@@ -311,8 +311,8 @@ def paper_reality(one: Measured) -> Reality | None:
         None where the paper has not run that model (the energy of others says nothing of these
         operations), or there are no operations.
     """
-    work = one.measurement.work
-    if work is None or not work.flops:
+    work = one.measurement.flops
+    if work is None or not work.count:
         return None
     rows = luccioni.where(task=task_of(one), role=one.subject.role or luccioni.SPECIFIC)
     of_model = [row for row in rows if same_model(one.subject.model, row.model)]
@@ -320,7 +320,7 @@ def paper_reality(one: Measured) -> Reality | None:
         return None
     joules = fmean(row.joules_per_inference for row in of_model)
     a100 = device("A100 SXM4 80GB", "fp32")
-    times = of_reality(joules, work.flops, a100)
+    times = of_reality(joules, work.count, a100)
     return Reality(a100, joules, times, f"the paper's {of_model[0].model}")
 
 
@@ -334,12 +334,12 @@ def own_reality(one: Measured, run: Run) -> Reality | None:
     Returns:
         None unless the machine has one board, the table has it, and its joules are in the figure.
     """
-    work = one.measurement.work
+    work = one.measurement.flops
     metered = {one.measurement.domains[i].kind for i in one.measurement.gated}
-    if work is None or not work.flops or "gpu" not in metered or len(run.gpus) != 1:
+    if work is None or not work.count or "gpu" not in metered or len(run.gpus) != 1:
         return None
     board = device_of_board(run.gpus[0])
     if board is None:
         return None
     joules = one.measurement.joules_per_unit
-    return Reality(board, joules, of_reality(joules, work.flops, board), "this machine")
+    return Reality(board, joules, of_reality(joules, work.count, board), "this machine")

@@ -284,7 +284,7 @@ def _estimates(page: Page, counted: Sequence[Measured]) -> None:
 
 
 def _flops(one: Measured) -> int:
-    return one.measurement.work.flops if one.measurement.work else 0
+    return one.measurement.flops.count if one.measurement.flops else 0
 
 
 def _spread(counted: Sequence[Measured], most: int) -> list[Measured]:

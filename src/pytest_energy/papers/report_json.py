@@ -69,7 +69,7 @@ def _run(run: Run, tests: str) -> dict[str, Any]:
         "file": str(run.path),
         "date": run.date,
         "machine": run.machine,
-        "left_out": run.left_out,
+        "skipped_hardware": run.skipped_hardware,
         "without_role": own.without_role(run),
         "disturbed": own.disturbed(run),
         "tasks_of": tests,
@@ -78,19 +78,19 @@ def _run(run: Run, tests: str) -> dict[str, Any]:
         "rank_correlation": asdict(own.order(run, tests)),
         "general_over_specific": [asdict(kinds) for kinds in own.kinds(run)],
         "trained": [asdict(trained) for trained in run.trained],
-        "work": [_work(one, run) for one in run.measured if one.measurement.work],
+        "work": [_work(one, run) for one in run.measured if one.measurement.flops],
     }
 
 
 def _work(one: Measured, run: Run) -> dict[str, Any]:
-    work = one.measurement.work
+    work = one.measurement.flops
     assert work is not None
     paper, here = own.paper_reality(one), own.own_reality(one, run)
     return {
         "test": one.subject.test,
         "task": one.subject.task,
         "model": one.subject.model,
-        "flops": work.flops,
+        "flops": work.count,
         "without_formula": list(work.without_formula),
         "joules": one.measurement.joules_per_unit,
         "method": one.method,
@@ -100,7 +100,7 @@ def _work(one: Measured, run: Run) -> dict[str, Any]:
             {
                 "device": device.name,
                 "precision": device.precision,
-                "joules": desislavov.lower_bound_joules(work.flops, device),
+                "joules": desislavov.lower_bound_joules(work.count, device),
             }
             for device in desislavov.devices()
         ],

@@ -11,7 +11,7 @@ from typing import Any
 
 from pytest_energy.files import line_of
 from pytest_energy.types.energy import Domain, Method
-from pytest_energy.types.measurement import Block, Measurement, Work
+from pytest_energy.types.measurement import Block, FlopCount, Measurement
 from pytest_energy.types.result import Subject
 from pytest_energy.types.units import kwh
 from pytest_energy.types.verdict import Status
@@ -28,11 +28,9 @@ _HOW = "write one with: pytest --energy-json=REPORT.json"
 class RunError(Exception):
     """A file that is no report; the message names the file, the line where known, the remedy."""
 
-    def __init__(
-        self, path: Path, problem: str, line: int | None = None, remedy: str = _HOW
-    ) -> None:
+    def __init__(self, path: Path, problem: str, line: int | None = None, hint: str = _HOW) -> None:
         place = f"{path}" if line is None else f"{path}, line {line}"
-        super().__init__(f"{place}: {problem}; {remedy}")
+        super().__init__(f"{place}: {problem}; {hint}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +82,7 @@ class Run:
         gpus: models of its boards, in the driver's order.
         measured: whole tests (no regions) per inference, measured and resolved, in the run's order.
         trained: what its trainings cost.
-        left_out: results that are neither.
+        skipped_hardware: results that are neither.
     """
 
     path: Path
@@ -93,7 +91,7 @@ class Run:
     gpus: tuple[str, ...]
     measured: tuple[Measured, ...]
     trained: tuple[Trained, ...]
-    left_out: int
+    skipped_hardware: int
 
 
 def read_run(path: Path) -> Run:
@@ -123,7 +121,7 @@ def read_run(path: Path) -> Run:
         problem = f"schema {schema!r}, this version reads {SCHEMA}"
         if isinstance(schema, int | float) and schema > SCHEMA:
             newer = "written by a newer pytest-energy: upgrade it"
-            raise RunError(path, problem, remedy=newer)
+            raise RunError(path, problem, hint=newer)
         raise RunError(path, problem)
     try:
         machine = str(record["machine"]["class"])
@@ -146,8 +144,8 @@ def read_run(path: Path) -> Run:
             trained.append(one)
         elif one is not None:
             measured.append(one)
-    left_out = len(record["results"]) - len(measured) - len(trained)
-    return Run(path, date, machine, gpus, tuple(measured), tuple(trained), left_out)
+    skipped_hardware = len(record["results"]) - len(measured) - len(trained)
+    return Run(path, date, machine, gpus, tuple(measured), tuple(trained), skipped_hardware)
 
 
 def _object(value: object) -> Mapping[str, Any]:
@@ -188,7 +186,7 @@ def _measured(record: Mapping[str, Any]) -> Measured | None:
 
 def _measurement(record: Mapping[str, Any]) -> Measurement:
     # By hand and not through `records`: a report that an older version wrote has figures enough.
-    work = record.get("work")
+    work = record.get("flops")
     recorded = _object(record.get("recorded", {}))
     return Measurement(
         meters=tuple(map(str, record["meters"])),
@@ -206,22 +204,22 @@ def _measurement(record: Mapping[str, Any]) -> Measurement:
             Block(int(block["n"]), float(block["seconds"]), tuple(map(float, block["joules"])))
             for block in record["blocks"]
         ),
-        done=int(record["done"]),
-        units=float(record["units"]),
-        others_share=None
-        if record.get("others_share") is None
-        else _finite("others_share", record["others_share"]),
-        disturbances=tuple(map(str, record.get("disturbances", ()))),
+        metered_count=int(record["metered_count"]),
+        unit_count=float(record["unit_count"]),
+        other_cpu_share=None
+        if record.get("other_cpu_share") is None
+        else _finite("other_cpu_share", record["other_cpu_share"]),
+        interference=tuple(map(str, record.get("interference", ()))),
         recorded={name: _finite(name, value) for name, value in recorded.items()},
-        work=_work(_object(work)) if work else None,
+        flops=_work(_object(work)) if work else None,
     )
 
 
-def _work(record: Mapping[str, Any]) -> Work:
-    flops = int(record["flops"])
+def _work(record: Mapping[str, Any]) -> FlopCount:
+    flops = int(record["count"])
     if not 0 <= flops <= MOST_FLOPS:
-        raise ValueError(f"flops: expected a number from 0 to {MOST_FLOPS:g}")
-    return Work(flops, tuple(map(str, record["without_formula"])))
+        raise ValueError(f"count: expected a number from 0 to {MOST_FLOPS:g}")
+    return FlopCount(flops, tuple(map(str, record["without_formula"])))
 
 
 def _finite(name: str, value: Any) -> float:

@@ -41,11 +41,11 @@ def pytest_configure(config: pytest.Config) -> None:
         from pytest_energy.plugin.pruner import Pruner
 
         config.pluginmanager.register(Pruner(config), "energy-pruner")
-    follower = config.stash.get(options.FOLLOWER, None)
+    follower = config.stash.get(options.WORKER, None)
     if follower is not None:
-        from pytest_energy.plugin.worker import Following
+        from pytest_energy.plugin.worker import WorkerPlugin
 
-        config.pluginmanager.register(Following(follower), "energy-following")
+        config.pluginmanager.register(WorkerPlugin(follower), "energy-following")
     if xdist.is_xdist_controller(config) and not options.flag(config, "off"):
         if options.option_value(config, "against"):
             from pytest_energy.settings import settings

@@ -16,8 +16,8 @@ from pytest_energy.settings import markers, options, xdist
 if TYPE_CHECKING:
     from pytest_energy.gate.session import EnergySession
     from pytest_energy.metering.fixture import Energy
-    from pytest_energy.paired.interleave import Turns
-    from pytest_energy.paired.worker import Follower
+    from pytest_energy.paired.interleave import Interleaving
+    from pytest_energy.paired.worker import Worker
     from pytest_energy.report.live import LiveLine
     from pytest_energy.settings.settings import Settings
     from pytest_energy.types.inference import Inference
@@ -36,7 +36,7 @@ class Gate:
     ) -> None:
         self._config = config
         self._collected = collected
-        self._follower: Follower | None = config.stash.get(options.FOLLOWER, None)
+        self._follower: Worker | None = config.stash.get(options.WORKER, None)
         self._settings = stash.settings_of(config)
         self._metered = metered
         self._problems = problems
@@ -127,7 +127,9 @@ class Gate:
         if self._session is not None:
             self._session.close()
 
-    def _sides(self, test: str) -> tuple[Turns | None, Callable[[bool, bool], BaseRun] | None]:
+    def _sides(
+        self, test: str
+    ) -> tuple[Interleaving | None, Callable[[bool, bool], BaseRun] | None]:
         """How a test takes turns, and where to ask what the other side made of it."""
         if self._follower is not None:
             return self._follower.turns(), None
@@ -185,7 +187,7 @@ def _open_against(
 ) -> None:
     """Arrange for the other revision: its tree, its process, what it has of these tests."""
     from pytest_energy.baselines.file_format import BaselineError
-    from pytest_energy.paired.session import Against
+    from pytest_energy.paired.session import PairedSession
     from pytest_energy.paired.worker import body_of
     from pytest_energy.paired.worktree import BaseError
 
@@ -193,7 +195,7 @@ def _open_against(
     with session.cost.counting(session.meters):
         try:
             names = session.meters.names
-            against = Against(config, session.settings, names, bodies, collected)
+            against = PairedSession(config, session.settings, names, bodies, collected)
             session.open_against(against)
         except (BaseError, BaselineError, OSError) as error:
             raise pytest.UsageError(f"--energy-against: {error}") from error

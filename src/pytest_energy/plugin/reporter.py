@@ -10,7 +10,7 @@ from pytest_energy.plugin import stash
 from pytest_energy.settings import xdist
 
 if TYPE_CHECKING:
-    from pytest_energy.gate.results_log import Ledger
+    from pytest_energy.gate.results_log import ResultsLog
     from pytest_energy.gate.session import EnergySession
 
 
@@ -19,7 +19,7 @@ class Reporter:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        self._ledger: Ledger | None = None
+        self._ledger: ResultsLog | None = None
         self._session: EnergySession | None = None
         self._error = ""
 
@@ -65,9 +65,9 @@ class Reporter:
                 "energy: nothing was compared: no metered test ran", red=True
             )
 
-    def _gathered(self) -> Ledger:
-        from pytest_energy.gate.results_log import Ledger
+    def _gathered(self) -> ResultsLog:
+        from pytest_energy.gate.results_log import ResultsLog
 
         if self._ledger is None:
-            self._ledger = Ledger()
+            self._ledger = ResultsLog()
         return self._ledger

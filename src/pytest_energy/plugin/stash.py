@@ -26,7 +26,7 @@ def gather_results(config: pytest.Config) -> None:
     """Have results gathered in this process, unless it is a worker's or that is arranged."""
     from pytest_energy.plugin.reporter import Reporter
 
-    told = xdist.is_xdist_worker(config) or options.FOLLOWER in config.stash
+    told = xdist.is_xdist_worker(config) or options.WORKER in config.stash
     if told or config.pluginmanager.has_plugin(REPORTER):
         return
     config.pluginmanager.register(Reporter(config), REPORTER)

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from pytest_energy.paired.worker import Follower
+    from pytest_energy.paired.worker import Worker
 
 
-class Following:
+class WorkerPlugin:
     """The other side of a paired run: it collects, and then does what the head says."""
 
-    def __init__(self, follower: Follower) -> None:
+    def __init__(self, follower: Worker) -> None:
         self._follower = follower
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:

@@ -25,18 +25,18 @@ def columns(stream: TextIO) -> int:
         return 80
 
 
-def console(stream: TextIO, widest: int) -> Console:
+def console(stream: TextIO, clip_width: int) -> Console:
     """A console that writes what it is given: no markup, no emoji, colours only on a terminal.
 
     Args:
         stream: an open file with a descriptor.
-        widest: columns that are used at most.
+        clip_width: columns that are used at most.
     """
     from rich.console import Console
 
     return Console(
         file=stream,
-        width=min(widest, columns(stream)),
+        width=min(clip_width, columns(stream)),
         highlight=False,
         emoji=False,
         markup=False,

@@ -14,7 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from pytest_energy.doctor.diagnosis import Chosen, Diagnosis, Worth
+from pytest_energy.doctor.diagnosis import Chosen, Diagnosis, FigureQuality
 from pytest_energy.doctor.probe import MeterFacts
 from pytest_energy.machine.sensors import Clock, Heat, Load
 from pytest_energy.report.console import console, folded
@@ -40,16 +40,16 @@ UNTOLD = "not told by the system"
 
 _LABELS = ("chosen", "machine", "class", "carbon", "others", "clock", "heat")
 
-_WORTH = {
-    Worth.COUNTER: "Figures on this machine rest on hardware energy counters ({domains}): joules"
+_QUALITY = {
+    FigureQuality.COUNTER: "Figures on this machine rest on hardware energy counters ({domains}): joules"
     " are measured, and both their changes and their absolute size can be trusted.",
-    Worth.SAMPLED: "Figures on this machine rest, in part at least, on power samples added up over"
+    FigureQuality.SAMPLED: "Figures on this machine rest, in part at least, on power samples added up over"
     " time ({domains}): joules are measured, a little more coarsely than by a counter.",
-    Worth.ESTIMATED: "Figures on this machine are estimates only ({domains}): good for finding that"
+    FigureQuality.ESTIMATED: "Figures on this machine are estimates only ({domains}): good for finding that"
     " the same test has become dearer here, not for saying how many joules it takes.",
-    Worth.CONSTANT: "Figures on this machine are a constant power times the duration ({domains}):"
+    FigureQuality.CONSTANT: "Figures on this machine are a constant power times the duration ({domains}):"
     " they say how long something took, and no gate compares them.",
-    Worth.NOTHING: "Nothing can be metered like this.",
+    FigureQuality.NOTHING: "Nothing can be metered like this.",
 }
 
 
@@ -102,10 +102,10 @@ def _print(diagnosis: Diagnosis, console: Console) -> None:
             say(one.name, f"{one.about}: {one.reason}" if one.about else one.reason)
         show("")
     for one in missing:
-        if one.remedy:
+        if one.hint:
             show(f"remedy for {one.name}", "bold")
             # Several lines are commands, and stay whole so that they can be copied.
-            show(one.remedy) if "\n" in one.remedy else show(folded(one.remedy, console.width))
+            show(one.hint) if "\n" in one.hint else show(folded(one.hint, console.width))
             show("")
     for label, text in zip(_LABELS, _lines(diagnosis), strict=True):
         say(label, text)
@@ -113,7 +113,7 @@ def _print(diagnosis: Diagnosis, console: Console) -> None:
     for problem in diagnosis.problems:
         say("error", problem, "bold red")
     if not diagnosis.problems:
-        say("worth", _worth(diagnosis), "bold")
+        say("quality", _quality(diagnosis), "bold")
         then = ":" if diagnosis.next_step.command else ""
         say("next", diagnosis.next_step.text + then, "bold")
         if diagnosis.next_step.command:
@@ -156,10 +156,10 @@ def _remarks(one: MeterFacts) -> list[str]:
     """What a row has no room for."""
     about = [one.about] if one.about else []
     bases = [f"{f.domain.name}: {f.domain.basis}" for f in one.domains if f.domain.basis]
-    still = [f"{f.domain.name}: the counter stands still" for f in one.domains if f.still]
-    left_out = [f"left out: {clause}" for clause in one.left_out]
-    disturbed = [f"disturbed: {clause}" for clause in one.disturbances]
-    return [*about, *bases, *still, *left_out, *disturbed]
+    still = [f"{f.domain.name}: the counter stands still" for f in one.domains if f.stalled]
+    skipped_hardware = [f"left out: {clause}" for clause in one.skipped_hardware]
+    disturbed = [f"disturbed: {clause}" for clause in one.interference]
+    return [*about, *bases, *still, *skipped_hardware, *disturbed]
 
 
 def _lines(diagnosis: Diagnosis) -> list[str]:
@@ -208,8 +208,8 @@ def _carbon(found: Carbon | None) -> str:
 
 def _load(load: Load) -> str:
     share = UNTOLD
-    if load.others_share is not None:
-        share = f"{100 * load.others_share:.0f} % of the CPU time in {load.seconds:.1f} s"
+    if load.other_cpu_share is not None:
+        share = f"{100 * load.other_cpu_share:.0f} % of the CPU time in {load.seconds:.1f} s"
     if load.average is None:
         return share
     average = f"load average {load.average:.2f} on {load.logical_cpus}"
@@ -237,8 +237,8 @@ def _heat(heat: Heat) -> str:
     return ", ".join(said) or UNTOLD
 
 
-def _worth(diagnosis: Diagnosis) -> str:
-    return _WORTH[diagnosis.worth].format(domains=_domains(diagnosis))
+def _quality(diagnosis: Diagnosis) -> str:
+    return _QUALITY[diagnosis.quality].format(domains=_domains(diagnosis))
 
 
 def as_json(diagnosis: Diagnosis) -> str:
@@ -256,8 +256,8 @@ def as_json(diagnosis: Diagnosis) -> str:
         "clock": asdict(diagnosis.clock),
         "heat": asdict(diagnosis.heat),
         "problems": diagnosis.problems,
-        "worth": diagnosis.worth,
-        "summary": _worth(diagnosis),
+        "quality": diagnosis.quality,
+        "summary": _quality(diagnosis),
         "next_step": asdict(diagnosis.next_step),
         "exit_code": diagnosis.exit_code,
     }
@@ -272,7 +272,7 @@ def _meter(one: MeterFacts, chosen: Chosen) -> dict[str, Any]:
             **facts["domain"],
             "watts": facts["watts"],
             "update_seconds": facts["update_seconds"],
-            "still": of_it.still,
+            "still": of_it.stalled,
         }
         for facts, of_it in zip(record["domains"], one.domains, strict=True)
     ]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_energy.files import replace_file, shown_path
-from pytest_energy.gate.results_log import Ledger, git_commit, utc_now
+from pytest_energy.gate.results_log import ResultsLog, git_commit, utc_now
 from pytest_energy.gate.session import EnergySession
 from pytest_energy.report import training
 from pytest_energy.types.carbon import Carbon
@@ -28,7 +28,7 @@ SCHEMA_FILE = Path(__file__).with_name("energy-report.schema.json")
 """The JSON Schema (draft 2020-12) that every report fits."""
 
 
-def report(ledger: Ledger, session: EnergySession, root: Path) -> dict[str, Any]:
+def report(ledger: ResultsLog, session: EnergySession, root: Path) -> dict[str, Any]:
     """The report as JSON-able values.
 
     Args:
@@ -94,7 +94,7 @@ def _filled(record: dict[str, Any], measured: Measurement, carbon: Carbon) -> di
     }
 
 
-def write_report(path: Path, ledger: Ledger, session: EnergySession, root: Path) -> list[str]:
+def write_report(path: Path, ledger: ResultsLog, session: EnergySession, root: Path) -> list[str]:
     """Write the report to a file.
 
     Returns:

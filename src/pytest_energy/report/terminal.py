@@ -24,13 +24,13 @@ from pytest_energy.types.units import (
     format_seconds,
     significant,
 )
-from pytest_energy.types.verdict import COMPARED, Pairing, Status, Verdict
+from pytest_energy.types.verdict import COMPARED, PairedBase, Status, Verdict
 
 if TYPE_CHECKING:
     import pytest
     from rich.table import Table
 
-    from pytest_energy.gate.results_log import Ledger
+    from pytest_energy.gate.results_log import ResultsLog
     from pytest_energy.gate.session import EnergySession
 
 WIDEST = 100
@@ -70,7 +70,7 @@ def header(session: EnergySession, reporter: pytest.TerminalReporter | None) -> 
 
 
 def write_summary(
-    reporter: pytest.TerminalReporter, ledger: Ledger, session: EnergySession, full: bool
+    reporter: pytest.TerminalReporter, ledger: ResultsLog, session: EnergySession, full: bool
 ) -> None:
     """The section at the end: the table if asked for, what went wrong, the closing line.
 
@@ -158,12 +158,12 @@ def failure_message(result: Result, carbon: Carbon, test: str = "", flags: str =
         if decision.tolerance is not None and (decision.limit or 0.0) > decision.tolerance + 1e-4:
             allowed += f" (asked: {format_percent(decision.tolerance)})"
         lines.append(f"  {'change':<7} {format_change(decision.change):>7}{interval}{allowed}")
-    if decision.notice is not None:
+    if decision.detectable is not None:
         times = "runs" if decision.pairing else "sessions"
         found = f"would have been found, in four of five {times}"
-        lines.append(f"  {'notice':<7} {format_change(decision.notice):>7}  {found}")
-    if decision.looks:
-        seen = ", ".join(f"{format_change(look):>7}" for look in decision.looks)
+        lines.append(f"  {'notice':<7} {format_change(decision.detectable):>7}  {found}")
+    if decision.passes:
+        seen = ", ".join(f"{format_change(look):>7}" for look in decision.passes)
         lines.append(f"  {'looks':<7} {seen}")
     if decision.pairing is not None:
         lines += _paired(decision.pairing)
@@ -176,10 +176,10 @@ def failure_message(result: Result, carbon: Carbon, test: str = "", flags: str =
         idle = _idle(measurement)
         if idle:
             lines += _wrapped("idle", f"{idle}, right before; not taken off")
-        if decision.speed is not None:
-            lines.append(f"  {'machine':<7} {_speed(decision.speed)}")
-        if measurement.work is not None and decision.work is not None:
-            lines += _wrapped("work", f"{format_change(decision.work):>7}  {_work(result)}")
+        if decision.reference_change is not None:
+            lines.append(f"  {'machine':<7} {_speed(decision.reference_change)}")
+        if measurement.flops is not None and decision.flops is not None:
+            lines += _wrapped("work", f"{format_change(decision.flops):>7}  {_work(result)}")
         lines.append(f"  {'CO2e':<7} {_grams(result, carbon)}")
     if quality is not None and quality.change is not None:
         stored = significant(quality.stored or 0.0)
@@ -188,9 +188,9 @@ def failure_message(result: Result, carbon: Carbon, test: str = "", flags: str =
             f"  {'quality':<7} {format_change(quality.change):>7}  {quality.name}"
             f" {significant(quality.now)}, stored {stored}; allowed -{allowed}"
         )
-    if decision.remedy:
-        lines += _wrapped("remedy", decision.remedy)
-    if decision.storable:
+    if decision.hint:
+        lines += _wrapped("hint", decision.hint)
+    if decision.can_be_stored:
         verb = "store" if decision.status is Status.NEW else "accept"
         lines.append(
             f"{verb} it: pytest {shlex.quote(test or subject.test)}{flags} --energy-update"
@@ -198,7 +198,7 @@ def failure_message(result: Result, carbon: Carbon, test: str = "", flags: str =
     return "\n".join(lines)
 
 
-def _paired(pairing: Pairing) -> list[str]:
+def _paired(pairing: PairedBase) -> list[str]:
     """What there is to say of the base, beside its figure."""
     lines = []
     if pairing.pairs:
@@ -230,19 +230,19 @@ def _idle_total(measurement: Measurement) -> str:
     return f"\nidle {significant(sum(measurement.idle_watts[i] for i in measurement.gated))} W"
 
 
-def _speed(speed: float) -> str:
+def _speed(reference_change: float) -> str:
     """How much dearer the same work has become on this machine: counted out of the change."""
-    slower = "slower" if speed > 0 else "faster"
-    return f"{format_change(speed):>7}  yardstick: the machine is {slower} than it was; counted out"
+    slower = "slower" if reference_change > 0 else "faster"
+    return f"{format_change(reference_change):>7}  yardstick: the machine is {slower} than it was; counted out"
 
 
 def _work(result: Result) -> str:
     measurement = result.measurement
-    if measurement is None or measurement.work is None:
+    if measurement is None or measurement.flops is None:
         return ""
-    cause = result.verdict.cause
-    flops = f"{format_flops(measurement.work.flops)} per {result.subject.act}"
-    return f"{flops}: {cause}" if cause else flops
+    interpretation = result.verdict.interpretation
+    flops = f"{format_flops(measurement.flops.count)} per {result.subject.act}"
+    return f"{flops}: {interpretation}" if interpretation else flops
 
 
 def _wrapped(label: str, text: str) -> list[str]:
@@ -395,8 +395,8 @@ def _table(results: Sequence[Result], carbon: Carbon, width: int) -> Table:
         if measurement is None:
             grid.add_row(first, "-", "-", "-", last)
             continue
-        if measurement.done != subject.n:
-            last.append(f"\nfrom {measurement.done:,}", style="dim")
+        if measurement.metered_count != subject.n:
+            last.append(f"\nfrom {measurement.metered_count:,}", style="dim")
         for quantity, value in (measurement.recorded or {}).items():
             last.append(f"\n{quantity} {significant(value)}", style="dim")
             quality = decision.quality
@@ -425,8 +425,8 @@ def _change(decision: Verdict) -> str:
     text = format_change(decision.change)
     if decision.low is not None and decision.high is not None:
         text += f"\n{100 * decision.low:+.1f} to {100 * decision.high:+.1f}"
-    if decision.notice is not None:
-        text += f"\nnotices {format_change(decision.notice)}"
+    if decision.detectable is not None:
+        text += f"\nnotices {format_change(decision.detectable)}"
     return text
 
 
@@ -435,8 +435,8 @@ def _note(result: Result, stored: Mapping[str, str]) -> str:
     parts = [stored[result.subject.key]] if result.subject.key in stored else []
     if decision.reason:
         parts.append(decision.reason)
-    if decision.remedy and not parts[:-1]:
-        parts.append(decision.remedy)
+    if decision.hint and not parts[:-1]:
+        parts.append(decision.hint)
     pairing = decision.pairing
     if pairing is not None and decision.baseline_joules is not None:
         base = f"base {format_joules(decision.baseline_joules)} at {pairing.base}"
@@ -446,10 +446,10 @@ def _note(result: Result, stored: Mapping[str, str]) -> str:
     elif decision.outliers and not decision.reason:
         stood_out = ", ".join(map(str, decision.outliers))
         parts.append(f"block{'s' * (len(decision.outliers) > 1)} {stood_out} stood out")
-    if decision.looks and decision.status in COMPARED | {Status.INCONCLUSIVE}:
-        parts.append(f"looked twice: {', '.join(format_change(look) for look in decision.looks)}")
-    if decision.work:
-        parts.append(f"work {format_change(decision.work)}: {decision.cause}")
+    if decision.passes and decision.status in COMPARED | {Status.INCONCLUSIVE}:
+        parts.append(f"looked twice: {', '.join(format_change(look) for look in decision.passes)}")
+    if decision.flops:
+        parts.append(f"work {format_change(decision.flops)}: {decision.interpretation}")
     return "; ".join(parts)
 
 

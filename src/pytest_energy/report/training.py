@@ -8,7 +8,7 @@ from typing import Any
 from pytest_energy.analysis.training import BreakEven, TrainingCost, break_evens, cost_of
 from pytest_energy.types.carbon import Carbon
 from pytest_energy.types.measurement import Measurement
-from pytest_energy.types.result import Result, Training
+from pytest_energy.types.result import Result, TrainingRun
 from pytest_energy.types.units import (
     format_count,
     format_grams,
@@ -29,8 +29,8 @@ def lines(results: Sequence[Result], carbon: Carbon) -> list[str]:
     found = []
     for result in results:
         cost = cost_of(result)
-        if cost is not None and result.training is not None and result.measurement is not None:
-            whole = _whole(result.training, result.measurement, cost)
+        if cost is not None and result.training_run is not None and result.measurement is not None:
+            whole = _whole(result.training_run, result.measurement, cost)
             line = f"training of {result.subject.model}: {whole}: {_energy(cost, carbon)}"
             if not cost.scattered:
                 line += ", an interval from the spread between sessions alone"
@@ -40,7 +40,7 @@ def lines(results: Sequence[Result], carbon: Carbon) -> list[str]:
     return found
 
 
-def _whole(training: Training, measurement: Measurement, cost: TrainingCost) -> str:
+def _whole(training: TrainingRun, measurement: Measurement, cost: TrainingCost) -> str:
     each = " each" if training.runs > 1 else ""
     lasts = f"{_duration(cost.seconds)}{each}"
     if training.total_steps is None:

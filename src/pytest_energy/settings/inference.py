@@ -11,7 +11,7 @@ import pytest
 from pytest_energy.settings.markers import MARKERS
 from pytest_energy.types.baseline import MOST_N
 from pytest_energy.types.inference import SETTLED, Inference, shown_value, whole_number
-from pytest_energy.types.result import TRAINING_ROLE, Training
+from pytest_energy.types.result import TRAINING_ROLE, TrainingRun
 from pytest_energy.types.units import parse_budget, parse_flops, parse_percent
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def read_inference(item: pytest.Item) -> Inference:
             )
         arguments, training = _of_training(arguments)
     else:
-        _refuse_unknown(arguments, [f.name for f in fields(Inference) if f.name != "training"])
+        _refuse_unknown(arguments, [f.name for f in fields(Inference) if f.name != "training_run"])
     inference = _checked(arguments, training)
     if inference.n is None and "energy" not in getattr(item, "fixturenames", ()):
         name, what = ("steps", "steps") if marker == "training" else ("n", "inferences")
@@ -105,10 +105,12 @@ def marker_of(item: pytest.Item) -> str:
     return carried[0] if carried else "inference"
 
 
-def _of_training(arguments: dict[str, Any]) -> tuple[dict[str, Any], Training]:
+def _of_training(arguments: dict[str, Any]) -> tuple[dict[str, Any], TrainingRun]:
     """What the marker `training` says: what an `Inference` has too, and the whole of it."""
     own = ("steps", *EXTENT, "runs")
-    shared = [f.name for f in fields(Inference) if f.name not in ("n", "role", "unit", "training")]
+    shared = [
+        f.name for f in fields(Inference) if f.name not in ("n", "role", "unit", "training_run")
+    ]
     _refuse_unknown(arguments, [*own, *shared])
     if len([name for name in EXTENT if name in arguments]) != 1:
         found = "both" if EXTENT[0] in arguments else "neither"
@@ -127,7 +129,7 @@ def _of_training(arguments: dict[str, Any]) -> tuple[dict[str, Any], Training]:
         least = checked.get("n", 1)
         total_steps = whole_number("total_steps", arguments["total_steps"], least, MOST_N)
     runs = whole_number("runs", arguments.get("runs", 1), 1, MOST_N)
-    training = Training(total_steps, hours, runs)
+    training = TrainingRun(total_steps, hours, runs)
     return {**checked, "unit": "step"}, training
 
 
@@ -146,7 +148,7 @@ def _refuse_unknown(arguments: dict[str, Any], known: Sequence[str]) -> None:
             raise ValueError(f"unknown argument {name!r}; there are: {', '.join(known)}")
 
 
-def _checked(arguments: dict[str, Any], training: Training | None) -> Inference:
+def _checked(arguments: dict[str, Any], training: TrainingRun | None) -> Inference:
     checked = dict(arguments)
     for name, least in (("n", 1), ("warmup", 0)):
         if name in arguments:
@@ -177,7 +179,7 @@ def _checked(arguments: dict[str, Any], training: Training | None) -> Inference:
             except ValueError as error:
                 raise ValueError(f"{name}: {error}") from error
     if training is not None:
-        checked |= {"role": TRAINING_ROLE, "training": training}
+        checked |= {"role": TRAINING_ROLE, "training_run": training}
     return Inference(**checked)
 
 

@@ -16,7 +16,7 @@ NO_OVERHEAD = "1.0"
 """The PUE where none is given."""
 
 
-FOLLOWER = pytest.StashKey[Any]()
+WORKER = pytest.StashKey[Any]()
 """Where the configuration of a paired run's other side keeps its `follower.Follower`."""
 
 # Name, kind ("flag", "text", "list", "path"), metavar, default of the ini twin, help.

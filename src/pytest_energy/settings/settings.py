@@ -13,7 +13,7 @@ import pytest
 from pytest_energy.carbon import factors
 from pytest_energy.meters.prometheus.queries import Endpoint, parse_queries, parse_url
 from pytest_energy.settings.inference import _parse_precision
-from pytest_energy.settings.options import FOLLOWER, NO_OVERHEAD, flag, option_value
+from pytest_energy.settings.options import NO_OVERHEAD, WORKER, flag, option_value
 from pytest_energy.settings.xdist import is_xdist_controller
 from pytest_energy.types.units import parse_percent
 
@@ -32,8 +32,8 @@ class Settings:
         tolerance: allowed rise, as a fraction.
         precision: wanted half-width of the interval, as a fraction, or `SETTLED`; None to perform
             all n.
-        yardstick: whether estimates are measured beside reference work.
-        work: whether floating-point operations are counted.
+        reference: whether estimates are measured beside reference work.
+        flops: whether floating-point operations are counted.
         idle: for how many seconds idle power is measured before a window; 0 for not.
         country, region: where the electricity comes from; None where not said.
         against: a git revision or folder to compare with; empty for stored baselines.
@@ -55,8 +55,8 @@ class Settings:
     baselines: Path
     tolerance: float
     precision: float | None
-    yardstick: bool
-    work: bool
+    reference: bool
+    flops: bool
     idle: float
     country: str | None
     region: str | None
@@ -99,8 +99,8 @@ def read_settings(config: pytest.Config) -> Settings:
         baselines=_path(config, "baselines") or config.rootpath / "baselines",
         tolerance=_read("tolerance", option_value(config, "tolerance"), parse_percent),
         precision=_optional("precision", option_value(config, "precision"), _parse_precision),
-        yardstick=_read("yardstick", option_value(config, "yardstick"), _parse_switch),
-        work=_read("work", option_value(config, "work"), _parse_switch),
+        reference=_read("yardstick", option_value(config, "yardstick"), _parse_switch),
+        flops=_read("work", option_value(config, "work"), _parse_switch),
         idle=_read("idle", option_value(config, "idle"), _parse_idle),
         country=option_value(config, "country") or None,
         region=option_value(config, "region") or None,
@@ -210,7 +210,7 @@ def check_against(config: pytest.Config) -> None:
     Raises:
         pytest.UsageError: says why.
     """
-    if FOLLOWER in config.stash:
+    if WORKER in config.stash:
         return
     if config.getoption("energy_against", default=None) == "":
         raise pytest.UsageError(

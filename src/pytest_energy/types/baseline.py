@@ -15,32 +15,32 @@ class Session:
 
     Args:
         date: ISO 8601, UTC.
-        done: metered inferences: fewer than the entry's n after an early stop.
+        metered_count: metered inferences: fewer than the entry's n after an early stop.
         commit: the revision it was measured at, `+` after it when files had changed; or None.
         joules_per_unit: gated joules per unit.
         domains: joules per unit by domain name.
         blocks: gated joules per unit, block by block.
         seconds_per_unit: duration per unit.
-        others_share: as in `Measurement`.
-        yardstick: joules of one repetition of the reference work beside each block; empty
+        other_cpu_share: as in `Measurement`.
+        reference_joules: joules of one repetition of the reference work beside each block; empty
             without one.
         flops: floating-point operations of one inference; None where not counted.
-        looks: how far the passes differed that the figures are the mean of, as a fraction; None
+        passes: how far the passes differed that the figures are the mean of, as a fraction; None
             when one pass was all there was.
         recorded: what the energy bought, by name.
     """
 
     date: str
-    done: int
+    metered_count: int
     commit: str | None
     joules_per_unit: float
     domains: Mapping[str, float]
     blocks: tuple[float, ...]
     seconds_per_unit: float
-    others_share: float | None
-    yardstick: tuple[float, ...] = ()
+    other_cpu_share: float | None
+    reference_joules: tuple[float, ...] = ()
     flops: int | None = None
-    looks: float | None = None
+    passes: float | None = None
     recorded: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -53,14 +53,14 @@ class Baseline:
         meters: the meters that were read.
         domains: what they counted, and how.
         sessions: oldest first, at least one.
-        yardstick: the kind of reference work, or `""`.
+        reference_workload: the kind of reference work, or `""`.
     """
 
     subject: Subject
     meters: tuple[str, ...]
     domains: tuple[Domain, ...]
     sessions: tuple[Session, ...]
-    yardstick: str = ""
+    reference_workload: str = ""
 
     @property
     def flops(self) -> int | None:

@@ -7,9 +7,9 @@ from dataclasses import asdict
 from typing import Any
 
 from pytest_energy.types.energy import Domain, Method
-from pytest_energy.types.measurement import Block, Measurement, Work, Yardstick
-from pytest_energy.types.result import Result, Subject, Training
-from pytest_energy.types.verdict import Pairing, Quality, Status, Verdict
+from pytest_energy.types.measurement import Block, FlopCount, Measurement, ReferenceReadings
+from pytest_energy.types.result import Result, Subject, TrainingRun
+from pytest_energy.types.verdict import PairedBase, Quality, Status, Verdict
 
 
 def to_record(result: Result) -> dict[str, Any]:
@@ -19,14 +19,14 @@ def to_record(result: Result) -> dict[str, Any]:
         "subject": {name: getattr(subject, name) for name in Subject.__slots__},
         "measurement": None if measurement is None else _measured_record(measurement),
         "base": None if result.base is None else _measured_record(result.base),
-        "training": None if result.training is None else asdict(result.training),
+        "training": None if result.training_run is None else asdict(result.training_run),
         "verdict": {
             **{name: getattr(verdict, name) for name in Verdict.__slots__},
             "status": verdict.status.value,
             "pairing": None if verdict.pairing is None else asdict(verdict.pairing),
             "quality": None if verdict.quality is None else asdict(verdict.quality),
             "domain_changes": [list(pair) for pair in verdict.domain_changes],
-            "looks": list(verdict.looks),
+            "passes": list(verdict.passes),
             "outliers": list(verdict.outliers),
         },
     }
@@ -37,17 +37,17 @@ def _measured_record(measurement: Measurement) -> dict[str, Any]:
         "meters": list(measurement.meters),
         "domains": [_domain_record(domain) for domain in measurement.domains],
         "blocks": [[b.n, b.seconds, list(b.joules)] for b in measurement.blocks],
-        "done": measurement.done,
-        "units": measurement.units,
-        "others_share": measurement.others_share,
-        "disturbances": list(measurement.disturbances),
+        "metered_count": measurement.metered_count,
+        "unit_count": measurement.unit_count,
+        "other_cpu_share": measurement.other_cpu_share,
+        "interference": list(measurement.interference),
         "recorded": dict(measurement.recorded or {}),
-        "yardstick": _record_of(measurement.yardstick),
-        "work": _record_of(measurement.work),
-        "uncounted": measurement.uncounted,
+        "reference": _record_of(measurement.reference),
+        "flops": _record_of(measurement.flops),
+        "flops_unavailable": measurement.flops_unavailable,
         "cpus": measurement.cpus,
-        "stretches": measurement.stretches,
-        "on_edges": measurement.on_edges,
+        "segments": measurement.segments,
+        "update_aligned": measurement.update_aligned,
         "idle_watts": list(measurement.idle_watts),
     }
 
@@ -62,9 +62,9 @@ def from_record(record: Mapping[str, Any]) -> Result:
     verdict = dict(record["verdict"])
     verdict["status"] = Status(verdict["status"])
     verdict["domain_changes"] = tuple((name, change) for name, change in verdict["domain_changes"])
-    verdict["looks"] = tuple(verdict["looks"])
+    verdict["passes"] = tuple(verdict["passes"])
     verdict["outliers"] = tuple(verdict["outliers"])
-    verdict["pairing"] = None if pairing is None else Pairing(**pairing)
+    verdict["pairing"] = None if pairing is None else PairedBase(**pairing)
     quality = verdict.get("quality")  # records from before there was one have none
     verdict["quality"] = None if quality is None else Quality(**quality)
     return Result(
@@ -76,8 +76,8 @@ def from_record(record: Mapping[str, Any]) -> Result:
     )
 
 
-def _training_from(record: Mapping[str, Any] | None) -> Training | None:
-    return None if record is None else Training(**record)
+def _training_from(record: Mapping[str, Any] | None) -> TrainingRun | None:
+    return None if record is None else TrainingRun(**record)
 
 
 def _measurement_from(measured: Mapping[str, Any]) -> Measurement:
@@ -88,17 +88,17 @@ def _measurement_from(measured: Mapping[str, Any]) -> Measurement:
             for domain in measured["domains"]
         ),
         blocks=tuple(Block(n, seconds, tuple(js)) for n, seconds, js in measured["blocks"]),
-        done=measured["done"],
-        units=measured["units"],
-        others_share=measured["others_share"],
-        disturbances=tuple(measured["disturbances"]),
+        metered_count=measured["metered_count"],
+        unit_count=measured["unit_count"],
+        other_cpu_share=measured["other_cpu_share"],
+        interference=tuple(measured["interference"]),
         recorded=measured["recorded"],
-        yardstick=_yardstick_from(measured["yardstick"]),
-        work=_work_from(measured["work"]),
-        uncounted=measured["uncounted"],
+        reference=_yardstick_from(measured["reference"]),
+        flops=_flops_from(measured["flops"]),
+        flops_unavailable=measured["flops_unavailable"],
         cpus=measured["cpus"],
-        stretches=measured["stretches"],
-        on_edges=measured["on_edges"],
+        segments=measured["segments"],
+        update_aligned=measured["update_aligned"],
         idle_watts=tuple(measured["idle_watts"]),
     )
 
@@ -109,18 +109,18 @@ def _domain_record(domain: Domain) -> dict[str, Any]:
     return record
 
 
-def _record_of(part: Yardstick | Work | None) -> dict[str, Any] | None:
+def _record_of(part: ReferenceReadings | FlopCount | None) -> dict[str, Any] | None:
     if part is None:
         return None
     members = {name: getattr(part, name) for name in part.__slots__}
     return {k: list(v) if isinstance(v, tuple) else v for k, v in members.items()}
 
 
-def _yardstick_from(record: Mapping[str, Any] | None) -> Yardstick | None:
+def _yardstick_from(record: Mapping[str, Any] | None) -> ReferenceReadings | None:
     if record is None:
         return None
-    return Yardstick(record["kind"], record["threads"], tuple(record["joules"]))
+    return ReferenceReadings(record["kind"], record["threads"], tuple(record["joules"]))
 
 
-def _work_from(record: Mapping[str, Any] | None) -> Work | None:
-    return Work(record["flops"], tuple(record["without_formula"])) if record else None
+def _flops_from(record: Mapping[str, Any] | None) -> FlopCount | None:
+    return FlopCount(record["count"], tuple(record["without_formula"])) if record else None

@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_energy.types.result import Training
+from pytest_energy.types.result import TrainingRun
 from pytest_energy.types.units import Budget
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class Inference:
     dataset: str = ""
     role: str = ""
     unit: str = "inference"
-    training: Training | None = None
+    training_run: TrainingRun | None = None
     warmup: int | None = None
     tolerance: float | None = None
     budget: Budget | None = None

@@ -13,7 +13,7 @@ from functools import cached_property
 from pytest_energy.types.energy import Domain, gated_domains
 from pytest_energy.types.units import kwh
 
-ON_EDGE = 0.04
+ALIGNED_ERROR_UPDATES = 0.04
 """What is not known of a window's end that waited for its counter's update, in updates (standard
 deviation). Measured, with room to spare: an H100's windows of one update repeat within 2.3 to
 3.4 %, which is 0.016 to 0.024 updates an end (scripts/gpu_check.py)."""
@@ -35,20 +35,20 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class FlopCount:
     """Floating-point operations of one inference: the same on every machine, at every load.
 
     Args:
-        flops: of the first sample; a multiplication and an addition are two.
+        count: of the first sample; a multiplication and an addition are two.
         without_formula: operators whose operations nobody counts, quantised ones say, by name.
     """
 
-    flops: int
+    count: int
     without_formula: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Yardstick:
+class ReferenceReadings:
     """What a fixed piece of reference work took, run in turns with the blocks.
 
     An estimate from CPU seconds drifts with the machine's neighbours; the reference drifts with
@@ -73,20 +73,20 @@ class Measurement:
         meters: names of the meters that were read.
         domains: what they count.
         blocks: the window in pieces, in order; joules per domain.
-        done: metered inferences (less than `Subject.n` after an early stop).
-        units: the divisor: `done`, or what was recorded for another unit, tokens say.
-        others_share: share of the machine's CPU time that other processes used meanwhile, 0 to 1;
+        metered_count: metered inferences (less than `Subject.n` after an early stop).
+        unit_count: the divisor: `done`, or what was recorded for another unit, tokens say.
+        other_cpu_share: share of the machine's CPU time that other processes used meanwhile, 0 to 1;
             None when the window was too short to tell.
-        disturbances: what else makes the figure doubtful, each a clause in words.
+        interference: what else makes the figure doubtful, each a clause in words.
         recorded: what the energy bought, from `energy.record`.
-        yardstick: what reference work took beside the blocks; None where energy is counted.
-        work: floating-point operations of one inference; None where they were not counted.
-        uncounted: why they were not, as a clause; empty where they were, or nobody tried.
+        reference: what reference work took beside the blocks; None where energy is counted.
+        flops: floating-point operations of one inference; None where they were not counted.
+        flops_unavailable: why they were not, as a clause; empty where they were, or nobody tried.
         cpus: CPU seconds that the process and its children used per second; None when the window
             was too short to tell.
-        stretches: how often metering began: one for a body or an unbroken loop, one an entry for a
+        segments: how often metering began: one for a body or an unbroken loop, one an entry for a
             region, one a block where blocks are metered apart.
-        on_edges: whether every stretch began and ended on an update of each gated counter (or
+        update_aligned: whether every stretch began and ended on an update of each gated counter (or
             turned out so long that its end makes no difference).
         idle_watts: power of each domain right before the window, with nothing to do; empty where
             nobody asked.
@@ -95,17 +95,17 @@ class Measurement:
     meters: tuple[str, ...]
     domains: tuple[Domain, ...]
     blocks: tuple[Block, ...]
-    done: int
-    units: float
-    others_share: float | None = None
-    disturbances: tuple[str, ...] = ()
+    metered_count: int
+    unit_count: float
+    other_cpu_share: float | None = None
+    interference: tuple[str, ...] = ()
     recorded: Mapping[str, float] | None = None
-    yardstick: Yardstick | None = None
-    work: Work | None = None
-    uncounted: str = ""
+    reference: ReferenceReadings | None = None
+    flops: FlopCount | None = None
+    flops_unavailable: str = ""
     cpus: float | None = None
-    stretches: int = 1
-    on_edges: bool = False
+    segments: int = 1
+    update_aligned: bool = False
     idle_watts: tuple[float, ...] = ()
 
     @cached_property
@@ -131,18 +131,18 @@ class Measurement:
         return sum(self.domain_joules[i] for i in self.gated)
 
     @property
-    def edge_updates(self) -> float:
+    def boundary_error_updates(self) -> float:
         """What is not known of the window's ends, in updates of its counter (standard deviation).
 
         An end that falls anywhere between two updates is off by up to one, evenly: 1/√12.
         """
-        each = ON_EDGE if self.on_edges else math.sqrt(1 / 12)
-        return math.sqrt(2 * self.stretches) * each
+        each = ALIGNED_ERROR_UPDATES if self.update_aligned else math.sqrt(1 / 12)
+        return math.sqrt(2 * self.segments) * each
 
     @property
     def joules_per_unit(self) -> float:
         """Gated joules per inference (or per token, …)."""
-        return self.joules / self.units
+        return self.joules / self.unit_count
 
     @property
     def kwh_per_1000(self) -> float:
@@ -152,7 +152,7 @@ class Measurement:
     @property
     def seconds_per_unit(self) -> float:
         """Metered seconds per unit."""
-        return self.seconds / self.units
+        return self.seconds / self.unit_count
 
     @property
     def watts(self) -> float:
@@ -162,7 +162,7 @@ class Measurement:
     @cached_property
     def block_joules_per_unit(self) -> tuple[float, ...]:
         """Gated joules per unit, block by block."""
-        per_inference = self.done / self.units
+        per_inference = self.metered_count / self.unit_count
         return tuple(
             sum(block.joules[i] for i in self.gated) / block.n * per_inference
             for block in self.blocks

@@ -61,7 +61,7 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
-class Training:
+class TrainingRun:
     """The whole training that the metered steps are a part of.
 
     Args:
@@ -84,14 +84,14 @@ class Result:
         measurement: the figures.
         verdict: what they mean.
         base: the other revision's figures, where head and base took turns.
-        training: the whole of it, where training steps were metered; None for inferences.
+        training_run: the whole of it, where training steps were metered; None for inferences.
     """
 
     subject: Subject
     measurement: Measurement | None
     verdict: Verdict
     base: Measurement | None = None
-    training: Training | None = None
+    training_run: TrainingRun | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,22 +66,22 @@ def parse_budget(text: object) -> Budget:
     Raises:
         ValueError: not such a text; the message lists the units.
     """
-    remedy = (
+    hint = (
         'expected a budget such as "2 J", "0.5 Wh/1000" or "0.6 gCO2e/1000"'
         f" (units: {', '.join([*_JOULES_IN, *_GRAMS_IN])}), found {text!r}"
     )
     match = _BUDGET.fullmatch(text) if isinstance(text, str) else None
     if match is None:
-        raise ValueError(remedy)
+        raise ValueError(hint)
     amount, unit = float(match[1]), match[2]
     per = int(re.sub(r"[,_]", "", match[3]) or 0) if match[3] else 1
     if not math.isfinite(amount) or amount <= 0 or per < 1:
-        raise ValueError(remedy)
+        raise ValueError(hint)
     if unit in _JOULES_IN:
         return Budget(match[0].strip(), amount * _JOULES_IN[unit] / per, None)
     if unit in _GRAMS_IN:
         return Budget(match[0].strip(), None, amount * _GRAMS_IN[unit] / per)
-    raise ValueError(remedy)
+    raise ValueError(hint)
 
 
 def parse_flops(value: object) -> int:
@@ -90,7 +90,7 @@ def parse_flops(value: object) -> int:
     Raises:
         ValueError: not such a text or number; the message lists the units.
     """
-    remedy = (
+    hint = (
         'expected floating-point operations such as "8.5 GFLOP"'
         f" (units: {', '.join(_FLOPS_IN)}), found {value!r}"
     )
@@ -98,10 +98,10 @@ def parse_flops(value: object) -> int:
         return value
     match = _FLOPS.fullmatch(value) if isinstance(value, str) else None
     if match is None or match[2] not in _FLOPS_IN:
-        raise ValueError(remedy)
+        raise ValueError(hint)
     amount = float(match[1]) * _FLOPS_IN[match[2]]
     if not (math.isfinite(amount) and amount >= 1):
-        raise ValueError(remedy)
+        raise ValueError(hint)
     return round(amount)
 
 

@@ -78,7 +78,7 @@ class Quality:
 
 
 @dataclass(frozen=True, slots=True)
-class Pairing:
+class PairedBase:
     """What a figure was set against, where that was another revision in the same run.
 
     Args:
@@ -103,16 +103,16 @@ class Verdict:
     Args:
         status: one of the nine.
         reason: why, in words; empty where the figures say it.
-        remedy: what to do about it, in words.
+        hint: what to do about it, in words.
         change: measured over baseline, less one; with a yardstick, in units of it.
         low, high: its 95 % interval, for what the next session of the same code would say.
         limit: the change that was allowed: the tolerance, or more where sessions differ by more.
         tolerance: what the test asked for.
-        notice: the smallest rise that this test would have found, in four of five sessions.
-        looks: the change that each pass over the samples saw; empty for a single one.
-        apart: how far the second pass lay from the first, as a fraction; None for a single one.
+        detectable: the smallest rise that this test would have found, in four of five sessions.
+        passes: the change that each pass over the samples saw; empty for a single one.
+        repeat_difference: how far the second pass lay from the first, as a fraction; None for a single one.
         outliers: blocks, from 1, that differ from the stored ones as no other block does.
-        speed: change of the yardstick since the stored sessions, counted out of `change`; None
+        reference_change: change of the yardstick since the stored sessions, counted out of `change`; None
             without a yardstick.
         baseline_joules: the median of the stored sessions, joules per unit.
         baseline_low, baseline_high: their smallest and largest.
@@ -120,26 +120,26 @@ class Verdict:
         domain_changes: the change of each domain, by name.
         budget_joules: the ceiling per unit, if one was set.
         max_flops: the ceiling of operations per inference, if one was set.
-        work: change of the floating-point operations per inference; None where not counted twice.
-        cause: what work and energy together say about the change, in words.
-        storable: whether the figure may become a baseline.
+        flops: change of the floating-point operations per inference; None where not counted twice.
+        interpretation: what work and energy together say about the change, in words.
+        can_be_stored: whether the figure may become a baseline.
         pairing: the base, where it is another revision that took turns; None for stored sessions.
         quality: of the answers, where the test says that it must not fall.
     """
 
     status: Status
     reason: str = ""
-    remedy: str = ""
+    hint: str = ""
     change: float | None = None
     low: float | None = None
     high: float | None = None
     limit: float | None = None
     tolerance: float | None = None
-    notice: float | None = None
-    looks: tuple[float, ...] = ()
-    apart: float | None = None
+    detectable: float | None = None
+    passes: tuple[float, ...] = ()
+    repeat_difference: float | None = None
     outliers: tuple[int, ...] = ()
-    speed: float | None = None
+    reference_change: float | None = None
     baseline_joules: float | None = None
     baseline_low: float | None = None
     baseline_high: float | None = None
@@ -147,8 +147,8 @@ class Verdict:
     domain_changes: tuple[tuple[str, float], ...] = ()
     budget_joules: float | None = None
     max_flops: int | None = None
-    work: float | None = None
-    cause: str = ""
-    storable: bool = False
-    pairing: Pairing | None = None
+    flops: float | None = None
+    interpretation: str = ""
+    can_be_stored: bool = False
+    pairing: PairedBase | None = None
     quality: Quality | None = None

@@ -16,7 +16,7 @@ from statistics import fmean, median, stdev
 
 from pytest_energy.types.baseline import Baseline, Session
 from pytest_energy.types.energy import Method, gated_domains
-from pytest_energy.types.measurement import Block, Measurement, Yardstick
+from pytest_energy.types.measurement import Block, Measurement, ReferenceReadings
 from pytest_energy.verdict.estimators import (
     clipped_squares,
     location,
@@ -34,14 +34,14 @@ chosen for the latter on half of the groups (`benchmarks/gate.py repeats`). Esti
 on virtual machines, measured for this project: 4 to 6 % on one thread, 8 to 17 % on two.
 """
 
-PRIOR_SPREAD_YARDSTICK = {True: 0.025, False: 0.08}
+PRIOR_SPREAD_REFERENCE = {True: 0.025, False: 0.08}
 """The same for an estimate in units of the yardstick, by whether the work runs on one thread: 1.7
 to 2.6 % there, 5 to 15 % on two, quiet and loaded sessions mixed (`benchmarks/yardstick.py`)."""
 
 PRIOR_WEIGHT = 8
 """How many degrees of freedom the prior counts for: with nine stored sessions, half."""
 
-DISTURBED_SPREAD = {True: 0.025, False: 0.15}
+LOADED_SPREAD = {True: 0.025, False: 0.15}
 """What neighbours that use the machine add to an estimate in units of the yardstick, by whether
 the work runs on one thread. There next to nothing was seen (`benchmarks/gate.py live --busy`: 1.3 %
 between sessions, quiet or not); several threads spin for each other while one is kept waiting."""
@@ -56,7 +56,7 @@ SINGLE_LEVEL = 0.01
 """The same where one look is all there is."""
 
 POWER = 0.8
-"""The chance with which a change of `notice` is found."""
+"""The chance with which a change of `detectable` is found."""
 
 AGREEING = 0.8
 """Share of the tolerance that every look has to exceed, where their mean exceeds the limit."""
@@ -94,11 +94,11 @@ class Look:
     outliers: tuple[int, ...]
 
 
-class Comparison:
+class BaselineComparison:
     """Passes over the samples, against what is stored of them.
 
     Args:
-        looks: one pass or more, as many blocks each.
+        passes: one pass or more, as many blocks each.
         baseline: comparable with them.
         tolerance: allowed change, as a fraction.
         comparisons: how many verdicts the whole session makes: the more, the further each may lie.
@@ -110,7 +110,7 @@ class Comparison:
 
     def __init__(
         self,
-        looks: Sequence[Measurement],
+        passes: Sequence[Measurement],
         baseline: Baseline,
         tolerance: float,
         *,
@@ -119,22 +119,22 @@ class Comparison:
         disturbed: bool = False,
         separate: bool = False,
     ) -> None:
-        self._measured = looks
+        self._measured = passes
         self._baseline = baseline
         self._tolerance = tolerance
         self._disturbed = disturbed
-        self._own_sessions = len(looks) if separate else 1
+        self._own_sessions = len(passes) if separate else 1
         # A session that stopped early says nothing of the blocks after it.
-        count = len(looks[0].blocks)
+        count = len(passes[0].blocks)
         whole = tuple(s for s in baseline.sessions if len(s.blocks) >= count)
         self._sessions = whole or baseline.sessions
-        level = CONFIRMED_LEVEL if confirmed or len(looks) > 1 else SINGLE_LEVEL
+        level = CONFIRMED_LEVEL if confirmed or len(passes) > 1 else SINGLE_LEVEL
         freedom = PRIOR_WEIGHT + len(self._sessions) - 1
         self._factor = student_quantile(1 - level / max(1, comparisons), freedom)
         self._power_factor = student_quantile(POWER, freedom)
 
     @cached_property
-    def _profile(self) -> tuple[float, ...]:
+    def _expected_log_blocks(self) -> tuple[float, ...]:
         """Log of what each block takes, from the sessions that have it cut like these passes.
 
         How n samples are cut into blocks depends on n alone, so block i holds the same samples in
@@ -153,20 +153,23 @@ class Comparison:
     @property
     def stopped_early(self) -> bool:
         """Whether not all of n stands on both sides, so that only first blocks are compared."""
-        done = [session.done for session in self._sessions]
-        return min(*done, *(look.done for look in self._measured)) < self._baseline.subject.n
+        done = [session.metered_count for session in self._sessions]
+        return (
+            min(*done, *(look.metered_count for look in self._measured)) < self._baseline.subject.n
+        )
 
     @cached_property
     def _stored(self) -> tuple[tuple[float, float], ...]:
         """Each stored session's level over the profile, and its standard error."""
-        if not self._profile:
+        if not self._expected_log_blocks:
             return tuple((math.log(_figure(s)), 0.0) for s in self._sessions)
-        rests = [self._rest(block_figures(session)) for session in self._sessions]
+        rests = [self._residuals(block_figures(session)) for session in self._sessions]
         return tuple((location(rest), _error(rest)) for rest in rests)
 
-    def _rest(self, figures: Sequence[float]) -> list[float]:
+    def _residuals(self, figures: Sequence[float]) -> list[float]:
         return [
-            math.log(value) - usual for value, usual in zip(figures, self._profile, strict=False)
+            math.log(value) - usual
+            for value, usual in zip(figures, self._expected_log_blocks, strict=False)
         ]
 
     @cached_property
@@ -174,16 +177,16 @@ class Comparison:
         """The mean of the stored sessions, in which one far out counts for no more than `CLIP`."""
         levels = [level for level, _ in self._stored]
         middle = location(levels)
-        widest = self._widest
-        return middle + fmean(max(-widest, min(widest, level - middle)) for level in levels)
+        clip_width = self._clip_width
+        return middle + fmean(max(-clip_width, min(clip_width, level - middle)) for level in levels)
 
     @cached_property
-    def _widest(self) -> float:
+    def _clip_width(self) -> float:
         """How far from the others a stored session counts at most."""
         return CLIP * max(spread([level for level, _ in self._stored]), self._prior)
 
     @cached_property
-    def between(self) -> float:
+    def between_session_sd(self) -> float:
         """Standard deviation between sessions, beyond what their blocks' noise explains.
 
         The prior and the stored sessions' own spread, each weighted with its degrees of freedom;
@@ -191,19 +194,19 @@ class Comparison:
         """
         prior = self._prior
         rest = [level - self._centre for level, _ in self._stored]
-        squares = clipped_squares(rest, self._widest)
+        squares = clipped_squares(rest, self._clip_width)
         by_blocks = fmean(error**2 for _, error in self._stored) * (len(rest) - 1)
         squares = max(0.0, squares - by_blocks)
         variance = (PRIOR_WEIGHT * prior**2 + squares) / (PRIOR_WEIGHT + len(rest) - 1)
         if self._disturbed:
-            variance += DISTURBED_SPREAD[_one_thread(self._measured[0])] ** 2
+            variance += LOADED_SPREAD[_one_thread(self._measured[0])] ** 2
         return math.sqrt(variance)
 
     @property
     def _prior(self) -> float:
         measured = self._measured[0]
-        if measured.yardstick is not None:
-            return PRIOR_SPREAD_YARDSTICK[_one_thread(measured)]
+        if measured.reference is not None:
+            return PRIOR_SPREAD_REFERENCE[_one_thread(measured)]
         domains = self._baseline.domains
         return max(PRIOR_SPREAD[domains[i].method] for i in gated_domains(domains))
 
@@ -215,31 +218,33 @@ class Comparison:
         part of that scatter.
         """
         own = PERSISTING + (1 - PERSISTING) / self._own_sessions
-        return math.hypot(self.between * math.sqrt(own + 1 / len(self._stored)), self.mean.error)
+        return math.hypot(
+            self.between_session_sd * math.sqrt(own + 1 / len(self._stored)), self.mean.error
+        )
 
     @cached_property
-    def looks(self) -> tuple[Look, ...]:
+    def passes(self) -> tuple[Look, ...]:
         """Each pass by itself."""
         return tuple(self._look(look) for look in self._measured)
 
     @cached_property
     def mean(self) -> Look:
         """All passes together."""
-        return self._look(average(self._measured)) if len(self._measured) > 1 else self.looks[0]
+        return self._look(average(self._measured)) if len(self._measured) > 1 else self.passes[0]
 
     def _look(self, measurement: Measurement) -> Look:
-        if not self._profile:
+        if not self._expected_log_blocks:
             change = math.log(_figure(measurement)) - self._centre
             return Look(change, change, 0.0, ())
-        rest = self._rest(block_figures(measurement))
+        rest = self._residuals(block_figures(measurement))
         level = location(rest)
         change = level - self._centre
         # How far a few blocks pull the whole: beyond what they did in the stored sessions.
-        pulled = self._pull(block_figures(measurement)) - median(self._pulls)
+        total_exceeds = self._pull(block_figures(measurement)) - median(self._pulls)
         far = max(OUTLIER * spread(rest), math.log1p(self._tolerance))
         outliers = tuple(i for i, value in enumerate(rest, 1) if abs(value - level) > far)
         known = len(rest) >= MIN_BLOCKS
-        return Look(change, change + pulled, _error(rest), outliers if known else ())
+        return Look(change, change + total_exceeds, _error(rest), outliers if known else ())
 
     @cached_property
     def _pulls(self) -> tuple[float, ...]:
@@ -248,15 +253,15 @@ class Comparison:
     def _pull(self, figures: Sequence[float]) -> float:
         """Log of all blocks together over what the typical block makes of them."""
         sizes = [block.n for block in self._measured[0].blocks]
-        usual = [math.exp(value) for value in self._profile]
+        usual = [math.exp(value) for value in self._expected_log_blocks]
         count = len(usual)
         total = math.log(_weighted(figures, sizes, count) / _weighted(usual, sizes, count))
-        return total - location(self._rest(figures))
+        return total - location(self._residuals(figures))
 
     @property
     def change(self) -> float:
-        """Log of measured over stored: of the typical block, or of all where `sparse`."""
-        return self.mean.total if self.sparse else self.mean.change
+        """Log of measured over stored: of the typical block, or of all where `partial_change`."""
+        return self.mean.total if self.partial_change else self.mean.change
 
     @cached_property
     def limit(self) -> float:
@@ -264,121 +269,125 @@ class Comparison:
         return max(math.log1p(self._tolerance), self._factor * self.error) + ROUNDING
 
     @property
-    def notice(self) -> float:
+    def detectable(self) -> float:
         """Log of the smallest rise that is found with a chance of `POWER`."""
         return self.limit + self._power_factor * self.error
 
     @property
     def outliers(self) -> tuple[int, ...]:
         """Blocks that stood out in any pass."""
-        return tuple(sorted({i for look in self.looks for i in look.outliers}))
+        return tuple(sorted({i for look in self.passes for i in look.outliers}))
 
     @cached_property
     def again(self) -> tuple[int, ...]:
         """Blocks that stood out in every pass, where there was more than one."""
-        if len(self.looks) < 2:
+        if len(self.passes) < 2:
             return ()
-        return tuple(sorted(set.intersection(*(set(look.outliers) for look in self.looks))))
+        return tuple(sorted(set.intersection(*(set(look.outliers) for look in self.passes))))
 
     @property
-    def pulled(self) -> bool:
+    def total_exceeds(self) -> bool:
         """Whether all blocks together are over the limit, where the typical one is not."""
-        wobble = stdev(self._pulls) if len(self._sessions) > 1 and self._profile else 0.0
+        wobble = (
+            stdev(self._pulls) if len(self._sessions) > 1 and self._expected_log_blocks else 0.0
+        )
         limit = math.hypot(self.limit, self._factor * wobble)
-        totals = [look.total for look in self.looks]
-        return not self._typical_beyond and self._beyond(totals, self.mean.total, limit)
+        totals = [look.total for look in self.passes]
+        return not self._typical_exceeds and self._exceeds(totals, self.mean.total, limit)
 
     @property
-    def sparse(self) -> bool:
+    def partial_change(self) -> bool:
         """Whether the same few blocks pull the whole over the limit in every pass."""
-        return self.pulled and bool(self.again)
+        return self.total_exceeds and bool(self.again)
 
     @property
-    def beyond(self) -> bool:
+    def exceeds_limit(self) -> bool:
         """Whether the change is more than is allowed, up or down, and every look agrees."""
-        return self._typical_beyond or self.sparse
+        return self._typical_exceeds or self.partial_change
 
     @property
-    def _typical_beyond(self) -> bool:
-        return self._beyond([look.change for look in self.looks], self.mean.change, self.limit)
+    def _typical_exceeds(self) -> bool:
+        return self._exceeds([look.change for look in self.passes], self.mean.change, self.limit)
 
-    def _beyond(self, changes: Sequence[float], mean: float, limit: float) -> bool:
+    def _exceeds(self, changes: Sequence[float], mean: float, limit: float) -> bool:
         sign = math.copysign(1.0, mean)
         far = min(sign * change for change in changes)
         return abs(mean) > limit and far > AGREEING * math.log1p(self._tolerance)
 
     @property
-    def speed(self) -> float | None:
+    def reference_change(self) -> float | None:
         """Log of the yardstick now over then: how much dearer the same work has become here."""
-        before = [median(s.yardstick) for s in self._sessions if s.yardstick]
-        now = [median(m.yardstick.joules) for m in self._measured if m.yardstick]
+        before = [median(s.reference_joules) for s in self._sessions if s.reference_joules]
+        now = [median(m.reference.joules) for m in self._measured if m.reference]
         return math.log(fmean(now) / median(before)) if now and before else None
 
     @property
     def stored_joules(self) -> list[float]:
         """Joules per unit of each stored session; of the blocks compared after an early stop."""
-        if not (self._profile and self.stopped_early):
+        if not (self._expected_log_blocks and self.stopped_early):
             return [session.joules_per_unit for session in self._baseline.sessions]
-        sizes = [block.n for block in self._measured[0].blocks][: len(self._profile)]
+        sizes = [block.n for block in self._measured[0].blocks][: len(self._expected_log_blocks)]
         count = len(sizes)
         return [_weighted(s.blocks, sizes, count) / sum(sizes) for s in self._sessions]
 
     @property
     def block_changes(self) -> list[float]:
         """Log of each block of the first pass over its stored counterpart; empty without one."""
-        return self._rest(block_figures(self._measured[0])) if self._profile else []
+        return (
+            self._residuals(block_figures(self._measured[0])) if self._expected_log_blocks else []
+        )
 
 
-def average(looks: Sequence[Measurement]) -> Measurement:
+def average(passes: Sequence[Measurement]) -> Measurement:
     """Several passes over the same samples as one: each block is the mean of its passes."""
-    first = looks[0]
+    first = passes[0]
     blocks = tuple(
         Block(
             same[0].n,
             fmean(block.seconds for block in same),
             tuple(map(fmean, zip(*(block.joules for block in same), strict=True))),
         )
-        for same in zip(*(look.blocks for look in looks), strict=True)
+        for same in zip(*(look.blocks for look in passes), strict=True)
     )
-    yardsticks = [look.yardstick for look in looks if look.yardstick]
-    shares = [look.others_share for look in looks if look.others_share is not None]
-    yardstick = first.yardstick
-    if yardstick is not None:
-        joules = tuple(map(fmean, zip(*(y.joules for y in yardsticks), strict=True)))
-        yardstick = Yardstick(yardstick.kind, yardstick.threads, joules)
+    references = [look.reference for look in passes if look.reference]
+    shares = [look.other_cpu_share for look in passes if look.other_cpu_share is not None]
+    reference = first.reference
+    if reference is not None:
+        joules = tuple(map(fmean, zip(*(y.joules for y in references), strict=True)))
+        reference = ReferenceReadings(reference.kind, reference.threads, joules)
     return replace(
-        looks[-1],
+        passes[-1],
         blocks=blocks,
-        yardstick=yardstick,
-        others_share=max(shares, default=None),
-        disturbances=tuple(dict.fromkeys(d for look in looks for d in look.disturbances)),
+        reference=reference,
+        other_cpu_share=max(shares, default=None),
+        interference=tuple(dict.fromkeys(d for look in passes for d in look.interference)),
     )
 
 
-def looks_differ(looks: Sequence[Measurement]) -> float:
+def passes_differ(passes: Sequence[Measurement]) -> float:
     """Log of the second pass over the first, block by block; each of some energy."""
-    one, two = (block_figures(look) for look in (looks[0], looks[-1]))
+    one, two = (block_figures(look) for look in (passes[0], passes[-1]))
     if min(*one, *two) <= 0:
-        return math.log(_figure(looks[-1]) / _figure(looks[0]))
+        return math.log(_figure(passes[-1]) / _figure(passes[0]))
     return location([math.log(b / a) for a, b in zip(one, two, strict=True)])
 
 
 def block_figures(measured: Measurement | Session) -> tuple[float, ...]:
     """Joules per unit of each block, in units of the yardstick where there is one."""
-    yardstick = _yardstick(measured)
+    reference = _reference_joules(measured)
     joules = measured.blocks if isinstance(measured, Session) else measured.block_joules_per_unit
-    return tuple(a / b for a, b in zip(joules, yardstick, strict=True)) if yardstick else joules
+    return tuple(a / b for a, b in zip(joules, reference, strict=True)) if reference else joules
 
 
 def _figure(measured: Measurement | Session) -> float:
-    yardstick = _yardstick(measured)
-    return measured.joules_per_unit / (median(yardstick) if yardstick else 1.0)
+    reference = _reference_joules(measured)
+    return measured.joules_per_unit / (median(reference) if reference else 1.0)
 
 
-def _yardstick(measured: Measurement | Session) -> tuple[float, ...]:
+def _reference_joules(measured: Measurement | Session) -> tuple[float, ...]:
     if isinstance(measured, Session):
-        return measured.yardstick
-    return measured.yardstick.joules if measured.yardstick else ()
+        return measured.reference_joules
+    return measured.reference.joules if measured.reference else ()
 
 
 def _weighted(figures: Sequence[float], sizes: Sequence[int], count: int) -> float:
@@ -392,6 +401,6 @@ def _error(rest: Sequence[float]) -> float:
 
 def _one_thread(measurement: Measurement) -> bool:
     """Whether reference and workload ran on one thread, as far as their CPU seconds tell."""
-    yardstick = measurement.yardstick
+    reference = measurement.reference
     alone = measurement.cpus is None or measurement.cpus < SEVERAL_THREADS
-    return yardstick is not None and yardstick.threads == 1 and alone
+    return reference is not None and reference.threads == 1 and alone

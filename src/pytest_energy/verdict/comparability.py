@@ -45,11 +45,11 @@ def why_incomparable(
             return (
                 f"the {whose}'s {name} rests on {_basis(was_domain)}, now on {_basis(now_domain)}"
             )
-    yardstick = measurement.yardstick.kind if measurement.yardstick else ""
-    if baseline.yardstick != yardstick:
+    reference = measurement.reference.kind if measurement.reference else ""
+    if baseline.reference_workload != reference:
         return (
-            f"the {whose}'s yardstick was {baseline.yardstick or 'none'}, now"
-            f" {yardstick or 'none'} (it follows the library that is loaded before the test)"
+            f"the {whose}'s yardstick was {baseline.reference_workload or 'none'}, now"
+            f" {reference or 'none'} (it follows the library that is loaded before the test)"
         )
     return ""
 

@@ -15,7 +15,7 @@ from pytest_energy.types.baseline import Baseline
 from pytest_energy.types.measurement import Measurement
 from pytest_energy.types.result import Subject
 from pytest_energy.types.verdict import Rule
-from pytest_energy.verdict.baseline_comparison import MIN_BLOCKS, Comparison, block_figures
+from pytest_energy.verdict.baseline_comparison import MIN_BLOCKS, BaselineComparison, block_figures
 from pytest_energy.verdict.comparability import why_incomparable
 from pytest_energy.verdict.estimators import student_quantile
 from pytest_energy.verdict.rules import why_unresolved
@@ -23,10 +23,10 @@ from pytest_energy.verdict.rules import why_unresolved
 SUSPECT = 0.7
 """Share of the limit from which on a change is looked at again."""
 
-PEEKS = (0.25, 0.4, 0.6, 0.8)
+INTERIM_LOOKS = (0.25, 0.4, 0.6, 0.8)
 """Shares of a loop after which it is looked at: each more would make all of them more cautious."""
 
-PEEKING_LEVEL = 0.01
+INTERIM_LEVEL = 0.01
 """Chance, over all looks at a running loop, that it ends with another verdict than at its end."""
 
 
@@ -49,7 +49,7 @@ def suspect(
     if baseline is None or why_incomparable(subject, measurement, baseline):
         return False
     against = _against(measurement, baseline, rule)
-    (look,) = against.looks
+    (look,) = against.passes
     return max(abs(look.change), abs(look.total)) > SUSPECT * against.limit
 
 
@@ -63,7 +63,7 @@ def settled(
     """Whether the blocks still to come can hardly change the verdict.
 
     The blocks so far put the change of the whole loop within an interval that holds for every look
-    at once: Student's t at `PEEKING_LEVEL` shared by all looks that are planned (Bonferroni).
+    at once: Student's t at `INTERIM_LEVEL` shared by all looks that are planned (Bonferroni).
     Where all of it lies on one side of the limit, further blocks would only cost energy. It takes
     the blocks to come for blocks like those seen.
 
@@ -75,7 +75,7 @@ def settled(
         planned: blocks of the whole loop.
     """
     count = len(measurement.blocks)
-    if count not in peeks(planned) or baseline is None or rule.budget_joules is not None:
+    if count not in interim_looks(planned) or baseline is None or rule.budget_joules is not None:
         return False
     if why_unresolved(subject, measurement) or why_incomparable(subject, measurement, baseline):
         return False
@@ -84,14 +84,14 @@ def settled(
         return False
     # How far the mean of all blocks may lie from that of those seen: what is still to come.
     to_come = stdev(against.block_changes) * math.sqrt(1 / count - 1 / planned)
-    half = _factor(PEEKING_LEVEL, count, planned) * to_come
-    change = abs(against.looks[0].change)
+    half = _factor(INTERIM_LEVEL, count, planned) * to_come
+    change = abs(against.passes[0].change)
     inside = change + half < math.log1p(rule.tolerance)
     return inside or change - half > against.limit
 
 
-def _against(measurement: Measurement, baseline: Baseline, rule: Rule) -> Comparison:
-    return Comparison(
+def _against(measurement: Measurement, baseline: Baseline, rule: Rule) -> BaselineComparison:
+    return BaselineComparison(
         [measurement], baseline, rule.tolerance, comparisons=rule.comparisons, confirmed=True
     )
 
@@ -104,7 +104,7 @@ class Ending:
         subject: what is measured.
         baseline: what is stored of it; None without.
         rule: what is allowed, asked when it is needed: regions may have come in meanwhile.
-        units: the divisor after so many inferences; None where it is not known yet.
+        unit_count: the divisor after so many inferences; None where it is not known yet.
         precision: wanted half-width, as a fraction; None to end once the verdict is settled.
         base_blocks: joules per inference of another revision's blocks, which grow as the loop runs;
             None where nothing takes turns.
@@ -114,7 +114,7 @@ class Ending:
     subject: Subject
     baseline: Baseline | None
     rule: Callable[[], Rule]
-    units: Callable[[int], float | None]
+    unit_count: Callable[[int], float | None]
     precision: float | None
     base_blocks: Sequence[float] | None = None
     accepted: float = 0.0
@@ -136,15 +136,15 @@ class Ending:
             return pairs_enough(ratios, self.precision, rule.tolerance, planned, self.accepted)
         if self.precision is not None:
             return precise_enough(self.subject, measurement, self.baseline, self.precision, planned)
-        units = self.units(measurement.done)
+        units = self.unit_count(measurement.metered_count)
         return units is not None and settled(
-            self.subject, replace(measurement, units=units), self.baseline, rule, planned
+            self.subject, replace(measurement, unit_count=units), self.baseline, rule, planned
         )
 
 
-def peeks(planned: int) -> tuple[int, ...]:
+def interim_looks(planned: int) -> tuple[int, ...]:
     """After how many blocks a running loop of so many is looked at."""
-    counts = (math.ceil(share * planned) for share in PEEKS)
+    counts = (math.ceil(share * planned) for share in INTERIM_LOOKS)
     return tuple(count for count in counts if MIN_BLOCKS <= count < planned)
 
 
@@ -154,7 +154,7 @@ def _factor(level: float, count: int, planned: int) -> float:
     Student's t with the plain standard deviation, which one block far off widens: then the loop
     goes on. The level is shared by all peeks (Bonferroni).
     """
-    return student_quantile(1 - level / 2 / len(peeks(planned)), count - 1)
+    return student_quantile(1 - level / 2 / len(interim_looks(planned)), count - 1)
 
 
 def pairs_enough(
@@ -175,9 +175,9 @@ def pairs_enough(
         accepted: a rise that is allowed on top, as a fraction.
     """
     count = len(ratios)
-    if count not in peeks(planned):
+    if count not in interim_looks(planned):
         return False
-    level = PEEKING_LEVEL if precision is None else 1 - 0.95
+    level = INTERIM_LEVEL if precision is None else 1 - 0.95
     half = _factor(level, count, planned) * stdev(ratios) / math.sqrt(count)
     if precision is not None:
         return half <= math.log1p(precision)
@@ -208,10 +208,10 @@ def precise_enough(
     """
     blocks = block_figures(measurement)
     count = len(blocks)
-    if count not in peeks(planned) or min(blocks) <= 0:
+    if count not in interim_looks(planned) or min(blocks) <= 0:
         return False
     logs = [math.log(value) for value in blocks]
     if baseline is not None and not why_incomparable(subject, measurement, baseline):
-        logs = Comparison([measurement], baseline, 0.0).block_changes or logs
+        logs = BaselineComparison([measurement], baseline, 0.0).block_changes or logs
     half = _factor(1 - 0.95, count, planned) * stdev(logs) / math.sqrt(count)
     return half <= math.log1p(precision)

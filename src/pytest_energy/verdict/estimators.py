@@ -42,9 +42,9 @@ def location_error(values: Sequence[float]) -> float:
     return spread(values) / math.sqrt(len(values) * HODGES_LEHMANN_EFFICIENCY)
 
 
-def clipped_squares(values: Sequence[float], widest: float) -> float:
-    """Sum of squares in which no value counts for more than `widest`."""
-    return sum(min(abs(value), widest) ** 2 for value in values)
+def clipped_squares(values: Sequence[float], clip_width: float) -> float:
+    """Sum of squares in which no value counts for more than `clip_width`."""
+    return sum(min(abs(value), clip_width) ** 2 for value in values)
 
 
 def normal_quantile(probability: float) -> float:

@@ -17,19 +17,19 @@ from pytest_energy.types.energy import Method, is_estimated
 from pytest_energy.types.measurement import Measurement
 from pytest_energy.types.result import Subject
 from pytest_energy.types.units import format_percent
-from pytest_energy.types.verdict import Pairing, Status, Verdict
+from pytest_energy.types.verdict import PairedBase, Status, Verdict
 from pytest_energy.types.verdict import Rule as Rule
 from pytest_energy.verdict import quality
-from pytest_energy.verdict.baseline_comparison import Comparison, average, looks_differ
+from pytest_energy.verdict.baseline_comparison import BaselineComparison, average, passes_differ
 from pytest_energy.verdict.comparability import why_incomparable
-from pytest_energy.verdict.paired_comparison import Paired
+from pytest_energy.verdict.paired_comparison import PairedComparison
 from pytest_energy.verdict.rules import (
     Z_95,
     cause_of,
     numbers,
     too_short,
-    why_disturbed,
     why_inconclusive,
+    why_interfered,
     why_pair_inconclusive,
     why_quality_fell,
     why_quality_unknown,
@@ -39,14 +39,14 @@ from pytest_energy.verdict.rules import (
 )
 
 
-def unmeasured(reason: str, remedy: str = "") -> Verdict:
+def unmeasured(reason: str, hint: str = "") -> Verdict:
     """The verdict on a test that gave no figure."""
-    return Verdict(Status.UNMEASURED, reason, remedy)
+    return Verdict(Status.UNMEASURED, reason, hint)
 
 
 def judge(
     subject: Subject,
-    looks: Sequence[Measurement],
+    passes: Sequence[Measurement],
     baseline: Baseline | None,
     rule: Rule,
     elsewhere: Sequence[str] = (),
@@ -58,7 +58,7 @@ def judge(
 
     Args:
         subject: what was measured.
-        looks: the figures: one pass over the samples, or several of the same session.
+        passes: the figures: one pass over the samples, or several of the same session.
         baseline: the stored entry of this machine class, if any.
         rule: what is allowed.
         elsewhere: other machine classes that have a baseline of the same test.
@@ -71,10 +71,10 @@ def judge(
         quiet, is it within its budget, do the looks agree; and last, which no noise touches, has
         quality fallen.
     """
-    measurement = average(looks)
+    measurement = average(passes)
     figures = _energy(
         subject,
-        looks,
+        passes,
         measurement,
         baseline,
         rule,
@@ -87,7 +87,7 @@ def judge(
 
 def _energy(
     subject: Subject,
-    looks: Sequence[Measurement],
+    passes: Sequence[Measurement],
     measurement: Measurement,
     baseline: Baseline | None,
     rule: Rule,
@@ -98,25 +98,25 @@ def _energy(
 ) -> Verdict:
     """What the joules alone say."""
     figures = Verdict(
-        Status.NEW, budget_joules=rule.budget_joules, max_flops=rule.max_flops, storable=True
+        Status.NEW, budget_joules=rule.budget_joules, max_flops=rule.max_flops, can_be_stored=True
     )
     too_much = why_too_much_work(subject, measurement, rule)
     if too_much:
         return _with(figures, Status.OVER_BUDGET, *too_much)
-    for look in looks:
+    for look in passes:
         unresolved = why_unresolved(subject, look)
         if unresolved:
             return _with(figures, Status.UNRESOLVED, *unresolved)
-    apart = looks_differ(looks) if len(looks) > 1 else None
+    repeat_difference = passes_differ(passes) if len(passes) > 1 else None
 
-    disturbed = why_disturbed(measurement)
+    disturbed = why_interfered(measurement)
     if baseline is not None:
         reason = why_incomparable(subject, measurement, baseline)
         if reason:
-            figures = replace(figures, status=Status.INCOMPARABLE, reason=reason, remedy=_ACCEPT)
+            figures = replace(figures, status=Status.INCOMPARABLE, reason=reason, hint=_ACCEPT)
         else:
-            against = Comparison(
-                looks,
+            against = BaselineComparison(
+                passes,
                 baseline,
                 rule.tolerance,
                 comparisons=rule.comparisons,
@@ -130,25 +130,28 @@ def _energy(
             figures,
             status=Status.INCOMPARABLE,
             reason=f"the baseline is of another machine class: {', '.join(elsewhere)}",
-            remedy="store one for this machine with --energy-update",
+            hint="store one for this machine with --energy-update",
         )
-    figures = replace(figures, apart=None if apart is None else math.expm1(apart))
+    figures = replace(
+        figures,
+        repeat_difference=None if repeat_difference is None else math.expm1(repeat_difference),
+    )
 
     if disturbed:
-        figures = replace(figures, storable=False)
+        figures = replace(figures, can_be_stored=False)
         # In units of the yardstick a rise may be beyond all that neighbours can do.
-        beyond = figures.status is Status.REGRESSED and measurement.yardstick is not None
-        if not beyond or measurement.disturbances:
+        exceeds_limit = figures.status is Status.REGRESSED and measurement.reference is not None
+        if not exceeds_limit or measurement.interference:
             return _with(figures, Status.INCONCLUSIVE, *disturbed)
     if rule.budget_joules is not None and all(
-        look.joules_per_unit > rule.budget_joules for look in looks
+        look.joules_per_unit > rule.budget_joules for look in passes
     ):
         return _with(figures, Status.OVER_BUDGET, f"the budget is {rule.budget_text}", "")
     unchecked = why_unchecked(measurement, rule)
     if unchecked and figures.status in _CONTENT:
         return _with(figures, Status.INCONCLUSIVE, *unchecked)
-    if apart is not None and abs(apart) > math.log1p(rule.tolerance):
-        return _doubted(figures, abs(apart), rule)
+    if repeat_difference is not None and abs(repeat_difference) > math.log1p(rule.tolerance):
+        return _passes_disagree(figures, abs(repeat_difference), rule)
     return figures
 
 
@@ -158,7 +161,7 @@ def judge_pair(
     base: Baseline,
     measured: Measurement,
     rule: Rule,
-    pairing: Pairing,
+    pairing: PairedBase,
 ) -> Verdict:
     """Decide about one measurement that took turns with another revision's.
 
@@ -186,11 +189,11 @@ def _energy_of_pair(
     base: Baseline,
     measured: Measurement,
     rule: Rule,
-    pairing: Pairing,
+    pairing: PairedBase,
 ) -> Verdict:
     """What the joules of both sides alone say."""
     figures = Verdict(
-        Status.NEW, budget_joules=rule.budget_joules, max_flops=rule.max_flops, storable=False
+        Status.NEW, budget_joules=rule.budget_joules, max_flops=rule.max_flops, can_be_stored=False
     )
     too_much = why_too_much_work(subject, head, rule)
     if too_much:
@@ -203,15 +206,15 @@ def _energy_of_pair(
     if reason:
         return _with(figures, Status.INCOMPARABLE, reason, "")
     accepted = pairing.accepted or 0.0
-    disturbances = tuple(dict.fromkeys((*head.disturbances, *measured.disturbances)))
-    disturbed = why_disturbed(replace(head, disturbances=disturbances))
-    against = Paired(
+    interference = tuple(dict.fromkeys((*head.interference, *measured.interference)))
+    disturbed = why_interfered(replace(head, interference=interference))
+    against = PairedComparison(
         head, measured, rule.tolerance, rule.comparisons, accepted, disturbed=bool(disturbed)
     )
     figures = replace(figures, pairing=replace(pairing, pairs=against.pairs))
     figures = _compare(figures, head, base, rule, against)
     diluted = not is_estimated(head.domains) and figures.status is Status.OK
-    if disturbed and (disturbances or diluted):
+    if disturbed and (interference or diluted):
         return _with(figures, Status.INCONCLUSIVE, *disturbed)
     if rule.budget_joules is not None and head.joules_per_unit > rule.budget_joules:
         return _with(figures, Status.OVER_BUDGET, f"the budget is {rule.budget_text}", "")
@@ -219,7 +222,7 @@ def _energy_of_pair(
     if unchecked and figures.status in _CONTENT:
         return _with(figures, Status.INCONCLUSIVE, *unchecked)
     # What is accepted is a rise that was found.
-    return replace(figures, storable=figures.status is Status.REGRESSED)
+    return replace(figures, can_be_stored=figures.status is Status.REGRESSED)
 
 
 _CONTENT = (Status.OK, Status.IMPROVED, Status.NEW)
@@ -233,9 +236,11 @@ _JUDGED = (
 _ACCEPT = "start the baseline anew with --energy-update"
 
 
-def _with(figures: Verdict, status: Status, reason: str, remedy: str) -> Verdict:
+def _with(figures: Verdict, status: Status, reason: str, hint: str) -> Verdict:
     # What energy and work together mean belongs to a status that rests on the comparison.
-    return replace(figures, status=status, reason=reason, remedy=remedy, cause="", storable=False)
+    return replace(
+        figures, status=status, reason=reason, hint=hint, interpretation="", can_be_stored=False
+    )
 
 
 def _with_quality(
@@ -263,36 +268,36 @@ def _with_quality(
             return figures
         whose = "base" if figures.pairing else "baseline"
         reason = f"the {whose} has no {found.name}"
-        remedy = "" if figures.pairing else "store it with --energy-update"
-        return replace(figures, status=Status.INCOMPARABLE, reason=reason, remedy=remedy)
+        hint = "" if figures.pairing else "store it with --energy-update"
+        return replace(figures, status=Status.INCOMPARABLE, reason=reason, hint=hint)
     if not quality.fell(found):
         return figures
     # What may not be stored for its energy's sake may not for its quality's; and with another
     # revision only rises of energy are accepted.
-    kept = figures.storable and figures.pairing is None
-    reason, remedy = why_quality_fell(found, figures)
+    kept = figures.can_be_stored and figures.pairing is None
+    reason, hint = why_quality_fell(found, figures)
     if figures.status is Status.REGRESSED:  # energy rose as well, and that is said first
         if figures.pairing is None:
             return figures
-        return replace(figures, storable=False, remedy=figures.remedy or remedy)
+        return replace(figures, can_be_stored=False, hint=figures.hint or hint)
     return replace(
         figures,
         status=Status.REGRESSED,
         reason=reason,
-        remedy=remedy,
-        cause="",
-        storable=kept,
+        hint=hint,
+        interpretation="",
+        can_be_stored=kept,
         quality=replace(found, decisive=True),
     )
 
 
-def _doubted(figures: Verdict, apart: float, rule: Rule) -> Verdict:
+def _passes_disagree(figures: Verdict, repeat_difference: float, rule: Rule) -> Verdict:
     reason = (
-        f"two looks at the same samples differ by {format_percent(math.expm1(apart))},"
+        f"two looks at the same samples differ by {format_percent(math.expm1(repeat_difference))},"
         f" more than the tolerance of {format_percent(rule.tolerance)}"
     )
     if figures.status is Status.REGRESSED:  # both looks are over the limit all the same
-        return replace(figures, storable=False, reason=figures.reason or reason)
+        return replace(figures, can_be_stored=False, reason=figures.reason or reason)
     return _with(
         figures, Status.INCONCLUSIVE, reason, "measure on a quieter machine, or on one thread"
     )
@@ -320,13 +325,13 @@ def agrees(
     found = quality.quality_of(measurement, baseline, rule)
     if found is not None and not quality.agrees(found):
         return False
-    return not Comparison(
+    return not BaselineComparison(
         [measurement],
         baseline,
         rule.tolerance,
         comparisons=rule.comparisons,
         confirmed=confirmed,
-    ).beyond
+    ).exceeds_limit
 
 
 def _compare(
@@ -334,61 +339,63 @@ def _compare(
     measurement: Measurement,
     baseline: Baseline,
     rule: Rule,
-    against: Comparison | Paired,
+    against: BaselineComparison | PairedComparison,
 ) -> Verdict:
     change = against.change
-    half = against.half_width if isinstance(against, Paired) else Z_95 * against.error
-    status, reason, remedy = Status.OK, "", ""
-    if isinstance(against, Paired):
+    half = against.half_width if isinstance(against, PairedComparison) else Z_95 * against.error
+    status, reason, hint = Status.OK, "", ""
+    if isinstance(against, PairedComparison):
         doubtful = why_pair_inconclusive(baseline.subject, measurement, rule, against)
     else:
         doubtful = why_inconclusive(measurement, baseline, rule, against)
-    if against.beyond:
+    if against.exceeds_limit:
         status = Status.REGRESSED if change > 0 else Status.IMPROVED
-        if against.sparse:
+        if against.partial_change:
             reason = (
                 "only some of the samples changed: the typical one did not"
-                if isinstance(against, Paired)
+                if isinstance(against, PairedComparison)
                 else f"only some blocks changed: {numbers(against.again)}"
             )
-    if doubtful and (not against.beyond or too_short(measurement)):
-        status, (reason, remedy) = Status.INCONCLUSIVE, doubtful
-    work, now = None, measurement.work
+    if doubtful and (not against.exceeds_limit or too_short(measurement)):
+        status, (reason, hint) = Status.INCONCLUSIVE, doubtful
+    work, now = None, measurement.flops
     if now is not None and baseline.flops:
-        work = now.flops / baseline.flops - 1
+        work = now.count / baseline.flops - 1
     stored = against.stored_joules
     return replace(
         figures,
         status=status,
         reason=reason,
-        remedy=remedy,
+        hint=hint,
         change=math.expm1(change),
         low=math.expm1(change - half),
         high=math.expm1(change + half),
         limit=math.expm1(against.limit),
         tolerance=rule.tolerance,
-        notice=math.expm1(against.notice),
-        looks=tuple(math.expm1(look.change) for look in against.looks)
-        if len(against.looks) > 1
+        detectable=math.expm1(against.detectable),
+        passes=tuple(math.expm1(look.change) for look in against.passes)
+        if len(against.passes) > 1
         else (),
         outliers=against.outliers,
-        speed=None if against.speed is None else math.expm1(against.speed),
+        reference_change=None
+        if against.reference_change is None
+        else math.expm1(against.reference_change),
         baseline_joules=median(stored),
         baseline_low=min(stored),
         baseline_high=max(stored),
         sessions=len(stored),
         domain_changes=against.domain_changes
-        if isinstance(against, Paired)
+        if isinstance(against, PairedComparison)
         else _domain_changes(measurement, baseline, against),
-        work=work,
-        cause=cause_of(status, work, now.without_formula if now else ()),
+        flops=work,
+        interpretation=cause_of(status, work, now.without_formula if now else ()),
     )
 
 
 def _domain_changes(
-    measurement: Measurement, baseline: Baseline, against: Comparison
+    measurement: Measurement, baseline: Baseline, against: BaselineComparison
 ) -> tuple[tuple[str, float], ...]:
-    speed = math.exp(against.speed or 0.0)
+    reference_change = math.exp(against.reference_change or 0.0)
     # After an early stop the stored figure is that of the blocks compared.
     whole = median(session.joules_per_unit for session in baseline.sessions)
     share = median(against.stored_joules) / whole
@@ -396,8 +403,8 @@ def _domain_changes(
     for domain, joules in zip(measurement.domains, measurement.domain_joules, strict=True):
         stored = [s.domains[domain.name] for s in baseline.sessions if s.domains.get(domain.name)]
         if stored:
-            now = joules / measurement.units / share
+            now = joules / measurement.unit_count / share
             if domain.method is Method.ESTIMATED:  # as the whole: in units of the yardstick
-                now /= speed
+                now /= reference_change
             changes.append((domain.name, now / median(stored) - 1))
     return tuple(changes)

@@ -39,12 +39,12 @@ PROCESS_SPREAD = 0.005
 """Standard deviation of the log ratio of two processes of the same code, however many turns they
 take (`benchmarks/paired.py`)."""
 
-BURSTS = {False: 0.012, True: 0.05}
+BURST_SD = {False: 0.012, True: 0.05}
 """The same, times the square root of a side's seconds, for an estimate from CPU seconds, by whether
 others were busy: which CPU a process runs on, and who else runs there, changes every second or so,
 and the turns of half a second all have the same luck."""
 
-STRETCHES = 20
+BATCHES = 20
 """Turns that follow each other are put together to so many, for the error of the whole: the
 machine's bursts last for several turns, which by themselves would seem independent."""
 
@@ -52,8 +52,8 @@ MAD_EFFICIENCY = 0.37
 """Degrees of freedom of a spread from the median absolute deviation, for each of a standard
 deviation's (its asymptotic efficiency for a normal; Rousseeuw and Croux 1993)."""
 
-LUCK_FREEDOM = 30
-"""Degrees of freedom of `PROCESS_SPREAD` and `BURSTS`: about so many pairs were looked at."""
+SHARED_ERROR_FREEDOM = 30
+"""Degrees of freedom of `PROCESS_SPREAD` and `BURST_SD`: about so many pairs were looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +73,14 @@ class _Error:
         """From the scatter of pairs, and what all of them share (Satterthwaite 1946)."""
         standard = math.hypot(luck, scatter)
         by_scatter = scatter**4 / max(1.0, freedom)
-        return cls(standard, standard**4 / (by_scatter + luck**4 / LUCK_FREEDOM))
+        return cls(standard, standard**4 / (by_scatter + luck**4 / SHARED_ERROR_FREEDOM))
 
     def times(self, probability: float) -> float:
         """The distance that is not exceeded with a probability."""
         return student_quantile(probability, max(1, int(self.freedom))) * self.standard
 
 
-class Paired:
+class PairedComparison:
     """One test of two revisions that took turns. All figures are logs of head over base.
 
     Args:
@@ -91,7 +91,7 @@ class Paired:
         disturbed: whether neighbours were busy meanwhile.
     """
 
-    speed: float | None = None
+    reference_change: float | None = None
     """Head and base ran on the same machine at the same time."""
 
     def __init__(
@@ -143,14 +143,14 @@ class Paired:
         return Look(change, total, location_error(self.ratios), tuple(outliers))
 
     @property
-    def looks(self) -> tuple[Look, ...]:
+    def passes(self) -> tuple[Look, ...]:
         """One."""
         return (self.mean,)
 
     @property
     def change(self) -> float:
-        """Of the typical pair, or of all together where `sparse`."""
-        return self.mean.total if self.sparse else self.mean.change
+        """Of the typical pair, or of all together where `partial_change`."""
+        return self.mean.total if self.partial_change else self.mean.change
 
     @property
     def error(self) -> float:
@@ -166,35 +166,35 @@ class Paired:
             return _Error(
                 single * math.sqrt(2 * (1 - PERSISTING) / max(1, self.pairs)), PRIOR_WEIGHT
             )
-        if self.pairs < STRETCHES:  # a median absolute deviation of so few is hardly known
+        if self.pairs < BATCHES:  # a median absolute deviation of so few is hardly known
             scatter = stdev(self.ratios) / math.sqrt(self.pairs)
-            return _Error.of(scatter, self.pairs - 1, self._luck)
-        return _Error.of(self.mean.error, MAD_EFFICIENCY * (self.pairs - 1), self._luck)
+            return _Error.of(scatter, self.pairs - 1, self._shared_error)
+        return _Error.of(self.mean.error, MAD_EFFICIENCY * (self.pairs - 1), self._shared_error)
 
     @property
-    def _luck(self) -> float:
+    def _shared_error(self) -> float:
         """What is the same for all turns: of the processes, and of the moment."""
         if not is_estimated(self._head.domains):
             return PROCESS_SPREAD
-        bursts = BURSTS[self._disturbed] / math.sqrt(max(1e-3, self._head.seconds))
+        bursts = BURST_SD[self._disturbed] / math.sqrt(max(1e-3, self._head.seconds))
         return math.hypot(PROCESS_SPREAD, bursts)
 
     @cached_property
     def _whole(self) -> _Error:
         """Of all pairs together: what hits a few turns widens it."""
-        edges = [i * self.pairs // STRETCHES for i in range(STRETCHES + 1)]
+        edges = [i * self.pairs // BATCHES for i in range(BATCHES + 1)]
         now, before = (_sums(measured, edges) for measured in (self._head, self._base))
         scatter = stdev(math.log(a / b) for a, b in zip(now, before, strict=True))
-        return _Error.of(scatter / math.sqrt(STRETCHES), STRETCHES - 1, self._luck)
+        return _Error.of(scatter / math.sqrt(BATCHES), BATCHES - 1, self._shared_error)
 
     @property
     def _shown(self) -> _Error:
-        return self._whole if self.sparse else self._typical
+        return self._whole if self.partial_change else self._typical
 
     @property
     def allowed(self) -> float:
         """How far up or down is no change: the tolerance, or what noise alone may do."""
-        if self.sparse:
+        if self.partial_change:
             return math.log1p(self._tolerance) + self._whole.times(self._level)
         return self._at_least(self._typical)
 
@@ -212,7 +212,7 @@ class Paired:
         return max(math.log1p(self._tolerance), error.times(self._level)) + ROUNDING
 
     @property
-    def notice(self) -> float:
+    def detectable(self) -> float:
         """The smallest rise that is found with a chance of `POWER`."""
         return self.limit + self._shown.times(POWER)
 
@@ -222,25 +222,25 @@ class Paired:
         return self.mean.outliers
 
     @cached_property
-    def _typical_beyond(self) -> bool:
+    def _typical_exceeds(self) -> bool:
         allowed, change = self._at_least(self._typical), self.mean.change
         return change > self._accepted + allowed or change < -allowed
 
     @cached_property
-    def sparse(self) -> bool:
+    def partial_change(self) -> bool:
         """Whether all pairs together have risen, though the typical one has not.
 
         Bursts look the same, so the rise has to be over the tolerance beyond all noise.
         """
-        if self.pairs < STRETCHES or self._typical_beyond:
+        if self.pairs < BATCHES or self._typical_exceeds:
             return False
         sure = self.mean.total - self._whole.times(self._level)
         return sure > self._accepted + math.log1p(self._tolerance)
 
     @property
-    def beyond(self) -> bool:
+    def exceeds_limit(self) -> bool:
         """Whether the change is more than is allowed, up or down."""
-        return self._typical_beyond or self.sparse
+        return self._typical_exceeds or self.partial_change
 
     @property
     def excess(self) -> float:
@@ -255,8 +255,10 @@ class Paired:
             now, before = ([b.joules[i] for b in m.blocks] for m in (self._head, self._base))
             if min(sum(now), sum(before)) <= 0:
                 continue
-            change = math.log(sum(now) / self._head.units / (sum(before) / self._base.units))
-            if self.ratios and not self.sparse and min(*now, *before) > 0:
+            change = math.log(
+                sum(now) / self._head.unit_count / (sum(before) / self._base.unit_count)
+            )
+            if self.ratios and not self.partial_change and min(*now, *before) > 0:
                 change = location([math.log(a / b) for a, b in zip(now, before, strict=True)])
             found.append((domain.name, math.expm1(change)))
         return tuple(found)

@@ -17,9 +17,9 @@ from pytest_energy.types.units import (
     significant,
 )
 from pytest_energy.types.verdict import Quality, Rule, Status, Verdict
-from pytest_energy.verdict.baseline_comparison import Comparison
+from pytest_energy.verdict.baseline_comparison import BaselineComparison
 from pytest_energy.verdict.estimators import normal_quantile
-from pytest_energy.verdict.paired_comparison import Paired
+from pytest_energy.verdict.paired_comparison import PairedComparison
 
 Z_95 = 1.96
 """Half-width of a 95 % interval in standard errors, for a normal."""
@@ -27,15 +27,15 @@ Z_95 = 1.96
 MIN_UPDATES = 20
 """A window is trusted when it spans so many updates of the slowest gated counter (5 % an edge)."""
 
-MIN_UPDATES_ON_EDGES = 5
+MIN_UPDATES_ALIGNED = 5
 """The same for a turn of a paired run that waits for updates: 1.1 % (standard deviation)."""
 
-EDGE_ERROR = math.sqrt(1 / 6) / MIN_UPDATES
+BOUNDARY_ERROR = math.sqrt(1 / 6) / MIN_UPDATES
 """What a window may be off at its ends: what one of `MIN_UPDATES` is, 2 % (standard deviation).
 Where its ends waited for updates, a quarter of them does; where many short stretches are put
 together, it takes more, as the square root of their number."""
 
-DISTURBED_SHARE = 0.10
+BUSY_SHARE = 0.10
 """Share of the machine's CPU time used by others from which on a window counts as disturbed."""
 
 MISSED = 0.10
@@ -60,7 +60,7 @@ def why_unresolved(subject: Subject, measurement: Measurement) -> tuple[str, str
         (measurement.domains[i] for i in measurement.gated),
         key=lambda domain: domain.resolution_seconds,
     )
-    updates = measurement.edge_updates / EDGE_ERROR
+    updates = measurement.boundary_error_updates / BOUNDARY_ERROR
     needed = updates * slowest.resolution_seconds
     if measurement.seconds >= needed and measurement.joules > 0:
         return None
@@ -70,7 +70,7 @@ def why_unresolved(subject: Subject, measurement: Measurement) -> tuple[str, str
             "see what pytest-energy doctor says of them, or choose another meter",
         )
     times = needed / max(measurement.seconds, 1e-9)
-    if subject.region and measurement.stretches > 1:  # each entry brings its own ends
+    if subject.region and measurement.segments > 1:  # each entry brings its own ends
         times **= 2
     # A tenth more than needed; rounded first, so that a rounding error adds no inference.
     enough = math.ceil(round(1.1 * subject.n * times, 6))
@@ -79,7 +79,7 @@ def why_unresolved(subject: Subject, measurement: Measurement) -> tuple[str, str
         more = f"{subject.argument}={enough:,} would do"
     if subject.region:
         more = f"{math.ceil(1.1 * times):,} times as many {subject.act}s would do"
-    pieces = f" for {measurement.stretches:,} pieces" if measurement.stretches > 1 else ""
+    pieces = f" for {measurement.segments:,} pieces" if measurement.segments > 1 else ""
     return (
         f"the window of {format_seconds(measurement.seconds)} is too short for {slowest.name}"
         f" ({slowest.source} moves every {format_seconds(slowest.resolution_seconds)},"
@@ -88,12 +88,12 @@ def why_unresolved(subject: Subject, measurement: Measurement) -> tuple[str, str
     )
 
 
-def why_disturbed(measurement: Measurement) -> tuple[str, str] | None:
+def why_interfered(measurement: Measurement) -> tuple[str, str] | None:
     """What makes a figure doubtful, and what would help; None when nothing does."""
-    if measurement.disturbances:
-        return "; ".join(measurement.disturbances), "measure without it"
-    share = measurement.others_share
-    if share is not None and share >= DISTURBED_SHARE:
+    if measurement.interference:
+        return "; ".join(measurement.interference), "measure without it"
+    share = measurement.other_cpu_share
+    if share is not None and share >= BUSY_SHARE:
         return (
             f"others used {format_percent(round(share, 2))} of the machine's CPU time meanwhile",
             "measure on a quieter machine",
@@ -105,22 +105,22 @@ def why_too_much_work(
     subject: Subject, measurement: Measurement, rule: Rule
 ) -> tuple[str, str] | None:
     """Why an inference is over its ceiling of operations; None when it is not, or there is none."""
-    work = measurement.work
-    if rule.max_flops is None or work is None or work.flops <= rule.max_flops:
+    work = measurement.flops
+    if rule.max_flops is None or work is None or work.count <= rule.max_flops:
         return None
     allowed = format_flops(rule.max_flops)
-    return f"{format_flops(work.flops)} per {subject.act}, allowed {allowed}", ""
+    return f"{format_flops(work.count)} per {subject.act}, allowed {allowed}", ""
 
 
 def why_unchecked(measurement: Measurement, rule: Rule) -> tuple[str, str] | None:
     """Why a ceiling of operations cannot be said to hold; None when it does, or there is none."""
-    work = measurement.work
-    if rule.max_flops is None or (work and work.flops and not work.without_formula):
+    work = measurement.flops
+    if rule.max_flops is None or (work and work.count and not work.without_formula):
         return None
     if work and work.without_formula:
         why = f"there is no formula for {', '.join(work.without_formula)}"
         return f"max_flops could not be checked: {why}", "set a budget in joules"
-    why = measurement.uncounted or "no operations were counted"
+    why = measurement.flops_unavailable or "no operations were counted"
     return (
         f"max_flops could not be checked: {why}",
         "loop over energy.each(samples), with torch loaded and without --energy-work=off",
@@ -130,11 +130,11 @@ def why_unchecked(measurement: Measurement, rule: Rule) -> tuple[str, str] | Non
 def too_short(measurement: Measurement) -> bool:
     """Whether a window is mostly the noise of scheduling: a moment, estimated or counted."""
     moment = measurement.seconds < SHORTEST_ESTIMATE_SECONDS
-    return moment and (is_estimated(measurement.domains) or measurement.on_edges)
+    return moment and (is_estimated(measurement.domains) or measurement.update_aligned)
 
 
 def _why_too_short(subject: Subject, measurement: Measurement) -> tuple[str, str]:
-    wanted = measurement.done * SHORTEST_ESTIMATE_SECONDS / max(measurement.seconds, 1e-9)
+    wanted = measurement.metered_count * SHORTEST_ESTIMATE_SECONDS / max(measurement.seconds, 1e-9)
     return (
         f"a window of {format_seconds(measurement.seconds)} is too short"
         f" {'for an estimate' if is_estimated(measurement.domains) else 'for a comparison'}",
@@ -160,19 +160,19 @@ def why_quality_fell(quality: Quality, figures: Verdict) -> tuple[str, str]:
     )
     if figures.pairing is not None:  # only rises of energy are accepted there
         return reason, "if it is meant, allow it with quality_tolerance in this change"
-    if figures.storable:
+    if figures.can_be_stored:
         return reason, ""
     why = f" ({figures.reason})" if figures.reason else ""
     return reason, f"to accept it, store it with --energy-update once its energy can be{why}"
 
 
 def why_inconclusive(
-    measurement: Measurement, baseline: Baseline, rule: Rule, against: Comparison
+    measurement: Measurement, baseline: Baseline, rule: Rule, against: BaselineComparison
 ) -> tuple[str, str] | None:
     """Why `ok` cannot be said, and what would help."""
-    if too_short(measurement) and against.beyond:
+    if too_short(measurement) and against.exceeds_limit:
         return _why_too_short(baseline.subject, measurement)
-    if against.pulled and len(against.looks) < 2:
+    if against.total_exceeds and len(against.passes) < 2:
         return (
             f"block {numbers(against.outliers)} stood out, and there was no second look",
             "let energy.each run to its end, so that a suspect can be looked at again",
@@ -196,7 +196,7 @@ def why_inconclusive(
 
 
 def why_pair_inconclusive(
-    subject: Subject, measurement: Measurement, rule: Rule, against: Paired
+    subject: Subject, measurement: Measurement, rule: Rule, against: PairedComparison
 ) -> tuple[str, str] | None:
     """The same for head and base in turns."""
     if too_short(measurement):
@@ -216,19 +216,19 @@ def why_pair_inconclusive(
             " turns block by block",
         )
     holds = _holding(2 * against.error, against.allowed, against.excess)
-    wanted = math.ceil(measurement.done * (against.error / (_sharp(rule) * 0.9)) ** 2)
+    wanted = math.ceil(measurement.metered_count * (against.error / (_sharp(rule) * 0.9)) ** 2)
     say = f", {subject.argument}={wanted:,} say,"
-    enough = say if wanted > measurement.done and not sharp else ","
-    remedy = f"perform more {subject.act}s{enough} or allow {holds}"
+    enough = say if wanted > measurement.metered_count and not sharp else ","
+    hint = f"perform more {subject.act}s{enough} or allow {holds}"
     if too_far:
         return (
             f"the change is over the tolerance of {tolerance}, and no more than noise may do:"
             f" pairs of turns settle it to ±{noise}",
-            remedy,
+            hint,
         )
     return (
         f"pairs of turns settle the ratio to ±{noise}, too little for a tolerance of {tolerance}",
-        remedy,
+        hint,
     )
 
 
@@ -244,14 +244,14 @@ def _sharp(rule: Rule) -> float:
 
 
 def _what_would_help(
-    measurement: Measurement, baseline: Baseline, against: Comparison, sharp: float
+    measurement: Measurement, baseline: Baseline, against: BaselineComparison, sharp: float
 ) -> str:
     subject = baseline.subject
     holds = _holding(2 * against.error, against.limit, against.change)
     by_blocks = against.mean.error
     if by_blocks**2 > against.error**2 / 2:
         rest = sharp**2 - (against.error**2 - by_blocks**2)
-        wanted = math.ceil(measurement.done * by_blocks**2 / rest) if rest > 0 else 0
+        wanted = math.ceil(measurement.metered_count * by_blocks**2 / rest) if rest > 0 else 0
         if wanted > baseline.subject.n:
             enough = f"{subject.argument}={wanted:,} would do"
             return f"perform more {subject.act}s: {enough} (and a new baseline)"

@@ -193,7 +193,7 @@ class Prometheus(Meter):
         try:
             self._server = Server(endpoint.url)
         except TroubleError as trouble:
-            raise MeterUnavailableError(trouble.reason, trouble.remedy) from None
+            raise MeterUnavailableError(trouble.reason, trouble.hint) from None
         try:
             found = [(query, _open(self._server, query)) for query in endpoint.queries]
             opened = [(query, counter) for query, counter in found if counter is not None]
@@ -214,7 +214,7 @@ class Prometheus(Meter):
             )
             for query, counter in opened
         )
-        self.whole_kinds = frozenset[str]().union(*(query.whole for query, _ in opened))
+        self.covers = frozenset[str]().union(*(query.whole for query, _ in opened))
 
     def read(self) -> tuple[int, ...]:
         """Microjoules since the meter was opened, query by query, as of the last scrape."""
@@ -239,7 +239,7 @@ def _open(server: Server, query: Query) -> _Counter | None:
             counter = _Counter(server, query, promql)
         except TroubleError as trouble:
             where = _where(server, promql, trouble)
-            raise MeterUnavailableError(where, trouble.remedy) from None
+            raise MeterUnavailableError(where, trouble.hint) from None
         if counter.series:
             return counter
     if query.optional:

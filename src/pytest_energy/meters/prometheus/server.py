@@ -41,10 +41,10 @@ Labels = frozenset[tuple[str, str]]
 class TroubleError(Exception):
     """What went wrong and what to do, before it is known whether a meter is opened or read."""
 
-    def __init__(self, reason: str, remedy: str = "") -> None:
+    def __init__(self, reason: str, hint: str = "") -> None:
         super().__init__(reason)
         self.reason = reason
-        self.remedy = remedy
+        self.hint = hint
 
 
 class _Credentials:
