@@ -50,7 +50,7 @@ class ReferenceWorkload(ABC):
     """
 
     library: str
-    flops: str
+    work: str
 
     def __init__(self, threads: int) -> None:
         self.threads = threads
