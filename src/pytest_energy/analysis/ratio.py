@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from statistics import stdev
 
 from pytest_energy.types.measurement import Measurement
+from pytest_energy.types.result import Result
+from pytest_energy.types.verdict import Status
 from pytest_energy.verdict.baseline_comparison import MIN_BLOCKS
 from pytest_energy.verdict.estimators import student_quantile
 
@@ -57,3 +59,44 @@ def ratio(numerator: Sequence[Measurement], denominator: Sequence[Measurement]) 
         return Ratio(value, None, None)
     width = student_quantile(0.975, fewest - 1) * math.sqrt(variance)
     return Ratio(value, value * math.exp(-width), value * math.exp(width))
+
+
+@dataclass(frozen=True, slots=True)
+class RoleRatio:
+    """Energy of general-purpose over task-specific models of one task.
+
+    Args:
+        task: that both perform.
+        ratio: of energies per unit, each side the geometric mean of its models.
+    """
+
+    task: str
+    ratio: Ratio
+
+
+def role_ratios(results: Sequence[Result]) -> tuple[RoleRatio, ...]:
+    """General-purpose over task-specific, for each task that has both.
+
+    The headline comparison of Luccioni, Jernite and Strubell 2024 (arXiv 2311.16863).
+
+    Args:
+        results: of a session; regions, unresolved windows and training steps do not count.
+    """
+    found = []
+    for task in dict.fromkeys(result.subject.task for result in results):
+        of_task = [result for result in results if result.subject.task == task]
+        sides = [
+            [
+                result.measurement
+                for result in of_task
+                if result.subject.role == role
+                and not result.subject.region
+                and result.measurement is not None
+                and result.verdict.status is not Status.UNRESOLVED
+            ]
+            for role in ("general-purpose", "task-specific")
+        ]
+        units = {r.subject.unit for r in of_task if not r.subject.is_training}
+        if all(sides) and len(units) == 1:
+            found.append(RoleRatio(task, ratio(*sides)))
+    return tuple(found)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
-
-import pytest
+from typing import Any, NoReturn
 
 from pytest_energy.analysis import ratio as ratios
 from pytest_energy.analysis.training import TrainingCost, cost_of
@@ -15,24 +13,31 @@ from pytest_energy.types.result import Result, Subject
 from pytest_energy.types.verdict import Status
 
 
+def _unavailable(reason: str) -> NoReturn:
+    raise LookupError(reason)
+
+
 class Results(Sequence[Result]):
     """The measurements so far, for tests that compare models.
 
     Args:
         source: gives the results so far, in the order in which their tests ran.
-        off: under `--energy-off`, where there will never be any.
-        carbon: the session's PUE and grid; None under `--energy-off`.
+        carbon: gives the session's PUE and grid; None where nothing is metered.
+        off: under `--energy-off`, where there will never be any result.
+        skip: ends the test that asks for what there will never be, with a reason.
     """
 
     def __init__(
         self,
         source: Callable[[], Iterable[Result]],
-        off: bool = False,
         carbon: Callable[[], Carbon] | None = None,
+        off: bool = False,
+        skip: Callable[[str], NoReturn] = _unavailable,
     ) -> None:
         self._source = source
-        self._off = off
         self._carbon = carbon
+        self._off = off
+        self._skip = skip
 
     def where(self, **wanted: str) -> Results:
         """Those whose subject agrees.
@@ -53,7 +58,7 @@ class Results(Sequence[Result]):
             for result in self
             if all(getattr(result.subject, name) == value for name, value in wanted.items())
         )
-        return Results(lambda: found, self._off, self._carbon)
+        return Results(lambda: found, self._carbon, self._off, self._skip)
 
     def ratio(self, over: Results) -> ratios.Ratio:
         """Energy per unit of these over that of others, with a 95 % interval.
@@ -67,7 +72,7 @@ class Results(Sequence[Result]):
         """
         __tracebackhide__ = True
         if self._off:
-            pytest.skip("--energy-off: there is nothing to compare")
+            self._skip("--energy-off: there is nothing to compare")
         units = {result.subject.unit for result in (*self, *over)}
         if len(units) > 1:
             raise ValueError(f"a ratio of energies per different units: {', '.join(sorted(units))}")
@@ -95,7 +100,7 @@ class Results(Sequence[Result]):
         """
         __tracebackhide__ = True
         if self._off:
-            pytest.skip("--energy-off: there is no training to tell the cost of")
+            self._skip("--energy-off: there is no training to tell the cost of")
         found = [result for result in self.where(**wanted) if result.training_run is not None]
         if len(found) > 1:
             names = ", ".join(result.subject.key for result in found)
@@ -117,7 +122,7 @@ class Results(Sequence[Result]):
         """
         __tracebackhide__ = True
         if self._carbon is None:
-            pytest.skip("nothing is metered in this session: no grid was looked up")
+            self._skip("nothing is metered in this session: no grid was looked up")
         return self._carbon()
 
     @property

@@ -138,7 +138,7 @@ def _entry_record(entry: Baseline, carbon: Carbon) -> dict[str, Any]:
                 "other_cpu_share": session.other_cpu_share,
                 "reference_joules": list(session.reference_joules),
                 "flops": session.flops,
-                "passes": session.passes,
+                "repeat_difference": session.repeat_difference,
                 **({"recorded": dict(session.recorded)} if session.recorded else {}),
             }
             for session in entry.sessions
@@ -339,7 +339,7 @@ class _Reader:
             else self.figure(share, (*where, "other_cpu_share"), zero=True),
             reference_joules=self.reference_joules(session, where, len(blocks)),
             flops=self.whole(session, where, "flops") if self.has(session, "flops") else None,
-            passes=self.passes(session, where),
+            repeat_difference=self.repeat_difference(session, where),
             recorded=self.recorded(session, where),
         )
 
@@ -378,10 +378,12 @@ class _Reader:
             self.fail(where, f"expected a finite number, found {_shown(value)}")
         return float(value)
 
-    def passes(self, session: object, where: tuple[str | int, ...]) -> float | None:
-        if not self.has(session, "passes"):
+    def repeat_difference(self, session: object, where: tuple[str | int, ...]) -> float | None:
+        if not self.has(session, "repeat_difference"):
             return None
-        return self.any_number(self.member(session, where, "passes"), (*where, "passes"))
+        return self.any_number(
+            self.member(session, where, "repeat_difference"), (*where, "repeat_difference")
+        )
 
 
 def _shown(value: object) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 
 from pytest_energy.baselines.file_format import BaselineError, read_file
@@ -21,6 +22,7 @@ from pytest_energy.types.carbon import Carbon
 from pytest_energy.types.machine import Machine
 from pytest_energy.types.measurement import Measurement
 from pytest_energy.types.result import Subject
+from pytest_energy.verdict.judge import Agreement
 
 KEEP_SESSIONS = 10
 """Sessions that an entry keeps: the spread between them is what a gate must know."""
@@ -52,7 +54,10 @@ def file_name(name: str) -> str:
 
 
 def session_of(
-    measurement: Measurement, date: datetime, commit: str | None, passes: float | None = None
+    measurement: Measurement,
+    date: datetime,
+    commit: str | None,
+    repeat_difference: float | None = None,
 ) -> Session:
     """A measurement as it is stored.
 
@@ -60,7 +65,7 @@ def session_of(
         measurement: of one test or region.
         date: when, in UTC.
         commit: the revision of the project, if it has one.
-        passes: how far the passes differed that it is the mean of.
+        repeat_difference: how far the passes differed that it is the mean of, as a fraction.
     """
     reference = measurement.reference.joules if measurement.reference else ()
     return Session(
@@ -79,9 +84,17 @@ def session_of(
         else round(measurement.other_cpu_share, 3),
         reference_joules=tuple(map(stable, reference)),
         flops=measurement.flops.count if measurement.flops and measurement.flops.count else None,
-        passes=None if passes is None else round(passes, 4),
+        repeat_difference=None if repeat_difference is None else round(repeat_difference, 4),
         recorded={name: stable(v) for name, v in sorted((measurement.recorded or {}).items())},
     )
+
+
+class Action(StrEnum):
+    """What storing did with an entry."""
+
+    CREATED = "created"
+    APPENDED = "appended"
+    REPLACED = "replaced"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +104,29 @@ class Addition:
     Args:
         subject, measurement: what was measured; the entry takes its description from them.
         session: the figures to store.
-        agrees: whether the session belongs to the stored ones. It is asked under the lock, about
-            what is stored then: another run may have written meanwhile.
+        agreement: whether the session belongs to the stored ones. It is asked under the lock,
+            about what is stored then: another run may have written meanwhile.
     """
 
     subject: Subject
     measurement: Measurement
     session: Session
-    agrees: Callable[[Baseline], bool]
+    agreement: Callable[[Baseline], Agreement]
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What storing did with one addition.
+
+    Args:
+        action: created, appended or replaced.
+        before: the entry as it was; None where there was none.
+        agreement: how the addition and the entry before agree; None where there was none.
+    """
+
+    action: Action
+    before: Baseline | None = None
+    agreement: Agreement | None = None
 
 
 class BaselineStore:
@@ -148,26 +176,27 @@ class BaselineStore:
                     found.append(folder.name)
         return tuple(found)
 
-    def store(self, additions: Sequence[Addition]) -> list[Baseline | None]:
+    def store(self, additions: Sequence[Addition]) -> list[Stored]:
         """Add sessions to their entries, or start entries anew.
 
         Args:
             additions: at least one, all of one task and model.
 
         Returns:
-            Each entry as it was before, or None.
+            What was done with each.
 
         Raises:
             BaselineError: the file cannot be read or written; it is as it was.
         """
         path = self.path(additions[0].subject)
-        before = []
+        done = []
         with writing(self.folder, path):
             file = read_file(path)
             for new in additions:
-                old = file.entries.get(new.subject.key)
-                before.append(old)
-                kept = old.sessions if old is not None and new.agrees(old) else ()
+                stored = _add(file.entries.get(new.subject.key), new)
+                done.append(stored)
+                appended = stored.before is not None and stored.action is Action.APPENDED
+                kept = stored.before.sessions if appended and stored.before else ()
                 entry = Baseline(
                     new.subject,
                     new.measurement.meters,
@@ -179,7 +208,15 @@ class BaselineStore:
             path.parent.mkdir(parents=True, exist_ok=True)
             replace_file(path, file.text())
         self._read.pop(path, None)
-        return before
+        return done
+
+
+def _add(before: Baseline | None, new: Addition) -> Stored:
+    if before is None:
+        return Stored(Action.CREATED)
+    agreement = new.agreement(before)
+    action = Action.APPENDED if agreement.agrees else Action.REPLACED
+    return Stored(action, before, agreement)
 
 
 def prune(folder: Path, gone: Callable[[str, Subject], bool]) -> list[str]:

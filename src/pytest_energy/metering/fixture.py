@@ -1,92 +1,88 @@
-"""The `energy` fixture: loops, regions and records of one test."""
+"""The `energy` fixture: loops, regions and records of one test. It meters, and judges nothing."""
 
 from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import contextmanager
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from statistics import median
-from typing import TYPE_CHECKING, TypeVar
+from typing import Protocol, TypeVar
 
 import pytest
 
-from pytest_energy.metering import flops as work
-from pytest_energy.metering.loop import Loop, Plan, repeatable
+from pytest_energy.metering import flops
+from pytest_energy.metering.instruments import Instruments
+from pytest_energy.metering.loop import Interleaving, Loop, Plan, Progress, repeatable
 from pytest_energy.metering.reference_work import ReferenceRecorder
 from pytest_energy.metering.region import Region
 from pytest_energy.metering.window import Window
-from pytest_energy.types.inference import SETTLED, Inference, whole_number
-from pytest_energy.types.measurement import Measurement
-from pytest_energy.types.result import BaseRun, Result, Subject
-from pytest_energy.verdict import early_stop as stopping
-from pytest_energy.verdict import judge as verdict
-from pytest_energy.verdict.baseline_comparison import average
-
-if TYPE_CHECKING:
-    from pytest_energy.gate.session import EnergySession
-    from pytest_energy.paired.interleave import Interleaving
-    from pytest_energy.report.live import LiveLine
+from pytest_energy.types.inference import Inference, whole_number
+from pytest_energy.types.measurement import Measurement, mean_of_passes
+from pytest_energy.types.result import Metered, Subject
+from pytest_energy.types.session import Overhead
 
 S = TypeVar("S")
 T = TypeVar("T")
 
 
-class Energy:
+class Policy(Protocol):
+    """What metering asks while a test runs; the answers come from whoever compares."""
+
+    def reference_kind(self, subject: Subject) -> str:
+        """The kind of reference workload that the subject's baseline was measured beside."""
+
+    def remeasure(self, metered: Sequence[Metered]) -> bool:
+        """Whether to go through the samples once more: to store the figures, or on suspicion."""
+
+    def early_stop(
+        self,
+        subject: Subject,
+        unit_count: Callable[[int], float | None],
+        regions: Callable[[], int],
+        base_blocks: Sequence[float] | None,
+    ) -> Callable[[Measurement, int], bool] | None:
+        """How to ask whether a loop's blocks so far are enough; None to perform all.
+
+        Args:
+            subject: what the loop measures.
+            unit_count: the divisor after so many inferences; None where it is not known yet.
+            regions: number of the test's regions so far.
+            base_blocks: joules per inference of another revision's blocks, which grow as the loop
+                runs; None where nothing is interleaved.
+        """
+
+
+class Energy(ABC):
     """Meters the loop, the regions or the whole body of one test.
 
     Args:
-        session: the session's meters and stores; None under `--energy-off`.
         test: pytest's node id.
         inference: what the marker says.
         task, model: names to use where the marker says none.
-        live: shows the loop's progress on a terminal; None elsewhere.
-        turns: with the same test of another revision; None where there is none.
-        base: what the other revision made of the test, once this one has ended, by whether this
-            one has no figure and whether its loop ended early; None where nothing is paired.
     """
 
-    def __init__(
-        self,
-        session: EnergySession | None,
-        test: str,
-        inference: Inference,
-        task: str,
-        model: str,
-        live: LiveLine | None = None,
-        turns: Interleaving | None = None,
-        base: Callable[[bool, bool], BaseRun] | None = None,
-    ) -> None:
-        self._session = session
-        self._turns = turns
-        self._base = base
-        self._base_run: BaseRun | None = None
+    def __init__(self, test: str, inference: Inference, task: str, model: str) -> None:
         self._test = test
         self._inference = inference
         self._task = inference.task or task
         self._model = inference.model or model
-        self._live = live
-        self._body: Window | None = None
-        self._beside_body: ReferenceRecorder | None = None
         self._loop: Loop | None = None
         self._counts_warmup = True
-        self._could_judge = True
-        """Whether a first pass could be judged when it ended: its units were known by then."""
-        self._regions: dict[str, Region] = {}
         self._recorded: dict[str, float] = {}
-        self._last: Callable[[], Measurement | None] = lambda: None
 
     @property
     def count(self) -> int:
-        """Samples that `each` has yielded so far, warm-up and second looks included."""
+        """Samples that `each` has yielded so far, warm-up and re-measurement included."""
         return 0 if self._loop is None else self._loop.count
 
     @property
+    @abstractmethod
     def result(self) -> Measurement | None:
         """The last finished measurement of this test; None before there is one."""
-        return self._last()
 
     def each(self, samples: Iterable[S]) -> Iterator[S]:
         """Yield `n` samples, metered in blocks, after an unmetered warm-up.
@@ -136,8 +132,7 @@ class Energy:
                 outputs.append(output)
         return outputs
 
-    @contextmanager
-    def measure(self, name: str, n: int = 1) -> Iterator[None]:
+    def measure(self, name: str, n: int = 1) -> AbstractContextManager[None]:
         """Meter a named region, with a baseline of its own.
 
         Args:
@@ -154,33 +149,7 @@ class Energy:
             whole_number("n", n, 1)
         except ValueError as error:
             raise pytest.UsageError(f"energy.measure({name!r}): {error}") from error
-        loop = self._loop
-        if self._session is None or (loop is not None and loop.warming):
-            yield
-            return
-        region = self._regions.setdefault(name, Region(self._session.window()))
-        if region.open:
-            raise pytest.UsageError(
-                f"energy.measure({name!r}) is open already: regions cannot nest in themselves"
-            )
-        inside = loop is not None and loop.running is not None
-        others = self._body is not None or any(other.open for other in self._regions.values())
-        if inside or others:
-            region.window.read_at_once()  # waiting would stand in the window around it
-        region.enter((loop.running, loop.block) if loop and inside else (None, 0))
-        region.open = True
-        region.window.open()
-        try:
-            yield
-        except BaseException as error:
-            region.reason = f"the region raised {type(error).__name__}"
-            raise
-        finally:
-            region.window.pause()
-            region.window.look_around()
-            region.leave(n)
-            region.open = False
-        self._last = lambda: region.window.measurement(pending=region.pending)
+        return self._measure(name, n)
 
     def record(self, **quantities: float) -> None:
         """Say what the energy bought: `energy.record(accuracy=0.91, tokens=5120)`.
@@ -205,95 +174,27 @@ class Energy:
 
     # What the plugin calls.
 
+    @abstractmethod
     def open_body(self, marked: bool) -> None:
         """The test body begins; with the marker, the whole of it is a window."""
-        session = self._session
-        if session is None:
-            return
-        if session.gauge is not None:
-            subject = self._subject("", self._inference.n or 0)
-            with session.cost.counting(session.meters):
-                preferred = session.preferred_reference(subject)
-                self._beside_body = ReferenceRecorder(
-                    session.gauge, session.gauge.reference(preferred)
-                )
-                self._beside_body.before_body()
-        if self._turns is not None:
-            with session.cost.counting(session.meters):
-                self._turns.begin()
-        if marked and self._inference.n is not None:
-            self._body = session.window()
-            self._body.open()
 
+    @abstractmethod
     def close_body(self) -> None:
         """The test body has ended without raising."""
-        if self._body is not None and self._inference.n is not None:
-            self._body.close(self._inference.n)
-        beside, session = self._beside_body, self._session
-        if beside is not None and session is not None and self._loop is None:
-            metered = [self._body] if self._body else [r.window for r in self._regions.values()]
-            with session.cost.counting(session.meters):
-                beside.after_body(sum(window.seconds for window in metered))
 
-    def conclude(self, interrupted: str = "") -> list[Result]:
-        """Judge what was metered.
+    @abstractmethod
+    def conclude(self, interrupted: str = "") -> list[Metered]:
+        """What was metered, or why there is no figure: the loop or body, then each region.
 
         Args:
             interrupted: why the body did not run to its end; empty when it did.
         """
-        if self._session is None:
-            return []
-        self._session.meters.disarm()
-        rule = self.rule()
-        results = []
-        n = self._inference.n or 0
-        loop = self._loop
-        if loop is not None:
-            loop.generator.close()  # a reference may have kept it waiting
-        if self._base is not None:
-            left = interrupted or (loop.why_incomplete("") if loop else "")
-            early = loop is not None and loop.metered < loop.n
-            self._base_run = self._base(bool(left), early)
-        if loop is not None:
-            reason = loop.why_incomplete(interrupted)
-            passes = [] if reason else loop.measurements(self._measured)
-            for further in passes[1:]:  # only suspects pay, and the gate says what
-                self._session.cost.add(further.seconds, further.joules)
-            lost = next((one.window.lost for one in loop.passes if one.window.lost), "")
-            results.append(self._judge("", loop.n, passes, reason, lost, rule))
-        elif self._body is not None:
-            found = None if interrupted else self._measured(self._body)
-            passes = [self._beside(found)] if found else []
-            results.append(self._judge("", n, passes, interrupted, self._body.lost, rule))
-        elif not self._regions or _of_the_whole(rule):
-            whole = self._subject("", n)
-            marker = "training" if whole.is_training else "inference"
-            reason = interrupted or (
-                "the test asked for energy and metered nothing: loop over energy.each(samples),"
-                f" or add @pytest.mark.{marker}({whole.argument}=…)"
-                if not self._regions
-                else "budget, max_flops and quality are of the whole body: give the marker"
-                f" {whole.argument}"
-            )
-            results.append(self._judge("", n, [], reason, "", rule))
-        # Budget and quality are of the whole; a region's divisor is its own.
-        rule = replace(rule, budget_joules=None, budget_text="", max_flops=None, quality="")
-        for name, region in self._regions.items():
-            reason = region.reason or interrupted
-            if region.open and not reason:
-                reason = "the region was entered and never left"
-            passes = [] if reason else self._region_passes(region)
-            lost, n = region.window.lost, region.n(loop)
-            inside = None not in region.counts
-            results.append(self._judge(name, n, passes, reason, lost, rule, inside))
-        return results
 
-    def rule(self) -> verdict.Rule:
-        """What the test allows; each region is one more chance of a false alarm."""
-        if self._session is None:
-            raise RuntimeError("nothing is judged under --energy-off")
-        rule = self._session.rule(self._inference)
-        return replace(rule, comparisons=rule.comparisons * (1 + len(self._regions)))
+    @abstractmethod
+    def _make_loop(self, samples: Iterable[object], n: int) -> Loop: ...
+
+    @abstractmethod
+    def _measure(self, name: str, n: int) -> AbstractContextManager[None]: ...
 
     def _each(self, samples: Iterable[S]) -> Generator[S, None, None]:
         __tracebackhide__ = True
@@ -303,54 +204,232 @@ class Energy:
                 ' of its own, with energy.measure("decode", n=…) around a plain loop'
             )
         kept, n = repeatable(samples, self._inference.n)
-        session, inference = self._session, self._inference
-        if session is None:
-            self._loop = Loop(kept, n, None, Plan())
-            return self._loop.generator
-        settings = session.settings
-        wanted = settings.precision if inference.precision is None else inference.precision
-        subject = self._subject("", n)
-        paired = self._turns is not None or self._base is not None
-        # A second pass would train the model further, and its quality would be another one's.
-        learns = inference.training_run is not None and bool(inference.quality)
-        plan = Plan(
-            warmup=inference.warmup,
-            again=None if paired or learns else partial(self._again, subject),
-            # What is stored are whole loops: later ones may need any of their blocks.
-            enough=self._ending(subject, wanted),
-            gauge=session.gauge,
-            preferred=session.preferred_reference(subject),
-            counter=work.FlopCounter() if settings.flops and work.can_count() else None,
-            unmetered=partial(session.cost.counting, session.meters),
-            turns=self._turns,
-            outside=self._outside,
-            live=self._live,
-            test=self._test,
-            what=f"{subject.act}s",
-        )
-        self._loop = Loop(kept, n, self._loop_window, plan)
-        self._last = self._loop_so_far
+        self._loop = self._make_loop(kept, n)
         return self._loop.generator
 
+
+class UnmeteredEnergy(Energy):
+    """The fixture under `--energy-off`: loops yield their samples, and nothing is metered."""
+
+    @property
+    def result(self) -> None:
+        """None: nothing is measured."""
+        return None
+
+    def open_body(self, marked: bool) -> None:
+        """Nothing to do."""
+
+    def close_body(self) -> None:
+        """Nothing to do."""
+
+    def conclude(self, interrupted: str = "") -> list[Metered]:
+        """Nothing was metered."""
+        return []
+
+    def _make_loop(self, samples: Iterable[object], n: int) -> Loop:
+        return Loop(samples, n, None, Plan())
+
+    def _measure(self, name: str, n: int) -> AbstractContextManager[None]:
+        return nullcontext()
+
+
+class MeteredEnergy(Energy):
+    """The fixture of a metered test.
+
+    Args:
+        test, inference, task, model: as for `Energy`.
+        instruments: the opened meters.
+        policy: what is asked while the test runs.
+        interleaving: with the same test of another revision; None where there is none.
+        progress: shows how far the loop has come; None for nobody.
+    """
+
+    def __init__(
+        self,
+        test: str,
+        inference: Inference,
+        task: str,
+        model: str,
+        instruments: Instruments,
+        policy: Policy,
+        interleaving: Interleaving | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        super().__init__(test, inference, task, model)
+        self._instruments = instruments
+        self._policy = policy
+        self._interleaving = interleaving
+        self._progress = progress
+        self._body: Window | None = None
+        self._body_readings: ReferenceRecorder | None = None
+        self._could_judge = True
+        """Whether a first pass could be judged when it ended: its units were known by then."""
+        self._regions: dict[str, Region] = {}
+        self._last: Callable[[], Measurement | None] = lambda: None
+
+    @property
+    def result(self) -> Measurement | None:
+        """The last finished measurement of this test; None before there is one."""
+        return self._last()
+
+    @property
+    def left_early(self) -> bool:
+        """Whether the loop ended before all its samples."""
+        return self._loop is not None and self._loop.metered < self._loop.n
+
+    def open_body(self, marked: bool) -> None:
+        """The test body begins; with the marker, the whole of it is a window."""
+        instruments = self._instruments
+        if instruments.reference is not None:
+            with instruments.counting_overhead():
+                kind = self._policy.reference_kind(self._subject("", self._inference.n or 0))
+                workload = instruments.reference.reference(kind)
+                self._body_readings = ReferenceRecorder(instruments.reference, workload)
+                self._body_readings.before_body()
+        if self._interleaving is not None:
+            with instruments.counting_overhead():
+                self._interleaving.begin()
+        if marked and self._inference.n is not None:
+            self._body = instruments.window()
+            self._body.open()
+
+    def close_body(self) -> None:
+        """The test body has ended without raising."""
+        if self._body is not None and self._inference.n is not None:
+            self._body.close(self._inference.n)
+        readings = self._body_readings
+        if readings is not None and self._loop is None:
+            metered = [self._body] if self._body else [r.window for r in self._regions.values()]
+            with self._instruments.counting_overhead():
+                readings.after_body(sum(window.seconds for window in metered))
+
+    def end_loop(self, interrupted: str = "") -> str:
+        """End the loop where a reference has kept it waiting; why it has no figure, or nothing."""
+        self._instruments.meters.disarm()
+        if self._loop is None:
+            return interrupted
+        self._loop.generator.close()
+        return interrupted or self._loop.why_incomplete("")
+
+    def conclude(self, interrupted: str = "") -> list[Metered]:
+        """What was metered, or why there is no figure: the loop or body, then each region."""
+        self.end_loop(interrupted)
+        regions = [
+            self._region_metered(name, region, interrupted)
+            for name, region in self._regions.items()
+        ]
+        return [*self._body_metered(interrupted), *regions]
+
+    def missing(self, interrupted: str = "") -> Metered:
+        """Of a test that metered no body and no loop: why there is no figure of that."""
+        subject = self._subject("", self._inference.n or 0)
+        marker = "training" if subject.is_training else "inference"
+        reason = interrupted or (
+            "the test asked for energy and metered nothing: loop over energy.each(samples),"
+            f" or add @pytest.mark.{marker}({subject.argument}=…)"
+            if not self._regions
+            else "budget, max_flops and quality are of the whole body: give the marker"
+            f" {subject.argument}"
+        )
+        return Metered(subject, reason=reason, training_run=self._inference.training_run)
+
+    def _body_metered(self, interrupted: str) -> list[Metered]:
+        loop, body = self._loop, self._body
+        if loop is not None:
+            reason = loop.why_incomplete(interrupted)
+            passes = [] if reason else loop.measurements(self._measured)
+            for further in passes[1:]:  # only suspects pay, and the gate says what
+                self._instruments.overhead.add(Overhead(further.seconds, further.joules))
+            lost = next((one.window.lost for one in loop.passes if one.window.lost), "")
+            return [self._metered("", loop.n, passes, reason, lost)]
+        if body is not None:
+            found = None if interrupted else self._measured(body)
+            passes = [self._with_reference(found)] if found else []
+            return [self._metered("", self._inference.n or 0, passes, interrupted, body.lost)]
+        # Budget, max_flops and quality are of the whole body, and no region can answer for it.
+        inference = self._inference
+        whole = inference.budget is not None or inference.max_flops is not None or inference.quality
+        return [] if self._regions and not whole else [self.missing(interrupted)]
+
+    def _region_metered(self, name: str, region: Region, interrupted: str) -> Metered:
+        reason = region.reason or interrupted
+        if region.open and not reason:
+            reason = "the region was entered and never left"
+        passes = [] if reason else self._region_passes(region)
+        inside = None not in region.counts
+        return self._metered(name, region.n(self._loop), passes, reason, region.window.lost, inside)
+
+    @contextmanager
+    def _measure(self, name: str, n: int) -> Iterator[None]:
+        loop = self._loop
+        if loop is not None and loop.warming:
+            yield
+            return
+        region = self._regions.setdefault(name, Region(self._instruments.window()))
+        if region.open:
+            raise pytest.UsageError(
+                f"energy.measure({name!r}) is open already: regions cannot nest in themselves"
+            )
+        inside = loop is not None and loop.running is not None
+        others = self._body is not None or any(other.open for other in self._regions.values())
+        if inside or others:
+            region.window.read_at_once()  # waiting would stand in the window around it
+        region.enter((loop.running, loop.block) if loop and inside else (None, 0))
+        region.open = True
+        region.window.open()
+        try:
+            yield
+        except BaseException as error:
+            region.reason = f"the region raised {type(error).__name__}"
+            raise
+        finally:
+            region.window.pause()
+            region.window.look_around()
+            region.leave(n)
+            region.open = False
+        self._last = lambda: region.window.measurement(pending=region.pending)
+
+    def _make_loop(self, samples: Iterable[object], n: int) -> Loop:
+        instruments, inference = self._instruments, self._inference
+        subject = self._subject("", n)
+        # A second pass would train the model further, and its quality would be another one's.
+        learns = inference.training_run is not None and bool(inference.quality)
+        alone = self._interleaving is None
+        plan = Plan(
+            warmup=inference.warmup,
+            remeasure=partial(self._remeasure, subject) if alone and not learns else None,
+            stop=self._policy.early_stop(
+                subject,
+                self._units,
+                lambda: len(self._regions),
+                None if self._interleaving is None else self._interleaving.base_blocks,
+            ),
+            runner=instruments.reference,
+            reference_kind=self._policy.reference_kind(subject),
+            counter=flops.FlopCounter() if instruments.count_flops and flops.can_count() else None,
+            unmetered=instruments.counting_overhead,
+            interleaving=self._interleaving,
+            outside=self._outside,
+            progress=self._progress,
+            test=self._test,
+            noun=f"{subject.act}s",
+        )
+        self._last = self._loop_so_far
+        return Loop(samples, n, self._loop_window, plan)
+
     def _loop_window(self, expected: float | None, block: float | None) -> Window:
-        if self._session is None:
-            raise RuntimeError("nothing is metered under --energy-off")
-        window = self._session.window(expected, block)
+        window = self._instruments.window(expected, block)
         if any(region.open for region in self._regions.values()):
             window.read_at_once()  # waiting would stand in the region around it
         return window
 
     @contextmanager
     def _outside(self) -> Iterator[None]:
-        """While the other revision has its turn: nothing of it is this test's."""
-        session = self._session
-        if session is None:
-            yield
-            return
+        """While the other revision runs a block: nothing of it is this test's."""
         windows = [region.window for region in self._regions.values() if region.open]
         for window in windows:
             window.pause()
-        with session.cost.counting(session.meters):
+        with self._instruments.counting_overhead():
             yield
         for window in windows:
             window.open()
@@ -360,48 +439,20 @@ class Energy:
         if loop is None or not loop.passes:
             return None
         passes = loop.measurements(self._measured)
-        return average(passes) if passes else self._measured(loop.passes[-1].window)
+        return mean_of_passes(passes) if passes else self._measured(loop.passes[-1].window)
 
-    def _again(self, subject: Subject, measurement: Measurement) -> bool:
-        """Whether to look a second time: to store the figure, or because it is suspect."""
-        session, loop = self._session, self._loop
-        if session is None or loop is None or session.workers > 1:
-            return False
-        if session.settings.update:
-            return True
-        rule = self.rule()
+    def _remeasure(self, subject: Subject, measurement: Measurement) -> bool:
+        """Whether to go through the samples once more, asked after the first pass."""
+        metered = []
         units = self._units(measurement.metered_count)
         self._could_judge = units is not None
-        if units is not None and stopping.suspect(
-            subject, replace(measurement, unit_count=units), session.baseline(subject), rule
-        ):
-            return True
+        if units is not None:
+            first = replace(measurement, unit_count=units)
+            metered.append(Metered(subject, (first,)))
         for name, region in self._regions.items():
-            for part in self._region_passes(region)[:1]:
-                inner = self._subject(name, region.n(loop))
-                if stopping.suspect(inner, part, session.baseline(inner), rule):
-                    return True
-        return False
-
-    def _ending(self, subject: Subject, wanted: float | None) -> stopping.Ending | None:
-        """How the loop is asked whether its blocks so far will do; None to perform all."""
-        session, turns = self._session, self._turns
-        # What is stored are whole loops: later ones may need any of their blocks. And quality is
-        # compared over the same samples.
-        if session is None or wanted is None or session.settings.update or self._inference.quality:
-            return None
-        paired = turns is not None or self._base is not None
-        if paired and (turns is None or self._base is None):
-            return None  # without a base, or being it: the head decides
-        return stopping.Ending(
-            subject,
-            None if paired else session.baseline(subject),
-            self.rule,
-            self._units,
-            None if wanted == SETTLED else wanted,
-            turns.base_blocks if turns is not None else None,
-            (session.against.accepted(subject.key) if session.against else None) or 0.0,
-        )
+            passes = self._region_passes(region)[:1]
+            metered.append(Metered(self._subject(name, region.n(self._loop)), tuple(passes)))
+        return self._policy.remeasure(metered)
 
     def _region_passes(self, region: Region) -> list[Measurement]:
         """A region's figures; where the loop around it went twice through, each pass's."""
@@ -411,33 +462,36 @@ class Energy:
         count = len(self._loop.windows) if self._loop else 0
         parts = [region.of_pass(whole, number) for number in range(max(1, count))]
         passes = [
-            self._beside(part, number) for number, part in enumerate(parts) if part is not None
+            self._with_reference(part, number)
+            for number, part in enumerate(parts)
+            if part is not None
         ]
-        same = {len(look.blocks) for look in passes}
+        same = {len(one.blocks) for one in passes}
         return passes if len(same) == 1 else passes[:1]
 
-    def _beside(self, measurement: Measurement, which: int = 0) -> Measurement:
-        """With the yardstick of the loop or the body that it stands in."""
+    def _with_reference(self, measurement: Measurement, which: int = 0) -> Measurement:
+        """With the reference readings of the loop's pass or the body that it stands in."""
         count = len(measurement.blocks)
-        readings, blocks = self._beside_body, 1
+        readings, blocks = self._body_readings, 1
         if self._loop is not None and self._loop.passes:
             one = self._loop.passes[min(which, len(self._loop.passes) - 1)]
             readings, blocks = one.readings, one.window.block_count
-        found = readings.beside(blocks) if readings else None
-        if found is not None and blocks != count:
-            found = replace(found, joules=(median(found.joules),) * count)
-        return replace(measurement, reference=found)
+        reference = readings.beside(blocks) if readings else None
+        if reference is not None and blocks != count:
+            reference = replace(reference, joules=(median(reference.joules),) * count)
+        return replace(measurement, reference=reference)
 
-    def _units(self, done: int) -> float | None:
+    def _units(self, metered_count: int) -> float | None:
+        """The divisor after so many inferences; None where nothing recorded tells it yet."""
         unit = self._inference.unit
         if unit == "inference" or self._inference.training_run is not None:
-            return float(done)
+            return float(metered_count)
         recorded = self._recorded.get(f"{unit}s", self._recorded.get(unit))
         if recorded is None or recorded <= 0:
             return None
         if self._loop is not None and self._counts_warmup and self.count:
             # The test counted over all samples that it saw; the energy is of the metered ones.
-            return recorded * done / self.count
+            return recorded * metered_count / self.count
         return recorded
 
     def _measured(self, window: Window) -> Measurement | None:
@@ -457,18 +511,15 @@ class Energy:
             n=n,
         )
 
-    def _judge(
+    def _metered(
         self,
         region: str,
         n: int,
         passes: list[Measurement],
         reason: str,
         lost: str,
-        rule: verdict.Rule,
         inside: bool = True,
-    ) -> Result:
-        if self._session is None:
-            raise RuntimeError("nothing is judged under --energy-off")
+    ) -> Metered:
         if lost and not reason:
             passes, reason = [], f"the meter was lost: {lost}"
         if not passes and not reason:
@@ -477,22 +528,23 @@ class Energy:
                 f"unit is {unit!r}, and energy.record({unit}s=…) recorded none or 0:"
                 " call it in the test"
             )
+        interference = self._instruments.interference
+        if interference:
+            passes = [
+                replace(one, interference=(*one.interference, *interference)) for one in passes
+            ]
         loop = self._loop
-        confirmed = inside and loop is not None and loop.confirmed and self._could_judge
-        subject = self._subject(region, n)
-        whole = None if region else self._inference.training_run
-        if self._base_run is None:
-            result = self._session.judge(subject, passes, reason, rule, confirmed, whole)
-        else:
-            result = self._session.judge_pair(subject, passes, reason, rule, self._base_run, whole)
-        if result.measurement is not None:
-            self._last = lambda: result.measurement
-        return result
-
-
-def _of_the_whole(rule: verdict.Rule) -> bool:
-    """Whether something is asked that no region can answer."""
-    return rule.budget_joules is not None or rule.max_flops is not None or bool(rule.quality)
+        remeasured = inside and loop is not None and loop.remeasures and self._could_judge
+        metered = Metered(
+            self._subject(region, n),
+            tuple(passes),
+            reason,
+            remeasured,
+            None if region else self._inference.training_run,
+        )
+        if passes:
+            self._last = lambda: mean_of_passes(passes)
+        return metered
 
 
 def _async_error() -> pytest.UsageError:

@@ -1,4 +1,4 @@
-"""The metered loop: samples that come round again, warm-up, blocks, second look, early stop."""
+"""The metered loop: samples that come round again, warm-up, blocks, re-measurement, early stop."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from itertools import islice
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import pytest
 
@@ -17,9 +17,41 @@ from pytest_energy.metering.reference_work import ReferenceRecorder, ReferenceRu
 from pytest_energy.metering.window import Window, block_sizes
 from pytest_energy.types.measurement import Measurement
 
-if TYPE_CHECKING:
-    from pytest_energy.paired.interleave import Interleaving
-    from pytest_energy.report.live import LiveLine
+
+class Interleaving(Protocol):
+    """What a loop asks when it is one of two that alternate, block by block."""
+
+    base_blocks: list[float]
+    """Joules per inference of the base's blocks so far."""
+
+    def begin(self) -> None:
+        """A test's body is about to begin."""
+        return
+
+    def sizes(self, n: int, each_seconds: float) -> tuple[int, ...]:
+        """How `n` samples are cut into blocks; the last one of the warm-up took so long."""
+
+    def before(self, block: int) -> bool:
+        """Wait until this side may run a block; whether there is one at all."""
+
+    def after(self, block: int, joules: float) -> None:
+        """A block has ended, with so many joules per inference."""
+
+
+class Progress(Protocol):
+    """What shows how far a loop has come."""
+
+    def start(self, test: str, n: int) -> None:
+        """A loop of `n` inferences begins."""
+
+    def due(self) -> bool:
+        """Whether it is time to show something."""
+
+    def update(self, done: int, joules: float) -> None:
+        """So many inferences are done, with so many joules in the finished blocks."""
+
+    def stop(self) -> None:
+        """The loop has ended."""
 
 
 def default_warmup(n: int) -> int:
@@ -73,31 +105,31 @@ class Plan:
 
     Args:
         warmup: unmetered inferences first; None for the default.
-        again: whether a finished first pass is to be looked at a second time.
-        enough: whether the blocks so far will do, of so many planned; None to perform all.
-        gauge: runs the yardstick between blocks.
-        preferred: the kind of yardstick that the baseline was measured beside.
-        counter: counts the work of one inference.
-        unmetered: stands around what is not metered, to add it to the gate's own cost.
-        turns: with another revision's loop; None where there is none.
-        outside: stands around the other's turn.
-        live: shows the progress of `test`.
+        remeasure: whether a finished first pass is to be followed by another.
+        stop: whether the blocks so far are enough, of so many planned; None to perform all.
+        runner: runs the reference workload between blocks.
+        reference_kind: the kind of reference workload that the baseline was measured beside.
+        counter: counts the floating-point operations of one inference.
+        unmetered: stands around what is not metered, to account for it.
+        interleaving: with another revision's loop; None where there is none.
+        outside: stands around the other revision's block.
+        progress: shows the progress of `test`; None for nobody.
         test: pytest's node id.
-        what: is performed, in the plural.
+        noun: what is performed, in the plural.
     """
 
     warmup: int | None = None
-    again: Callable[[Measurement], bool] | None = None
-    enough: Callable[[Measurement, int], bool] | None = None
-    gauge: ReferenceRunner | None = None
-    preferred: str = ""
+    remeasure: Callable[[Measurement], bool] | None = None
+    stop: Callable[[Measurement, int], bool] | None = None
+    runner: ReferenceRunner | None = None
+    reference_kind: str = ""
     counter: FlopCounter | None = None
     unmetered: Callable[[], AbstractContextManager[None]] = nullcontext
-    turns: Interleaving | None = None
+    interleaving: Interleaving | None = None
     outside: Callable[[], AbstractContextManager[None]] = nullcontext
-    live: LiveLine | None = None
+    progress: Progress | None = None
     test: str = ""
-    what: str = "inferences"
+    noun: str = "inferences"
 
 
 @dataclass(slots=True)
@@ -106,7 +138,7 @@ class Pass:
 
     Args:
         window: that meters it.
-        readings: of the yardstick beside its blocks; None without one.
+        readings: of the reference workload beside its blocks; None without one.
         yielded: samples so far.
         finished: whether it came to its end.
     """
@@ -118,12 +150,12 @@ class Pass:
 
 
 class Loop:
-    """One pass over `n` samples, after a warm-up; a suspect gets another one.
+    """One pass over `n` samples, after a warm-up; a suspected change is measured again.
 
     Args:
         samples: that can be gone through again and again.
         n: inferences to meter in a pass.
-        open_window: makes the window of a pass, for a stretch and for blocks of so many seconds
+        open_window: makes the window of a pass, for a segment and for blocks of so many seconds
             as expected (None: unknown); None to yield the samples alone.
         plan: what is done beside.
     """
@@ -156,7 +188,7 @@ class Loop:
 
     @property
     def first_pass(self) -> bool:
-        """Whether the sample yielded last was one of the `n` that everybody asked for."""
+        """Whether the sample yielded last was one of the `n` of the first pass."""
         return 0 < self.metered <= self.n and len(self.passes) <= 1
 
     @property
@@ -170,9 +202,9 @@ class Loop:
         return bool(self.windows)
 
     @property
-    def confirmed(self) -> bool:
-        """Whether a suspect would have been looked at again: not where the loop was left."""
-        return self._plan.again is not None and not self._left
+    def remeasures(self) -> bool:
+        """Whether a suspected change would have been measured again: not where the loop was left."""
+        return self._plan.remeasure is not None and not self._left
 
     def why_incomplete(self, interrupted: str) -> str:
         """Why there is no figure; empty when there is one.
@@ -182,10 +214,10 @@ class Loop:
         """
         if not self.reason and (interrupted or not self.finished):
             left = interrupted or "the loop was left"
-            return f"{left} after {self.metered:,} of {self.n:,} {self._plan.what}"
+            return f"{left} after {self.metered:,} of {self.n:,} {self._plan.noun}"
         return self.reason
 
-    def whole(self, n: int) -> int:
+    def planned(self, n: int) -> int:
         """What `n` inferences inside its first pass would have been, had it not ended early."""
         yielded = self.passes[0].yielded if self.passes else 0
         if self.finished and 0 < yielded < self.n:
@@ -193,7 +225,7 @@ class Loop:
         return n
 
     def measurements(self, measured: Callable[[Window], Measurement | None]) -> list[Measurement]:
-        """Those of the finished passes, with the yardstick and the work.
+        """One measurement per finished pass, with the reference readings and the operation count.
 
         Args:
             measured: makes one of a window.
@@ -239,18 +271,18 @@ class Loop:
                         yield sample
         self.warming = False
         sizes = block_sizes(self.n) if self.n else ()
-        if plan.turns is not None and self.n:
+        if plan.interleaving is not None and self.n:
             with plan.outside():
-                sizes = plan.turns.sizes(self.n, each_seconds)
-        if plan.live is not None:
-            plan.live.start(plan.test, self.n)
+                sizes = plan.interleaving.sizes(self.n, each_seconds)
+        if plan.progress is not None:
+            plan.progress.start(plan.test, self.n)
         try:
             window = open_window(*self._expected(sizes, each_seconds))
-            yield from self._pass(window, sizes, each_seconds, plan.enough)
+            yield from self._pass(window, sizes, each_seconds, plan.stop)
             one = self.passes[-1]
-            if one.finished and plan.again is not None and not self.reason:
+            if one.finished and plan.remeasure is not None and not self.reason:
                 measurement = one.window.measurement()
-                if measurement is not None and plan.again(self._complete(one, measurement)):
+                if measurement is not None and plan.remeasure(self._complete(one, measurement)):
                     blocks = sizes[: len(measurement.blocks)]
                     window = open_window(*self._expected(sizes, each_seconds))
                     yield from self._pass(window, blocks, each_seconds, None)
@@ -262,47 +294,45 @@ class Loop:
                 one.window.close(sizes[-1])
                 if one.readings is not None:
                     one.readings.after(len(sizes))
-                self._give_turn(one.window, len(sizes) - 1)
+                self._hand_over(one.window, len(sizes) - 1)
                 one.finished = True
             raise
         finally:
-            if plan.live is not None:
-                plan.live.stop()
+            if plan.progress is not None:
+                plan.progress.stop()
 
     def _expected(
         self, sizes: Sequence[int], each_seconds: float
     ) -> tuple[float | None, float | None]:
-        """Seconds of a stretch that is metered in one, and of a block; None for unknown."""
+        """Seconds of a segment that is metered in one, and of a block; None for unknown."""
         plan = self._plan
         if not (each_seconds and sizes):
             return None, None
         block = each_seconds * sizes[0]
-        repeat_difference = (
-            plan.enough is not None or plan.gauge is not None or plan.turns is not None
-        )
-        return (block if repeat_difference else each_seconds * self.n), block
+        by_block = plan.stop is not None or plan.runner is not None or plan.interleaving is not None
+        return (block if by_block else each_seconds * self.n), block
 
     def _pass(
         self,
         window: Window,
         sizes: Sequence[int],
         each_seconds: float,
-        enough: Callable[[Measurement, int], bool] | None,
+        stop_early: Callable[[Measurement, int], bool] | None,
     ) -> Generator[Any, None, None]:
         samples = _cycle(self._samples)
-        plan, live = self._plan, self._plan.live
+        plan, progress = self._plan, self._plan.progress
         one = Pass(window)
         first_block = self.block + 1 if self.passes else 0
         self.passes.append(one)
         self.running = len(self.passes) - 1
-        if plan.gauge is not None and sizes:
+        if plan.runner is not None and sizes:
             with plan.unmetered():
-                reference = plan.gauge.reference(plan.preferred)
-                one.readings = ReferenceRecorder(plan.gauge, reference)
+                reference = plan.runner.reference(plan.reference_kind)
+                one.readings = ReferenceRecorder(plan.runner, reference)
                 one.readings.begin(each_seconds * sizes[0])
         end, running = 0, False
         for i, size in enumerate(sizes):
-            if not self._my_turn(i):
+            if not self._await_block(i):
                 break
             if not running:
                 window.open()
@@ -314,21 +344,24 @@ class Loop:
                 self.metered += 1
                 self.count += 1
                 yield sample
-                if live is not None and live.due():
-                    self._show(live, one)
+                if progress is not None and progress.due():
+                    self._show(progress, one)
             if one.yielded < end:
                 break
             last = i == len(sizes) - 1
-            if enough is None and one.readings is None and plan.turns is None and not last:
+            uninterrupted = (
+                stop_early is None and one.readings is None and plan.interleaving is None
+            )
+            if uninterrupted and not last:
                 window.split(size)
                 continue
             window.close(size)
             running = False
-            self._give_turn(window, i)
+            self._hand_over(window, i)
             stop = last
-            if not last and enough is not None:
+            if not last and stop_early is not None:
                 so_far = window.measurement()
-                stop = so_far is not None and enough(self._complete(one, so_far), len(sizes))
+                stop = so_far is not None and stop_early(self._complete(one, so_far), len(sizes))
             if one.readings is not None and one.readings.wanted(window.last_seconds, stop):
                 with plan.unmetered():
                     one.readings.after(i + 1)
@@ -338,26 +371,26 @@ class Loop:
         if not one.yielded:
             self.reason = "samples is empty"
         elif one.yielded < end:
-            self.reason = f"samples ran out after {one.yielded:,} of {self.n:,} {plan.what}"
+            self.reason = f"samples ran out after {one.yielded:,} of {self.n:,} {plan.noun}"
         one.finished = True
 
-    def _my_turn(self, block: int) -> bool:
-        """Wait for it, where there is another; whether there is one."""
-        turns = self._plan.turns
-        if turns is None:
+    def _await_block(self, block: int) -> bool:
+        """Wait until this side may run a block; whether there is one."""
+        interleaving = self._plan.interleaving
+        if interleaving is None:
             return True
         with self._plan.outside():
-            return turns.before(block)
+            return interleaving.before(block)
 
-    def _give_turn(self, window: Window, block: int) -> None:
-        """A block has ended: the other may have its turn."""
-        if self._plan.turns is not None:
+    def _hand_over(self, window: Window, block: int) -> None:
+        """A block has ended: the other side may run its own."""
+        if self._plan.interleaving is not None:
             with self._plan.outside():
-                self._plan.turns.after(block, window.last_joules_per_inference)
+                self._plan.interleaving.after(block, window.last_joules_per_inference)
 
-    def _show(self, live: LiveLine, one: Pass) -> None:
+    def _show(self, progress: Progress, one: Pass) -> None:
         if one.window.pausable:
             one.window.pause()
-        live.update(one.yielded, one.window.joules_so_far())
+        progress.update(one.yielded, one.window.joules_so_far())
         if one.window.pausable:
             one.window.open()

@@ -68,4 +68,4 @@ class Region:
     def n(self, loop: Loop | None) -> int:
         """Inferences of one whole pass, and of what stands outside the loop."""
         inside = self.counts.get(0, 0)
-        return (loop.whole(inside) if loop else inside) + self.counts.get(None, 0)
+        return (loop.planned(inside) if loop else inside) + self.counts.get(None, 0)

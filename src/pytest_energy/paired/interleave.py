@@ -1,4 +1,4 @@
-"""Head and base take turns, block by block, in random order; one waits while the other runs.
+"""Head and base alternate, block by block, in random order; one waits while the other runs.
 
 Both processes run the same loop. The head decides: how the samples are cut into blocks, who comes
 first in each pair, when it is over. The base does what it is told and says what it took.
@@ -7,65 +7,37 @@ first in each pair, when it is over. The base does what it is told and says what
 from __future__ import annotations
 
 import random
-from abc import ABC, abstractmethod
 
 import pytest
 
+from pytest_energy.metering.loop import Interleaving
 from pytest_energy.metering.window import BLOCKS, block_sizes
 from pytest_energy.paired.channel import Channel, Message
 from pytest_energy.paired.client import WorkerClient, WorkerLostError
-from pytest_energy.types.codec import from_record
-from pytest_energy.types.result import BaseRun
+from pytest_energy.types.codec import decode
+from pytest_energy.types.result import BaseRun, Metered
 
-TURN_SECONDS = 0.05
-"""A turn takes at least about so long, where the samples allow more than `BLOCKS` of them: noise of
-the machine lasts for seconds, and the shorter the turns, the more alike it hits both sides."""
+BLOCK_SECONDS = 0.05
+"""A block takes at least about so long, where the samples allow more than `BLOCKS` of them: noise of
+the machine lasts for seconds, and the shorter the blocks, the more alike it hits both sides."""
 
-MOST_TURNS = 400
-"""And there are never more."""
+MAX_BLOCKS = 400
+"""Upper bound on the number of blocks of each side."""
 
 
-def turn_count(n: int, each_seconds: float, shortest_seconds: float) -> int:
-    """Into how many turns `n` inferences are cut.
+def block_count(n: int, each_seconds: float, shortest_seconds: float) -> int:
+    """Into how many blocks `n` inferences are cut in a paired run.
 
     Args:
         n: of each side.
         each_seconds: what one takes, about.
-        shortest_seconds: what a turn has to span, for the sake of its counters; 0 for any length.
+        shortest_seconds: what a block has to span, for the sake of its counters; 0 for any length.
     """
     seconds = n * each_seconds
-    wanted = min(n, MOST_TURNS, max(BLOCKS, round(seconds / TURN_SECONDS)))
+    wanted = min(n, MAX_BLOCKS, max(BLOCKS, round(seconds / BLOCK_SECONDS)))
     if not shortest_seconds or not seconds:
         return wanted
     return max(1, min(wanted, int(seconds / shortest_seconds)))
-
-
-class Interleaving(ABC):
-    """What a loop asks when it is one of two."""
-
-    base_blocks: list[float]
-    """Joules per inference of the base's blocks so far; what the base itself never asks for."""
-
-    def begin(self) -> None:
-        """A test's body is about to begin."""
-        return
-
-    @abstractmethod
-    def sizes(self, n: int, each_seconds: float) -> tuple[int, ...]:
-        """How the samples are cut, once the warm-up is over.
-
-        Args:
-            n: samples of a pass.
-            each_seconds: what the last one of the warm-up took.
-        """
-
-    @abstractmethod
-    def before(self, block: int) -> bool:
-        """Wait until it is this side's turn; whether there is one at all."""
-
-    @abstractmethod
-    def after(self, block: int, joules: float) -> None:
-        """A block has ended, with so many joules per inference."""
 
 
 class WorkerInterleaving(Interleaving):
@@ -113,20 +85,20 @@ class HeadInterleaving(Interleaving):
     """The head's side: it tells.
 
     Args:
-        companion: the base's process.
+        client: the base's process.
         test: pytest's node id.
         following: the next test that both have; fixtures that it needs as well stay.
-        shortest_seconds: of a turn.
+        shortest_seconds: of a block.
     """
 
     def __init__(
         self,
-        companion: WorkerClient,
+        client: WorkerClient,
         test: str,
         following: str | None,
         shortest_seconds: float,
     ) -> None:
-        self._companion = companion
+        self._client = client
         self._test = test
         self._following = following
         self._shortest = shortest_seconds
@@ -145,7 +117,7 @@ class HeadInterleaving(Interleaving):
 
     def sizes(self, n: int, each_seconds: float) -> tuple[int, ...]:
         self._start()
-        count = turn_count(n, each_seconds, self._shortest)
+        count = block_count(n, each_seconds, self._shortest)
         self._sizes = block_sizes(n, count)
         self._base_first = [bool(i % 2) for i in range(len(self._sizes))]
         self._random.shuffle(self._base_first)
@@ -185,7 +157,7 @@ class HeadInterleaving(Interleaving):
             self._lost = WorkerLostError("the base's test did not end when it was told to")
             return BaseRun((), self._lost.reason)
         return BaseRun(
-            tuple(from_record(record) for record in answer["results"]),
+            tuple(decode(Metered, record) for record in answer["metered"]),
             answer["problem"],
             answer["detail"],
         )
@@ -213,6 +185,6 @@ class HeadInterleaving(Interleaving):
     def _tell(self, message: Message) -> None:
         self._answer = None
         try:
-            self._answer = self._companion.ask(message)
+            self._answer = self._client.ask(message)
         except WorkerLostError as error:
             self._lost = error

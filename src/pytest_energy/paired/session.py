@@ -108,7 +108,7 @@ class PairedSession:
         self._seconds = settings.against_timeout
         self._bodies = bodies
         self._collected = frozenset(collected)
-        self._companion: WorkerClient | None = None
+        self._client: WorkerClient | None = None
         self._fatal: WorkerLostError | None = None
         self.collected = Collected()
         self.tree = BaseTree(find_revision(config.rootpath, settings.against, here))
@@ -150,7 +150,7 @@ class PairedSession:
         return sorted(set(self.collected.tests) - self._collected)
 
     def missing(self, test: str) -> tuple[str, str] | None:
-        """Why there is nothing to take turns with, and what the base said; None when there is.
+        """Why there is nothing to take interleaving with, and what the base said; None when there is.
 
         A test that the base does not have is missing for no reason: `("", "")`.
         """
@@ -169,48 +169,50 @@ class PairedSession:
                 return f"the base could not be collected: {last}", error
         return "", ""
 
-    def turns(self, test: str, shortest_seconds: float) -> HeadInterleaving | None:
+    def interleaving(self, test: str, shortest_seconds: float) -> HeadInterleaving | None:
         """For a test that both have; None where the base has none, or cannot be had."""
         if self.missing(test) is not None:
             return None
-        if self._companion is None:  # the last test ended it
+        if self._client is None:  # the last test ended it
             self._start()
-            if self._companion is None or test not in self.collected.tests:
+            if self._client is None or test not in self.collected.tests:
                 return None
         order = list(self._bodies)
         later = order[order.index(test) + 1 :]
         following = next((name for name in later if name in self.collected.tests), None)
-        return HeadInterleaving(self._companion, test, following, shortest_seconds)
+        return HeadInterleaving(self._client, test, following, shortest_seconds)
 
     def body_differs(self, test: str) -> bool | None:
         """Whether the base's test is written otherwise; None where a source was not found."""
         mine, theirs = self._bodies.get(test), self.collected.tests.get(test)
         return mine != theirs if mine and theirs else None
 
-    def finish(self, test: str, turns: HeadInterleaving | None, left: bool, early: bool) -> BaseRun:
+    def finish(
+        self, test: str, interleaving: HeadInterleaving | None, left: bool, early: bool
+    ) -> BaseRun:
         """The head's test has ended: what the base made of it.
 
         Args:
             test: pytest's node id.
-            turns: that the two took; None where there were none.
+            interleaving: that the two took; None where there were none.
             left: whether the head has no figure.
             early: whether the head's loop ended before all its samples.
         """
-        if turns is None:
+        if interleaving is None:
             return BaseRun((), *(self.missing(test) or ("", "")))
-        run = turns.finish(left, early)
-        if turns.lost:
+        run = interleaving.finish(left, early)
+        if interleaving.lost:
             self._end()  # the next test gets a new one
         wrong = self._own_trees()
         return replace(run, problem=wrong) if wrong and not run.problem else run
 
     def _own_trees(self) -> str:
         """What is wrong with where the two import from, as a clause; empty when nothing is."""
-        if self._companion is None:
+        if self._client is None:
             return ""
         trees, names = self._trees, project_modules(self._trees)
         try:
-            theirs = self._companion.ask({"do": "where", "names": names})["files"]
+            theirs = self._client.ask({"do": "where", "names": names})["files"]
         except WorkerLostError as error:
             self._end()
             return error.reason
@@ -235,17 +237,17 @@ class PairedSession:
             self.tree.remove()
 
     def _end(self) -> None:
-        companion, self._companion = self._companion, None
-        if companion is not None:
-            exclude_pid(companion.pid, False)
-            companion.close()
+        client, self._client = self._client, None
+        if client is not None:
+            exclude_pid(client.pid, False)
+            client.close()
 
     def _start(self) -> None:
         try:
-            companion = WorkerClient(self._python, self.tree.root, self._environment, self._seconds)
-            self._companion = companion
-            exclude_pid(companion.pid, True)
-            answer = companion.ask(self._spec)
+            client = WorkerClient(self._python, self.tree.root, self._environment, self._seconds)
+            self._client = client
+            exclude_pid(client.pid, True)
+            answer = client.ask(self._spec)
             if answer["said"] == "failed":
                 last = (answer["detail"].splitlines() or ["it does not say why"])[-1]
                 raise WorkerLostError(f"pytest failed on the base: {last}", answer["detail"])

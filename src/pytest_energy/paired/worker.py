@@ -34,8 +34,8 @@ from pytest_energy.paired.import_redirect import (
 from pytest_energy.paired.interleave import WorkerInterleaving
 from pytest_energy.settings import markers
 from pytest_energy.settings.options import WORKER
-from pytest_energy.types.codec import to_record
-from pytest_energy.types.result import Result
+from pytest_energy.types.codec import encode
+from pytest_energy.types.result import Metered
 
 PARENT_DIED = 1
 """PR_SET_PDEATHSIG of prctl(2)."""
@@ -59,10 +59,10 @@ class Worker:
         self._problem = ""
         self._detail = ""
         self._attempts = 0
-        self.results: list[Result] = []
+        self.metered: list[Metered] = []
         """Of the test that runs now, not judged."""
 
-    def turns(self) -> WorkerInterleaving:
+    def interleaving(self) -> WorkerInterleaving:
         """With the head's loop, for the test that runs next."""
         self._attempts += 1
         return WorkerInterleaving(self.channel, again=self._attempts > 1)
@@ -112,7 +112,7 @@ class Worker:
             self.channel.send(answer)
 
     def _run(self, item: pytest.Item, following: pytest.Item | None) -> Message:
-        self._problem, self._detail, self.results, self._attempts = "", "", [], 0
+        self._problem, self._detail, self.metered, self._attempts = "", "", [], 0
         # What the last test left for one that the head then did not run; an error in that is not
         # this test's.
         with suppress(Exception):
@@ -120,7 +120,7 @@ class Worker:
         item.ihook.pytest_runtest_protocol(item=item, nextitem=following)
         return {
             "said": "finished",
-            "results": [to_record(result) for result in self.results],
+            "metered": [encode(one) for one in self.metered],
             "problem": self._problem,
             "detail": self._detail,
         }
@@ -193,13 +193,13 @@ def main(descriptor: int) -> int:
     trees = Trees(Path(told["head"]), Path(told["base"]))
     redirect_imports(trees)
     os.chdir(told["folder"])
-    follower = Worker(channel, trees, told["arguments"])
+    worker = Worker(channel, trees, told["arguments"])
     files = [argument.partition("::")[0] for argument in told["arguments"]]
     try:
         options = told["options"]
         options |= {name: Path(options[name]) for name in told["paths"] if options.get(name)}
         config = _configured(options, list(dict.fromkeys(files)))
-        config.stash[WORKER] = follower
+        config.stash[WORKER] = worker
         status: int = config.hook.pytest_cmdline_main(config=config)
     except ChannelClosedError:
         return 1  # the head is gone

@@ -11,7 +11,7 @@ from pytest_energy.analysis.ratio import Ratio, ratio
 from pytest_energy.papers import luccioni
 from pytest_energy.papers.desislavov import Device, device, device_of_board, of_reality
 from pytest_energy.papers.run import Measured, Run
-from pytest_energy.verdict.rules import why_interfered
+from pytest_energy.verdict.rules import load_clause
 
 FEWEST_TASKS = 3
 """Fewer ranks than this have no correlation worth a figure: two tasks are in order or are not."""
@@ -103,7 +103,11 @@ def disturbed(run: Run) -> dict[str, int]:
     Args:
         run: whose results.
     """
-    clauses = [why[0] for one in run.measured if (why := why_interfered(one.measurement))]
+    clauses = [
+        "; ".join(measured.interference) or load_clause(measured)
+        for measured in (one.measurement for one in run.measured)
+        if measured.interference or measured.busy
+    ]
     return {clause: clauses.count(clause) for clause in dict.fromkeys(clauses)}
 
 

@@ -9,7 +9,7 @@ option parsing alone, so everything else is imported late.
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
@@ -90,7 +90,7 @@ def pytest_collection_modifyitems(
 @pytest.fixture
 def energy(request: pytest.FixtureRequest) -> Energy:
     """Meters inferences: energy.each(samples), energy.run(fn, samples), energy.measure(name)."""
-    from pytest_energy.metering.fixture import Energy
+    from pytest_energy.metering.fixture import UnmeteredEnergy
     from pytest_energy.settings.inference import default_names, read_inference
 
     found: Energy | None = request.node.stash.get(stash.ENERGY, None)
@@ -101,7 +101,7 @@ def energy(request: pytest.FixtureRequest) -> Energy:
                 " the test's arguments, or add @pytest.mark.usefixtures('energy')"
             )
         inference = read_inference(request.node)
-        found = Energy(None, request.node.nodeid, inference, *default_names(request.node))
+        found = UnmeteredEnergy(request.node.nodeid, inference, *default_names(request.node))
     return found
 
 
@@ -110,7 +110,12 @@ def energy_results(request: pytest.FixtureRequest) -> Results:
     """Every measurement of this session so far: energy_results.where(task=..., role=...)."""
     from pytest_energy.analysis.results import Results
 
-    gate = request.config.stash.get(stash.GATE, None)
-    if gate is None:
-        return Results(tuple, off=stash.settings_of(request.config).off)
-    return Results(gate.session.results.values, carbon=lambda: gate.session.carbon)
+    config = request.config
+    if stash.GATE not in config.stash:
+        return Results(tuple, off=stash.settings_of(config).off, skip=_skip)
+    session = stash.gate_session_of(config)
+    return Results(session.results.values, lambda: session.carbon)
+
+
+def _skip(reason: str) -> NoReturn:
+    pytest.skip(reason)

@@ -4,28 +4,42 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Callable, Generator
-from functools import partial
+from collections.abc import Generator
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_energy.gate.evaluate import Evaluation, NoPolicy, unjudged
+from pytest_energy.gate.session import GateSession
+from pytest_energy.metering.fixture import MeteredEnergy
+from pytest_energy.metering.instruments import Instruments
 from pytest_energy.plugin import stash
+from pytest_energy.report import failure, junit, live, terminal
 from pytest_energy.settings import markers, options, xdist
+from pytest_energy.settings.inference import default_names
+from pytest_energy.types.codec import encode
+from pytest_energy.types.result import BaseRun
+from pytest_energy.types.session import Overhead, TestReport
+from pytest_energy.verdict.rules import MIN_UPDATES, MIN_UPDATES_ALIGNED
 
 if TYPE_CHECKING:
-    from pytest_energy.gate.session import EnergySession
-    from pytest_energy.metering.fixture import Energy
-    from pytest_energy.paired.interleave import Interleaving
+    from pytest_energy.metering.loop import Interleaving
+    from pytest_energy.paired.interleave import HeadInterleaving
     from pytest_energy.paired.worker import Worker
     from pytest_energy.report.live import LiveLine
-    from pytest_energy.settings.settings import Settings
     from pytest_energy.types.inference import Inference
-    from pytest_energy.types.result import BaseRun
 
 
 class Gate:
-    """Meters the tests of one process."""
+    """Meters and judges the tests of one process.
+
+    Args:
+        config: pytest's.
+        metered: what each metered test says of itself.
+        problems: what is wrong with tests that cannot be understood, in words that name them.
+        collected: node ids of all that was collected, selected or not.
+    """
 
     def __init__(
         self,
@@ -36,60 +50,71 @@ class Gate:
     ) -> None:
         self._config = config
         self._collected = collected
-        self._follower: Worker | None = config.stash.get(options.WORKER, None)
+        self._worker: Worker | None = config.stash.get(options.WORKER, None)
         self._settings = stash.settings_of(config)
         self._metered = metered
         self._problems = problems
-        self._live: LiveLine | None = None
-        self._session: EnergySession | None = None
+        self._progress: LiveLine | None = None
+        self._instruments: Instruments | None = None
+        self.session: GateSession | None = None
+        """Made when the first meter is opened."""
 
     @property
-    def session(self) -> EnergySession:
-        """Opened when it is first needed."""
-        if self._session is None:
-            self._session = _open_session(self._config, self._settings, len(self._metered))
-        return self._session
+    def test_count(self) -> int:
+        """Number of metered tests, over which false alarms are held."""
+        return len(self._metered)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        from pytest_energy.report.live import live_line
-
         if xdist.is_xdist_worker(session.config):
             return  # opened in the first test's setup, where an error can be shown
-        self._session = self.session
-        self._live = live_line(session.config)
+        opened, instruments = self._open()
+        self._progress = live.live_line(session.config)
         if self._settings.against:
             items = [item for item in session.items if item in self._metered]
-            _open_against(session.config, self._session, items, self._collected)
+            _open_base(session.config, opened, instruments, items, self._collected)
 
     def pytest_report_collectionfinish(self, config: pytest.Config) -> list[str]:
-        from pytest_energy.report import terminal
-
-        if self._session is None or config.get_verbosity() < 0:
+        if self.session is None or self._instruments is None or config.get_verbosity() < 0:
             return []
         reporter = config.pluginmanager.get_plugin("terminalreporter")
-        return terminal.header(self._session, reporter)
+        return terminal.header(
+            self._instruments.instrumentation,
+            self.session.machine,
+            self._settings.baselines,
+            self.session.base_summary,
+            reporter,
+        )
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
-        from pytest_energy.metering.fixture import Energy
-        from pytest_energy.settings.inference import default_names
-
         if item in self._problems:
             raise pytest.UsageError(self._problems[item])
         inference = self._metered.get(item)
-        if inference is not None and not self._settings.off:
-            names = default_names(item)
-            turns, base = self._sides(item.nodeid)
-            item.stash[stash.ENERGY] = Energy(
-                self.session,
-                item.nodeid,
-                inference,
-                *names,
-                live=self._live,
-                turns=turns,
-                base=base,
-            )
+        if inference is None or self._settings.off:
+            return
+        session, instruments = self._open()
+        test = item.nodeid
+        policy: Evaluation | NoPolicy
+        interleaving: Interleaving | None = None
+        if self._worker is not None:
+            policy, interleaving = NoPolicy(), self._worker.interleaving()
+        else:
+            policy = Evaluation(session, test, inference, instruments.workers)
+            item.stash[stash.EVALUATION] = policy
+            if session.paired is not None:
+                shortest = instruments.shortest_block_seconds(MIN_UPDATES, MIN_UPDATES_ALIGNED)
+                of_head = session.paired.interleaving(test, shortest)
+                interleaving = item.stash[stash.INTERLEAVING] = of_head
+        item.stash[stash.ENERGY] = MeteredEnergy(
+            test,
+            inference,
+            *default_names(item),
+            instruments=instruments,
+            policy=policy,
+            interleaving=interleaving,
+            progress=self._progress,
+        )
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
@@ -118,49 +143,69 @@ class Gate:
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         report = yield
-        if call.when == "call" and stash.PAYLOAD in item.stash:
-            report.energy = item.stash[stash.PAYLOAD]  # type: ignore[attr-defined]
-            del item.stash[stash.PAYLOAD]
+        if call.when == "call" and stash.TEST_REPORT in item.stash:
+            report.energy = encode(item.stash[stash.TEST_REPORT])  # type: ignore[attr-defined]
+            del item.stash[stash.TEST_REPORT]
         return report
 
     def pytest_unconfigure(self) -> None:
-        if self._session is not None:
-            self._session.close()
+        try:
+            if self.session is not None:
+                self.session.close()
+        finally:
+            if self._instruments is not None:
+                self._instruments.close()
 
-    def _sides(
-        self, test: str
-    ) -> tuple[Interleaving | None, Callable[[bool, bool], BaseRun] | None]:
-        """How a test takes turns, and where to ask what the other side made of it."""
-        if self._follower is not None:
-            return self._follower.turns(), None
-        against = self.session.against
-        if against is None:
-            return None, None
-        turns = against.turns(test, self.session.shortest_turn_seconds)
-        return turns, partial(against.finish, test, turns)
+    def counting_overhead(self) -> AbstractContextManager[None]:
+        """Add what the block takes to the gate's own account."""
+        return self._instruments.counting_overhead() if self._instruments else nullcontext()
 
-    def _conclude(self, item: pytest.Item, energy: Energy, interrupted: str) -> str:
+    def take_overhead(self) -> Overhead:
+        """What the gate has taken in this process since the last test's report."""
+        return self._instruments.overhead.take() if self._instruments else Overhead()
+
+    def _open(self) -> tuple[GateSession, Instruments]:
+        """Session and meters, opened when they are first needed."""
+        if self.session is None or self._instruments is None:
+            self.session = stash.gate_session_of(self._config)
+            self._instruments = stash.open_instruments(self._config)
+        return self.session, self._instruments
+
+    def _conclude(self, item: pytest.Item, energy: MeteredEnergy, interrupted: str) -> str:
         """Judge a test; why it fails, or nothing."""
-        from pytest_energy.gate import results_log as ledger
-        from pytest_energy.report import junit, terminal
-
-        session = self.session
-        with session.cost.counting(session.meters):
-            results = energy.conclude(interrupted)
-        if self._follower is not None:
-            self._follower.results = results  # the head judges
-            return ""
+        session, instruments = self._open()
+        with instruments.counting_overhead():
+            left = energy.end_loop(interrupted)
+            base = self._finish_base(item, energy, left)
+            metered = energy.conclude(interrupted)
+            if self._worker is not None:
+                # The head judges; what this process's tests may ask for is what was measured.
+                self._worker.metered = metered
+                session.results.update((one.subject.key, unjudged(one)) for one in metered)
+                return ""
+            results = item.stash[stash.EVALUATION].results(metered, base)
+        if base is not None:
+            instruments.overhead.add(_joules_of_base(base))
         # A rerun's properties replace those of the run before.
         kept = [(name, value) for name, value in item.user_properties if name[:7] != "energy."]
         added = [pair for result in results for pair in junit.properties(result, session.carbon)]
         item.user_properties[:] = [*kept, *added]
-        item.stash[stash.PAYLOAD] = ledger.payload(results, energy.rule(), session.take_cost())
+        item.stash[stash.TEST_REPORT] = TestReport(
+            tuple(results), instruments.overhead.take(), instruments.instrumentation
+        )
         test = options.nodeid_from_here(self._config, item.nodeid)
         return "\n\n".join(
-            terminal.failure_message(result, session.carbon, test, self._against)
+            failure.message(result, session.carbon, test, self._against)
             for result in results
-            if session.fails(result.verdict)
+            if session.fails(result.rule, result.verdict)
         )
+
+    def _finish_base(self, item: pytest.Item, energy: MeteredEnergy, left: str) -> BaseRun | None:
+        """What the base metered of the test; None where nothing is paired."""
+        if self.session is None or self.session.paired is None:
+            return None
+        interleaving: HeadInterleaving | None = item.stash.get(stash.INTERLEAVING, None)
+        return self.session.paired.finish(item.nodeid, interleaving, bool(left), energy.left_early)
 
     @property
     def _against(self) -> str:
@@ -169,19 +214,15 @@ class Gate:
         return f" --energy-against {shlex.quote(given)}" if given else ""
 
 
-def _open_session(config: pytest.Config, settings: Settings, tests: int) -> EnergySession:
-    from pytest_energy.gate.session import EnergySession
-
-    sources = stash.meter_sources(config, settings)
-    try:
-        return EnergySession(settings, sources, xdist.workers(config), tests)
-    except ValueError as error:
-        raise pytest.UsageError(str(error)) from error
+def _joules_of_base(base: BaseRun) -> Overhead:
+    """The base's own energy is the gate's; the waiting for it is counted as it happens."""
+    return Overhead(0.0, sum(one.joules for each in base.metered for one in each.passes))
 
 
-def _open_against(
+def _open_base(
     config: pytest.Config,
-    session: EnergySession,
+    session: GateSession,
+    instruments: Instruments,
     items: list[pytest.Item],
     collected: list[str],
 ) -> None:
@@ -192,13 +233,13 @@ def _open_against(
     from pytest_energy.paired.worktree import BaseError
 
     bodies = {item.nodeid: body_of(item) for item in items}
-    with session.cost.counting(session.meters):
+    with instruments.counting_overhead():
         try:
-            names = session.meters.names
-            against = PairedSession(config, session.settings, names, bodies, collected)
-            session.open_against(against)
+            names = instruments.meters.names
+            session.paired = PairedSession(config, session.settings, names, bodies, collected)
         except (BaseError, BaselineError, OSError) as error:
             raise pytest.UsageError(f"--energy-against: {error}") from error
+    instruments.reference = None  # what drifts with the machine hits both
 
 
 def _why_interrupted(error: BaseException) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,41 +13,51 @@ from pytest_energy.settings import xdist
 
 if TYPE_CHECKING:
     from pytest_energy.gate.results_log import ResultsLog
-    from pytest_energy.gate.session import EnergySession
+    from pytest_energy.types.session import SessionReport
 
 
 class Reporter:
-    """Gathers what the tests report, stores it, and shows it."""
+    """Gathers results where they come together: with pytest-xdist, in the controller.
+
+    Args:
+        config: pytest's.
+    """
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        self._ledger: ResultsLog | None = None
-        self._session: EnergySession | None = None
+        self._log: ResultsLog | None = None
+        self._report: SessionReport | None = None
         self._error = ""
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         # With pytest-xdist this process may never see a metered test.
-        if self._ledger is None and not (report.failed or hasattr(report, "energy")):
+        if self._log is None and not (report.failed or hasattr(report, "energy")):
             return
-        self._gathered().add(report)
+        self._results_log().add(report)
 
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        from pytest_energy.gate import results_log as ledger
         from pytest_energy.report import json
 
-        settings, gathered = stash.settings_of(session.config), self._gathered()
-        if not gathered.tests and settings.json is None:
+        config = session.config
+        settings, log = stash.settings_of(config), self._results_log()
+        if not log.tests and settings.json is None:
             return
         try:
-            self._session = stash.gate_of(session.config).session
+            gate_session = stash.gate_session_of(config)
         except pytest.UsageError as error:  # raised here it would swallow pytest's own summary
             self._error = str(error)
             return
-        root = session.config.rootpath
-        ledger.settle(gathered, self._session, exitstatus, root)
+        gate = config.stash.get(stash.GATE, None)
+        with gate.counting_overhead() if gate is not None else nullcontext():
+            log.settle(gate_session, exitstatus, config.rootpath)
+        if gate is not None:
+            log.overhead += gate.take_overhead()
+        report = log.report(gate_session, config.rootpath)
         if settings.json is not None:
-            gathered.problems += json.write_report(settings.json, gathered, self._session, root)
-        if gathered.problems and exitstatus == pytest.ExitCode.OK:
+            unwritten = json.write_report(settings.json, report)
+            report = replace(report, problems=(*report.problems, *unwritten))
+        self._report = report
+        if report.problems and exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
@@ -54,20 +66,26 @@ class Reporter:
         config = terminalreporter.config
         if self._error:
             terminalreporter.write_line(f"energy: {self._error}", red=True)
-        elif self._session is not None:
+        elif self._report is not None:
             if xdist.is_xdist_controller(config) and config.get_verbosity() >= 0:
-                for line in terminal.header(self._session, terminalreporter):
+                report = self._report
+                for line in terminal.header(
+                    report.instrumentation,
+                    report.machine,
+                    stash.settings_of(config).baselines,
+                    report.base,
+                    terminalreporter,
+                ):
                     terminalreporter.write_line(line)
-            full = stash.settings_of(config).report
-            terminal.write_summary(terminalreporter, self._gathered(), self._session, full)
+            terminal.write_summary(terminalreporter, self._report, stash.settings_of(config).report)
         elif stash.GATE in config.stash:
             terminalreporter.write_line(
                 "energy: nothing was compared: no metered test ran", red=True
             )
 
-    def _gathered(self) -> ResultsLog:
+    def _results_log(self) -> ResultsLog:
         from pytest_energy.gate.results_log import ResultsLog
 
-        if self._ledger is None:
-            self._ledger = ResultsLog()
-        return self._ledger
+        if self._log is None:
+            self._log = ResultsLog()
+        return self._log

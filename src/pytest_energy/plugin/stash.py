@@ -2,52 +2,76 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_energy.settings import options, xdist
 
 if TYPE_CHECKING:
-    from pytest_energy.metering.fixture import Energy
+    from pytest_energy.gate.evaluate import Evaluation
+    from pytest_energy.gate.session import GateSession
+    from pytest_energy.metering.fixture import MeteredEnergy
+    from pytest_energy.metering.instruments import Instruments
     from pytest_energy.meters.base import MeterSource
+    from pytest_energy.paired.interleave import HeadInterleaving
     from pytest_energy.plugin.gate import Gate
     from pytest_energy.settings.settings import Settings
+    from pytest_energy.types.session import TestReport
 
 REPORTER = "energy-reporter"
 
 SETTINGS: pytest.StashKey[Settings] = pytest.StashKey()
 GATE: pytest.StashKey[Gate] = pytest.StashKey()
-ENERGY: pytest.StashKey[Energy] = pytest.StashKey()
-PAYLOAD: pytest.StashKey[dict[str, Any]] = pytest.StashKey()
+GATE_SESSION: pytest.StashKey[GateSession] = pytest.StashKey()
 
-
-def gather_results(config: pytest.Config) -> None:
-    """Have results gathered in this process, unless it is a worker's or that is arranged."""
-    from pytest_energy.plugin.reporter import Reporter
-
-    told = xdist.is_xdist_worker(config) or options.WORKER in config.stash
-    if told or config.pluginmanager.has_plugin(REPORTER):
-        return
-    config.pluginmanager.register(Reporter(config), REPORTER)
-
-
-def gate_of(config: pytest.Config) -> Gate:
-    """This process's gate; with pytest-xdist the controller has one for the baselines alone."""
-    from pytest_energy.plugin.gate import Gate
-
-    if GATE not in config.stash:
-        config.stash[GATE] = Gate(config, {}, {}, [])
-    return config.stash[GATE]
+# Of a test.
+ENERGY: pytest.StashKey[MeteredEnergy] = pytest.StashKey()
+EVALUATION: pytest.StashKey[Evaluation] = pytest.StashKey()
+INTERLEAVING: pytest.StashKey[HeadInterleaving | None] = pytest.StashKey()
+TEST_REPORT: pytest.StashKey[TestReport] = pytest.StashKey()
 
 
 def settings_of(config: pytest.Config) -> Settings:
-    """What the user said; read once, when it is first needed."""
+    """What the user says; read once, when it is first needed."""
     from pytest_energy.settings import settings
 
     if SETTINGS not in config.stash:
         config.stash[SETTINGS] = settings.read_settings(config)
     return config.stash[SETTINGS]
+
+
+def gate_session_of(config: pytest.Config) -> GateSession:
+    """The session's machine, grid and baselines; no meter is opened for them."""
+    from pytest_energy.gate.session import GateSession
+
+    if GATE_SESSION not in config.stash:
+        gate = config.stash.get(GATE, None)
+        tests = gate.test_count if gate is not None else 1
+        try:
+            config.stash[GATE_SESSION] = GateSession.of(settings_of(config), tests)
+        except ValueError as error:
+            raise pytest.UsageError(str(error)) from error
+    return config.stash[GATE_SESSION]
+
+
+def open_instruments(config: pytest.Config) -> Instruments:
+    """Open the meters that the settings name."""
+    from pytest_energy.metering.instruments import Instruments
+
+    settings = settings_of(config)
+    sources = meter_sources(config, settings)
+    try:
+        return Instruments(
+            settings.meters,
+            sources,
+            use_reference=settings.reference,
+            count_flops=settings.flops,
+            idle_seconds=settings.idle,
+            workers=xdist.workers(config),
+        )
+    except ValueError as error:
+        raise pytest.UsageError(str(error)) from error
 
 
 def meter_sources(config: pytest.Config, settings: Settings) -> list[MeterSource]:
@@ -57,11 +81,21 @@ def meter_sources(config: pytest.Config, settings: Settings) -> list[MeterSource
 
     try:
         added = config.hook.pytest_energy_meters(config=config)
-        theirs = [[found] if isinstance(found, MeterSource) else found for found in added]
-        sources = [source for found in theirs for source in found]
+        by_hook = [[found] if isinstance(found, MeterSource) else found for found in added]
+        sources = [source for found in by_hook for source in found]
         strange = [source for source in sources if not isinstance(source, MeterSource)]
         if strange:
             raise TypeError(f"expected a MeterSource, found {strange[0]!r}")
     except Exception as error:  # somebody else's hook: its defect is named, not pytest's internals
         raise pytest.UsageError(f"pytest_energy_meters: {type(error).__name__}: {error}") from error
     return [*builtin_sources(settings.prometheus), *sources]
+
+
+def gather_results(config: pytest.Config) -> None:
+    """Have results gathered in this process, unless it is a worker's or that is arranged."""
+    worker = xdist.is_xdist_worker(config) or options.WORKER in config.stash
+    if worker or config.pluginmanager.has_plugin(REPORTER):
+        return
+    from pytest_energy.plugin.reporter import Reporter
+
+    config.pluginmanager.register(Reporter(config), REPORTER)

@@ -33,14 +33,14 @@ def properties(result: Result, carbon: Carbon) -> list[tuple[str, object]]:
     cost = cost_of(result)
     if cost is not None:
         found += [("training_kwh", cost.kwh(carbon)), ("training_gco2e", cost.grams(carbon))]
-    pairing = result.verdict.pairing
-    if pairing is not None:
-        found.append(("base", pairing.base))
-    if pairing is not None and result.base is not None:
+    paired = result.verdict.paired
+    if paired is not None:
+        found.append(("base", paired.label))
+    if paired is not None and result.base is not None:
         found.append(("base_joules_per_unit", result.base.joules_per_unit))
     quality = result.verdict.quality
     if quality is not None and quality.stored is not None:
         found.append((f"{quality.name}_stored", quality.stored))
     if result.verdict.change is not None:
-        found.append(("change", result.verdict.change))
+        found.append(("change", result.verdict.change.value))
     return [(prefix + name, value) for name, value in found]

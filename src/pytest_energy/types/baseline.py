@@ -25,7 +25,7 @@ class Session:
         reference_joules: joules of one repetition of the reference work beside each block; empty
             without one.
         flops: floating-point operations of one inference; None where not counted.
-        passes: how far the passes differed that the figures are the mean of, as a fraction; None
+        repeat_difference: how far the passes differed that the figures are the mean of, as a fraction; None
             when one pass was all there was.
         recorded: what the energy bought, by name.
     """
@@ -40,7 +40,7 @@ class Session:
     other_cpu_share: float | None
     reference_joules: tuple[float, ...] = ()
     flops: int | None = None
-    passes: float | None = None
+    repeat_difference: float | None = None
     recorded: Mapping[str, float] = field(default_factory=dict)
 
 

@@ -1,126 +1,150 @@
-"""Results as JSON-able values and back: how they cross from one process to another."""
+"""Dataclasses as JSON-able values and back: how they travel between processes and into files.
+
+One codec for all of them, driven by their annotations. cattrs and msgspec do the same; either would
+be one more distribution in every installation, and neither names the line of a wrong member.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
-from typing import Any
+from dataclasses import MISSING, fields, is_dataclass
+from enum import StrEnum
+from functools import cache
+from types import NoneType, UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from pytest_energy.types.energy import Domain, Method
-from pytest_energy.types.measurement import Block, FlopCount, Measurement, ReferenceReadings
-from pytest_energy.types.result import Result, Subject, TrainingRun
-from pytest_energy.types.verdict import PairedBase, Quality, Status, Verdict
+T = TypeVar("T")
 
-
-def to_record(result: Result) -> dict[str, Any]:
-    """A result as JSON-able values: how it crosses from a test process to the one that reports."""
-    subject, measurement, verdict = result.subject, result.measurement, result.verdict
-    return {
-        "subject": {name: getattr(subject, name) for name in Subject.__slots__},
-        "measurement": None if measurement is None else _measured_record(measurement),
-        "base": None if result.base is None else _measured_record(result.base),
-        "training": None if result.training_run is None else asdict(result.training_run),
-        "verdict": {
-            **{name: getattr(verdict, name) for name in Verdict.__slots__},
-            "status": verdict.status.value,
-            "pairing": None if verdict.pairing is None else asdict(verdict.pairing),
-            "quality": None if verdict.quality is None else asdict(verdict.quality),
-            "domain_changes": [list(pair) for pair in verdict.domain_changes],
-            "passes": list(verdict.passes),
-            "outliers": list(verdict.outliers),
-        },
-    }
+Path = tuple[str | int, ...]
+"""Where a member stands: names of members and positions in lists, from the top."""
 
 
-def _measured_record(measurement: Measurement) -> dict[str, Any]:
-    return {
-        "meters": list(measurement.meters),
-        "domains": [_domain_record(domain) for domain in measurement.domains],
-        "blocks": [[b.n, b.seconds, list(b.joules)] for b in measurement.blocks],
-        "metered_count": measurement.metered_count,
-        "unit_count": measurement.unit_count,
-        "other_cpu_share": measurement.other_cpu_share,
-        "interference": list(measurement.interference),
-        "recorded": dict(measurement.recorded or {}),
-        "reference": _record_of(measurement.reference),
-        "flops": _record_of(measurement.flops),
-        "flops_unavailable": measurement.flops_unavailable,
-        "cpus": measurement.cpus,
-        "segments": measurement.segments,
-        "update_aligned": measurement.update_aligned,
-        "idle_watts": list(measurement.idle_watts),
-    }
+class DecodeError(ValueError):
+    """A JSON value that is not what the annotations ask for.
+
+    Args:
+        path: where it stands.
+        problem: what was expected and what was found.
+    """
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(f"{'.'.join(map(str, path)) or 'the value'}: {problem}")
+        self.path = path
+        self.problem = problem
 
 
-def from_record(record: Mapping[str, Any]) -> Result:
-    """The inverse of `to_record`."""
-    measured, base, pairing = (
-        record["measurement"],
-        record["base"],
-        record["verdict"]["pairing"],
-    )
-    verdict = dict(record["verdict"])
-    verdict["status"] = Status(verdict["status"])
-    verdict["domain_changes"] = tuple((name, change) for name, change in verdict["domain_changes"])
-    verdict["passes"] = tuple(verdict["passes"])
-    verdict["outliers"] = tuple(verdict["outliers"])
-    verdict["pairing"] = None if pairing is None else PairedBase(**pairing)
-    quality = verdict.get("quality")  # records from before there was one have none
-    verdict["quality"] = None if quality is None else Quality(**quality)
-    return Result(
-        Subject(**record["subject"]),
-        None if measured is None else _measurement_from(measured),
-        Verdict(**verdict),
-        None if base is None else _measurement_from(base),
-        _training_from(record.get("training")),  # likewise
-    )
+def encode(value: Any) -> Any:
+    """A value as JSON holds it.
+
+    Args:
+        value: a dataclass, or what its fields hold: None, bool, numbers, text, enumerations,
+            tuples, lists and mappings of these.
+    """
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: encode(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, StrEnum):
+        return value.value
+    if isinstance(value, Mapping):
+        return {str(name): encode(member) for name, member in value.items()}
+    if isinstance(value, tuple | list):
+        return [encode(member) for member in value]
+    return value
 
 
-def _training_from(record: Mapping[str, Any] | None) -> TrainingRun | None:
-    return None if record is None else TrainingRun(**record)
+def decode(kind: type[T], record: object, path: Path = ()) -> T:
+    """The inverse of `encode`.
+
+    Members that the dataclass does not know are ignored, and members that are missing take the
+    field's default.
+
+    Args:
+        kind: a dataclass.
+        record: what JSON held.
+        path: where the record stands, for messages.
+
+    Raises:
+        DecodeError: a member is missing or of another type; names it.
+    """
+    decoded: T = _decode(kind, record, path)
+    return decoded
 
 
-def _measurement_from(measured: Mapping[str, Any]) -> Measurement:
-    return Measurement(
-        meters=tuple(measured["meters"]),
-        domains=tuple(
-            Domain(**{**domain, "method": Method(domain["method"])})
-            for domain in measured["domains"]
-        ),
-        blocks=tuple(Block(n, seconds, tuple(js)) for n, seconds, js in measured["blocks"]),
-        metered_count=measured["metered_count"],
-        unit_count=measured["unit_count"],
-        other_cpu_share=measured["other_cpu_share"],
-        interference=tuple(measured["interference"]),
-        recorded=measured["recorded"],
-        reference=_yardstick_from(measured["reference"]),
-        flops=_flops_from(measured["flops"]),
-        flops_unavailable=measured["flops_unavailable"],
-        cpus=measured["cpus"],
-        segments=measured["segments"],
-        update_aligned=measured["update_aligned"],
-        idle_watts=tuple(measured["idle_watts"]),
-    )
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    return get_type_hints(kind)
 
 
-def _domain_record(domain: Domain) -> dict[str, Any]:
-    record = {name: getattr(domain, name) for name in Domain.__slots__}
-    record["method"] = domain.method.value
-    return record
+def _decode(kind: Any, record: object, path: Path) -> Any:
+    if is_dataclass(kind):
+        return _decode_dataclass(kind, record, path)
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin in (Union, UnionType):
+        if record is None and NoneType in arguments:
+            return None
+        (only,) = (argument for argument in arguments if argument is not NoneType)
+        return _decode(only, record, path)
+    if origin is tuple:
+        return _decode_tuple(arguments, record, path)
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        if not isinstance(record, dict):
+            raise DecodeError(path, f"expected an object, found {shown(record)}")
+        return {
+            name: _decode(arguments[1], member, (*path, name)) for name, member in record.items()
+        }
+    if issubclass(kind, StrEnum):
+        if record not in set(kind):
+            raise DecodeError(path, f"expected one of {', '.join(kind)}, found {shown(record)}")
+        return kind(record)
+    return _decode_scalar(kind, record, path)
 
 
-def _record_of(part: ReferenceReadings | FlopCount | None) -> dict[str, Any] | None:
-    if part is None:
-        return None
-    members = {name: getattr(part, name) for name in part.__slots__}
-    return {k: list(v) if isinstance(v, tuple) else v for k, v in members.items()}
+def _decode_dataclass(kind: Any, record: object, path: Path) -> Any:
+    if not isinstance(record, dict):
+        raise DecodeError(path, f"expected an object, found {shown(record)}")
+    hints = _hints(kind)
+    members = {}
+    for field in fields(kind):
+        if field.name in record:
+            where = (*path, field.name)
+            members[field.name] = _decode(hints[field.name], record[field.name], where)
+        elif field.default is MISSING and field.default_factory is MISSING:
+            raise DecodeError(path, f"{field.name!r} is missing")
+    return kind(**members)
 
 
-def _yardstick_from(record: Mapping[str, Any] | None) -> ReferenceReadings | None:
-    if record is None:
-        return None
-    return ReferenceReadings(record["kind"], record["threads"], tuple(record["joules"]))
+def _decode_tuple(arguments: tuple[Any, ...], record: object, path: Path) -> Any:
+    if not isinstance(record, list):
+        raise DecodeError(path, f"expected a list, found {shown(record)}")
+    if len(arguments) == 2 and arguments[1] is Ellipsis:
+        return tuple(_decode(arguments[0], one, (*path, i)) for i, one in enumerate(record))
+    if len(record) != len(arguments):
+        raise DecodeError(path, f"expected {len(arguments)} members, found {shown(record)}")
+    pairs = zip(arguments, record, strict=True)
+    return tuple(_decode(kind, one, (*path, i)) for i, (kind, one) in enumerate(pairs))
 
 
-def _flops_from(record: Mapping[str, Any] | None) -> FlopCount | None:
-    return FlopCount(record["count"], tuple(record["without_formula"])) if record else None
+_SCALARS: dict[Any, tuple[type | UnionType, str]] = {
+    bool: (bool, "true or false"),
+    int: (int, "a whole number"),
+    float: (int | float, "a number"),
+    str: (str, "a text"),
+}
+
+
+def _decode_scalar(kind: Any, record: object, path: Path) -> Any:
+    accepted, expected = _SCALARS[kind]
+    # A bool is an int to Python, and no number to whoever writes JSON.
+    if not isinstance(record, accepted) or (isinstance(record, bool) and kind is not bool):
+        raise DecodeError(path, f"expected {expected}, found {shown(record)}")
+    try:
+        return float(record) if kind is float else record  # type: ignore[arg-type]
+    except OverflowError:
+        raise DecodeError(path, f"expected a finite number, found {shown(record)}") from None
+
+
+def shown(value: object) -> str:
+    """A JSON value in a message, shortened."""
+    import json
+
+    text = json.dumps(value, ensure_ascii=False, default=repr)
+    return text if len(text) <= 40 else f"{text[:37]}..."

@@ -1,4 +1,4 @@
-"""The frozen dataclasses that travel from meter to window to verdict to report.
+"""What a window yields: blocks of inferences, their joules, and what happened meanwhile.
 
 Nothing here measures, decides, reads or writes. Units are in the names or in the docstrings.
 """
@@ -6,17 +6,22 @@ Nothing here measures, decides, reads or writes. Units are in the names or in th
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
+from statistics import fmean
 
 from pytest_energy.types.energy import Domain, gated_domains
 from pytest_energy.types.units import kwh
 
 ALIGNED_ERROR_UPDATES = 0.04
-"""What is not known of a window's end that waited for its counter's update, in updates (standard
-deviation). Measured, with room to spare: an H100's windows of one update repeat within 2.3 to
-3.4 %, which is 0.016 to 0.024 updates an end (scripts/gpu_check.py)."""
+"""Uncertainty of a window's end that waited for its counter's update, in updates (standard
+deviation). Measured, with room to spare: windows of one update repeat within 2.3 to 3.4 % on an
+H100, which is 0.016 to 0.024 updates per end (scripts/gpu_check.py)."""
+
+BUSY_SHARE = 0.10
+"""Share of the machine's CPU time used by other processes from which on the machine counts as busy.
+A choice, above what an idle system does by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +118,11 @@ class Measurement:
         """Metered duration, in seconds."""
         return sum(block.seconds for block in self.blocks)
 
+    @property
+    def busy(self) -> bool:
+        """Whether other processes used so much of the machine that the figure is in doubt."""
+        return self.other_cpu_share is not None and self.other_cpu_share >= BUSY_SHARE
+
     @cached_property
     def gated(self) -> tuple[int, ...]:
         """Positions of the domains that a verdict rests on."""
@@ -167,3 +177,37 @@ class Measurement:
             sum(block.joules[i] for i in self.gated) / block.n * per_inference
             for block in self.blocks
         )
+
+
+def mean_of_passes(passes: Sequence[Measurement]) -> Measurement:
+    """Several passes over the same samples as one measurement.
+
+    Args:
+        passes: at least one, all of as many blocks.
+
+    Returns:
+        The last pass with each block the mean of its passes; the largest share of other processes
+        and every interference of any pass.
+    """
+    first = passes[0]
+    blocks = tuple(
+        Block(
+            same[0].n,
+            fmean(block.seconds for block in same),
+            tuple(map(fmean, zip(*(block.joules for block in same), strict=True))),
+        )
+        for same in zip(*(one.blocks for one in passes), strict=True)
+    )
+    references = [one.reference for one in passes if one.reference]
+    shares = [one.other_cpu_share for one in passes if one.other_cpu_share is not None]
+    reference = first.reference
+    if reference is not None:
+        joules = tuple(map(fmean, zip(*(r.joules for r in references), strict=True)))
+        reference = ReferenceReadings(reference.kind, reference.threads, joules)
+    return replace(
+        passes[-1],
+        blocks=blocks,
+        reference=reference,
+        other_cpu_share=max(shares, default=None),
+        interference=tuple(dict.fromkeys(clause for one in passes for clause in one.interference)),
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pytest_energy.types.measurement import Measurement
-from pytest_energy.types.verdict import Verdict
+from pytest_energy.types.verdict import Rule, Verdict
 
 TRAINING_ROLE = "training"
 """The role of a subject whose n are training steps, not inferences."""
@@ -76,19 +76,41 @@ class TrainingRun:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
-    """A subject, what was measured of it (None if nothing was), and the verdict.
+class Metered:
+    """What was metered of one subject, or why there is no figure. No verdict on it.
 
     Args:
         subject: what was to be measured.
-        measurement: the figures.
-        verdict: what they mean.
-        base: the other revision's figures, where head and base took turns.
-        training_run: the whole of it, where training steps were metered; None for inferences.
+        passes: one measurement per pass over the samples, in order; empty where there is none.
+        reason: why there is no figure, as a clause; empty where there is one.
+        remeasured: whether a suspected change would have been measured again in the same loop, so
+            that a single pass means that none was suspected.
+        training_run: the whole training that metered steps are a part of; None for inferences.
+    """
+
+    subject: Subject
+    passes: tuple[Measurement, ...] = ()
+    reason: str = ""
+    remeasured: bool = False
+    training_run: TrainingRun | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A subject, what was measured of it, what was allowed, and the verdict.
+
+    Args:
+        subject: what was to be measured.
+        measurement: the figures, the mean of all passes; None where nothing was measured.
+        rule: what the test allows.
+        verdict: what the figures mean under that rule.
+        base: the other revision's figures, in a paired run.
+        training_run: the whole training that metered steps are a part of; None for inferences.
     """
 
     subject: Subject
     measurement: Measurement | None
+    rule: Rule
     verdict: Verdict
     base: Measurement | None = None
     training_run: TrainingRun | None = None
@@ -96,14 +118,14 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class BaseRun:
-    """What the other revision made of a test.
+    """What the other revision of a paired run metered of a test.
 
     Args:
-        results: of its loop, body and regions, not judged.
+        metered: of its loop or body, and of its regions.
         problem: why there is nothing to compare with, as a clause; empty when there is.
-        detail: what it said when it failed, whole.
+        detail: the whole output of a base that failed.
     """
 
-    results: tuple[Result, ...]
+    metered: tuple[Metered, ...] = ()
     problem: str = ""
     detail: str = ""

@@ -34,7 +34,8 @@ class Rule:
         budget_joules: ceiling per unit, in joules; None for no ceiling.
         budget_text: the ceiling as the user wrote it.
         max_flops: ceiling of floating-point operations per inference; None for none.
-        comparisons: verdicts of the whole session, over which false alarms are held.
+        comparisons: number of verdicts of the whole session; the chance of a false alarm is held
+            over all of them.
         quality: name of the recorded quantity that must not fall; empty for none.
         quality_tolerance: how far it may, as a fraction of the stored figure.
     """
@@ -79,17 +80,19 @@ class Quality:
 
 @dataclass(frozen=True, slots=True)
 class PairedBase:
-    """What a figure was set against, where that was another revision in the same run.
+    """The other revision of a paired run, where a figure was set against that.
 
     Args:
-        base: the revision, for people: `1a2b3c4 (origin/main)`.
-        pairs: turns that both took, one after the other.
-        body_differs: whether the base's test is written otherwise; None where nobody looked.
-        accepted: a rise that was accepted before, as a fraction, and is allowed; None without.
-        error: what the base said when it failed, whole.
+        label: the revision, as people read it: `1a2b3c4 (origin/main)`.
+        pairs: pairs of blocks, one of each side, that the comparison rests on.
+        body_differs: whether the base's test body is written otherwise; None where a source is
+            missing.
+        accepted: a rise that was accepted before, as a fraction, and is allowed on top; None
+            without one.
+        error: the whole output of a base that failed; empty where it did not.
     """
 
-    base: str
+    label: str
     pairs: int = 0
     body_differs: bool | None = None
     accepted: float | None = None
@@ -97,58 +100,69 @@ class PairedBase:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """How far a measurement lies from what it was compared with. Fractions: 0.148 is +14.8 %.
+
+    Args:
+        value: measured over compared, less one; with a reference workload, in units of it.
+        low, high: its 95 % interval, for what the next session of the same code would say.
+        limit: the change that was allowed: the tolerance, or more where sessions differ by more.
+        detectable: the minimum detectable change: the smallest rise that this test would have
+            found in four of five sessions.
+        joules: what it was compared with, joules per unit: the median of the stored sessions, or
+            the base's figure.
+        joules_low, joules_high: the smallest and the largest of the stored sessions, joules per
+            unit.
+        sessions: number of stored sessions; 1 for a base.
+        passes: the change that each pass over the samples saw; empty for a single pass.
+        outliers: blocks, counted from 1, that differ from their counterparts as no other block
+            does.
+        reference_change: change of the reference workload since the stored sessions, which is
+            taken out of `value`; None without one.
+        domains: the change of each domain, by name.
+        flops: change of the floating-point operations per inference; None where they were not
+            counted on both sides.
+    """
+
+    value: float
+    low: float
+    high: float
+    limit: float
+    detectable: float
+    joules: float
+    joules_low: float
+    joules_high: float
+    sessions: int
+    passes: tuple[float, ...] = ()
+    outliers: tuple[int, ...] = ()
+    reference_change: float | None = None
+    domains: tuple[tuple[str, float], ...] = ()
+    flops: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the comparison says. Fractions: 0.148 is +14.8 %.
+    """The decision about one measurement, and the words that go with it.
 
     Args:
         status: one of the nine.
         reason: why, in words; empty where the figures say it.
-        hint: what to do about it, in words.
-        change: measured over baseline, less one; with a yardstick, in units of it.
-        low, high: its 95 % interval, for what the next session of the same code would say.
-        limit: the change that was allowed: the tolerance, or more where sessions differ by more.
-        tolerance: what the test asked for.
-        detectable: the smallest rise that this test would have found, in four of five sessions.
-        passes: the change that each pass over the samples saw; empty for a single one.
-        repeat_difference: how far the second pass lay from the first, as a fraction; None for a single one.
-        outliers: blocks, from 1, that differ from the stored ones as no other block does.
-        reference_change: change of the yardstick since the stored sessions, counted out of `change`; None
-            without a yardstick.
-        baseline_joules: the median of the stored sessions, joules per unit.
-        baseline_low, baseline_high: their smallest and largest.
-        sessions: how many were stored.
-        domain_changes: the change of each domain, by name.
-        budget_joules: the ceiling per unit, if one was set.
-        max_flops: the ceiling of operations per inference, if one was set.
-        flops: change of the floating-point operations per inference; None where not counted twice.
-        interpretation: what work and energy together say about the change, in words.
-        can_be_stored: whether the figure may become a baseline.
-        pairing: the base, where it is another revision that took turns; None for stored sessions.
-        quality: of the answers, where the test says that it must not fall.
+        hint: what to do about it, in words; empty where nothing would help.
+        change: the comparison's figures; None where nothing was compared.
+        repeat_difference: how far the last pass lay from the first, as a fraction; None for a
+            single pass.
+        interpretation: what energy and floating-point operations say together, in words.
+        can_be_stored: whether `--energy-update` may store the figure, or accept the rise.
+        paired: the base, in a paired run; None where stored sessions are compared with.
+        quality: of the answers, where the test names a quality that must not fall.
     """
 
     status: Status
     reason: str = ""
     hint: str = ""
-    change: float | None = None
-    low: float | None = None
-    high: float | None = None
-    limit: float | None = None
-    tolerance: float | None = None
-    detectable: float | None = None
-    passes: tuple[float, ...] = ()
+    change: Change | None = None
     repeat_difference: float | None = None
-    outliers: tuple[int, ...] = ()
-    reference_change: float | None = None
-    baseline_joules: float | None = None
-    baseline_low: float | None = None
-    baseline_high: float | None = None
-    sessions: int = 0
-    domain_changes: tuple[tuple[str, float], ...] = ()
-    budget_joules: float | None = None
-    max_flops: int | None = None
-    flops: float | None = None
     interpretation: str = ""
     can_be_stored: bool = False
-    pairing: PairedBase | None = None
+    paired: PairedBase | None = None
     quality: Quality | None = None

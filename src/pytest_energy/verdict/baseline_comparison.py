@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean, median, stdev
 
 from pytest_energy.types.baseline import Baseline, Session
 from pytest_energy.types.energy import Method, gated_domains
-from pytest_energy.types.measurement import Block, Measurement, ReferenceReadings
+from pytest_energy.types.measurement import Measurement, mean_of_passes
 from pytest_energy.verdict.estimators import (
     clipped_squares,
     location,
@@ -50,22 +50,25 @@ CLIP = 2.5
 """Robust standard deviations beyond which a stored session counts for no more."""
 
 CONFIRMED_LEVEL = 0.025
-"""Chance of a false alarm over a whole session on the first look, where a second one confirms."""
+"""Chance of a false alarm over a whole session on the first pass, where a re-measurement confirms."""
 
 SINGLE_LEVEL = 0.01
-"""The same where one look is all there is."""
+"""Chance of a false alarm over a whole session where a single pass is all there is."""
 
 POWER = 0.8
 """The chance with which a change of `detectable` is found."""
 
 AGREEING = 0.8
-"""Share of the tolerance that every look has to exceed, where their mean exceeds the limit."""
+"""Share of the tolerance that every pass has to exceed, where their mean exceeds the limit."""
 
 PERSISTING = 0.4
 """Share of the variance between sessions that runs in close succession have in common."""
 
 SEVERAL_THREADS = 1.2
 """CPU seconds per second from which on a window ran on more than one thread."""
+
+Z_95 = 1.96
+"""Half-width of a 95 % interval in standard errors, for a normal."""
 
 MIN_BLOCKS = 5
 """Fewer blocks say nothing about their own noise: the spread of four figures is no spread."""
@@ -78,14 +81,14 @@ ROUNDING = 1e-5
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """One pass, or the mean of several, against the stored sessions. Logs of ratios.
+class PassChange:
+    """One pass, or the mean of several, against what it is compared with. Logs of ratios.
 
     Args:
         change: of the typical block.
         total: of all blocks together, which a few blocks can pull.
         error: standard error of `change`, from the blocks; 0 where too few say nothing.
-        outliers: blocks, from 1, that differ as no other does.
+        outliers: blocks, counted from 1, that differ as no other block does.
     """
 
     change: float
@@ -95,18 +98,19 @@ class Look:
 
 
 class BaselineComparison:
-    """Passes over the samples, against what is stored of them.
+    """Passes over the samples, compared with the stored sessions of the same test.
 
     Args:
-        passes: one pass or more, as many blocks each.
+        passes: one pass or more, of as many blocks each.
         baseline: comparable with them.
         tolerance: allowed change, as a fraction.
-        comparisons: how many verdicts the whole session makes: the more, the further each may lie.
-        confirmed: whether a suspect is looked at again.
-        disturbed: whether neighbours were busy meanwhile.
-        separate: whether the looks are sessions of their own, run one after the other, so that
+        comparisons: number of verdicts of the whole session: the more, the wider each limit.
+        remeasured: whether a suspected change is measured again in the same loop.
+        separate: whether the passes are sessions of their own, run one after the other, so that
             their mean is sharper than each.
     """
+
+    paired = False
 
     def __init__(
         self,
@@ -115,23 +119,27 @@ class BaselineComparison:
         tolerance: float,
         *,
         comparisons: int = 1,
-        confirmed: bool = False,
-        disturbed: bool = False,
+        remeasured: bool = False,
         separate: bool = False,
     ) -> None:
         self._measured = passes
         self._baseline = baseline
         self._tolerance = tolerance
-        self._disturbed = disturbed
+        self._loaded = any(one.busy or one.interference for one in passes)
         self._own_sessions = len(passes) if separate else 1
         # A session that stopped early says nothing of the blocks after it.
         count = len(passes[0].blocks)
-        whole = tuple(s for s in baseline.sessions if len(s.blocks) >= count)
-        self._sessions = whole or baseline.sessions
-        level = CONFIRMED_LEVEL if confirmed or len(passes) > 1 else SINGLE_LEVEL
+        complete = tuple(s for s in baseline.sessions if len(s.blocks) >= count)
+        self._sessions = complete or baseline.sessions
+        level = CONFIRMED_LEVEL if remeasured or len(passes) > 1 else SINGLE_LEVEL
         freedom = PRIOR_WEIGHT + len(self._sessions) - 1
         self._factor = student_quantile(1 - level / max(1, comparisons), freedom)
         self._power_factor = student_quantile(POWER, freedom)
+
+    @property
+    def session_count(self) -> int:
+        """Number of stored sessions."""
+        return len(self._baseline.sessions)
 
     @cached_property
     def _expected_log_blocks(self) -> tuple[float, ...]:
@@ -141,7 +149,7 @@ class BaselineComparison:
         every session; after an early stop the first blocks do. Empty where blocks do not match.
         """
         blocks = [block_figures(session) for session in self._sessions]
-        now = [block_figures(look) for look in self._measured]
+        now = [block_figures(one) for one in self._measured]
         shared = min(map(len, (*now, *blocks)))
         whole = {len(b) for b in (*now, *blocks)} == {shared}
         if shared < 2 or not (whole or self.stopped_early):
@@ -154,9 +162,7 @@ class BaselineComparison:
     def stopped_early(self) -> bool:
         """Whether not all of n stands on both sides, so that only first blocks are compared."""
         done = [session.metered_count for session in self._sessions]
-        return (
-            min(*done, *(look.metered_count for look in self._measured)) < self._baseline.subject.n
-        )
+        return min(*done, *(one.metered_count for one in self._measured)) < self._baseline.subject.n
 
     @cached_property
     def _stored(self) -> tuple[tuple[float, float], ...]:
@@ -198,7 +204,7 @@ class BaselineComparison:
         by_blocks = fmean(error**2 for _, error in self._stored) * (len(rest) - 1)
         squares = max(0.0, squares - by_blocks)
         variance = (PRIOR_WEIGHT * prior**2 + squares) / (PRIOR_WEIGHT + len(rest) - 1)
-        if self._disturbed:
+        if self._loaded:
             variance += LOADED_SPREAD[_one_thread(self._measured[0])] ** 2
         return math.sqrt(variance)
 
@@ -223,19 +229,23 @@ class BaselineComparison:
         )
 
     @cached_property
-    def passes(self) -> tuple[Look, ...]:
+    def passes(self) -> tuple[PassChange, ...]:
         """Each pass by itself."""
-        return tuple(self._look(look) for look in self._measured)
+        return tuple(self._pass_change(one) for one in self._measured)
 
     @cached_property
-    def mean(self) -> Look:
+    def mean(self) -> PassChange:
         """All passes together."""
-        return self._look(average(self._measured)) if len(self._measured) > 1 else self.passes[0]
+        return (
+            self._pass_change(mean_of_passes(self._measured))
+            if len(self._measured) > 1
+            else self.passes[0]
+        )
 
-    def _look(self, measurement: Measurement) -> Look:
+    def _pass_change(self, measurement: Measurement) -> PassChange:
         if not self._expected_log_blocks:
             change = math.log(_figure(measurement)) - self._centre
-            return Look(change, change, 0.0, ())
+            return PassChange(change, change, 0.0, ())
         rest = self._residuals(block_figures(measurement))
         level = location(rest)
         change = level - self._centre
@@ -244,7 +254,7 @@ class BaselineComparison:
         far = max(OUTLIER * spread(rest), math.log1p(self._tolerance))
         outliers = tuple(i for i, value in enumerate(rest, 1) if abs(value - level) > far)
         known = len(rest) >= MIN_BLOCKS
-        return Look(change, change + total_exceeds, _error(rest), outliers if known else ())
+        return PassChange(change, change + total_exceeds, _error(rest), outliers if known else ())
 
     @cached_property
     def _pulls(self) -> tuple[float, ...]:
@@ -263,6 +273,11 @@ class BaselineComparison:
         """Log of measured over stored: of the typical block, or of all where `partial_change`."""
         return self.mean.total if self.partial_change else self.mean.change
 
+    @property
+    def half_width(self) -> float:
+        """Half of the 95 % interval around `change`, as a log."""
+        return Z_95 * self.error
+
     @cached_property
     def limit(self) -> float:
         """Log of the change that is allowed: the tolerance, or what noise alone may do."""
@@ -276,14 +291,14 @@ class BaselineComparison:
     @property
     def outliers(self) -> tuple[int, ...]:
         """Blocks that stood out in any pass."""
-        return tuple(sorted({i for look in self.passes for i in look.outliers}))
+        return tuple(sorted({i for one in self.passes for i in one.outliers}))
 
     @cached_property
-    def again(self) -> tuple[int, ...]:
+    def repeated_outliers(self) -> tuple[int, ...]:
         """Blocks that stood out in every pass, where there was more than one."""
         if len(self.passes) < 2:
             return ()
-        return tuple(sorted(set.intersection(*(set(look.outliers) for look in self.passes))))
+        return tuple(sorted(set.intersection(*(set(one.outliers) for one in self.passes))))
 
     @property
     def total_exceeds(self) -> bool:
@@ -292,22 +307,22 @@ class BaselineComparison:
             stdev(self._pulls) if len(self._sessions) > 1 and self._expected_log_blocks else 0.0
         )
         limit = math.hypot(self.limit, self._factor * wobble)
-        totals = [look.total for look in self.passes]
+        totals = [one.total for one in self.passes]
         return not self._typical_exceeds and self._exceeds(totals, self.mean.total, limit)
 
     @property
     def partial_change(self) -> bool:
         """Whether the same few blocks pull the whole over the limit in every pass."""
-        return self.total_exceeds and bool(self.again)
+        return self.total_exceeds and bool(self.repeated_outliers)
 
     @property
     def exceeds_limit(self) -> bool:
-        """Whether the change is more than is allowed, up or down, and every look agrees."""
+        """Whether the change is more than is allowed, up or down, and every pass agrees."""
         return self._typical_exceeds or self.partial_change
 
     @property
     def _typical_exceeds(self) -> bool:
-        return self._exceeds([look.change for look in self.passes], self.mean.change, self.limit)
+        return self._exceeds([one.change for one in self.passes], self.mean.change, self.limit)
 
     def _exceeds(self, changes: Sequence[float], mean: float, limit: float) -> bool:
         sign = math.copysign(1.0, mean)
@@ -322,13 +337,33 @@ class BaselineComparison:
         return math.log(fmean(now) / median(before)) if now and before else None
 
     @property
-    def stored_joules(self) -> list[float]:
+    def compared_joules(self) -> list[float]:
         """Joules per unit of each stored session; of the blocks compared after an early stop."""
         if not (self._expected_log_blocks and self.stopped_early):
             return [session.joules_per_unit for session in self._baseline.sessions]
         sizes = [block.n for block in self._measured[0].blocks][: len(self._expected_log_blocks)]
         count = len(sizes)
         return [_weighted(s.blocks, sizes, count) / sum(sizes) for s in self._sessions]
+
+    def domain_changes(self, measurement: Measurement) -> tuple[tuple[str, float], ...]:
+        """The change of each domain of a measurement, by name, as a fraction."""
+        reference_change = math.exp(self.reference_change or 0.0)
+        # After an early stop the stored figure is that of the blocks compared.
+        complete = median(session.joules_per_unit for session in self._baseline.sessions)
+        share = median(self.compared_joules) / complete
+        changes = []
+        for domain, joules in zip(measurement.domains, measurement.domain_joules, strict=True):
+            stored = [
+                session.domains[domain.name]
+                for session in self._baseline.sessions
+                if session.domains.get(domain.name)
+            ]
+            if stored:
+                now = joules / measurement.unit_count / share
+                if domain.method is Method.ESTIMATED:  # as the total: in units of the reference
+                    now /= reference_change
+                changes.append((domain.name, now / median(stored) - 1))
+        return tuple(changes)
 
     @property
     def block_changes(self) -> list[float]:
@@ -338,38 +373,12 @@ class BaselineComparison:
         )
 
 
-def average(passes: Sequence[Measurement]) -> Measurement:
-    """Several passes over the same samples as one: each block is the mean of its passes."""
-    first = passes[0]
-    blocks = tuple(
-        Block(
-            same[0].n,
-            fmean(block.seconds for block in same),
-            tuple(map(fmean, zip(*(block.joules for block in same), strict=True))),
-        )
-        for same in zip(*(look.blocks for look in passes), strict=True)
-    )
-    references = [look.reference for look in passes if look.reference]
-    shares = [look.other_cpu_share for look in passes if look.other_cpu_share is not None]
-    reference = first.reference
-    if reference is not None:
-        joules = tuple(map(fmean, zip(*(y.joules for y in references), strict=True)))
-        reference = ReferenceReadings(reference.kind, reference.threads, joules)
-    return replace(
-        passes[-1],
-        blocks=blocks,
-        reference=reference,
-        other_cpu_share=max(shares, default=None),
-        interference=tuple(dict.fromkeys(d for look in passes for d in look.interference)),
-    )
-
-
-def passes_differ(passes: Sequence[Measurement]) -> float:
-    """Log of the second pass over the first, block by block; each of some energy."""
-    one, two = (block_figures(look) for look in (passes[0], passes[-1]))
-    if min(*one, *two) <= 0:
+def log_repeat_difference(passes: Sequence[Measurement]) -> float:
+    """Log of the last pass over the first, block by block."""
+    first, last = (block_figures(one) for one in (passes[0], passes[-1]))
+    if min(*first, *last) <= 0:
         return math.log(_figure(passes[-1]) / _figure(passes[0]))
-    return location([math.log(b / a) for a, b in zip(one, two, strict=True)])
+    return location([math.log(b / a) for a, b in zip(first, last, strict=True)])
 
 
 def block_figures(measured: Measurement | Session) -> tuple[float, ...]:

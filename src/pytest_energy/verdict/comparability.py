@@ -1,6 +1,8 @@
-"""What may be compared with what: unit, n, dataset, meters, methods and yardstick agree. Pure."""
+"""What may be compared with what: unit, n, dataset, meters, methods and reference agree. Pure."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 from pytest_energy.types.baseline import Baseline
 from pytest_energy.types.energy import Domain
@@ -8,48 +10,70 @@ from pytest_energy.types.measurement import Measurement
 from pytest_energy.types.result import Subject
 
 
-def why_incomparable(
-    subject: Subject, measurement: Measurement, baseline: Baseline, whose: str = "baseline"
-) -> str:
-    """Why a measurement cannot be set against a baseline; empty when it can.
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What has to agree for two figures to be comparable.
 
     Args:
-        subject: what was measured now.
-        measurement: the figures.
-        baseline: the stored entry, or what the base has just measured.
-        whose: what to call it.
+        subject: what was measured.
+        meters: the meters that were read.
+        domains: what they counted, and how.
+        reference_workload: the kind of reference workload, or `""`.
     """
-    stored = baseline.subject
-    for what, was, now in (
-        ("unit", stored.unit, subject.unit),
-        (subject.argument, f"{stored.n:,}", f"{subject.n:,}"),
-        ("dataset", stored.dataset or "none", subject.dataset or "none"),
-        (
-            "meters",
-            ", ".join(sorted(baseline.meters)),
-            ", ".join(sorted(measurement.meters)),
-        ),
+
+    subject: Subject
+    meters: tuple[str, ...]
+    domains: tuple[Domain, ...]
+    reference_workload: str
+
+    @classmethod
+    def of_baseline(cls, baseline: Baseline) -> Conditions:
+        """The conditions of stored sessions."""
+        return cls(baseline.subject, baseline.meters, baseline.domains, baseline.reference_workload)
+
+    @classmethod
+    def of_measurement(cls, subject: Subject, measurement: Measurement) -> Conditions:
+        """The conditions of a measurement."""
+        kind = measurement.reference.kind if measurement.reference else ""
+        return cls(subject, measurement.meters, measurement.domains, kind)
+
+
+def why_incomparable(before: Conditions, now: Conditions, name: str = "baseline") -> str:
+    """Why two figures cannot be compared, as a clause; empty when they can.
+
+    Args:
+        before: the conditions of what is compared with.
+        now: the conditions of the measurement.
+        name: of what is compared with, in the clause: `baseline` or `base`.
+    """
+    argument = now.subject.argument
+    for what, old, new in (
+        ("unit", before.subject.unit, now.subject.unit),
+        (argument, f"{before.subject.n:,}", f"{now.subject.n:,}"),
+        ("dataset", before.subject.dataset or "none", now.subject.dataset or "none"),
+        ("meters", ", ".join(sorted(before.meters)), ", ".join(sorted(now.meters))),
     ):
-        if was != now:
+        if old != new:
             verb = "were" if what in ("meters", "steps") else "was"
-            return f"the {whose}'s {what} {verb} {was}, now {now}"
-    before = {domain.name: domain for domain in baseline.domains}
-    after = {domain.name: domain for domain in measurement.domains}
-    if before.keys() != after.keys():
-        return f"the {whose} counted {_names(before)}, now {_names(after)}"
-    for name, now_domain in after.items():
-        was_domain = before[name]
-        if was_domain.method != now_domain.method:
-            return f"the {whose}'s {name} was {was_domain.method}, now {now_domain.method}"
-        if (was_domain.source, was_domain.basis) != (now_domain.source, now_domain.basis):
+            return f"the {name}'s {what} {verb} {old}, now {new}"
+    old_domains = {domain.name: domain for domain in before.domains}
+    new_domains = {domain.name: domain for domain in now.domains}
+    if old_domains.keys() != new_domains.keys():
+        return f"the {name} counted {_names(old_domains)}, now {_names(new_domains)}"
+    for domain_name, new_domain in new_domains.items():
+        old_domain = old_domains[domain_name]
+        if old_domain.method != new_domain.method:
+            return f"the {name}'s {domain_name} was {old_domain.method}, now {new_domain.method}"
+        if (old_domain.source, old_domain.basis) != (new_domain.source, new_domain.basis):
             return (
-                f"the {whose}'s {name} rests on {_basis(was_domain)}, now on {_basis(now_domain)}"
+                f"the {name}'s {domain_name} rests on {_basis(old_domain)}, now on"
+                f" {_basis(new_domain)}"
             )
-    reference = measurement.reference.kind if measurement.reference else ""
-    if baseline.reference_workload != reference:
+    if before.reference_workload != now.reference_workload:
         return (
-            f"the {whose}'s yardstick was {baseline.reference_workload or 'none'}, now"
-            f" {reference or 'none'} (it follows the library that is loaded before the test)"
+            f"the {name}'s reference workload was {before.reference_workload or 'none'}, now"
+            f" {now.reference_workload or 'none'} (it follows the library that is loaded before"
+            " the test)"
         )
     return ""
 

@@ -1,7 +1,7 @@
-"""When to look again, and when to stop looking: decided while the loop runs. Pure.
+"""When to measure again, and when to stop: decided while the loop runs. Pure.
 
-Peeking at a running comparison raises false alarms unless the rule is made for it: every interval
-here holds for all looks at once.
+Interim looks at a running comparison raise false alarms unless the rule is made for them: every
+interval here holds for all interim looks at once.
 """
 
 from __future__ import annotations
@@ -15,25 +15,29 @@ from pytest_energy.types.baseline import Baseline
 from pytest_energy.types.measurement import Measurement
 from pytest_energy.types.result import Subject
 from pytest_energy.types.verdict import Rule
-from pytest_energy.verdict.baseline_comparison import MIN_BLOCKS, BaselineComparison, block_figures
-from pytest_energy.verdict.comparability import why_incomparable
+from pytest_energy.verdict.baseline_comparison import (
+    MIN_BLOCKS,
+    BaselineComparison,
+    block_figures,
+)
+from pytest_energy.verdict.comparability import Conditions, why_incomparable
 from pytest_energy.verdict.estimators import student_quantile
 from pytest_energy.verdict.rules import why_unresolved
 
 SUSPECT = 0.7
-"""Share of the limit from which on a change is looked at again."""
+"""Share of the limit from which on a change is measured again."""
 
 INTERIM_LOOKS = (0.25, 0.4, 0.6, 0.8)
-"""Shares of a loop after which it is looked at: each more would make all of them more cautious."""
+"""Shares of a loop after which an interim look is taken: each more makes all more cautious."""
 
 INTERIM_LEVEL = 0.01
-"""Chance, over all looks at a running loop, that it ends with another verdict than at its end."""
+"""Chance, over all interim looks, that a loop is stopped with another verdict than at its end."""
 
 
 def suspect(
     subject: Subject, measurement: Measurement, baseline: Baseline | None, rule: Rule
 ) -> bool:
-    """Whether a first look is worth another: near or beyond a limit, or a few blocks stand out.
+    """Whether a first pass calls for another: near or beyond a limit, or a few blocks stand out.
 
     Args:
         subject: what is measured.
@@ -46,11 +50,11 @@ def suspect(
     budget = rule.budget_joules
     if budget is not None and measurement.joules_per_unit > budget:
         return True
-    if baseline is None or why_incomparable(subject, measurement, baseline):
+    if baseline is None or _incomparable(subject, measurement, baseline):
         return False
-    against = _against(measurement, baseline, rule)
-    (look,) = against.passes
-    return max(abs(look.change), abs(look.total)) > SUSPECT * against.limit
+    comparison = _against(measurement, baseline, rule)
+    (only,) = comparison.passes
+    return max(abs(only.change), abs(only.total)) > SUSPECT * comparison.limit
 
 
 def settled(
@@ -62,7 +66,7 @@ def settled(
 ) -> bool:
     """Whether the blocks still to come can hardly change the verdict.
 
-    The blocks so far put the change of the whole loop within an interval that holds for every look
+    The blocks so far put the change of the whole loop within an interval that holds for every interim look
     at once: Student's t at `INTERIM_LEVEL` shared by all looks that are planned (Bonferroni).
     Where all of it lies on one side of the limit, further blocks would only cost energy. It takes
     the blocks to come for blocks like those seen.
@@ -77,28 +81,33 @@ def settled(
     count = len(measurement.blocks)
     if count not in interim_looks(planned) or baseline is None or rule.budget_joules is not None:
         return False
-    if why_unresolved(subject, measurement) or why_incomparable(subject, measurement, baseline):
+    if why_unresolved(subject, measurement) or _incomparable(subject, measurement, baseline):
         return False
-    against = _against(measurement, baseline, rule)
-    if not against.block_changes:
+    comparison = _against(measurement, baseline, rule)
+    if not comparison.block_changes:
         return False
     # How far the mean of all blocks may lie from that of those seen: what is still to come.
-    to_come = stdev(against.block_changes) * math.sqrt(1 / count - 1 / planned)
+    to_come = stdev(comparison.block_changes) * math.sqrt(1 / count - 1 / planned)
     half = _factor(INTERIM_LEVEL, count, planned) * to_come
-    change = abs(against.passes[0].change)
+    change = abs(comparison.passes[0].change)
     inside = change + half < math.log1p(rule.tolerance)
-    return inside or change - half > against.limit
+    return inside or change - half > comparison.limit
 
 
 def _against(measurement: Measurement, baseline: Baseline, rule: Rule) -> BaselineComparison:
     return BaselineComparison(
-        [measurement], baseline, rule.tolerance, comparisons=rule.comparisons, confirmed=True
+        [measurement], baseline, rule.tolerance, comparisons=rule.comparisons, remeasured=True
     )
 
 
+def _incomparable(subject: Subject, measurement: Measurement, baseline: Baseline) -> bool:
+    now = Conditions.of_measurement(subject, measurement)
+    return bool(why_incomparable(Conditions.of_baseline(baseline), now))
+
+
 @dataclass(frozen=True, slots=True)
-class Ending:
-    """Whether the blocks of a running loop will do.
+class EarlyStop:
+    """Whether the blocks of a running loop so far are enough.
 
     Args:
         subject: what is measured.
@@ -196,12 +205,12 @@ def precise_enough(
 ) -> bool:
     """Whether the blocks so far settle their typical figure to within ± `precision` (95 %).
 
-    The interval holds for every look at once, as in `settled`.
+    The interval holds for every interim look at once, as in `settled`.
 
     Args:
         subject: what is measured.
         measurement: the blocks so far.
-        baseline: with one that is comparable, each block is set against its stored counterpart, so
+        baseline: with one that is comparable, each block is set comparison its stored counterpart, so
             that long and short samples are not taken for noise.
         precision: wanted half-width, as a fraction.
         planned: blocks of the whole loop.
@@ -211,7 +220,7 @@ def precise_enough(
     if count not in interim_looks(planned) or min(blocks) <= 0:
         return False
     logs = [math.log(value) for value in blocks]
-    if baseline is not None and not why_incomparable(subject, measurement, baseline):
+    if baseline is not None and not _incomparable(subject, measurement, baseline):
         logs = BaselineComparison([measurement], baseline, 0.0).block_changes or logs
     half = _factor(1 - 0.95, count, planned) * stdev(logs) / math.sqrt(count)
     return half <= math.log1p(precision)

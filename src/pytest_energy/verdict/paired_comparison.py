@@ -30,7 +30,7 @@ from pytest_energy.verdict.baseline_comparison import (
     PRIOR_WEIGHT,
     ROUNDING,
     SINGLE_LEVEL,
-    Look,
+    PassChange,
     block_figures,
 )
 from pytest_energy.verdict.estimators import location, location_error, spread, student_quantile
@@ -42,7 +42,7 @@ take (`benchmarks/paired.py`)."""
 BURST_SD = {False: 0.012, True: 0.05}
 """The same, times the square root of a side's seconds, for an estimate from CPU seconds, by whether
 others were busy: which CPU a process runs on, and who else runs there, changes every second or so,
-and the turns of half a second all have the same luck."""
+and the turns of half a second all have the same shared_error."""
 
 BATCHES = 20
 """Turns that follow each other are put together to so many, for the error of the whole: the
@@ -69,11 +69,11 @@ class _Error:
     freedom: float
 
     @classmethod
-    def of(cls, scatter: float, freedom: float, luck: float) -> _Error:
+    def of(cls, scatter: float, freedom: float, shared_error: float) -> _Error:
         """From the scatter of pairs, and what all of them share (Satterthwaite 1946)."""
-        standard = math.hypot(luck, scatter)
+        standard = math.hypot(shared_error, scatter)
         by_scatter = scatter**4 / max(1.0, freedom)
-        return cls(standard, standard**4 / (by_scatter + luck**4 / SHARED_ERROR_FREEDOM))
+        return cls(standard, standard**4 / (by_scatter + shared_error**4 / SHARED_ERROR_FREEDOM))
 
     def times(self, probability: float) -> float:
         """The distance that is not exceeded with a probability."""
@@ -81,18 +81,22 @@ class _Error:
 
 
 class PairedComparison:
-    """One test of two revisions that took turns. All figures are logs of head over base.
+    """One test of two revisions in an interleaved run. All figures are logs of head over base.
 
     Args:
-        head, base: their figures.
+        head, base: their measurements.
         tolerance: allowed rise, as a fraction.
-        comparisons: how many verdicts the whole session makes: the more, the further each may lie.
+        comparisons: number of verdicts of the whole session: the more, the wider each limit.
         accepted: a rise that is allowed on top, as a fraction.
-        disturbed: whether neighbours were busy meanwhile.
     """
 
+    paired = True
+
     reference_change: float | None = None
-    """Head and base ran on the same machine at the same time."""
+    """None: head and base ran on the same machine at the same time."""
+
+    repeated_outliers: tuple[int, ...] = ()
+    """None are known: there is one pass."""
 
     def __init__(
         self,
@@ -101,13 +105,12 @@ class PairedComparison:
         tolerance: float,
         comparisons: int = 1,
         accepted: float = 0.0,
-        disturbed: bool = False,
     ) -> None:
         self._head = head
         self._base = base
         self._tolerance = tolerance
         self._accepted = math.log1p(accepted)
-        self._disturbed = disturbed
+        self._loaded = bool(head.busy or head.interference or base.interference)
         self._level = 1 - SINGLE_LEVEL / max(1, comparisons)
 
     @cached_property
@@ -130,20 +133,20 @@ class PairedComparison:
         return self.pairs < MIN_BLOCKS
 
     @cached_property
-    def mean(self) -> Look:
+    def mean(self) -> PassChange:
         """The typical pair, all of them together, and the standard error of the typical one."""
         total = math.log(self._head.joules_per_unit / self._base.joules_per_unit)
         if not self.ratios:
-            return Look(total, total, 0.0, ())
+            return PassChange(total, total, 0.0, ())
         change = location(self.ratios)
         if self.few:
-            return Look(change, total, 0.0, ())
+            return PassChange(change, total, 0.0, ())
         far = max(OUTLIER * spread(self.ratios), math.log1p(self._tolerance))
         outliers = (i for i, ratio in enumerate(self.ratios, 1) if abs(ratio - change) > far)
-        return Look(change, total, location_error(self.ratios), tuple(outliers))
+        return PassChange(change, total, location_error(self.ratios), tuple(outliers))
 
     @property
-    def passes(self) -> tuple[Look, ...]:
+    def passes(self) -> tuple[PassChange, ...]:
         """One."""
         return (self.mean,)
 
@@ -176,7 +179,7 @@ class PairedComparison:
         """What is the same for all turns: of the processes, and of the moment."""
         if not is_estimated(self._head.domains):
             return PROCESS_SPREAD
-        bursts = BURST_SD[self._disturbed] / math.sqrt(max(1e-3, self._head.seconds))
+        bursts = BURST_SD[self._loaded] / math.sqrt(max(1e-3, self._head.seconds))
         return math.hypot(PROCESS_SPREAD, bursts)
 
     @cached_property
@@ -247,8 +250,7 @@ class PairedComparison:
         """The rise over what was accepted before."""
         return self.change - self._accepted
 
-    @property
-    def domain_changes(self) -> tuple[tuple[str, float], ...]:
+    def domain_changes(self, _: Measurement) -> tuple[tuple[str, float], ...]:
         """The change of each domain, by name, as a fraction: of the same pairs as `change`."""
         found = []
         for i, domain in enumerate(self._head.domains):
@@ -264,7 +266,7 @@ class PairedComparison:
         return tuple(found)
 
     @property
-    def stored_joules(self) -> list[float]:
+    def compared_joules(self) -> list[float]:
         """Joules per unit of the base."""
         return [self._base.joules_per_unit]
 

@@ -1,10 +1,10 @@
-"""Whether quality has fallen: what the test recorded, against what is stored. Pure."""
+"""Whether quality has fallen: what the test recorded, compared with what was recorded before. Pure."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from statistics import median
 
-from pytest_energy.types.baseline import Baseline
 from pytest_energy.types.measurement import Measurement
 from pytest_energy.types.verdict import Quality, Rule
 
@@ -12,27 +12,23 @@ ROUNDING = 1e-5
 """Share of a figure that is no fall: stored ones have six digits."""
 
 
-def quality_of(measurement: Measurement, baseline: Baseline | None, rule: Rule) -> Quality | None:
-    """The quantity that the rule names, now and as stored.
+def quality_of(measurement: Measurement, before: Sequence[float], rule: Rule) -> Quality | None:
+    """The quantity that a rule names, now and before.
 
     Args:
         measurement: with what the test recorded.
-        baseline: comparable with it; None where there is none.
+        before: what comparable sessions recorded of it; empty where none did.
         rule: names the quantity; greater is better.
 
     Returns:
         None where the rule names none, or the test did not record it. The stored figure is the
-        median of the sessions that have one.
+        median of what was recorded before.
     """
     now = (measurement.recorded or {}).get(rule.quality)
     if not rule.quality or now is None:
         return None
-    stored = [
-        session.recorded[rule.quality]
-        for session in (baseline.sessions if baseline else ())
-        if rule.quality in session.recorded
-    ]
-    return Quality(rule.quality, now, median(stored) if stored else None, rule.quality_tolerance)
+    stored = median(before) if before else None
+    return Quality(rule.quality, now, stored, rule.quality_tolerance)
 
 
 def fell(quality: Quality) -> bool:

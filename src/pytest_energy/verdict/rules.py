@@ -1,11 +1,15 @@
-"""Why a verdict is what it is, and what would help: in words, for people. Pure."""
+"""The rules of a verdict: each one function with its threshold, its decision and its words. Pure.
+
+`ENERGY_RULES` and `QUALITY_RULES`, at the end of this file, are the order of precedence. A rule
+takes a `Case` and returns a decision, or None to leave it to the next rule.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
-from pytest_energy.types.baseline import Baseline
 from pytest_energy.types.energy import is_estimated
 from pytest_energy.types.measurement import Measurement
 from pytest_energy.types.result import Subject
@@ -17,36 +21,67 @@ from pytest_energy.types.units import (
     significant,
 )
 from pytest_energy.types.verdict import Quality, Rule, Status, Verdict
+from pytest_energy.verdict import quality as qualities
 from pytest_energy.verdict.baseline_comparison import BaselineComparison
+from pytest_energy.verdict.case import Base, Case
 from pytest_energy.verdict.estimators import normal_quantile
 from pytest_energy.verdict.paired_comparison import PairedComparison
 
-Z_95 = 1.96
-"""Half-width of a 95 % interval in standard errors, for a normal."""
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What one rule decides.
+
+    Args:
+        status: one of the nine.
+        reason: why, in words; empty where the figures say it.
+        hint: what would help, in words.
+        can_be_stored: whether `--energy-update` may store the figure, or accept the rise.
+        shows_change: whether the comparison's figures stand beside the decision.
+        rests_on_comparison: whether the decision is the comparison's own, so that energy and
+            floating-point operations may be interpreted together.
+    """
+
+    status: Status
+    reason: str = ""
+    hint: str = ""
+    can_be_stored: bool = False
+    shows_change: bool = True
+    rests_on_comparison: bool = False
+
+
+# Before any comparison
+
+
+def more_flops_than_allowed(case: Case) -> Decision | None:
+    """An inference is over its ceiling of floating-point operations, which no noise touches."""
+    flops, allowed = case.measurement.flops, case.rule.max_flops
+    if allowed is None or flops is None or flops.count <= allowed:
+        return None
+    reason = f"{format_flops(flops.count)} per {case.subject.act}, allowed {format_flops(allowed)}"
+    return Decision(Status.OVER_BUDGET, reason, shows_change=False)
+
 
 MIN_UPDATES = 20
-"""A window is trusted when it spans so many updates of the slowest gated counter (5 % an edge)."""
+"""A window is trusted when it spans so many updates of the slowest gated counter (5 % per end)."""
 
 MIN_UPDATES_ALIGNED = 5
-"""The same for a turn of a paired run that waits for updates: 1.1 % (standard deviation)."""
+"""The same for a block of a paired run that waits for updates: 1.1 % (standard deviation)."""
 
 BOUNDARY_ERROR = math.sqrt(1 / 6) / MIN_UPDATES
-"""What a window may be off at its ends: what one of `MIN_UPDATES` is, 2 % (standard deviation).
-Where its ends waited for updates, a quarter of them does; where many short stretches are put
-together, it takes more, as the square root of their number."""
+"""Allowed uncertainty of a window at its two ends, as a share of it: that of `MIN_UPDATES` updates,
+2 % (standard deviation). A quarter of them does where the ends waited for updates; where many short
+segments are put together, it takes more, as the square root of their number."""
 
-BUSY_SHARE = 0.10
-"""Share of the machine's CPU time used by others from which on a window counts as disturbed."""
 
-MISSED = 0.10
-"""`ok` is said only where a rise of twice the tolerance passes for less than the tolerance no more
-often than this."""
-
-ENOUGH_SESSIONS = 5
-"""With fewer stored sessions, storing more is the first remedy."""
-
-SHORTEST_ESTIMATE_SECONDS = 0.05
-"""In a shorter window an estimate from CPU seconds is mostly the noise of scheduling."""
+def too_short_for_its_counters(case: Case) -> Decision | None:
+    """A window, on either side, spans too few updates of its slowest counter."""
+    base = (case.against.measurement,) if isinstance(case.against, Base) else ()
+    for measurement in (*case.passes, *base):
+        unresolved = why_unresolved(case.subject, measurement)
+        if unresolved is not None:
+            return Decision(Status.UNRESOLVED, *unresolved, shows_change=False)
+    return None
 
 
 def why_unresolved(subject: Subject, measurement: Measurement) -> tuple[str, str] | None:
@@ -79,7 +114,7 @@ def why_unresolved(subject: Subject, measurement: Measurement) -> tuple[str, str
         more = f"{subject.argument}={enough:,} would do"
     if subject.region:
         more = f"{math.ceil(1.1 * times):,} times as many {subject.act}s would do"
-    pieces = f" for {measurement.segments:,} pieces" if measurement.segments > 1 else ""
+    pieces = f" for {measurement.segments:,} segments" if measurement.segments > 1 else ""
     return (
         f"the window of {format_seconds(measurement.seconds)} is too short for {slowest.name}"
         f" ({slowest.source} moves every {format_seconds(slowest.resolution_seconds)},"
@@ -88,37 +123,58 @@ def why_unresolved(subject: Subject, measurement: Measurement) -> tuple[str, str
     )
 
 
-def why_interfered(measurement: Measurement) -> tuple[str, str] | None:
-    """What makes a figure doubtful, and what would help; None when nothing does."""
-    if measurement.interference:
-        return "; ".join(measurement.interference), "measure without it"
-    share = measurement.other_cpu_share
-    if share is not None and share >= BUSY_SHARE:
-        return (
-            f"others used {format_percent(round(share, 2))} of the machine's CPU time meanwhile",
-            "measure on a quieter machine",
-        )
-    return None
+# Doubts about the measurement
 
 
-def why_too_much_work(
-    subject: Subject, measurement: Measurement, rule: Rule
-) -> tuple[str, str] | None:
-    """Why an inference is over its ceiling of operations; None when it is not, or there is none."""
-    work = measurement.flops
-    if rule.max_flops is None or work is None or work.count <= rule.max_flops:
+def interfered(case: Case) -> Decision | None:
+    """Something ran beside the window that makes its figure doubtful.
+
+    A regression in units of the reference workload may be beyond all that other processes can do.
+    In a paired run they hit both sides; but a counter counts their energy too, which makes the
+    ratio smaller than it is: a change is one all the same, and no change may be none.
+    """
+    measurement, comparison = case.measurement, case.comparison
+    if not case.interference and not measurement.busy:
         return None
-    allowed = format_flops(rule.max_flops)
-    return f"{format_flops(work.count)} per {subject.act}, allowed {allowed}", ""
+    if case.interference:
+        return Decision(Status.INCONCLUSIVE, "; ".join(case.interference), "measure without it")
+    if case.paired:
+        counted = not is_estimated(measurement.domains)
+        doubtful = counted and comparison is not None and within_tolerance(case) is not None
+    else:
+        doubtful = measurement.reference is None or regressed(case) is None
+    if not doubtful:
+        return None
+    return Decision(Status.INCONCLUSIVE, load_clause(measurement), "measure on a quieter machine")
 
 
-def why_unchecked(measurement: Measurement, rule: Rule) -> tuple[str, str] | None:
+def load_clause(measurement: Measurement) -> str:
+    """How much of the machine other processes used, as a clause."""
+    share = format_percent(round(measurement.other_cpu_share or 0.0, 2))
+    return f"others used {share} of the machine's CPU time meanwhile"
+
+
+def over_budget(case: Case) -> Decision | None:
+    """Every pass took more than the ceiling per unit."""
+    budget = case.rule.budget_joules
+    if budget is None or not all(one.joules_per_unit > budget for one in case.passes):
+        return None
+    return Decision(Status.OVER_BUDGET, f"the budget is {case.rule.budget_text}")
+
+
+def flops_unchecked(case: Case) -> Decision | None:
+    """There is a ceiling of operations, and it cannot be said to hold."""
+    unchecked = why_flops_unchecked(case.measurement, case.rule)
+    return None if unchecked is None else Decision(Status.INCONCLUSIVE, *unchecked)
+
+
+def why_flops_unchecked(measurement: Measurement, rule: Rule) -> tuple[str, str] | None:
     """Why a ceiling of operations cannot be said to hold; None when it does, or there is none."""
-    work = measurement.flops
-    if rule.max_flops is None or (work and work.count and not work.without_formula):
+    flops = measurement.flops
+    if rule.max_flops is None or (flops and flops.count and not flops.without_formula):
         return None
-    if work and work.without_formula:
-        why = f"there is no formula for {', '.join(work.without_formula)}"
+    if flops and flops.without_formula:
+        why = f"there is no formula for {', '.join(flops.without_formula)}"
         return f"max_flops could not be checked: {why}", "set a budget in joules"
     why = measurement.flops_unavailable or "no operations were counted"
     return (
@@ -127,109 +183,208 @@ def why_unchecked(measurement: Measurement, rule: Rule) -> tuple[str, str] | Non
     )
 
 
-def too_short(measurement: Measurement) -> bool:
-    """Whether a window is mostly the noise of scheduling: a moment, estimated or counted."""
-    moment = measurement.seconds < SHORTEST_ESTIMATE_SECONDS
+def passes_disagree(case: Case) -> Decision | None:
+    """Two passes over the same samples differ by more than the tolerance.
+
+    A regression stays one: every pass is over the limit all the same.
+    """
+    reason = _why_passes_disagree(case)
+    if not reason or regressed(case) is not None:
+        return None
+    return Decision(Status.INCONCLUSIVE, reason, "measure on a quieter machine, or on one thread")
+
+
+def _why_passes_disagree(case: Case) -> str:
+    difference = abs(case.log_repeat_difference or 0.0)
+    if difference <= math.log1p(case.rule.tolerance):
+        return ""
+    return (
+        f"two passes over the same samples differ by {format_percent(math.expm1(difference))},"
+        f" more than the tolerance of {format_percent(case.rule.tolerance)}"
+    )
+
+
+# The comparison
+
+
+def incomparable(case: Case) -> Decision | None:
+    """What is stored, or the base, was measured under other conditions."""
+    if not case.incomparable:
+        return None
+    hint = "" if case.paired else "start the baseline anew with --energy-update"
+    return Decision(
+        Status.INCOMPARABLE, case.incomparable, hint, not case.paired, shows_change=False
+    )
+
+
+def baseline_of_another_machine(case: Case) -> Decision | None:
+    """Only other machine classes have a baseline of the test."""
+    if case.against is not None or not case.other_machines:
+        return None
+    return Decision(
+        Status.INCOMPARABLE,
+        f"the baseline is of another machine class: {', '.join(case.other_machines)}",
+        "store one for this machine with --energy-update",
+        can_be_stored=True,
+    )
+
+
+def no_baseline(case: Case) -> Decision | None:
+    """There is nothing to compare with yet."""
+    return Decision(Status.NEW, can_be_stored=True) if case.against is None else None
+
+
+SHORTEST_SECONDS = 0.05
+"""In a shorter window an estimate from CPU seconds is mostly the noise of scheduling, and so is a
+counter's figure whose ends were aligned with its updates."""
+
+
+def too_short_to_compare(case: Case) -> Decision | None:
+    """A window of a moment, on either side of a comparison."""
+    measurement = case.measurement
+    if case.comparison is None or not is_momentary(measurement):
+        return None
+    wanted = measurement.metered_count * SHORTEST_SECONDS / max(measurement.seconds, 1e-9)
+    estimated = is_estimated(measurement.domains)
+    subject = case.subject
+    return Decision(
+        Status.INCONCLUSIVE,
+        f"a window of {format_seconds(measurement.seconds)} is too short"
+        f" {'for an estimate' if estimated else 'for a comparison'}",
+        f"perform more {subject.act}s: {subject.argument}={math.ceil(wanted):,} would do",
+        can_be_stored=not case.paired,
+        rests_on_comparison=True,
+    )
+
+
+def is_momentary(measurement: Measurement) -> bool:
+    """Whether a window is mostly the noise of scheduling: a moment, estimated or aligned."""
+    moment = measurement.seconds < SHORTEST_SECONDS
     return moment and (is_estimated(measurement.domains) or measurement.update_aligned)
 
 
-def _why_too_short(subject: Subject, measurement: Measurement) -> tuple[str, str]:
-    wanted = measurement.metered_count * SHORTEST_ESTIMATE_SECONDS / max(measurement.seconds, 1e-9)
-    return (
-        f"a window of {format_seconds(measurement.seconds)} is too short"
-        f" {'for an estimate' if is_estimated(measurement.domains) else 'for a comparison'}",
-        f"perform more {subject.act}s: {subject.argument}={math.ceil(wanted):,} would do",
-    )
-
-
-def why_quality_unknown(rule: Rule) -> tuple[str, str]:
-    """Why quality cannot be said to have held, and what would help."""
-    name = rule.quality
-    return (
-        f"quality is {name!r}, and energy.record({name}=…) recorded none",
-        "call it in the test",
-    )
-
-
-def why_quality_fell(quality: Quality, figures: Verdict) -> tuple[str, str]:
-    """That answers have become worse, and what to do where `--energy-update` does not accept it."""
-    change = "" if quality.change is None else f" ({format_change(quality.change)})"
-    reason = (
-        f"{quality.name} fell from {significant(quality.stored or 0.0)} to"
-        f" {significant(quality.now)}{change}, allowed -{format_percent(quality.tolerance)}"
-    )
-    if figures.pairing is not None:  # only rises of energy are accepted there
-        return reason, "if it is meant, allow it with quality_tolerance in this change"
-    if figures.can_be_stored:
-        return reason, ""
-    why = f" ({figures.reason})" if figures.reason else ""
-    return reason, f"to accept it, store it with --energy-update once its energy can be{why}"
-
-
-def why_inconclusive(
-    measurement: Measurement, baseline: Baseline, rule: Rule, against: BaselineComparison
-) -> tuple[str, str] | None:
-    """Why `ok` cannot be said, and what would help."""
-    if too_short(measurement) and against.exceeds_limit:
-        return _why_too_short(baseline.subject, measurement)
-    if against.total_exceeds and len(against.passes) < 2:
-        return (
-            f"block {numbers(against.outliers)} stood out, and there was no second look",
-            "let energy.each run to its end, so that a suspect can be looked at again",
-        )
-    sharp = _sharp(rule)
-    too_far = against.change > math.log1p(rule.tolerance) + 1e-9
-    if against.error <= sharp and not too_far:
+def regressed(case: Case) -> Decision | None:
+    """The change is a rise of more than is allowed."""
+    comparison = case.comparison
+    if comparison is None or is_momentary(case.measurement):
         return None
-    noise = format_percent(_rounded(math.expm1(Z_95 * against.error)))
+    if not comparison.exceeds_limit or comparison.change <= 0:
+        return None
+    reason = _why_partial(case) or _why_passes_disagree(case)
+    # A figure that is in doubt is not stored, though it is surely too high. What a paired run
+    # accepts is a rise that was found.
+    doubted = bool(_why_passes_disagree(case)) or case.measurement.busy
+    return Decision(
+        Status.REGRESSED,
+        reason,
+        can_be_stored=case.paired or not doubted,
+        rests_on_comparison=True,
+    )
+
+
+def improved(case: Case) -> Decision | None:
+    """The change is a fall of more than the limit."""
+    comparison = case.comparison
+    if comparison is None or not comparison.exceeds_limit or comparison.change > 0:
+        return None
+    return Decision(
+        Status.IMPROVED,
+        _why_partial(case),
+        can_be_stored=not case.paired,
+        rests_on_comparison=True,
+    )
+
+
+def _why_partial(case: Case) -> str:
+    comparison = case.comparison
+    if comparison is None or not comparison.partial_change:
+        return ""
+    if case.paired:
+        return "only some of the samples changed: the typical one did not"
+    return f"only some blocks changed: {block_numbers(comparison.repeated_outliers)}"
+
+
+def suspect_blocks(case: Case) -> Decision | None:
+    """A few blocks pull the total over the limit, and no second pass says whether they do again."""
+    comparison = case.comparison
+    if not isinstance(comparison, BaselineComparison):
+        return None
+    if not comparison.total_exceeds or len(comparison.passes) > 1:
+        return None
+    return _undecided(
+        case,
+        f"block {block_numbers(comparison.outliers)} stood out, and there was no re-measurement",
+        "let energy.each run to its end, so that a suspect can be measured again",
+    )
+
+
+MISSED = 0.10
+"""`ok` is said only where a rise of twice the tolerance passes for less than the tolerance no more
+often than this."""
+
+
+def noise_too_large(case: Case) -> Decision | None:
+    """A rise of twice the tolerance could pass unseen, or the change is over the tolerance."""
+    comparison = case.comparison
+    if isinstance(comparison, PairedComparison):
+        return _pairs_too_noisy(case, comparison)
+    if comparison is None:
+        return None
+    tolerance = format_percent(case.rule.tolerance)
+    too_far = comparison.change > math.log1p(case.rule.tolerance) + 1e-9
+    if comparison.error <= _sharp(case.rule) and not too_far:
+        return None
+    noise = format_percent(_rounded(math.expm1(comparison.half_width)))
     if too_far:
         reason = (
-            f"the change is over the tolerance of {format_percent(rule.tolerance)}, and no more"
-            f" than noise may do: figures of the same code differ by ±{noise}"
+            f"the change is over the tolerance of {tolerance}, and no more than noise may do:"
+            f" figures of the same code differ by ±{noise}"
         )
     else:
         reason = (
-            f"figures of the same code differ by ±{noise}, too much for a tolerance of"
-            f" {format_percent(rule.tolerance)}"
+            f"figures of the same code differ by ±{noise}, too much for a tolerance of {tolerance}"
         )
-    return reason, _what_would_help(measurement, baseline, against, sharp)
+    return _undecided(case, reason, _what_would_help(case, comparison))
 
 
-def why_pair_inconclusive(
-    subject: Subject, measurement: Measurement, rule: Rule, against: PairedComparison
-) -> tuple[str, str] | None:
-    """The same for head and base in turns."""
-    if too_short(measurement):
-        return _why_too_short(subject, measurement)
+def _pairs_too_noisy(case: Case, comparison: PairedComparison) -> Decision | None:
+    subject, rule, measurement = case.subject, case.rule, case.measurement
     tolerance = format_percent(rule.tolerance)
-    too_far = against.excess > math.log1p(rule.tolerance) + 1e-9
-    sharp = against.error <= _sharp(rule)
+    too_far = comparison.excess > math.log1p(rule.tolerance) + 1e-9
+    sharp = comparison.error <= _sharp(rule)
     if sharp and not too_far:
         return None
-    noise = format_percent(_rounded(math.expm1(against.half_width)))
-    if against.few:
-        turns = f"{against.pairs} pair{'s' * (against.pairs != 1)} of turns" * (against.pairs > 0)
-        return (
-            f"{turns or 'one figure of each side'} can tell little: the same code differs by"
-            f" ±{noise} from run to run, too much for a tolerance of {tolerance}",
-            f"loop over energy.each(samples), with more {subject.act}s, so that head and base take"
-            " turns block by block",
+    noise = format_percent(_rounded(math.expm1(comparison.half_width)))
+    if comparison.few:
+        pairs = f"{comparison.pairs} pair{'s' * (comparison.pairs != 1)} of blocks"
+        return _undecided(
+            case,
+            f"{pairs if comparison.pairs else 'one figure of each side'} can tell little: the same"
+            f" code differs by ±{noise} from run to run, too much for a tolerance of {tolerance}",
+            f"loop over energy.each(samples), with more {subject.act}s, so that head and base are"
+            " interleaved block by block",
         )
-    holds = _holding(2 * against.error, against.allowed, against.excess)
-    wanted = math.ceil(measurement.metered_count * (against.error / (_sharp(rule) * 0.9)) ** 2)
-    say = f", {subject.argument}={wanted:,} say,"
-    enough = say if wanted > measurement.metered_count and not sharp else ","
+    holds = _holding(2 * comparison.error, comparison.allowed, comparison.excess)
+    wanted = math.ceil(measurement.metered_count * (comparison.error / (_sharp(rule) * 0.9)) ** 2)
+    example = f", {subject.argument}={wanted:,} for example,"
+    enough = example if wanted > measurement.metered_count and not sharp else ","
     hint = f"perform more {subject.act}s{enough} or allow {holds}"
     if too_far:
-        return (
+        return _undecided(
+            case,
             f"the change is over the tolerance of {tolerance}, and no more than noise may do:"
-            f" pairs of turns settle it to ±{noise}",
+            f" pairs of blocks settle it to ±{noise}",
             hint,
         )
-    return (
-        f"pairs of turns settle the ratio to ±{noise}, too little for a tolerance of {tolerance}",
+    return _undecided(
+        case,
+        f"pairs of blocks settle the ratio to ±{noise}, too little for a tolerance of {tolerance}",
         hint,
     )
+
+
+def _undecided(case: Case, reason: str, hint: str) -> Decision:
+    return Decision(Status.INCONCLUSIVE, reason, hint, not case.paired, rests_on_comparison=True)
 
 
 def _holding(*changes: float) -> str:
@@ -238,32 +393,35 @@ def _holding(*changes: float) -> str:
 
 
 def _sharp(rule: Rule) -> float:
-    """How sharp a figure has to be for twice the tolerance not to pass for less than it."""
+    """Standard error below which twice the tolerance does not pass for less than it."""
     room = math.log1p(2 * rule.tolerance) - math.log1p(rule.tolerance)
     return room / normal_quantile(1 - MISSED)
 
 
-def _what_would_help(
-    measurement: Measurement, baseline: Baseline, against: BaselineComparison, sharp: float
-) -> str:
-    subject = baseline.subject
-    holds = _holding(2 * against.error, against.limit, against.change)
-    by_blocks = against.mean.error
-    if by_blocks**2 > against.error**2 / 2:
-        rest = sharp**2 - (against.error**2 - by_blocks**2)
-        wanted = math.ceil(measurement.metered_count * by_blocks**2 / rest) if rest > 0 else 0
-        if wanted > baseline.subject.n:
+ENOUGH_SESSIONS = 5
+"""With fewer stored sessions, storing more is the first hint."""
+
+
+def _what_would_help(case: Case, comparison: BaselineComparison) -> str:
+    subject, sessions = case.subject, comparison.session_count
+    holds = _holding(2 * comparison.error, comparison.limit, comparison.change)
+    by_blocks = comparison.mean.error
+    if by_blocks**2 > comparison.error**2 / 2:
+        room = _sharp(case.rule) ** 2 - (comparison.error**2 - by_blocks**2)
+        metered = case.measurement.metered_count
+        wanted = math.ceil(metered * by_blocks**2 / room) if room > 0 else 0
+        if wanted > subject.n:
             enough = f"{subject.argument}={wanted:,} would do"
             return f"perform more {subject.act}s: {enough} (and a new baseline)"
         return f"perform more {subject.act}s, or allow {holds}"
-    more = ENOUGH_SESSIONS - len(baseline.sessions)
+    more = ENOUGH_SESSIONS - sessions
     if more > 0:
         return (
             f"store {more} more session{'s' * (more > 1)} with --energy-update, on different"
             f" occasions, or allow {holds}"
         )
     return (
-        "measure on a quieter machine, or compare the two revisions in turns, with"
+        "measure on a quieter machine, or compare the two revisions in one interleaved run, with"
         f" --energy-against; a tolerance of {holds} would hold here"
     )
 
@@ -272,12 +430,140 @@ def _rounded(fraction: float) -> float:
     return float(f"{fraction:.2g}")
 
 
-def cause_of(status: Status, work: float | None, without_formula: Sequence[str]) -> str:
-    """What energy and work say together: the one is noisy, the other exact."""
-    if work is None:
+def within_tolerance(case: Case) -> Decision | None:
+    """The change is within the limit, and more would have been seen."""
+    for rule in (too_short_to_compare, regressed, improved, suspect_blocks, noise_too_large):
+        if rule(case) is not None:
+            return None
+    return Decision(Status.OK, can_be_stored=not case.paired, rests_on_comparison=True)
+
+
+ENERGY_RULES: tuple[Callable[[Case], Decision | None], ...] = (
+    more_flops_than_allowed,
+    too_short_for_its_counters,
+    interfered,
+    over_budget,
+    passes_disagree,
+    incomparable,
+    baseline_of_another_machine,
+    too_short_to_compare,
+    regressed,
+    flops_unchecked,
+    no_baseline,
+    improved,
+    suspect_blocks,
+    noise_too_large,
+    within_tolerance,
+)
+"""What the joules say, in order of precedence: the first rule that decides wins."""
+
+
+# Quality
+
+
+CONTENT = (Status.OK, Status.IMPROVED, Status.NEW)
+"""Verdicts that say nothing is wrong."""
+
+_COMPARED_OR_DOUBTED = (
+    Status.OK,
+    Status.IMPROVED,
+    Status.REGRESSED,
+    Status.INCONCLUSIVE,
+    Status.UNRESOLVED,
+)
+
+
+def quality_unknown(case: Case, verdict: Verdict) -> Verdict | None:
+    """The rule names a quality, and the test recorded none."""
+    name = case.rule.quality
+    if not name or case.quality is not None or verdict.status not in CONTENT:
+        return None
+    return replace(
+        verdict,
+        status=Status.INCONCLUSIVE,
+        reason=f"quality is {name!r}, and energy.record({name}=…) recorded none",
+        hint="call it in the test",
+        interpretation="",
+        can_be_stored=False,
+    )
+
+
+def quality_not_stored(case: Case, verdict: Verdict) -> Verdict | None:
+    """What is compared with has no such quality."""
+    if not _quality_counts(case, verdict) or case.quality is None:
+        return None
+    if case.quality.stored is not None or verdict.status not in CONTENT:
+        return None
+    return replace(
+        verdict,
+        status=Status.INCOMPARABLE,
+        reason=f"the {'base' if case.paired else 'baseline'} has no {case.quality.name}",
+        hint="" if case.paired else "store it with --energy-update",
+    )
+
+
+def quality_fell(case: Case, verdict: Verdict) -> Verdict | None:
+    """Energy that was saved at the price of quality is no improvement."""
+    quality = case.quality
+    if quality is None or not _quality_counts(case, verdict) or not qualities.fell(quality):
+        return None
+    reason, hint = _why_quality_fell(case, quality, verdict)
+    if verdict.status is Status.REGRESSED:  # energy rose as well, and that is said first
+        if not case.paired:
+            return None
+        return replace(verdict, can_be_stored=False, hint=verdict.hint or hint)
+    return replace(
+        verdict,
+        status=Status.REGRESSED,
+        reason=reason,
+        hint=hint,
+        interpretation="",
+        # What may not be stored for its energy's sake may not for its quality's; and with another
+        # revision only rises of energy are accepted.
+        can_be_stored=verdict.can_be_stored and not case.paired,
+        quality=replace(quality, decisive=True),
+    )
+
+
+def _quality_counts(case: Case, verdict: Verdict) -> bool:
+    """Whether the quality before is of the same samples under the same conditions."""
+    if case.against is None or verdict.status not in _COMPARED_OR_DOUBTED:
+        return False
+    return not (verdict.status is Status.UNRESOLVED and case.incomparable)
+
+
+def _why_quality_fell(case: Case, quality: Quality, verdict: Verdict) -> tuple[str, str]:
+    change = "" if quality.change is None else f" ({format_change(quality.change)})"
+    reason = (
+        f"{quality.name} fell from {significant(quality.stored or 0.0)} to"
+        f" {significant(quality.now)}{change}, allowed -{format_percent(quality.tolerance)}"
+    )
+    if case.paired:
+        return reason, "if it is meant, allow it with quality_tolerance in this change"
+    if verdict.can_be_stored:
+        return reason, ""
+    why = f" ({verdict.reason})" if verdict.reason else ""
+    return reason, f"to accept it, store it with --energy-update once its energy can be{why}"
+
+
+QUALITY_RULES: tuple[Callable[[Case, Verdict], Verdict | None], ...] = (
+    quality_unknown,
+    quality_not_stored,
+    quality_fell,
+)
+"""What quality says, asked after energy: the first rule that decides wins."""
+
+
+# Words that several rules share
+
+
+def interpretation_of(case: Case, status: Status) -> str:
+    """What energy and floating-point operations say together: the one is noisy, the other exact."""
+    change = case.flops_change
+    if change is None:
         return ""
-    change = "same" if work == 0 else "more" if work > 0 else "less"
-    said = {
+    direction = "same" if change == 0 else "more" if change > 0 else "less"
+    words = {
         (Status.REGRESSED, "same"): "the model is the same, the way it runs is not",
         (Status.REGRESSED, "more"): "the model has changed: it does more work",
         (Status.REGRESSED, "less"): "the model does less work, and takes more energy for it",
@@ -288,12 +574,13 @@ def cause_of(status: Status, work: float | None, without_formula: Sequence[str])
         (Status.OK, "less"): "less work for the same energy: worth knowing",
         (Status.INCONCLUSIVE, "more"): "the model has changed: it does more work",
         (Status.INCONCLUSIVE, "less"): "the model has changed: it does less work",
-    }.get((status, change), "the same work")
-    if without_formula:
-        said += f"; not counted, for want of a formula: {', '.join(without_formula)}"
-    return said
+    }.get((status, direction), "the same work")
+    flops = case.measurement.flops
+    if flops is not None and flops.without_formula:
+        words += f"; not counted, for want of a formula: {', '.join(flops.without_formula)}"
+    return words
 
 
-def numbers(blocks: Sequence[int]) -> str:
+def block_numbers(blocks: Sequence[int]) -> str:
     """Blocks as people read them: `8, 9, 10`."""
     return ", ".join(map(str, blocks)) or "none alone"

@@ -1,0 +1,149 @@
+"""The opened meters of one process, and an account of what metering itself takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from time import perf_counter
+
+from pytest_energy.metering.reference_work import ReferenceRunner
+from pytest_energy.metering.window import Window
+from pytest_energy.meters import open_meters
+from pytest_energy.meters.base import MeterLostError, MeterSource
+from pytest_energy.meters.meter_set import MeterSet
+from pytest_energy.meters.updates import CounterUpdates
+from pytest_energy.types.energy import gated_domains
+from pytest_energy.types.session import Instrumentation, MeterUse, Overhead
+
+
+class OverheadAccount:
+    """Adds up what the gate itself takes, in seconds and in joules of the gated domains.
+
+    Args:
+        meters: read before and after what is counted; what they take to wait for counter updates
+            and to measure idle power is added.
+    """
+
+    def __init__(self, meters: MeterSet) -> None:
+        self._meters = meters
+        self._total = Overhead()
+
+    @contextmanager
+    def counting(self) -> Iterator[None]:
+        """Add what the block takes."""
+        start = perf_counter()
+        before = self._microjoules()
+        try:
+            yield
+        finally:
+            after = self._microjoules()
+            joules = 0.0
+            if before and after:
+                gated = gated_domains(self._meters.domains)
+                joules = max(0.0, sum(after[i] - before[i] for i in gated) / 1e6)
+            self.add(Overhead(perf_counter() - start, joules))
+
+    def add(self, overhead: Overhead) -> None:
+        """Add what was metered by itself, a re-measurement for example."""
+        self._total += overhead
+
+    def take(self) -> Overhead:
+        """What was added since the last call."""
+        waited = Overhead(self._meters.waited_seconds, self._meters.waited_joules)
+        self._meters.waited_seconds = self._meters.waited_joules = 0.0
+        taken, self._total = self._total + waited, Overhead()
+        return taken
+
+    def _microjoules(self) -> tuple[int, ...]:
+        try:
+            return self._meters.read().microjoules
+        except MeterLostError:
+            return ()
+
+
+class Instruments:
+    """What a process meters with. Knows no baseline and no verdict.
+
+    Args:
+        names: of meters, `auto` among them.
+        sources: the meters that there are.
+        use_reference: whether an estimate is measured beside the reference workload.
+        count_flops: whether floating-point operations are counted where torch is loaded.
+        idle_seconds: for how long the idle power is measured before a window; 0 for not at all.
+        workers: test processes that run side by side on this machine.
+
+    Raises:
+        ValueError: a meter that is not there, or is closed to us.
+    """
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        sources: Sequence[MeterSource],
+        *,
+        use_reference: bool = True,
+        count_flops: bool = True,
+        idle_seconds: float = 0.0,
+        workers: int = 1,
+    ) -> None:
+        start = perf_counter()
+        self.meters = open_meters(names, sources)
+        self.updates = CounterUpdates(self.meters)
+        runner = ReferenceRunner(self.meters)
+        self.reference = runner if use_reference and runner.needed else None
+        """Runs the reference workload; None where energy is counted, or nobody wants it."""
+        self.count_flops = count_flops
+        self.idle_seconds = idle_seconds
+        self.workers = workers
+        self.overhead = OverheadAccount(self.meters)
+        self.overhead.add(Overhead(perf_counter() - start, 0.0))
+
+    @property
+    def instrumentation(self) -> Instrumentation:
+        """What is metered with, for reports."""
+        meters = tuple(
+            MeterUse(meter.name, tuple(sorted({domain.method for domain in meter.domains})))
+            for meter in self.meters.meters
+        )
+        return Instrumentation(meters, self.meters.domains, self.meters.note)
+
+    @property
+    def interference(self) -> tuple[str, ...]:
+        """What disturbs every window of this process, each a clause."""
+        if self.workers < 2:
+            return ()
+        # A counter meters all workers, and an estimate rises when they contend for the CPU.
+        return (f"{self.workers} pytest-xdist workers ran side by side",)
+
+    def window(
+        self, expected_seconds: float | None = None, block_seconds: float | None = None
+    ) -> Window:
+        """A window over the meters.
+
+        Args:
+            expected_seconds: of a segment; None for unknown.
+            block_seconds: of a block; None for unknown.
+        """
+        return Window(self.meters, self.updates, expected_seconds, block_seconds, self.idle_seconds)
+
+    def counting_overhead(self) -> AbstractContextManager[None]:
+        """Add what the block takes to the gate's own account."""
+        return self.overhead.counting()
+
+    def shortest_block_seconds(self, updates: int, aligned_updates: int) -> float:
+        """Seconds that a block has to span for the sake of the slowest gated counter.
+
+        Args:
+            updates: counter updates that a block has to span.
+            aligned_updates: the same where blocks wait for updates.
+        """
+        if self.updates.slowest_seconds:
+            return aligned_updates * self.updates.slowest_seconds
+        domains = self.meters.domains
+        gated = gated_domains(domains)
+        slowest = max((domains[i].resolution_seconds for i in gated), default=0.0)
+        return updates * slowest
+
+    def close(self) -> None:
+        """Close the meters."""
+        self.meters.close()

@@ -1,0 +1,193 @@
+"""Why a test fails, as a person reads it: the headline, the figures, how to accept it."""
+
+from __future__ import annotations
+
+import shlex
+import textwrap
+
+from pytest_energy.types.carbon import Carbon
+from pytest_energy.types.energy import Method
+from pytest_energy.types.measurement import Measurement
+from pytest_energy.types.result import Result
+from pytest_energy.types.units import (
+    format_change,
+    format_flops,
+    format_grams,
+    format_joules,
+    format_percent,
+    significant,
+)
+from pytest_energy.types.verdict import Change, PairedBase, Quality, Status
+
+WIDTH = 100
+"""Columns of a message at most; the command at its end may be longer."""
+
+LABEL_WIDTH = 10
+"""Columns of the labels at the left."""
+
+
+def message(result: Result, carbon: Carbon, test: str = "", flags: str = "") -> str:
+    """Why a test fails, in at most `WIDTH` columns.
+
+    Args:
+        result: with a verdict that fails.
+        carbon: today's intensity, for the baseline's grams too: a cleaner grid is no improvement.
+        test: its node id as pytest takes it from the current folder; the subject's when left out.
+        flags: further options of the command that accepts it.
+    """
+    subject, verdict, measurement = result.subject, result.verdict, result.measurement
+    where = f" in {subject.region!r}" if subject.region else ""
+    status = verdict.status.value.replace("_", " ")
+    lines = [f"energy {status}{where}: {_headline(result)}"]
+    quality, change = verdict.quality, verdict.change
+    if quality is not None and quality.decisive:
+        lines = [f"quality {status}: {verdict.reason}"]
+        saved = change is not None and change.value < -change.limit
+        paid = "; what was saved is paid for with quality" if saved else ""
+        lines += _wrapped("energy", _headline(result) + paid)
+    elif verdict.reason and measurement is not None:
+        lines += _wrapped("reason", verdict.reason)
+    if change is not None:
+        lines += _change(change, result)
+    if verdict.paired is not None:
+        lines += _paired(verdict.paired)
+    if measurement is not None:
+        lines += _figures(result, measurement, carbon)
+    if quality is not None and quality.change is not None:
+        lines.append(_quality(quality))
+    if verdict.hint:
+        lines += _wrapped("hint", verdict.hint)
+    if verdict.can_be_stored:
+        verb = "store" if verdict.status is Status.NEW else "accept"
+        command = f"pytest {shlex.quote(test or subject.test)}{flags} --energy-update"
+        lines.append(f"{verb} it: {command}")
+    return "\n".join(lines)
+
+
+def _line(label: str, figure: str, text: str = "") -> str:
+    return f"  {label:<{LABEL_WIDTH}} {figure:>7}  {text}".rstrip()
+
+
+def _change(change: Change, result: Result) -> list[str]:
+    asked = result.rule.tolerance
+    allowed = f"allowed +{format_percent(float(f'{change.limit:.2g}'))}"
+    if change.limit > asked + 1e-4:
+        allowed += f" (asked: {format_percent(asked)})"
+    interval = f"[{format_change(change.low)}, {format_change(change.high)}]"
+    times = "runs" if result.verdict.paired else "sessions"
+    lines = [
+        _line("change", format_change(change.value), f"{interval}   {allowed}"),
+        _line(
+            "detectable",
+            format_change(change.detectable),
+            f"would have been found, in four of five {times}",
+        ),
+    ]
+    if change.passes:
+        passes = ", ".join(f"{format_change(one):>7}" for one in change.passes)
+        lines.append(f"  {'passes':<{LABEL_WIDTH}} {passes}")
+    return lines
+
+
+def _paired(paired: PairedBase) -> list[str]:
+    """What there is to say of the base, beside its figure."""
+    lines = []
+    if paired.pairs:
+        text = "pairs of blocks, head and base one after the other, in random order"
+        if paired.pairs == 1:
+            text = "block of each side: energy.each takes many, and settles more"
+        lines.append(_line("pairs", str(paired.pairs), text))
+    if paired.accepted:
+        text = "accepted before, allowed on top"
+        lines.append(_line("accepted", format_change(paired.accepted), text))
+    if paired.body_differs:
+        lines.append(_line("body", "", "the test itself differs from the base's"))
+    return lines
+
+
+def _figures(result: Result, measurement: Measurement, carbon: Carbon) -> list[str]:
+    lines, change = [], result.verdict.change
+    domains = dict(change.domains) if change is not None else {}
+    for domain in measurement.domains:
+        if domain.name in domains:
+            text = f"{domain.method} ({domain.source})"
+            lines.append(_line(domain.name, format_change(domains[domain.name]), text))
+    idle = idle_power(measurement)
+    if idle:
+        lines += _wrapped("idle", f"{idle}, right before; not subtracted")
+    if change is not None and change.reference_change is not None:
+        slower = "slower" if change.reference_change > 0 else "faster"
+        text = f"reference workload: the machine is {slower} than it was; taken out"
+        lines.append(_line("machine", format_change(change.reference_change), text))
+    if measurement.flops is not None and change is not None and change.flops is not None:
+        flops = f"{format_flops(measurement.flops.count)} per {result.subject.act}"
+        words = result.verdict.interpretation
+        text = f"{flops}: {words}" if words else flops
+        lines += _wrapped("flops", f"{format_change(change.flops):>7}  {text}")
+    lines.append(f"  {'CO2e':<{LABEL_WIDTH}} {_grams(result, measurement, carbon)}")
+    return lines
+
+
+def idle_power(measurement: Measurement) -> str:
+    """What the gated hardware draws with nothing to do, where that was measured."""
+    return ", ".join(
+        f"{measurement.domains[i].name} {significant(measurement.idle_watts[i])} W"
+        for i in measurement.gated
+        if measurement.idle_watts and measurement.domains[i].method is not Method.ESTIMATED
+    )
+
+
+def _quality(quality: Quality) -> str:
+    stored = significant(quality.stored or 0.0)
+    allowed = format_percent(quality.tolerance)
+    return _line(
+        "quality",
+        format_change(quality.change or 0.0),
+        f"{quality.name} {significant(quality.now)}, stored {stored}; allowed -{allowed}",
+    )
+
+
+def _wrapped(label: str, text: str) -> list[str]:
+    return textwrap.wrap(
+        text,
+        WIDTH,
+        initial_indent=f"  {label:<{LABEL_WIDTH}} ",
+        subsequent_indent=" " * (LABEL_WIDTH + 3),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _headline(result: Result) -> str:
+    verdict, measurement, change = result.verdict, result.measurement, result.verdict.change
+    if measurement is None:
+        return verdict.reason
+    now = f"{format_joules(measurement.joules_per_unit)} per {result.subject.unit}"
+    budget = result.rule.budget_joules
+    over = verdict.status is Status.OVER_BUDGET and budget is not None
+    if over and measurement.joules_per_unit > (budget or 0.0):
+        now += f", allowed {format_joules(budget or 0.0)}"
+    if change is None:
+        lacks = "base" if verdict.paired else "baseline"
+        return f"{now}, no {lacks}" if verdict.status is Status.NEW else now
+    if verdict.paired is not None:
+        return f"{now}, base {format_joules(change.joules)} at {verdict.paired.label}"
+    count = f"{change.sessions} session{'s' * (change.sessions > 1)}"
+    if change.sessions > 1:
+        low = significant(_in_unit_of(change.joules_low, change.joules))
+        high = significant(_in_unit_of(change.joules_high, change.joules))
+        count += f", {low} to {high}"
+    return f"{now}, baseline {format_joules(change.joules)} ({count})"
+
+
+def _in_unit_of(value: float, shown: float) -> float:
+    """`value` in the unit that `format_joules` chose for `shown`."""
+    number = float(format_joules(shown).split()[0].replace(",", ""))
+    return value * number / shown if shown else 0.0
+
+
+def _grams(result: Result, measurement: Measurement, carbon: Carbon) -> str:
+    change = result.verdict.change
+    after = format_grams(carbon.grams(measurement.joules_per_unit) * 1000)
+    before = f"{format_grams(carbon.grams(change.joules) * 1000)} -> " if change else ""
+    return f"{before}{after} per 1,000 {result.subject.unit}s at {carbon.label}"

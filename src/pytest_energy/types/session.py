@@ -1,0 +1,120 @@
+"""What a session hands to its reports: one frozen value with everything that they show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pytest_energy.types.carbon import Carbon
+from pytest_energy.types.energy import Domain, Method
+from pytest_energy.types.machine import Machine
+from pytest_energy.types.result import Result
+
+
+@dataclass(frozen=True, slots=True)
+class Overhead:
+    """What the gate itself took: opening meters, warm-up, readings, re-measurements, storing.
+
+    Args:
+        seconds: duration.
+        joules: of the gated domains.
+    """
+
+    seconds: float = 0.0
+    joules: float = 0.0
+
+    def __add__(self, other: Overhead) -> Overhead:
+        """The sum of both."""
+        return Overhead(self.seconds + other.seconds, self.joules + other.joules)
+
+
+@dataclass(frozen=True, slots=True)
+class MeterUse:
+    """One meter that a session reads.
+
+    Args:
+        name: as in `--energy-meter NAME`.
+        methods: how its figures come about.
+    """
+
+    name: str
+    methods: tuple[Method, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Instrumentation:
+    """What a session meters with.
+
+    Args:
+        meters: the meters that are read.
+        domains: what they count.
+        note: why these, where that needs saying: `estimated, because …`.
+    """
+
+    meters: tuple[MeterUse, ...] = ()
+    domains: tuple[Domain, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TestReport:
+    """What a test process hands over with the report of one test.
+
+    Args:
+        results: of the test's loop or body, and of its regions.
+        overhead: what the gate has taken since the report before.
+        instrumentation: what the process meters with.
+    """
+
+    __test__ = False  # its name looks like a test class to pytest
+
+    results: tuple[Result, ...]
+    overhead: Overhead
+    instrumentation: Instrumentation
+
+
+@dataclass(frozen=True, slots=True)
+class BaseSummary:
+    """The base of a paired session.
+
+    Args:
+        label: the revision, as people read it.
+        only_base: metered tests that the base has and the head does not.
+    """
+
+    label: str
+    only_base: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SessionReport:
+    """All that reports get.
+
+    Args:
+        date: ISO 8601, UTC.
+        commit: the revision of the project, `+` after it where tracked files have changed; None
+            outside of a repository.
+        machine: the machine class.
+        carbon: carbon intensity of the electricity and PUE.
+        instrumentation: what was metered with.
+        baselines: the folder of the baselines, as people read it.
+        base: the base of a paired session; None where stored baselines are compared with.
+        results: one per test and region, in the order in which the tests ran.
+        outcomes: pytest's outcome of each test, by node id.
+        stored: what `--energy-update` did, by the subject's key.
+        problems: what was asked for and could not be done, each a sentence.
+        overhead: what the gate itself took.
+    """
+
+    date: str
+    commit: str | None
+    machine: Machine
+    carbon: Carbon
+    instrumentation: Instrumentation
+    baselines: str
+    base: BaseSummary | None = None
+    results: tuple[Result, ...] = ()
+    outcomes: Mapping[str, str] = field(default_factory=dict)
+    stored: Mapping[str, str] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
+    overhead: Overhead = Overhead()

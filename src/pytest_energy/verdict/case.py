@@ -1,0 +1,171 @@
+"""Everything that the rules ask of one comparison, computed when it is first asked for. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from statistics import median
+
+from pytest_energy.types.baseline import Baseline
+from pytest_energy.types.measurement import Measurement, mean_of_passes
+from pytest_energy.types.result import Subject
+from pytest_energy.types.verdict import Change, PairedBase, Quality, Rule
+from pytest_energy.verdict.baseline_comparison import BaselineComparison, log_repeat_difference
+from pytest_energy.verdict.comparability import Conditions, why_incomparable
+from pytest_energy.verdict.paired_comparison import PairedComparison
+from pytest_energy.verdict.quality import quality_of
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """The other revision's figure in a paired run.
+
+    Args:
+        subject: as the base measured it.
+        measurement: its figures.
+        paired: what is known of the base; the number of pairs is filled in by the comparison.
+    """
+
+    subject: Subject
+    measurement: Measurement
+    paired: PairedBase
+
+
+@dataclass(frozen=True)
+class Case:
+    """A measurement, what it is compared with, and what is allowed.
+
+    Args:
+        subject: what was measured.
+        passes: one measurement per pass over the samples, at least one.
+        rule: what is allowed.
+        against: the stored baseline of this machine class, or the base of a paired run; None where
+            there is neither.
+        other_machines: other machine classes that have a baseline of the same test.
+        remeasured: whether a suspected change would have been measured again in the same loop.
+        separate: whether the passes are sessions of their own: the test was run several times.
+    """
+
+    subject: Subject
+    passes: Sequence[Measurement]
+    rule: Rule
+    against: Baseline | Base | None = None
+    other_machines: Sequence[str] = ()
+    remeasured: bool = False
+    separate: bool = False
+
+    @property
+    def paired(self) -> bool:
+        """Whether head and base of a paired run are compared."""
+        return isinstance(self.against, Base)
+
+    @cached_property
+    def measurement(self) -> Measurement:
+        """The mean of all passes."""
+        return mean_of_passes(self.passes)
+
+    @cached_property
+    def interference(self) -> tuple[str, ...]:
+        """What disturbed either side, each a clause; other processes' CPU time not included."""
+        base = self.against.measurement.interference if isinstance(self.against, Base) else ()
+        return tuple(dict.fromkeys((*self.measurement.interference, *base)))
+
+    @cached_property
+    def log_repeat_difference(self) -> float | None:
+        """Log of the last pass over the first; None for a single pass."""
+        return log_repeat_difference(self.passes) if len(self.passes) > 1 else None
+
+    @cached_property
+    def incomparable(self) -> str:
+        """Why the figures cannot be compared; empty where they can, or there is nothing."""
+        now = Conditions.of_measurement(self.subject, self.measurement)
+        if isinstance(self.against, Base):
+            base = Conditions.of_measurement(self.against.subject, self.against.measurement)
+            return why_incomparable(base, now, "base")
+        if self.against is not None:
+            return why_incomparable(Conditions.of_baseline(self.against), now)
+        return ""
+
+    @cached_property
+    def comparison(self) -> BaselineComparison | PairedComparison | None:
+        """How far the figures lie apart; None where nothing can be compared."""
+        if self.against is None or self.incomparable:
+            return None
+        if isinstance(self.against, Base):
+            return PairedComparison(
+                self.measurement,
+                self.against.measurement,
+                self.rule.tolerance,
+                self.rule.comparisons,
+                self.against.paired.accepted or 0.0,
+            )
+        return BaselineComparison(
+            self.passes,
+            self.against,
+            self.rule.tolerance,
+            comparisons=self.rule.comparisons,
+            remeasured=self.remeasured,
+            separate=self.separate,
+        )
+
+    @cached_property
+    def flops_change(self) -> float | None:
+        """Change of the floating-point operations, as a fraction; None where not counted twice."""
+        now, before = self.measurement.flops, None
+        if isinstance(self.against, Base):
+            before = self.against.measurement.flops and self.against.measurement.flops.count
+        elif self.against is not None:
+            before = self.against.flops
+        return now.count / before - 1 if now is not None and before else None
+
+    @cached_property
+    def quality(self) -> Quality | None:
+        """The quality that the rule names, now and before; None where it was not recorded."""
+        if isinstance(self.against, Base):
+            recorded = self.against.measurement.recorded or {}
+            before = [recorded[self.rule.quality]] if self.rule.quality in recorded else []
+        else:
+            sessions = self.against.sessions if self.against else ()
+            before = [
+                session.recorded[self.rule.quality]
+                for session in sessions
+                if self.rule.quality in session.recorded
+            ]
+        return quality_of(self.measurement, before, self.rule)
+
+    def paired_base(self) -> PairedBase | None:
+        """What is known of the base, the number of pairs included; None in a stored comparison."""
+        if not isinstance(self.against, Base):
+            return None
+        comparison = self.comparison
+        pairs = comparison.pairs if isinstance(comparison, PairedComparison) else 0
+        return replace(self.against.paired, pairs=pairs)
+
+    def change(self) -> Change | None:
+        """The comparison's figures as fractions; None where nothing was compared."""
+        comparison = self.comparison
+        if comparison is None:
+            return None
+        change, half_width = comparison.change, comparison.half_width
+        joules = comparison.compared_joules
+        passes = comparison.passes
+        return Change(
+            value=math.expm1(change),
+            low=math.expm1(change - half_width),
+            high=math.expm1(change + half_width),
+            limit=math.expm1(comparison.limit),
+            detectable=math.expm1(comparison.detectable),
+            joules=median(joules),
+            joules_low=min(joules),
+            joules_high=max(joules),
+            sessions=len(joules),
+            passes=tuple(math.expm1(one.change) for one in passes) if len(passes) > 1 else (),
+            outliers=comparison.outliers,
+            reference_change=None
+            if comparison.reference_change is None
+            else math.expm1(comparison.reference_change),
+            domains=comparison.domain_changes(self.measurement),
+            flops=self.flops_change,
+        )
