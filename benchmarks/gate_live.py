@@ -181,8 +181,8 @@ def judged(result: Result, entry: Baseline, reference: bool) -> Verdict:
     measurement = result.measurement
     assert measurement is not None
     if not reference:
-        sessions = tuple(replace(s, reference=()) for s in entry.sessions)
-        entry = replace(entry, sessions=sessions, reference="")
+        sessions = tuple(replace(s, reference_joules=()) for s in entry.sessions)
+        entry = replace(entry, sessions=sessions, reference_workload="")
         measurement = replace(measurement, reference=None)
     passes = [measurement] * max(1, len(result.verdict.passes))
     return verdict.judge(result.subject, passes, entry, verdict.Rule(0.05), confirmed=True)

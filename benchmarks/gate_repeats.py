@@ -71,8 +71,8 @@ def perfguard(old: Sequence[float], new: Sequence[float]) -> tuple[bool, int]:
 
 
 def landauer(old: Sequence[float], new: Sequence[float]) -> tuple[bool, int]:
-    repeat_difference = min(new[:3]) > max(old[:3])
-    return repeat_difference and median(new[:3]) > 1.05 * median(old[:3]), 3
+    apart = min(new[:3]) > max(old[:3])
+    return apart and median(new[:3]) > 1.05 * median(old[:3]), 3
 
 
 def plain(old: Sequence[float], new: Sequence[float]) -> tuple[bool, int]:

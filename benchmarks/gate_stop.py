@@ -139,8 +139,8 @@ def _flat(session: Any) -> Any:
     """Blocks that are dealt out anew have no place: each stored one is the session's mean."""
     count = len(session.blocks)
     figure = session.joules_per_unit
-    reference = (fmean(session.reference),) * count if session.reference else ()
-    return replace(session, blocks=(figure,) * count, reference=reference)
+    reference = (fmean(session.reference_joules),) * count if session.reference_joules else ()
+    return replace(session, blocks=(figure,) * count, reference_joules=reference)
 
 
 COST = """

@@ -96,7 +96,7 @@ def topologies(window_seconds: float) -> tuple[Topology, ...]:
     one = Zone("intel-rapl:0", "package-0", 80.0)
     other = Zone("intel-rapl:1", "package-1", 65.0, begins_at=98_765_432_109)
     memory = Zone("intel-rapl:0/intel-rapl:0:0", "dram", 12.0, begins_at=5_555_555_555)
-    flops_unavailable = partial(Zone, counted=False, begins_at=7_654_321_098)
+    uncounted = partial(Zone, counted=False, begins_at=7_654_321_098)
     amd = partial(Zone, wraps_at=AMD_WRAPS_AT, limited=False)
     # So long that it cannot wrap twice in a window at 1,000 W, more than any socket draws.
     wraps = Zone("intel-rapl:0", "package-0", 400.0, wraps_at=round(1250e6 * window_seconds))
@@ -104,14 +104,14 @@ def topologies(window_seconds: float) -> tuple[Topology, ...]:
     return (
         Topology("one socket", (one,)),
         Topology("two sockets", (one, other)),
-        Topology("psys", (one, flops_unavailable("intel-rapl:1", "psys", 105.0))),
+        Topology("psys", (one, uncounted("intel-rapl:1", "psys", 105.0))),
         Topology("dram", (one, memory)),
         Topology(
             "core and uncore",
             (
                 one,
-                flops_unavailable("intel-rapl:0/intel-rapl:0:0", "core", 52.0),
-                flops_unavailable("intel-rapl:0/intel-rapl:0:1", "uncore", 9.0),
+                uncounted("intel-rapl:0/intel-rapl:0:0", "core", 52.0),
+                uncounted("intel-rapl:0/intel-rapl:0:1", "uncore", 9.0),
             ),
         ),
         Topology("mmio twin", (one, Zone("intel-rapl-mmio:0", "package-0", 80.0, counted=False))),

@@ -46,7 +46,7 @@ class Ticking(Meter):
         self._began = time.perf_counter()
         self.domains = (Domain("ticking", "cpu", Method.COUNTER, "simulated", period),)
 
-    def flops(self, seconds: float) -> float:
+    def work(self, seconds: float) -> float:
         """Spend so long at work; the joules that it took."""
         begun = now = time.perf_counter()
         while now - begun < seconds:
@@ -81,7 +81,7 @@ def errors(
         time.sleep(random.uniform(0, 2 * period))
         window = Window(meters, edges if update_aligned else None)
         window.open()
-        true = meter.flops(seconds)
+        true = meter.work(seconds)
         window.close(1)
         measurement = window.measurement()
         if measurement is None:

@@ -76,8 +76,8 @@ class Project:
 
     def __init__(self, pytester: pytest.Pytester) -> None:
         self.pytester = pytester
-        self.repeat_difference = False
-        """Run pytest in a process of its own: torch cannot be imported twice in one."""
+        self.own_process = False
+        """Whether pytest runs in a process of its own: torch cannot be imported twice in one."""
         pytester.makepyfile(scripted=SCRIPTED_METER)
         pytester.makeconftest(CONFTEST)
         self.ini("energy_meter = scripted")
@@ -108,11 +108,7 @@ class Project:
         self.pytester.makepyfile(**files)
 
     def run(self, *arguments: str) -> pytest.RunResult:
-        run = (
-            self.pytester.runpytest_subprocess
-            if self.repeat_difference
-            else self.pytester.runpytest
-        )
+        run = self.pytester.runpytest_subprocess if self.own_process else self.pytester.runpytest
         return run("-p", "no:cacheprovider", *arguments)
 
     def baselines(self) -> list[Path]:

@@ -201,7 +201,7 @@ def _of_the_paper(row: luccioni.Row) -> Case:
         return source.load(n), ()
 
     hub_id = paper_models.where(row.model)
-    skip = paper_models.GONE.get(row.model) or paper_data.skipped_hardware(row.task, row.dataset)
+    skip = paper_models.GONE.get(row.model) or paper_data.left_out(row.task, row.dataset)
     if not hub.reachable():  # the samples are streamed from there
         skip = hub.skip_reason(hub_id)
     return Case(

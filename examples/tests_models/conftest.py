@@ -64,7 +64,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown(item: pytest.Item) -> None:
-    item.config.stash[_shelf_key].metered_count(_names(item))
+    item.config.stash[_shelf_key].done(_names(item))
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -51,10 +51,10 @@ def _energies(side: Sequence[Sized]) -> list[tuple[float, float]]:
 
 def _weights(general: Sequence[float], specific: Sequence[float]) -> list[float]:
     # Of the logarithms of energies in: difference of means - common slope × distance of sizes.
-    repeat_difference = fmean(general) - fmean(specific)
+    apart = fmean(general) - fmean(specific)
     spread = sum((size - fmean(side)) ** 2 for side in (general, specific) for size in side)
     return [
-        sign / len(side) - repeat_difference * (size - fmean(side)) / spread
+        sign / len(side) - apart * (size - fmean(side)) / spread
         for sign, side in ((1, general), (-1, specific))
         for size in side
     ]

@@ -178,7 +178,7 @@ SOURCES: dict[tuple[str, str], Source | str] = {
 """By task and the paper's name of the dataset: where it is, or why it is left out."""
 
 
-def skipped_hardware(task: str, dataset: str) -> str:
+def left_out(task: str, dataset: str) -> str:
     """Why a dataset of the paper is not run here; empty where it is."""
     source = SOURCES[task, dataset]
     if isinstance(source, str):

@@ -58,7 +58,7 @@ class Shelf:
                 self._say(origin)
         return self._loaded[name]
 
-    def metered_count(self, names: Iterable[str]) -> None:
+    def done(self, names: Iterable[str]) -> None:
         """One test has ended that needed these; what no other needs is released."""
         released = False
         for name in self._with_parts(names):

@@ -85,12 +85,12 @@ def children_cpu_ns() -> int:
 _excluded: set[int] = set()
 
 
-def exclude_pid(pid: int, repeat_difference: bool) -> None:
+def exclude_pid(pid: int, excluded: bool) -> None:
     """Say of a child that it is no part of what is measured: another revision's process.
 
     It waits while a window is open, but threads that it has may spin a while longer.
     """
-    if repeat_difference:
+    if excluded:
         _excluded.add(pid)
     else:
         _excluded.discard(pid)

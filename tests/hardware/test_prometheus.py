@@ -859,7 +859,7 @@ def test_served():
 def run_served(project, real, port, metric, body) -> dict:
     """A pytest of its own that meters `metric` while `body` happens; its only result."""
     project.write(test_it=INNER.format(url=real.url, port=port, body=body))
-    project.repeat_difference = True
+    project.own_process = True
     (result,) = project.report(
         "--energy-meter=prometheus",
         f"--energy-prometheus-url={real.url}",

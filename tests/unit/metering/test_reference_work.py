@@ -1,4 +1,4 @@
-"""The yardstick: reference work beside the blocks, in the library that the program uses."""
+"""Reference work beside the blocks, in the library that the program uses."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from pytest_energy.metering import reference_work as reference
+from pytest_energy.metering import reference_work
 from pytest_energy.meters.base import Meter, MeterLostError
 from pytest_energy.meters.meter_set import MeterSet
 from pytest_energy.types.energy import Domain, Method
@@ -29,7 +29,7 @@ class Counted(Meter):
         return (self.joules * 1_000_000,)
 
 
-class FlopCount(reference.ReferenceWorkload):
+class RecordedWork(reference_work.ReferenceWorkload):
     library, work = "test", "nothing"
 
     def __init__(self, threads=1):
@@ -42,14 +42,14 @@ class FlopCount(reference.ReferenceWorkload):
 
 @pytest.fixture
 def reference(monkeypatch):
-    work = FlopCount()
-    monkeypatch.setattr(reference, "references", lambda: [work])
+    work = RecordedWork()
+    monkeypatch.setattr(reference_work, "references", lambda: [work])
     return work
 
 
 def test_counters_need_none():
-    assert not reference.ReferenceRunner(MeterSet([Counted(Method.COUNTER)])).needed
-    assert reference.ReferenceRunner(MeterSet([Counted()])).needed
+    assert not reference_work.ReferenceRunner(MeterSet([Counted(Method.COUNTER)])).needed
+    assert reference_work.ReferenceRunner(MeterSet([Counted()])).needed
 
 
 def test_the_best_library_that_is_loaded_is_taken_and_none_is_imported(monkeypatch):
@@ -57,11 +57,11 @@ def test_the_best_library_that_is_loaded_is_taken_and_none_is_imported(monkeypat
     numpy = pytest.importorskip("numpy", reason="needs numpy")
     monkeypatch.delitem(sys.modules, "torch")
     monkeypatch.delitem(sys.modules, "numpy")
-    assert [one.library for one in reference.references()] == ["python"]
+    assert [workload.library for workload in reference_work.references()] == ["python"]
     monkeypatch.setitem(sys.modules, "numpy", numpy)
-    assert [one.library for one in reference.references()] == ["numpy", "python"]
+    assert [workload.library for workload in reference_work.references()] == ["numpy", "python"]
     monkeypatch.setitem(sys.modules, "torch", torch)
-    assert reference.references()[0].kind == (
+    assert reference_work.references()[0].kind == (
         f"torch float32 product 64x768x3072, {torch.get_num_threads()}"
         f" thread{'s' * (torch.get_num_threads() > 1)}"
     )
@@ -69,10 +69,10 @@ def test_the_best_library_that_is_loaded_is_taken_and_none_is_imported(monkeypat
 
 def test_the_baselines_kind_is_taken_whatever_else_is_loaded():
     pytest.importorskip("torch", reason="needs torch")
-    gauge = reference.ReferenceRunner(MeterSet([Counted()]))
-    kind = reference.PythonLoop().kind
-    assert gauge.reference(kind).kind == kind
-    assert gauge.reference("of a library that is not here").library == "torch"
+    runner = reference_work.ReferenceRunner(MeterSet([Counted()]))
+    kind = reference_work.PythonLoop().kind
+    assert runner.reference(kind).kind == kind
+    assert runner.reference("of a library that is not here").library == "torch"
 
 
 def test_the_test_s_own_random_numbers_and_modes_are_left_alone():
@@ -81,7 +81,7 @@ def test_the_test_s_own_random_numbers_and_modes_are_left_alone():
     expected = torch.rand(1)
     torch.manual_seed(3)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        product = reference.TorchProduct(torch)
+        product = reference_work.TorchProduct(torch)
         product.repeat(9)
         assert product._operands[2].dtype is torch.float32
         assert torch.is_autocast_enabled("cpu")
@@ -92,69 +92,69 @@ def test_the_test_s_own_random_numbers_and_modes_are_left_alone():
 def test_numpys_and_pythons_references_run():
     numpy = pytest.importorskip("numpy", reason="needs numpy")
     state = numpy.random.get_state()[1].copy()
-    reference.NumpyProduct(numpy).repeat(2)
-    reference.PythonLoop().repeat(1)
+    reference_work.NumpyProduct(numpy).repeat(2)
+    reference_work.PythonLoop().repeat(1)
     assert (numpy.random.get_state()[1] == state).all()
 
 
 def test_numpys_threads_are_those_of_the_environment(monkeypatch):
     numpy = pytest.importorskip("numpy", reason="needs numpy")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    assert reference.NumpyProduct(numpy).kind == "numpy float32 product 64x768x3072, 1 thread"
+    assert reference_work.NumpyProduct(numpy).kind == "numpy float32 product 64x768x3072, 1 thread"
 
 
 def test_every_block_gets_the_mean_of_the_readings_around_it(reference, monkeypatch):
-    gauge = reference.ReferenceRunner(MeterSet([Counted()]))
-    gauge.reference()
+    runner = reference_work.ReferenceRunner(MeterSet([Counted()]))
+    runner.reference()
     taken = iter([4.0, 2.0, 6.0])
-    monkeypatch.setattr(gauge, "read", lambda *_: next(taken))
-    readings = reference.ReferenceRecorder(gauge, reference)
-    readings.begin(1.0)
-    readings.after(2)  # the first two blocks were too short for a reading of their own
-    readings.after(3)
-    found = readings.beside(3)
+    monkeypatch.setattr(runner, "read", lambda *_: next(taken))
+    recorder = reference_work.ReferenceRecorder(runner, reference)
+    recorder.begin(1.0)
+    recorder.after(2)  # the first two blocks were too short for a reading of their own
+    recorder.after(3)
+    found = recorder.beside(3)
     assert found.joules == (3.0, 3.0, 4.0)
     assert (found.kind, found.threads) == ("test nothing, 1 thread", 1)
 
 
 def test_short_blocks_share_a_reading_and_the_last_one_always_has_one(reference):
-    gauge = reference.ReferenceRunner(MeterSet([Counted()]))
-    readings = reference.ReferenceRecorder(gauge, gauge.reference())
-    assert not readings.wanted(0.05, last=False)
-    assert readings.wanted(0.15, last=False)  # 0.2 s by now: 20 ms are a tenth of it
-    readings.after(2)
-    assert not readings.wanted(0.05, last=False)
-    assert readings.wanted(0.0, last=True)
+    runner = reference_work.ReferenceRunner(MeterSet([Counted()]))
+    recorder = reference_work.ReferenceRecorder(runner, runner.reference())
+    assert not recorder.wanted(0.05, last=False)
+    assert recorder.wanted(0.15, last=False)  # 0.2 s by now: 20 ms are a tenth of it
+    recorder.after(2)
+    assert not recorder.wanted(0.05, last=False)
+    assert recorder.wanted(0.0, last=True)
 
 
 def test_a_reading_takes_about_a_tenth_of_the_work_that_it_stands_beside(reference):
-    gauge = reference.ReferenceRunner(MeterSet([Counted()]))
-    gauge.reference()
-    gauge._repetition_seconds[reference.kind] = 0.01
-    gauge.read(reference, 1.0)
+    runner = reference_work.ReferenceRunner(MeterSet([Counted()]))
+    runner.reference()
+    runner._repetition_seconds[reference.kind] = 0.01
+    runner.read(reference, 1.0)
     assert reference.times[-1] == 10
-    gauge._repetition_seconds[reference.kind] = 0.01
-    gauge.read(reference, 1e6)
+    runner._repetition_seconds[reference.kind] = 0.01
+    runner.read(reference, 1e6)
     assert reference.times[-1] == 200  # never longer than 2 s
 
 
 def test_a_lost_meter_leaves_no_reading(reference):
     meter = Counted()
-    gauge = reference.ReferenceRunner(MeterSet([meter]))
-    readings = reference.ReferenceRecorder(gauge, gauge.reference())
+    runner = reference_work.ReferenceRunner(MeterSet([meter]))
+    recorder = reference_work.ReferenceRecorder(runner, runner.reference())
     meter.lost = True
-    readings.begin(1.0)
-    assert readings.beside(3) is None
+    recorder.begin(1.0)
+    assert recorder.beside(3) is None
 
 
 def test_short_bodies_that_follow_each_other_share_a_reading(reference):
-    gauge = reference.ReferenceRunner(MeterSet([Counted()]))
-    known = gauge.reference()
-    one, two = (reference.ReferenceRecorder(gauge, known) for _ in range(2))
-    one.before_body()
+    runner = reference_work.ReferenceRunner(MeterSet([Counted()]))
+    known = runner.reference()
+    first, second = (reference_work.ReferenceRecorder(runner, known) for _ in range(2))
+    first.before_body()
     before = len(reference.times)
-    one.after_body(0.001)
-    two.before_body()
-    two.after_body(0.001)
+    first.after_body(0.001)
+    second.before_body()
+    second.after_body(0.001)
     assert len(reference.times) == before
-    assert one.beside(1).joules == two.beside(1).joules
+    assert first.beside(1).joules == second.beside(1).joules

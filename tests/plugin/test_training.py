@@ -443,7 +443,7 @@ def test_a_project_whose_own_marker_has_the_name_goes_without_the_plugin(project
         'def pytest_configure(config): config.addinivalue_line("markers", "training: slow")'
     )
     project.pytester.makeini("[pytest]")
-    project.repeat_difference = True
+    project.own_process = True
     refused = project.run()
     assert refused.ret == pytest.ExitCode.USAGE_ERROR
     refused.stderr.fnmatch_lines(["*this name belongs to pytest-energy*-p no:energy"])

@@ -132,7 +132,7 @@ def test_each_yields_exactly_n_samples_after_a_warm_up_that_is_not_metered(proje
             seen = [infer(sample) for sample in energy.each("abcd")]
             assert "".join(seen) == "abc" + "abcdabcdab"
             assert energy.count == 13
-            assert energy.result.done == 10
+            assert energy.result.metered_count == 10
         """
     )
     report = project.report()

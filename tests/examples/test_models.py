@@ -55,9 +55,9 @@ def test_a_model_is_released_after_the_last_test_that_needs_it(shelf):
     for names in (["head"], ["body"]):
         shelf.expect(names)
     assert shelf["head"]
-    shelf.metered_count(["head"])
+    shelf.done(["head"])
     assert shelf.held == ("body",)  # the other test needs it yet
-    shelf.metered_count(["body"])
+    shelf.done(["body"])
     assert shelf.held == ()
 
 

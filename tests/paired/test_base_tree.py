@@ -106,7 +106,7 @@ def test_an_editable_install(repository, tmp_path, kind, monkeypatch):
             "                submodule_search_locations=[FOLDER])\n"
             "sys.meta_path.append(Finder)\n"
         )
-    repository.repeat_difference = True
+    repository.own_process = True
     monkeypatch.setenv("PYTHONPATH", str(site))
     assert repository.paired()[TEST]["change"] == pytest.approx(0.15)
 
@@ -135,7 +135,7 @@ def test_processes_that_a_test_starts_import_their_own_tree_too(repository, monk
     (repository.path / "src" / "sentiment" / "__init__.py").write_text("")
     repository.commit()
     (repository.path / "src" / "sentiment" / "cost.py").write_text("JOULES = 2.3\n")
-    repository.repeat_difference = True
+    repository.own_process = True
     monkeypatch.setenv("PYTHONPATH", str(repository.path / "src"))
     assert repository.paired()[TEST]["change"] == pytest.approx(0.15)
 
@@ -153,7 +153,7 @@ def test_a_copy_that_both_sides_would_share_is_found_out(repository, tmp_path, m
     (information / "RECORD").write_text("sentiment/__init__.py,,\nsentiment/model.py,,\n")
     (repository.path / "src" / "sentiment").rename(site / "sentiment")
     package(repository, "src", 2.3)
-    repository.repeat_difference = True
+    repository.own_process = True
     monkeypatch.setenv("PYTHONPATH", str(site))
     verdict = repository.paired()[TEST]
     assert verdict["status"] == "incomparable"
@@ -188,7 +188,7 @@ def test_a_copy_below_the_top_is_found_out_too(repository, tmp_path, monkeypatch
     (information / "METADATA").write_text("Metadata-Version: 2.1\nName: our-model\n")
     (information / "RECORD").write_text(f"{package}/{module}.py,,\n")
     repository.commit()
-    repository.repeat_difference = True
+    repository.own_process = True
     monkeypatch.setenv("PYTHONPATH", str(site))
     verdict = repository.paired()[TEST]
     assert verdict["status"] == "incomparable"
@@ -205,7 +205,7 @@ def test_what_only_the_heads_tree_has_is_not_lent_to_the_base(repository, tmp_pa
     (repository.path / "lib" / "sentiment" / "generated.py").write_text(
         "from sentiment.model import infer\n"
     )
-    repository.repeat_difference = True
+    repository.own_process = True
     monkeypatch.setenv("PYTHONPATH", str(repository.path / "lib"))
     verdict = repository.paired()[TEST]
     assert verdict["status"] == "incomparable"

@@ -292,7 +292,7 @@ def test_loop(energy):
 def torch_project(project):
     if find_spec("torch") is None:
         pytest.skip("needs torch")
-    project.repeat_difference = True
+    project.own_process = True
 
     def write(inner=10, joules=2.0, more=""):
         project.write(test_it=TORCH.format(inner=inner, joules=joules, more=more))
@@ -379,7 +379,7 @@ def test_an_estimate_is_measured_beside_reference_work_and_a_counter_is_not(proj
         assert len(measured["reference"]["joules"]) == len(measured["blocks"])
     for path in project.baselines():
         (entry,) = json.loads(path.read_text())["entries"].values()
-        assert entry["reference"] == measured["reference"]["kind"]
+        assert entry["reference_workload"] == measured["reference"]["kind"]
     for verdict in project.verdicts().values():
         assert verdict["reference_change"] is not None
 

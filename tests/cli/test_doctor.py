@@ -348,7 +348,7 @@ def test_it_says_when_metering_is_switched_off(place):
         ("m = Mine(); m.read = lambda: (1, 2); return m", "2 counts for 1 domains"),
         ("m = Mine(); m.read = lambda: ('x',); return m", "TypeError: 'str' object cannot"),
         ("m = Mine(); m.read = lambda: 1 // 0; return m", "ZeroDivisionError: "),
-        ("m = Mine(); m.disturbances = lambda: 1 // 0; return m", "ZeroDivisionError: "),
+        ("m = Mine(); m.interference = lambda: 1 // 0; return m", "ZeroDivisionError: "),
     ],
 )
 def test_whatever_a_meter_does_is_a_row_that_says_so(place, opening, reason):

@@ -307,7 +307,7 @@ def test_a_session_metered_by_codecarbon_says_so_in_its_report(project, settings
     # What codecarbon can read hangs on the machine: the CPU's watts make it take its load model.
     settings.setenv("CODECARBON_FORCE_CPU_POWER", "100")
     settings.chdir(project.path)
-    project.repeat_difference = True
+    project.own_process = True
     project.write(test_burn=BURN)
     report = project.report("--energy-meter=codecarbon")
     (result,) = report["results"]

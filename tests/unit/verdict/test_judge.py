@@ -313,8 +313,8 @@ def beside(joules, *, machine=1.0, threads=1, others=None):
 
 def stored_beside(*joules, kind=YARD.kind):
     baseline = stored(*joules, domains=(ESTIMATE,))
-    sessions = tuple(replace(s, reference=YARD.joules) for s in baseline.sessions)
-    return replace(baseline, sessions=sessions, reference=kind)
+    sessions = tuple(replace(s, reference_joules=YARD.joules) for s in baseline.sessions)
+    return replace(baseline, sessions=sessions, reference_workload=kind)
 
 
 def test_a_slower_machine_takes_the_yardstick_along_and_is_counted_out():

@@ -154,18 +154,18 @@ def test_a_table_with_a_row_too_short_too_long_or_too_wide_is_an_error(examples)
 # How energy grows over a family.
 
 
-def measurement(joules, flops, blocks=20, done=20, units=None, accuracy=None):
-    """Of `done` inferences of so many joules each, in blocks that scatter by a percent."""
+def measurement(joules, flops, blocks=20, metered_count=20, unit_count=None, accuracy=None):
+    """Of `metered_count` inferences of so many joules each, in blocks that scatter by a percent."""
     domain = Domain("cpu", "cpu", Method.COUNTER, "RAPL", 0.0)
-    each = done // blocks
+    each = metered_count // blocks
     return Measurement(
         ("scripted",),
         (domain,),
         tuple(
             Block(each, 1.0, (joules * each * (1.01 if i % 2 else 0.99),)) for i in range(blocks)
         ),
-        done,
-        done if units is None else units,
+        metered_count,
+        metered_count if unit_count is None else unit_count,
         recorded={} if accuracy is None else {"accuracy": accuracy},
         flops=None if flops is None else FlopCount(flops),
     )

@@ -287,7 +287,7 @@ def test_a_report_of_a_newer_version_asks_for_an_upgrade(tmp_path):
         (lambda m: m.update(recorded={"parameters": 10**400}), "parameters: expected a finite"),
         (lambda m: m.update(metered_count=math.inf), "cannot convert float infinity to integer"),
         (lambda m: m.update(unit_count=10**400), "too large"),
-        (lambda m: m.update(other_cpu_share=math.nan), "others_share: expected a finite number"),
+        (lambda m: m.update(other_cpu_share=math.nan), "other_cpu_share: expected a finite number"),
         (lambda m: m.update(flops=[1]), "expected an object, found [1]"),
         (lambda m: m["flops"].update(count=10**400), "count: expected a number from 0 to 1e+30"),
         (lambda m: m["flops"].update(count=-1), "count: expected a number from 0 to 1e+30"),

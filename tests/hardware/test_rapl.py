@@ -327,7 +327,7 @@ def test_the_timer_runs_from_a_tests_first_window_to_the_tests_end(powercap):
 
 def test_a_metered_test_leaves_no_timer_to_the_next(powercap, project, monkeypatch):
     powercap.zone("intel-rapl:0", "package-0")
-    project.repeat_difference = True
+    project.own_process = True
     project.write(
         test_it="""
         import signal, pytest
@@ -354,14 +354,14 @@ def test_an_alarm_of_the_tests_own_still_ends_it(powercap):
     code = f"""
     import os, signal, time
     from pathlib import Path
-    from pytest_energy.meters.base import MeterSet
+    from pytest_energy.meters.meter_set import MeterSet
     from pytest_energy.meters.rapl import Rapl
-    from pytest_energy.window import Window
+    from pytest_energy.metering.window import Window
     meters = MeterSet([Rapl(Path({str(powercap.root)!r}))])
     window = Window(meters)
     window.open()
     window.close(1)
-    meters.rest()
+    meters.disarm()
     signal.alarm(1)
     time.sleep(60)
     """

@@ -9,6 +9,7 @@ from itertools import pairwise
 
 import pytest
 
+from pytest_energy.machine import process_tree
 from pytest_energy.meters import builtin_sources, cpu_time, open_meters
 from pytest_energy.meters.base import Meter, MeterLostError, MeterSource, MeterUnavailableError
 from pytest_energy.meters.meter_set import MeterSet
@@ -98,15 +99,15 @@ def test_another_revisions_process_is_no_part_of_what_is_measured(meter):
     child = subprocess.Popen(
         [sys.executable, "-c", BURN.format(0.3) + "input()"], stdin=subprocess.PIPE
     )
-    cpu_time.exclude_pid(child.pid, True)
+    process_tree.exclude_pid(child.pid, True)
     try:
-        while cpu_time.excluded_cpu_ns() < 0.3e9:
+        while process_tree.excluded_cpu_ns() < 0.3e9:
             time.sleep(0.01)
         assert seconds_of(meter, before) < 0.2
-        cpu_time.exclude_pid(child.pid, False)
+        process_tree.exclude_pid(child.pid, False)
         assert seconds_of(meter, before) >= 0.3
     finally:
-        cpu_time.exclude_pid(child.pid, False)
+        process_tree.exclude_pid(child.pid, False)
         child.communicate(b"")
 
 
@@ -117,8 +118,8 @@ def test_psutil_counts_the_same_where_there_is_no_proc():
         stdout=subprocess.PIPE,
     )
     child.stdout.readline()
-    portable = cpu_time._living_children_ns_psutil()
-    linux = cpu_time._living_children_ns()
+    portable = process_tree._living_children_ns_psutil()
+    linux = process_tree._living_children_ns()
     child.communicate(b"\n")
     assert portable >= 0.29e9
     assert linux == pytest.approx(portable, rel=0.2)

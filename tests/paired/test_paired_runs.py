@@ -236,7 +236,7 @@ def test_quality_is_compared_with_the_bases_and_its_fall_is_nothing_to_accept(re
     result.stdout.fnmatch_lines(
         [
             "quality regressed: accuracy fell from 0.800 to 0.700 (-12.5 %), allowed -1 %",
-            "  remedy  if it is meant, allow it with quality_tolerance in this change",
+            "  hint    if it is meant, allow it with quality_tolerance in this change",
         ]
     )
     repository.set_cost(2.6)  # a rise could be accepted; with the fall beside it it cannot
@@ -481,7 +481,7 @@ def test_a_broken_file_of_accepted_rises_is_named_and_left_alone(repository, con
 
 
 def test_under_xdist_it_is_refused_with_the_reason(repository):
-    repository.repeat_difference = True
+    repository.own_process = True
     result = repository.against("-n", "2")
     text = result.stdout.str() + result.stderr.str()
     assert "pytest-xdist's workers would all run at once and disturb both: use -n 0" in text

@@ -102,7 +102,7 @@ def test_the_divisor_may_be_another_than_the_inferences(meter, window):
     window.open()
     meter.joules += 10
     window.close(5)
-    measured = window.measurement(unit_count=100.0, recorded={"tokens": 100.0})
+    measured = window.measurement(units=100.0, recorded={"tokens": 100.0})
     assert measured.joules_per_unit == 0.1
     assert measured.block_joules_per_unit == (pytest.approx(0.1),)
     assert measured.recorded == {"tokens": 100.0}
@@ -159,15 +159,15 @@ def test_where_the_system_does_not_tell_what_idles_nothing_is_said_of_others(met
 
 
 def test_windows_right_after_each_other_share_one_look(meter, monkeypatch):
-    passes = []
-    monkeypatch.setattr(neighbours, "_idle_seconds", lambda: passes.append(1) or 0.0)
+    taken = []
+    monkeypatch.setattr(neighbours, "_idle_seconds", lambda: taken.append(1) or 0.0)
     monkeypatch.setattr(windows, "RECENT_SECONDS", 60.0)
     meters = MeterSet([meter])
     for _ in range(5):
         window = Window(meters)
         window.open()
         window.close(1)
-    assert len(passes) == 1
+    assert len(taken) == 1
 
 
 def test_the_machines_idle_time_is_read_from_the_system():

@@ -30,7 +30,7 @@ class Clock:
     def __call__(self) -> float:
         return self.now
 
-    def flops(self, seconds: float) -> float:
+    def work(self, seconds: float) -> float:
         """Joules that so long a piece of work takes."""
         for watts, passed in ((WORKING, seconds), (WAITING, 0.0)):
             self.phases.append((self.now, self.joules(self.now), watts))
@@ -141,7 +141,7 @@ def metered(clock, meter, seconds, with_edges, offset=0.0):
     clock.now += offset
     window = Window(meters, found)
     window.open()
-    true = clock.flops(seconds)
+    true = clock.work(seconds)
     window.close(1)
     measurement = window.measurement()
     return measurement.joules / true - 1, measurement
@@ -204,7 +204,7 @@ def test_a_counter_that_stops_meanwhile_makes_the_window_unmeasured(clock):
     meters = MeterSet([meter])
     window = Window(meters, CounterUpdates(meters))
     window.open()
-    clock.flops(0.5)
+    clock.work(0.5)
     meter.stop()
     window.close(1)
     assert window.measurement() is None
@@ -216,10 +216,10 @@ def test_a_counter_that_stops_in_a_long_window_is_noticed_too(clock):
     meters = MeterSet([meter])
     window = Window(meters, CounterUpdates(meters), expected_seconds=10.0)
     window.open()
-    clock.flops(1.0)
+    clock.work(1.0)
     window.split(1)
     meter.stop()
-    clock.flops(1.0)
+    clock.work(1.0)
     window.split(1)
     assert window.lost == "the counter of gpu:0 (NVML) has stopped: it did not move for 1 s"
 
@@ -248,7 +248,7 @@ def test_updates_that_nobody_saw_come_are_not_counted_back_from(clock):
         meters = MeterSet([meter])
         window = Window(meters, CounterUpdates(meters))
         window.open()
-        true = clock.flops(0.02)
+        true = clock.work(0.02)
         meter.kept = clock.now + late
         window.close(1)
         assert window.measurement().joules == pytest.approx(true, rel=0.02)
@@ -259,9 +259,9 @@ def test_short_blocks_of_a_loop_each_begin_and_end_on_updates(clock):
     window = Window(meters, CounterUpdates(meters), expected_seconds=6.0, block_seconds=0.6)
     window.open()
     for _ in range(9):
-        clock.flops(0.6)
+        clock.work(0.6)
         window.split(1)
-    clock.flops(0.6)
+    clock.work(0.6)
     window.close(1)
     measurement = window.measurement()
     assert [b.joules[0] for b in measurement.blocks] == [pytest.approx(420, rel=0.02)] * 10
@@ -273,9 +273,9 @@ def test_longer_blocks_go_on_without_a_break(clock):
     meters = MeterSet([Ticking(clock, 0.1, 0.004)])
     window = Window(meters, CounterUpdates(meters), expected_seconds=8.0, block_seconds=4.0)
     window.open()
-    clock.flops(4.0)
+    clock.work(4.0)
     window.split(1)
-    clock.flops(4.0)
+    clock.work(4.0)
     window.close(1)
     assert window.measurement().segments == 1
     assert window.measurement().joules == pytest.approx(5600, rel=0.002)
@@ -286,7 +286,7 @@ def test_boards_that_take_long_to_read_are_not_waited_for_in_vain(clock):
     meters = MeterSet([Ticking(clock, 0.1, 0.03)])
     window = Window(meters, CounterUpdates(meters))
     window.open()
-    true = clock.flops(2.0)
+    true = clock.work(2.0)
     began = clock.now
     window.close(1)
     assert clock.now - began < 0.4
@@ -302,7 +302,7 @@ def test_idle_power_is_measured_right_before_the_window_and_not_taken_off_it(clo
     meters = MeterSet([Ticking(clock, 0.1, 0.004)])
     window = Window(meters, CounterUpdates(meters), idle_seconds=1.0)
     window.open()
-    clock.flops(1.0)
+    clock.work(1.0)
     window.close(1)
     measurement = window.measurement()
     assert measurement.idle_watts == (pytest.approx(WAITING, rel=0.01),)
@@ -322,7 +322,7 @@ def test_waiting_and_idling_are_part_of_the_gates_own_cost(clock):
     meters = MeterSet([Ticking(clock, 0.1, 0.004)])
     window = Window(meters, CounterUpdates(meters), idle_seconds=1.0)
     window.open()
-    clock.flops(1.0)
+    clock.work(1.0)
     window.close(1)
     assert 1.2 < meters.waited_seconds < 2.2
     assert meters.waited_joules == pytest.approx(WAITING * meters.waited_seconds, rel=0.15)

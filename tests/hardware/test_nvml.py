@@ -352,23 +352,23 @@ def test_samples_that_lie_too_far_apart_make_the_window_unmeasured(driver):
     driver.set(no_counter=1)
     code = """
     import time
-    from pytest_energy.meters import power_sampler as sampler
-    from pytest_energy.meters.base import MeterSet
+    from pytest_energy.meters import power_sampler
+    from pytest_energy.meters.meter_set import MeterSet
     from pytest_energy.meters.nvml import Nvml
-    from pytest_energy.window import Window
+    from pytest_energy.metering.window import Window
     meters = MeterSet([Nvml()])
-    sampler.LONGEST_GAP_SECONDS = 0.0
+    power_sampler.LONGEST_GAP_SECONDS = 0.0
     time.sleep(0.2)
-    sampler.LONGEST_GAP_SECONDS = 60.0
+    power_sampler.LONGEST_GAP_SECONDS = 60.0
     quiet = Window(meters)
     quiet.open()  # what was missed before is no matter of the window's
     quiet.close(1)
     print(repr(quiet.lost))
     outer = Window(meters)
     outer.open()
-    sampler.LONGEST_GAP_SECONDS = 0.0
+    power_sampler.LONGEST_GAP_SECONDS = 0.0
     time.sleep(0.2)
-    sampler.LONGEST_GAP_SECONDS = 60.0
+    power_sampler.LONGEST_GAP_SECONDS = 60.0
     outer.close(1)
     print(outer.lost)
     meters.close()
@@ -443,7 +443,7 @@ def test_a_board_that_is_lost_between_samples_is_said_at_the_next_reading(driver
 
 def test_a_board_that_is_lost_in_a_test_leaves_it_unmeasured(driver, project):
     driver.set(lost_after=40)
-    project.repeat_difference = True
+    project.own_process = True
     project.write(
         test_it="""
         import pytest
@@ -474,7 +474,7 @@ def test_a_driver_that_lacks_newer_questions_still_counts(
     command = ["cc", "-shared", "-fPIC", "-o", str(library), str(tmp_path / "old.c")]
     subprocess.run(command, check=True)
     monkeypatch.setenv("LD_LIBRARY_PATH", str(tmp_path))
-    code = READ_TWICE.replace("meter.close()", "print(meter.disturbances())\nmeter.close()")
+    code = READ_TWICE.replace("meter.close()", "print(meter.interference())\nmeter.close()")
     assert driver.run(code).splitlines() == ["['gpu:0'] [500000]", "()"]
 
 
@@ -486,7 +486,7 @@ from pytest_energy.meters.nvml import Nvml
 child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
 os.environ["FAKE_PROCESSES"] = {processes}
 meter = Nvml()
-print(meter.disturbances())
+print(meter.interference())
 meter.close()
 child.communicate(b"")
 """
@@ -518,7 +518,7 @@ def test_the_head_of_a_paired_run_is_no_disturbance_to_its_base(driver):
 
 def test_a_verdict_beside_others_on_the_board_is_inconclusive(driver, project):
     driver.set(processes=1)
-    project.repeat_difference = True
+    project.own_process = True
     project.write(
         test_it="""
         import time, pytest
