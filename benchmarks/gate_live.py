@@ -22,10 +22,11 @@ from typing import Any
 
 from pytest_energy.baselines.file_format import read_file
 from pytest_energy.types.baseline import Baseline
-from pytest_energy.types.codec import from_record
+from pytest_energy.types.codec import decode
 from pytest_energy.types.result import Result
-from pytest_energy.types.verdict import Verdict
-from pytest_energy.verdict import judge as verdict
+from pytest_energy.types.verdict import Rule, Verdict
+from pytest_energy.verdict.case import Case
+from pytest_energy.verdict.judge import judge
 
 HERE = Path(__file__).parent
 STORED = 5
@@ -130,7 +131,7 @@ def show(model: str, folder: Path) -> None:
         gates = [
             r["gate"]["joules"] / energy_of(r)
             for r in everything
-            if not r["results"][0]["verdict"]["passes"]
+            if not result_of(r).verdict.repeat_difference
         ]
         print(f" {kind}: a session takes {median(walls):.0f} s (median)", end="; ")
         print(f"the gate itself {median(gates):.0%} of the metered energy, without second looks")
@@ -138,13 +139,13 @@ def show(model: str, folder: Path) -> None:
             for more, reading in (("same", "unchanged"), ("more", "10 % more work")):
                 said, changes = [], []
                 for report in reports[more]:
-                    result = from_record(record_of(report))
+                    result = result_of(report)
                     if result.measurement is None:
                         said.append(result.verdict.status.value)
                         continue
                     decision = judged(result, entry, reference)
                     said.append(decision.status.value)
-                    changes.append(100 * (decision.change or 0.0))
+                    changes.append(100 * (decision.change.value if decision.change else 0.0))
                 counts = ", ".join(f"{n} {status}" for status, n in Counter(said).most_common())
                 print(
                     f"  {label:26}{reading:16}{median(changes):+6.1f} % ± {stdev(changes):4.1f}"
@@ -158,18 +159,10 @@ def energy_of(report: dict[str, Any]) -> float:
     return float(measured["joules_per_unit"] * measured["unit_count"])
 
 
-def record_of(report: dict[str, Any]) -> dict[str, Any]:
-    """A report's result as it travels between processes."""
+def result_of(report: dict[str, Any]) -> Result:
+    """The result of a report that holds one test."""
     (found,) = report["results"]
-    measured = dict(found["measurement"])
-    measured["blocks"] = [[b["n"], b["seconds"], b["joules"]] for b in measured["blocks"]]
-    measured["domains"] = [
-        {name: value for name, value in domain.items() if name != "joules"}
-        for domain in measured["domains"]
-    ]
-    changes = [list(pair) for pair in found["verdict"]["domain_changes"].items()]
-    verdict_record = {**found["verdict"], "domain_changes": changes}
-    return {"subject": found["subject"], "measurement": measured, "verdict": verdict_record}
+    return decode(Result, found)
 
 
 def judged(result: Result, entry: Baseline, reference: bool) -> Verdict:
@@ -184,5 +177,5 @@ def judged(result: Result, entry: Baseline, reference: bool) -> Verdict:
         sessions = tuple(replace(s, reference_joules=()) for s in entry.sessions)
         entry = replace(entry, sessions=sessions, reference_workload="")
         measurement = replace(measurement, reference=None)
-    passes = [measurement] * max(1, len(result.verdict.passes))
-    return verdict.judge(result.subject, passes, entry, verdict.Rule(0.05), confirmed=True)
+    passes = [measurement] * (1 if result.verdict.repeat_difference is None else 2)
+    return judge(Case(result.subject, passes, Rule(0.05), entry, remeasured=True))

@@ -20,9 +20,11 @@ from pytest_energy.types.baseline import Baseline, Session
 from pytest_energy.types.energy import Domain, Method
 from pytest_energy.types.measurement import Block, Measurement
 from pytest_energy.types.result import Subject
+from pytest_energy.types.verdict import Rule as EnergyRule
 from pytest_energy.types.verdict import Status
-from pytest_energy.verdict import early_stop as stopping
-from pytest_energy.verdict import judge as verdict
+from pytest_energy.verdict import early_stop
+from pytest_energy.verdict.case import Case
+from pytest_energy.verdict.judge import judge
 
 STORED = 5
 RISES = (0.0, 0.05, 0.10, 0.20)
@@ -103,7 +105,7 @@ def ours(method: Method, most: int) -> Rule:
 
     Args:
         method: how the energies came about.
-        most: looks: 2 for one run and one confirmation of suspects, 3 for three runs.
+        most: passes: 2 for one run and one confirmation of suspects, 3 for three runs.
     """
     domain = Domain("node", "system", method, "codecarbon", 0.0)
 
@@ -117,14 +119,12 @@ def ours(method: Method, most: int) -> Rule:
 
     def rule(old: Sequence[float], new: Sequence[float]) -> tuple[bool, int]:
         baseline = Baseline(SUBJECT, ("m",), (domain,), tuple(map(stored, old)))
-        asked = verdict.Rule(TOLERANCE)
+        asked = EnergyRule(TOLERANCE)
         passes = [measured(new[0])]
-        if most > 2 or stopping.suspect(SUBJECT, passes[0], baseline, asked):
+        if most > 2 or early_stop.suspect(SUBJECT, passes[0], baseline, asked):
             passes += map(measured, new[1:most])
-        decision = verdict.judge(
-            SUBJECT, passes, baseline, asked, confirmed=True, separate=most > 2
-        )
-        return decision.status is Status.REGRESSED, len(passes)
+        case = Case(SUBJECT, passes, asked, baseline, remeasured=True, separate=most > 2)
+        return judge(case).status is Status.REGRESSED, len(passes)
 
     return rule
 

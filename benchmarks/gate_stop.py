@@ -20,12 +20,12 @@ import gate_live
 
 from pytest_energy.baselines.store import session_of
 from pytest_energy.types.baseline import Baseline
-from pytest_energy.types.codec import from_record
 from pytest_energy.types.measurement import Block, Measurement
 from pytest_energy.types.result import Subject
-from pytest_energy.types.verdict import Status
-from pytest_energy.verdict import early_stop as stopping
-from pytest_energy.verdict import judge as verdict
+from pytest_energy.types.verdict import Rule, Status
+from pytest_energy.verdict import early_stop
+from pytest_energy.verdict.case import Case
+from pytest_energy.verdict.judge import judge
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples" / "tests_models" / "test_sentiment.py"
@@ -34,7 +34,7 @@ TESTS = {
     "smollm2": (EXAMPLES, "test_general_purpose and not costs", {"SENTIMENT_N": "1000"}),
     "distilbert": (Path(__file__).with_name("gate_models.py"), "distilbert", {"GATE_N": "1000"}),
 }
-RULE = verdict.Rule(0.05)
+RULE = Rule(0.05)
 RESAMPLED = 400
 
 
@@ -63,8 +63,8 @@ def read_loops(paths: Iterable[Path]) -> list[tuple[Subject, Measurement]]:
     loops = []
     for path in paths:
         report: dict[str, Any] = json.loads(path.read_text())
-        result = from_record(gate_live.record_of(report))
-        if result.measurement is not None and not result.verdict.passes:
+        result = gate_live.result_of(report)
+        if result.measurement is not None and result.verdict.repeat_difference is None:
             loops.append((result.subject, result.measurement))
     return loops
 
@@ -86,7 +86,7 @@ def stop_at(subject: Subject, measurement: Measurement, baseline: Baseline) -> M
     planned = len(measurement.blocks)
     for count in range(1, planned):
         some = first(measurement, count)
-        if stopping.settled(subject, some, baseline, RULE, planned):
+        if early_stop.settled(subject, some, baseline, RULE, planned):
             return some
     return measurement
 
@@ -126,7 +126,7 @@ def show(name: str, loops: Sequence[tuple[Subject, Measurement]]) -> None:
             early = stop_at(subject, whole, baseline)
             shares.append(early.metered_count / subject.n)
             for red, one in ((early_red, early), (whole_red, whole)):
-                decision = verdict.judge(subject, [one], baseline, RULE, confirmed=True)
+                decision = judge(Case(subject, [one], RULE, baseline, remeasured=True))
                 red.append(decision.status is Status.REGRESSED)
         label = f"+{rise:.0%}" if rise else "unchanged"
         print(

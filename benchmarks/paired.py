@@ -24,19 +24,20 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from statistics import fmean, median, stdev
 
-from gate_live import neighbour, record_of
+from gate_live import neighbour
 
 from pytest_energy.baselines.store import session_of
-from pytest_energy.gate.results_log import utc_now
 from pytest_energy.types.baseline import Baseline
-from pytest_energy.types.codec import from_record
+from pytest_energy.types.codec import decode
 from pytest_energy.types.measurement import Measurement
 from pytest_energy.types.result import Result
 from pytest_energy.types.verdict import Verdict
-from pytest_energy.verdict import judge as verdict
+from pytest_energy.verdict.case import Base, Case
+from pytest_energy.verdict.judge import judge
 
 HERE = Path(__file__).parent
 CACHE = HERE.parent / ".cache" / "paired"
@@ -97,39 +98,30 @@ def results(path: Path) -> dict[str, tuple[Result, Result]]:
         sides = []
         for side in ("measurement", "base"):
             plain = {**record, "measurement": record[side], "base": None}
-            sides.append(from_record(record_of({"results": [plain]}) | {"base": None}))
+            sides.append(decode(Result, plain))
         found[parameters[1]] = (sides[0], sides[1])
     return found
 
 
 def in_turns(head: Result, base: Result) -> Verdict:
     """What the gate says of a kept pair: by today's rule, whatever it was when it was collected."""
-    pairing, rule = head.verdict.pairing, rule_of(head)
+    paired = head.verdict.paired
     assert head.measurement is not None
     assert base.measurement is not None
-    assert pairing is not None
-    entry = entry_of(base, [base.measurement])
-    return verdict.judge_pair(
-        head.subject, head.measurement, entry, base.measurement, rule, pairing
-    )
+    assert paired is not None
+    against = Base(base.subject, base.measurement, paired)
+    return judge(Case(head.subject, [head.measurement], head.rule, against))
 
 
 def by_stored(head: Result, base: Result, stored: Sequence[Measurement]) -> Verdict:
     """What it says of the head alone, against the base's figures of earlier sessions."""
     assert head.measurement is not None
-    return verdict.judge(head.subject, [head.measurement], entry_of(base, stored), rule_of(head))
-
-
-def rule_of(result: Result) -> verdict.Rule:
-    """What the test allows."""
-    tolerance = result.verdict.tolerance
-    assert tolerance is not None
-    return verdict.Rule(tolerance, comparisons=len(TESTS))
+    return judge(Case(head.subject, [head.measurement], head.rule, entry_of(base, stored)))
 
 
 def entry_of(base: Result, measured: Sequence[Measurement]) -> Baseline:
     """Figures of the base as if they were stored."""
-    sessions = tuple(session_of(one, utc_now(), None) for one in measured)
+    sessions = tuple(session_of(one, datetime.now(UTC), None) for one in measured)
     return Baseline(base.subject, measured[0].meters, measured[0].domains, sessions)
 
 
@@ -169,7 +161,9 @@ def show(folder: Path) -> None:
 def _line(verdicts: Sequence[Verdict]) -> str:
     counts = Counter(decision.status.value for decision in verdicts)
     words = ", ".join(f"{count} {status}" for status, count in counts.most_common())
-    changes = [100 * math.log1p(decision.change or 0.0) for decision in verdicts]
+    changes = [
+        100 * math.log1p(decision.change.value if decision.change else 0.0) for decision in verdicts
+    ]
     return f"{fmean(changes):+6.2f} % (sd {stdev(changes):.2f} of {len(changes)})  {words}"
 
 

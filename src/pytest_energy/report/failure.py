@@ -107,7 +107,7 @@ def _paired(paired: PairedBase) -> list[str]:
 
 def _figures(result: Result, measurement: Measurement, carbon: Carbon) -> list[str]:
     lines, change = [], result.verdict.change
-    domains = dict(change.domains) if change is not None else {}
+    domains = change.domains if change is not None else {}
     for domain in measurement.domains:
         if domain.name in domains:
             text = f"{domain.method} ({domain.source})"

@@ -54,8 +54,6 @@ def _result(result: Result, report: SessionReport) -> dict[str, Any]:
     record["training_cost"] = training.record(result, report.results, report.carbon)
     record["outcome"] = report.outcomes.get(result.subject.test)
     record["stored"] = report.stored.get(result.subject.key)
-    if result.verdict.change is not None:
-        record["verdict"]["change"]["domains"] = dict(result.verdict.change.domains)
     return record
 
 

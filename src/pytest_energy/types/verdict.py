@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -136,7 +137,7 @@ class Change:
     passes: tuple[float, ...] = ()
     outliers: tuple[int, ...] = ()
     reference_change: float | None = None
-    domains: tuple[tuple[str, float], ...] = ()
+    domains: Mapping[str, float] = field(default_factory=dict)
     flops: float | None = None
 
 

@@ -345,13 +345,13 @@ class BaselineComparison:
         count = len(sizes)
         return [_weighted(s.blocks, sizes, count) / sum(sizes) for s in self._sessions]
 
-    def domain_changes(self, measurement: Measurement) -> tuple[tuple[str, float], ...]:
+    def domain_changes(self, measurement: Measurement) -> dict[str, float]:
         """The change of each domain of a measurement, by name, as a fraction."""
         reference_change = math.exp(self.reference_change or 0.0)
         # After an early stop the stored figure is that of the blocks compared.
         complete = median(session.joules_per_unit for session in self._baseline.sessions)
         share = median(self.compared_joules) / complete
-        changes = []
+        changes = {}
         for domain, joules in zip(measurement.domains, measurement.domain_joules, strict=True):
             stored = [
                 session.domains[domain.name]
@@ -362,8 +362,8 @@ class BaselineComparison:
                 now = joules / measurement.unit_count / share
                 if domain.method is Method.ESTIMATED:  # as the total: in units of the reference
                     now /= reference_change
-                changes.append((domain.name, now / median(stored) - 1))
-        return tuple(changes)
+                changes[domain.name] = now / median(stored) - 1
+        return changes
 
     @property
     def block_changes(self) -> list[float]:

@@ -250,20 +250,19 @@ class PairedComparison:
         """The rise over what was accepted before."""
         return self.change - self._accepted
 
-    def domain_changes(self, _: Measurement) -> tuple[tuple[str, float], ...]:
+    def domain_changes(self, _: Measurement) -> dict[str, float]:
         """The change of each domain, by name, as a fraction: of the same pairs as `change`."""
-        found = []
+        changes = {}
         for i, domain in enumerate(self._head.domains):
             now, before = ([b.joules[i] for b in m.blocks] for m in (self._head, self._base))
             if min(sum(now), sum(before)) <= 0:
                 continue
-            change = math.log(
-                sum(now) / self._head.unit_count / (sum(before) / self._base.unit_count)
-            )
+            per_unit = sum(now) / self._head.unit_count, sum(before) / self._base.unit_count
+            change = math.log(per_unit[0] / per_unit[1])
             if self.ratios and not self.partial_change and min(*now, *before) > 0:
                 change = location([math.log(a / b) for a, b in zip(now, before, strict=True)])
-            found.append((domain.name, math.expm1(change)))
-        return tuple(found)
+            changes[domain.name] = math.expm1(change)
+        return changes
 
     @property
     def compared_joules(self) -> list[float]:
