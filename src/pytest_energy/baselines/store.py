@@ -17,12 +17,11 @@ from pathlib import Path
 
 from pytest_energy.baselines.file_format import BaselineError, read_file
 from pytest_energy.files import replace_file, shown_path, stable
-from pytest_energy.types.baseline import Baseline, Session
+from pytest_energy.types.baseline import Agreement, Baseline, Session
 from pytest_energy.types.carbon import Carbon
 from pytest_energy.types.machine import Machine
 from pytest_energy.types.measurement import Measurement
 from pytest_energy.types.result import Subject
-from pytest_energy.verdict.judge import Agreement
 
 KEEP_SESSIONS = 10
 """Sessions that an entry keeps: the spread between them is what a gate must know."""

@@ -19,14 +19,14 @@ from pytest_energy.baselines.file_format import BaselineError
 from pytest_energy.baselines.store import Action, Addition, Stored, session_of
 from pytest_energy.files import shown_path, stable
 from pytest_energy.gate.session import GateSession
-from pytest_energy.types.baseline import Baseline
+from pytest_energy.types.baseline import Agreement, Baseline
 from pytest_energy.types.codec import decode
 from pytest_energy.types.measurement import Measurement
 from pytest_energy.types.result import Result
 from pytest_energy.types.session import Instrumentation, Overhead, SessionReport, TestReport
 from pytest_energy.types.units import format_change, format_joules
 from pytest_energy.types.verdict import COMPARED, Status
-from pytest_energy.verdict.judge import Agreement, agreement
+from pytest_energy.verdict.judge import agreement
 
 if TYPE_CHECKING:
     import pytest

@@ -1,4 +1,4 @@
-"""What the gate of one pytest session knows beside its meters: machine, grid, baselines, results."""
+"""What the gate of a pytest session knows beside its meters: machine, grid, baselines, results."""
 
 from __future__ import annotations
 

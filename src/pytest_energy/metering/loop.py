@@ -203,7 +203,7 @@ class Loop:
 
     @property
     def remeasures(self) -> bool:
-        """Whether a suspected change would have been measured again: not where the loop was left."""
+        """Whether a suspected change is measured again: not where the loop was left."""
         return self._plan.remeasure is not None and not self._left
 
     def why_incomplete(self, interrupted: str) -> str:

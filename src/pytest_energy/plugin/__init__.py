@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from pytest_energy.analysis.results import Results
     from pytest_energy.metering.fixture import Energy
 
+REPORTER = "energy-reporter"
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     options.add_options(parser)
@@ -51,7 +53,7 @@ def pytest_configure(config: pytest.Config) -> None:
             from pytest_energy.settings import settings
 
             settings.check_against(config)
-        stash.gather_results(config)
+        _gather_results(config)
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
@@ -70,7 +72,7 @@ def pytest_collection_modifyitems(
         # Who asked for a file gets one, though it says that nothing was metered.
         wanted = options.wants_file(config) and not collect_only
         if wanted and not options.flag(config, "off"):
-            stash.gather_results(config)
+            _gather_results(config)
         return
     from pytest_energy.plugin.gate import Gate
     from pytest_energy.settings import inference, settings
@@ -84,7 +86,7 @@ def pytest_collection_modifyitems(
         settings.check_against(config)
         gate = config.stash[stash.GATE] = Gate(config, metered, problems, collected)
         config.pluginmanager.register(gate, "energy-gate")
-        stash.gather_results(config)
+        _gather_results(config)
 
 
 @pytest.fixture
@@ -119,3 +121,13 @@ def energy_results(request: pytest.FixtureRequest) -> Results:
 
 def _skip(reason: str) -> NoReturn:
     pytest.skip(reason)
+
+
+def _gather_results(config: pytest.Config) -> None:
+    """Have results gathered in this process, unless it is a worker's or that is arranged."""
+    worker = xdist.is_xdist_worker(config) or options.WORKER in config.stash
+    if worker or config.pluginmanager.has_plugin(REPORTER):
+        return
+    from pytest_energy.plugin.reporter import Reporter
+
+    config.pluginmanager.register(Reporter(config), REPORTER)

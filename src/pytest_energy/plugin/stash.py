@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_energy.settings import options, xdist
+from pytest_energy.settings import xdist
 
 if TYPE_CHECKING:
     from pytest_energy.gate.evaluate import Evaluation
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from pytest_energy.plugin.gate import Gate
     from pytest_energy.settings.settings import Settings
     from pytest_energy.types.session import TestReport
-
-REPORTER = "energy-reporter"
 
 SETTINGS: pytest.StashKey[Settings] = pytest.StashKey()
 GATE: pytest.StashKey[Gate] = pytest.StashKey()
@@ -89,13 +87,3 @@ def meter_sources(config: pytest.Config, settings: Settings) -> list[MeterSource
     except Exception as error:  # somebody else's hook: its defect is named, not pytest's internals
         raise pytest.UsageError(f"pytest_energy_meters: {type(error).__name__}: {error}") from error
     return [*builtin_sources(settings.prometheus), *sources]
-
-
-def gather_results(config: pytest.Config) -> None:
-    """Have results gathered in this process, unless it is a worker's or that is arranged."""
-    worker = xdist.is_xdist_worker(config) or options.WORKER in config.stash
-    if worker or config.pluginmanager.has_plugin(REPORTER):
-        return
-    from pytest_energy.plugin.reporter import Reporter
-
-    config.pluginmanager.register(Reporter(config), REPORTER)

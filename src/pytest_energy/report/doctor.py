@@ -41,14 +41,14 @@ UNTOLD = "not told by the system"
 _LABELS = ("chosen", "machine", "class", "carbon", "others", "clock", "heat")
 
 _QUALITY = {
-    FigureQuality.COUNTER: "Figures on this machine rest on hardware energy counters ({domains}): joules"
-    " are measured, and both their changes and their absolute size can be trusted.",
-    FigureQuality.SAMPLED: "Figures on this machine rest, in part at least, on power samples added up over"
-    " time ({domains}): joules are measured, a little more coarsely than by a counter.",
-    FigureQuality.ESTIMATED: "Figures on this machine are estimates only ({domains}): good for finding that"
-    " the same test has become dearer here, not for saying how many joules it takes.",
-    FigureQuality.CONSTANT: "Figures on this machine are a constant power times the duration ({domains}):"
-    " they say how long something took, and no gate compares them.",
+    FigureQuality.COUNTER: "Figures on this machine rest on hardware energy counters ({domains}):"
+    " joules are measured, and both their changes and their absolute size can be trusted.",
+    FigureQuality.SAMPLED: "Figures on this machine rest, in part at least, on power samples added"
+    " up over time ({domains}): joules are measured, a little more coarsely than by a counter.",
+    FigureQuality.ESTIMATED: "Figures on this machine are estimates only ({domains}): good for"
+    " finding that the same test has become dearer here, not for saying how many joules it takes.",
+    FigureQuality.CONSTANT: "Figures on this machine are a constant power times the duration"
+    " ({domains}): they say how long something took, and no gate compares them.",
     FigureQuality.NOTHING: "Nothing can be metered like this.",
 }
 

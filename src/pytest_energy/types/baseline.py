@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from pytest_energy.types.energy import Domain
 from pytest_energy.types.result import Subject
+from pytest_energy.types.verdict import Change
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +26,8 @@ class Session:
         reference_joules: joules of one repetition of the reference work beside each block; empty
             without one.
         flops: floating-point operations of one inference; None where not counted.
-        repeat_difference: how far the passes differed that the figures are the mean of, as a fraction; None
-            when one pass was all there was.
+        repeat_difference: how far the passes differed that the figures are the mean of, as a
+            fraction; None for a single pass.
         recorded: what the energy bought, by name.
     """
 
@@ -67,6 +68,21 @@ class Baseline:
         """Operations of one inference as last stored; None where they never were."""
         counted = [session.flops for session in self.sessions if session.flops is not None]
         return counted[-1] if counted else None
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """Whether a figure belongs to the stored sessions of an entry, and how far it lies from them.
+
+    Args:
+        agrees: whether it is comparable and within the limits.
+        reason: why it is not comparable, as a clause; empty where it is.
+        change: how far it lies from the stored sessions; None where it is not comparable.
+    """
+
+    agrees: bool
+    reason: str
+    change: Change | None
 
 
 MOST_N = 10**15

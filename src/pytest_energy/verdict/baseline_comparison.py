@@ -50,7 +50,7 @@ CLIP = 2.5
 """Robust standard deviations beyond which a stored session counts for no more."""
 
 CONFIRMED_LEVEL = 0.025
-"""Chance of a false alarm over a whole session on the first pass, where a re-measurement confirms."""
+"""Chance of a false alarm over a whole session on the first pass, where another one confirms."""
 
 SINGLE_LEVEL = 0.01
 """Chance of a false alarm over a whole session where a single pass is all there is."""

@@ -66,8 +66,8 @@ def settled(
 ) -> bool:
     """Whether the blocks still to come can hardly change the verdict.
 
-    The blocks so far put the change of the whole loop within an interval that holds for every interim look
-    at once: Student's t at `INTERIM_LEVEL` shared by all looks that are planned (Bonferroni).
+    The blocks so far put the change of the whole loop within an interval that holds for every
+    interim look at once: Student's t at `INTERIM_LEVEL` shared by all looks that are planned (Bonferroni).
     Where all of it lies on one side of the limit, further blocks would only cost energy. It takes
     the blocks to come for blocks like those seen.
 

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from pytest_energy.types.baseline import Baseline
+from pytest_energy.types.baseline import Agreement, Baseline
 from pytest_energy.types.measurement import Measurement
 from pytest_energy.types.result import Subject
-from pytest_energy.types.verdict import Change, Rule, Status, Verdict
+from pytest_energy.types.verdict import Rule, Status, Verdict
 from pytest_energy.verdict import quality
 from pytest_energy.verdict.case import Case
 from pytest_energy.verdict.rules import ENERGY_RULES, QUALITY_RULES, interpretation_of
@@ -51,21 +50,6 @@ def judge(case: Case) -> Verdict:
     )
     by_quality = (rule(case, verdict) for rule in QUALITY_RULES)
     return next((found for found in by_quality if found is not None), verdict)
-
-
-@dataclass(frozen=True, slots=True)
-class Agreement:
-    """Whether a figure belongs to the stored sessions of an entry, and how far it lies from them.
-
-    Args:
-        agrees: whether it is comparable and within the limits.
-        reason: why it is not comparable, as a clause; empty where it is.
-        change: how far it lies from the stored sessions; None where it is not comparable.
-    """
-
-    agrees: bool
-    reason: str
-    change: Change | None
 
 
 def agreement(

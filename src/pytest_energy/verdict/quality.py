@@ -1,4 +1,4 @@
-"""Whether quality has fallen: what the test recorded, compared with what was recorded before. Pure."""
+"""Whether quality has fallen: what the test recorded, and what was recorded before. Pure."""
 
 from __future__ import annotations
 
