@@ -1,1 +1,1 @@
-"""What can be told from several results of a session. Pure."""
+"""What follows from several results of a session. Pure."""

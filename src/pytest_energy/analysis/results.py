@@ -39,24 +39,24 @@ class Results(Sequence[Result]):
         self._off = off
         self._skip = skip
 
-    def where(self, **wanted: str) -> Results:
-        """Those whose subject agrees.
+    def where(self, **criteria: str) -> Results:
+        """The results whose subject agrees with every criterion.
 
         Args:
-            wanted: `test`, `region`, `task`, `model`, `dataset`, `role` or `unit`, exactly.
+            criteria: `test`, `region`, `task`, `model`, `dataset`, `role` or `unit`, exactly.
 
         Raises:
             TypeError: another name.
         """
         __tracebackhide__ = True
-        for name in wanted:
+        for name in criteria:
             if name not in Subject.__slots__:
                 known = ", ".join(Subject.__slots__)
                 raise TypeError(f"where(): unknown name {name!r}; there are: {known}")
         found = tuple(
             result
             for result in self
-            if all(getattr(result.subject, name) == value for name, value in wanted.items())
+            if all(getattr(result.subject, name) == value for name, value in criteria.items())
         )
         return Results(lambda: found, self._carbon, self._off, self._skip)
 
@@ -85,13 +85,13 @@ class Results(Sequence[Result]):
                 )
         return ratios.ratio(self.measurements, over.measurements)
 
-    def training(self, **wanted: str) -> TrainingCost:
+    def training(self, **criteria: str) -> TrainingCost:
         """What the one training among them costs as a whole, with a 95 % interval.
 
         Under `--energy-off` the test that asks is skipped.
 
         Args:
-            wanted: as for `where`.
+            criteria: as for `where`.
 
         Raises:
             LookupError: none among them is a training that was measured, or several are; says
@@ -101,7 +101,7 @@ class Results(Sequence[Result]):
         __tracebackhide__ = True
         if self._off:
             self._skip("--energy-off: there is no training to tell the cost of")
-        found = [result for result in self.where(**wanted) if result.training_run is not None]
+        found = [result for result in self.where(**criteria) if result.training_run is not None]
         if len(found) > 1:
             names = ", ".join(result.subject.key for result in found)
             raise LookupError(f"several trainings: {names}; name one, with test=… or model=…")

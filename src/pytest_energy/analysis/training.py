@@ -83,11 +83,11 @@ def training_cost(measurement: Measurement, training: TrainingRun) -> TrainingCo
 
     Returns:
         The cost. Its interval combines the scatter of the window's blocks with the spread between
-        sessions of the same code (`comparison.PRIOR_SPREAD`, by the method of the gated domains),
-        since a run of days sees more of a machine than one window does. That of estimates in units
-        of the yardstick is not taken: the figure is absolute. The interval is Student's t, its
-        degrees of freedom those of both parts (Satterthwaite 1946), on a log scale. What the
-        method itself is wrong by (watts per core, a board's gain) is not in it.
+        sessions of the same code (`baseline_comparison.PRIOR_SPREAD`, by the method of the gated
+        domains), since a run of days sees more of a machine than one window does. That of estimates
+        in units of the reference workload is not taken: the figure is absolute. The interval is
+        Student's t, its degrees of freedom those of both parts (Satterthwaite 1946), on a log
+        scale. What the method itself is wrong by (watts per core, a board's gain) is not in it.
 
     Raises:
         ValueError: the window is of no energy, or of no time.

@@ -1,7 +1,7 @@
 """What this machine can tell of energy, found out: `pytest-energy doctor`.
 
 Every meter is opened once, and all are watched during the same half second. What is found travels
-as one frozen `Diagnosis`; how it is shown is another room's matter.
+as one frozen `Diagnosis`; `report.doctor` shows it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from time import perf_counter, sleep
 from typing import TYPE_CHECKING
 
 from pytest_energy.carbon import factors
-from pytest_energy.doctor.probe import LOOK_SECONDS, WATCHED_SECONDS, MeterFacts, Probe
+from pytest_energy.doctor.probe import OBSERVE_SECONDS, WATCHED_SECONDS, MeterFacts, Probe
 from pytest_energy.machine.identity import read_cpu, read_machine
 from pytest_energy.machine.sensors import Clock, Heat, Load, LoadWatch, read_clock, read_heat
 from pytest_energy.meters import AUTO, boards, open_meters
@@ -112,16 +112,16 @@ def examine(settings: Settings, sources: Iterable[MeterSource]) -> Diagnosis:
         settings: of the session that would meter.
         sources: built in and third-party ones; a later source replaces an earlier of its name.
     """
-    checkups = [Probe(source) for source in {s.name: s for s in sources}.values()]
+    probes = [Probe(source) for source in {s.name: s for s in sources}.values()]
     try:
-        load = _watch(checkups)
-        for checkup in checkups:
-            checkup.try_out()
-        facts = tuple(checkup.facts() for checkup in checkups)
-        chosen, problems = _choose(settings.meters, checkups)
+        load = _watch(probes)
+        for probe in probes:
+            probe.try_out()
+        facts = tuple(probe.facts() for probe in probes)
+        chosen, problems = _choose(settings.meters, probes)
     finally:
-        for checkup in checkups:
-            checkup.close()
+        for probe in probes:
+            probe.close()
     problems += [
         f"meter {one.name!r} was opened, and then could not be read: {one.reason}"
         for one in facts
@@ -198,7 +198,7 @@ def next_step(
         problems: what would stop a session.
     """
     if problems:
-        return NextStep("set right what is said to be wrong, and look again")
+        return NextStep("correct what is wrong above, and run it again")
     paired = "pytest --energy-against REVISION"
     if quality not in (FigureQuality.COUNTER, FigureQuality.SAMPLED):
         better = [one.name for one in meters if one.measures and one.name not in chosen.meters]
@@ -209,26 +209,26 @@ def next_step(
         missing = [one for one in missing if one.closed or not virtual]
         if missing:
             return NextStep(
-                f"follow the remedy for {missing[0].name} above; then joules are measured"
+                f"follow the hint for {missing[0].name} above; then joules are measured"
             )
         return NextStep(
-            "compare with the base in turns, for what disturbs an estimate then hits both sides",
+            "interleave with the base, so that what disturbs an estimate hits both sides",
             paired,
         )
     if has_gpu and not any(domain.kind == "gpu" for domain in chosen.domains):
-        return NextStep("have the GPU metered too: see above what is said of its meter")
+        return NextStep("have the GPU metered too: see its meter above")
     if load.other_cpu_share is not None and load.other_cpu_share >= BUSY_SHARE:
         return NextStep(
-            "end what else runs here, for it is metered too, or compare with the base in turns",
+            "end what else runs here, for it is metered too, or interleave with the base",
             paired,
         )
     return NextStep("meter a test and store its baseline", "pytest --energy-update")
 
 
-def _choose(asked: Sequence[str], checkups: Sequence[Probe]) -> tuple[Chosen, list[str]]:
+def _choose(asked: Sequence[str], probes: Sequence[Probe]) -> tuple[Chosen, list[str]]:
     """What a session would open, and what would stop it."""
     try:
-        found = open_meters(asked, [checkup.lent() for checkup in checkups])
+        found = open_meters(asked, [probe.lent() for probe in probes])
     except ValueError as error:
         return Chosen(tuple(asked), (), (), ""), [str(error)]
     chosen = Chosen(tuple(asked), found.names, found.domains, found.note)
@@ -236,16 +236,16 @@ def _choose(asked: Sequence[str], checkups: Sequence[Probe]) -> tuple[Chosen, li
     return chosen, problems
 
 
-def _watch(checkups: Sequence[Probe]) -> Load:
-    """Look at all meters for the same half second, and at what others do meanwhile."""
+def _watch(probes: Sequence[Probe]) -> Load:
+    """Watch all meters for the same half second, and what other processes do meanwhile."""
     watch = LoadWatch()
-    for checkup in checkups:
-        checkup.look()
+    for probe in probes:
+        probe.observe()
     end = perf_counter() + WATCHED_SECONDS
     while perf_counter() < end:
-        sleep(LOOK_SECONDS)
-        for checkup in checkups:
-            checkup.look()
-    for checkup in checkups:
-        checkup.look(last=True)
+        sleep(OBSERVE_SECONDS)
+        for probe in probes:
+            probe.observe()
+    for probe in probes:
+        probe.observe(last=True)
     return watch.load()

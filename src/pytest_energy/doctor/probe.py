@@ -1,6 +1,6 @@
-"""One meter looked at closely: what it counts, its power, how often it moves, what it costs.
+"""One meter probed: what it counts, its power, how often it moves, what it costs.
 
-Whatever a meter raises becomes what is said of it.
+Whatever a meter raises becomes the reason why it is not available.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from pytest_energy.meters.updates import observe
 from pytest_energy.types.energy import Domain, Method
 
 WATCHED_SECONDS = 0.5
-"""How long live power and other load are watched."""
+"""Duration of the observation of live power and of other load."""
 
-LOOK_SECONDS = 0.005
-"""How often counters are looked at meanwhile, so that power is taken from update to update."""
+OBSERVE_SECONDS = 0.005
+"""How often counters are read meanwhile, so that power is taken from update to update."""
 
 MOST_READS = 101
 """Readings whose median is the cost of one, at most; fewer where they are slow."""
@@ -64,7 +64,7 @@ class MeterFacts:
         hint: what to do about it, in one line or several; empty where nothing is known.
         domains: what it counts; also of a meter that was opened and then lost.
         read_seconds: what one reading takes, the median of many.
-        interference: who else uses the hardware.
+        interference: what else uses the hardware.
         skipped_hardware: hardware that is there and not counted, and why.
         closed: whether the hardware is there and refuses.
     """
@@ -111,14 +111,14 @@ class Probe:
         self._interference: tuple[str, ...] = ()
         self._attempt(self._open)
 
-    def look(self, last: bool = False) -> None:
+    def observe(self, last: bool = False) -> None:
         """Note the counters; those that take long to read, only the first and the last time."""
-        slow = self._read_seconds > LOOK_SECONDS / 5
+        slow = self._read_seconds > OBSERVE_SECONDS / 5
         if not self._reason and (last or not slow):
-            self._attempt(self._look)
+            self._attempt(self._note)
 
     def try_out(self) -> None:
-        """Power, how often it moves, what a reading takes, who else uses the hardware."""
+        """Power, how often it moves, what a reading takes, what else uses the hardware."""
         for step in (self._add_up, self._observe, self._time, self._ask_around):
             if not self._reason:
                 self._attempt(step)
@@ -142,11 +142,11 @@ class Probe:
         )
 
     def lent(self) -> MeterSource:
-        """The same meter again, or why there is none, for `open_meters` to choose from."""
+        """A source of the meter that is open already, for `open_meters` to choose from."""
 
         def open_again() -> Meter:
             if self._meter is None or not self._domains:
-                # The remedy stands with the meter.
+                # The hint stands with the meter.
                 raise MeterUnavailableError(self._reason, self._remedy and "see above")
             return _Lent(self._meter, self._name, self._domains)
 
@@ -155,7 +155,7 @@ class Probe:
     def close(self) -> None:
         """Close the meter."""
         if self._meter is not None:
-            with suppress(Exception):  # nobody can act on it any more
+            with suppress(Exception):  # at the end nothing can be done about it
                 self._meter.close()
 
     def _attempt(self, step: Callable[[], None]) -> None:
@@ -167,8 +167,8 @@ class Probe:
             self._reason, self._remedy = error.reason or "no reason given", error.hint
             self._closed = error.closed
         except BaseException as error:  # pytest.skip and sys.exit are no Exceptions
-            said = [] if isinstance(error, MeterLostError) else [type(error).__name__]
-            self._reason = ": ".join(filter(None, [*said, str(error)])) or "no reason given"
+            parts = [] if isinstance(error, MeterLostError) else [type(error).__name__]
+            self._reason = ": ".join(filter(None, [*parts, str(error)])) or "no reason given"
 
     def _open(self) -> None:
         self._meter = self._source.open()
@@ -188,7 +188,7 @@ class Probe:
             raise MeterLostError(f"{len(counts)} counts for {len(self._domains)} domains")
         return counts
 
-    def _look(self) -> None:
+    def _note(self) -> None:
         began = perf_counter()
         counts = self._read()
         now = perf_counter()
@@ -201,7 +201,7 @@ class Probe:
             watts = track.watts(domain.resolution_seconds)
             # Who spends no CPU time moves no estimate of it; a counter of hardware never stands
             # still, and what moves seldom may just not have moved in time.
-            prompt = domain.resolution_seconds <= LOOK_SECONDS
+            prompt = domain.resolution_seconds <= OBSERVE_SECONDS
             still = watts is None and prompt and domain.method is Method.ESTIMATED
             self._watts.append(0.0 if still else watts)
 
@@ -232,7 +232,7 @@ class _Track:
         self._first: tuple[float, int] | None = None
         self._last = (0.0, 0)
         self._moves: list[tuple[float, int]] = []
-        self._looks = 0
+        self._notes = 0
 
     def note(self, seconds: float, microjoules: int) -> None:
         if self._first is None:
@@ -240,13 +240,13 @@ class _Track:
         elif microjoules != self._last[1]:
             self._moves.append((seconds, microjoules))
         self._last = (seconds, microjoules)
-        self._looks += 1
+        self._notes += 1
 
     def watts(self, resolution_seconds: float) -> float | None:
-        """Mean power from the first move to the last; None where that cannot be told."""
+        """Mean power from the first move to the last; None where it is unknown."""
         ends = [self._moves[0], self._moves[-1]] if len(self._moves) > 1 else []
-        if self._looks == 2 and self._moves and self._first is not None:
-            # Too slow to be looked at in between.
+        if self._notes == 2 and self._moves and self._first is not None:
+            # Too slow to be read in between.
             ends = [self._first, self._last]
             if resolution_seconds > WATCHED_SECONDS / 5:
                 return None
@@ -258,7 +258,7 @@ class _Track:
 
 
 class _Lent(Meter):
-    """An open meter once more; to be closed by whoever opened it."""
+    """An open meter once more; closed by its owner."""
 
     def __init__(self, meter: Meter, name: str, domains: tuple[Domain, ...]) -> None:
         self._meter = meter
@@ -269,5 +269,5 @@ class _Lent(Meter):
         self.remote = meter.remote
 
     def read(self) -> tuple[int, ...]:
-        """As the meter itself."""
+        """The counters of the meter itself."""
         return self._meter.read()

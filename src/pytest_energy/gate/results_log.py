@@ -69,7 +69,7 @@ class ResultsLog:
 
     @property
     def results(self) -> tuple[Result, ...]:
-        """Of all tests."""
+        """Every result, in the order in which the tests ran."""
         return tuple(result for test in self.tests.values() for result in test.results)
 
     def report(self, session: GateSession, root: Path) -> SessionReport:

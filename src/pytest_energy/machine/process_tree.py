@@ -1,4 +1,4 @@
-"""Which processes are this run's own: what they do to a board or a CPU is no disturbance."""
+"""The processes of this run, and their CPU time."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ import time
 from collections.abc import Set
 from pathlib import Path
 
-_joined: set[int] = set()
+_own_pids: set[int] = set()
 
 
-def join(pid: int) -> None:
-    """Another process of this run, which is no child of this one: the head of a paired run."""
-    _joined.add(pid)
+def register_own_pid(pid: int) -> None:
+    """Count a process that is no child of this one as part of the run: a paired run's head."""
+    _own_pids.add(pid)
 
 
 def foreign_pids(pids: set[int]) -> set[int]:
-    """Those that are not this run's own.
+    """Ids of processes that do not belong to this run.
 
     Args:
         pids: as the system numbers them; what does not exist here (a number from outside of a
-            container) is left out, since nobody can tell whose it is.
+            container) is left out, since it may belong to this run.
     """
-    return {pid for pid in pids - {os.getpid()} - _joined if _is_strange(pid)}
+    return {pid for pid in pids - {os.getpid()} - _own_pids if _is_strange(pid)}
 
 
 def _is_strange(pid: int) -> bool:
-    """Whether a process exists and neither it nor who started it, and so on, is this one."""
+    """Whether a process exists, and neither it nor any ancestor of it is this process."""
     own, line = os.getpid(), [pid]
     while line[-1] > 1:
         parent = _parent(line[-1])
@@ -78,7 +78,7 @@ def process_tree_cpu_ns() -> int:
 
 
 def children_cpu_ns() -> int:
-    """Of the children alone."""
+    """CPU nanoseconds of the children alone."""
     return _ended_children_ns() + _living_children_ns()
 
 
@@ -97,7 +97,7 @@ def exclude_pid(pid: int, excluded: bool) -> None:
 
 
 def excluded_cpu_ns() -> int:
-    """Of the living children that are set apart, with theirs."""
+    """CPU nanoseconds of the excluded children that are alive, with their own children."""
     return _trees_cpu_ns(list(_excluded), frozenset()) if _excluded and _LINUX else 0
 
 

@@ -24,8 +24,8 @@ class Load:
     """What else runs.
 
     Args:
-        other_cpu_share: share of all CPUs' time that was spent by other processes, 0 to 1; None where
-            the time was too short to tell.
+        other_cpu_share: share of all CPUs' time that other processes used, 0 to 1; None where the
+            time was too short to tell.
         seconds: over how long.
         average: mean number of tasks that ran or wanted to, over the last minute; None where the
             system keeps no such figure.
@@ -40,10 +40,10 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """How fast the CPUs run. None, or nothing, stands for what the system does not tell.
+    """The clock of the CPUs. None, or nothing, stands for what the system does not report.
 
     Args:
-        governors: who sets the frequency: `performance`, `powersave`, …; one name each.
+        governors: what sets the frequency: `performance`, `powersave`, …; one name each.
         megahertz: the CPUs' mean frequency now.
         most_megahertz: the highest that the hardware allows.
         boost: whether the clock may rise above its nominal frequency (turbo).
@@ -66,7 +66,7 @@ class Temperature:
 
 @dataclass(frozen=True, slots=True)
 class Heat:
-    """How hot it is.
+    """Temperatures and throttling.
 
     Args:
         temperatures: one a chip.

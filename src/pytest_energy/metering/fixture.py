@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 
 class Policy(Protocol):
-    """What metering asks while a test runs; the answers come from whoever compares."""
+    """What metering asks while a test runs; the answers come from `gate.evaluate`."""
 
     def reference_kind(self, subject: Subject) -> str:
         """The kind of reference workload that the subject's baseline was measured beside."""
@@ -241,7 +241,7 @@ class MeteredEnergy(Energy):
         instruments: the opened meters.
         policy: what is asked while the test runs.
         interleaving: with the same test of another revision; None where there is none.
-        progress: shows how far the loop has come; None for nobody.
+        progress: shows how far the loop has come; None for nothing.
     """
 
     def __init__(
@@ -321,7 +321,7 @@ class MeteredEnergy(Energy):
         return [*self._body_metered(interrupted), *regions]
 
     def missing(self, interrupted: str = "") -> Metered:
-        """Of a test that metered no body and no loop: why there is no figure of that."""
+        """The reason why a test that metered neither body nor loop has no figure."""
         subject = self._subject("", self._inference.n or 0)
         marker = "training" if subject.is_training else "inference"
         reason = interrupted or (
@@ -470,7 +470,7 @@ class MeteredEnergy(Energy):
         return passes if len(same) == 1 else passes[:1]
 
     def _with_reference(self, measurement: Measurement, which: int = 0) -> Measurement:
-        """With the reference readings of the loop's pass or the body that it stands in."""
+        """Add the reference readings of the loop's pass, or of the body, that it stands in."""
         count = len(measurement.blocks)
         readings, blocks = self._body_readings, 1
         if self._loop is not None and self._loop.passes:

@@ -34,7 +34,7 @@ def synchronise() -> None:
 
 def _synchronise_jax(bridge: object) -> None:
     # jax has no call that waits for a device. Devices work off what they are given in order, so a
-    # tiny sum is done when all before it is; arrays that nobody holds any more are included, which
+    # tiny sum is done when all before it is; arrays without a holder are included, which
     # jax.live_arrays() would miss. A backend that the program has not begun to use is left alone.
     begun = getattr(bridge, "backends_are_initialized", None)
     if begun is None or not begun():

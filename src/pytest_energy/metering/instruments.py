@@ -91,7 +91,7 @@ class Instruments:
         self.updates = CounterUpdates(self.meters)
         runner = ReferenceRunner(self.meters)
         self.reference = runner if use_reference and runner.needed else None
-        """Runs the reference workload; None where energy is counted, or nobody wants it."""
+        """Runs the reference workload; None where energy is counted, or it is off."""
         self.count_flops = count_flops
         self.idle_seconds = idle_seconds
         self.workers = workers

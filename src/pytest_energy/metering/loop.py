@@ -29,7 +29,7 @@ class Interleaving(Protocol):
         return
 
     def sizes(self, n: int, each_seconds: float) -> tuple[int, ...]:
-        """How `n` samples are cut into blocks; the last one of the warm-up took so long."""
+        """Sizes of the blocks of `n` samples, each of which takes about `each_seconds`."""
 
     def before(self, block: int) -> bool:
         """Wait until this side may run a block; whether there is one at all."""
@@ -48,7 +48,7 @@ class Progress(Protocol):
         """Whether it is time to show something."""
 
     def update(self, done: int, joules: float) -> None:
-        """So many inferences are done, with so many joules in the finished blocks."""
+        """Show that so many inferences are done, with so many joules in the finished blocks."""
 
     def stop(self) -> None:
         """The loop has ended."""
@@ -113,7 +113,7 @@ class Plan:
         unmetered: stands around what is not metered, to account for it.
         interleaving: with another revision's loop; None where there is none.
         outside: stands around the other revision's block.
-        progress: shows the progress of `test`; None for nobody.
+        progress: shows the progress of `test`; None for nothing.
         test: pytest's node id.
         noun: what is performed, in the plural.
     """
@@ -193,7 +193,7 @@ class Loop:
 
     @property
     def windows(self) -> list[Window]:
-        """Those of the finished passes."""
+        """The windows of the finished passes."""
         return [one.window for one in self.passes if one.finished]
 
     @property
@@ -362,7 +362,7 @@ class Loop:
             if not last and stop_early is not None:
                 so_far = window.measurement()
                 stop = so_far is not None and stop_early(self._complete(one, so_far), len(sizes))
-            if one.readings is not None and one.readings.wanted(window.last_seconds, stop):
+            if one.readings is not None and one.readings.is_due(window.last_seconds, stop):
                 with plan.unmetered():
                     one.readings.after(i + 1)
             if stop:

@@ -1,6 +1,6 @@
-"""The yardstick: a fixed piece of reference work, run in turns with the blocks.
+"""The reference workload: a fixed piece of work, run between the blocks of a loop.
 
-CPU seconds for the same work drift with the machine's neighbours. Work of the same kind, run
+CPU seconds for the same work drift with what else the machine does. Work of the same kind, run
 beside each block in the same library and on the same threads, drifts along; so an estimate is
 compared in units of it. A hardware counter needs none.
 """
@@ -22,13 +22,13 @@ from pytest_energy.types.energy import gated_domains, is_estimated
 from pytest_energy.types.measurement import ReferenceReadings
 
 SHARE = 0.1
-"""How long the reference runs, as a share of the work that it stands beside."""
+"""Duration of a reading, as a share of the work between two readings."""
 
 SHORTEST_SECONDS = 0.02
 """One reading takes at least so long."""
 
 LONGEST_SECONDS = 2.0
-"""And never longer."""
+"""Longest duration of one reading."""
 
 UNKNOWN_SECONDS = 0.5
 """What a test's body is taken to last, before it has run."""
@@ -100,15 +100,15 @@ class TorchProduct(ReferenceWorkload):
 
 
 class NumpyProduct(ReferenceWorkload):
-    """The same product in numpy."""
+    """A float32 matrix product in numpy, of the shape of torch's."""
 
     library = "numpy"
     work = TorchProduct.work
 
     def __init__(self, numpy: Any) -> None:
         names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-        said = [os.environ[name] for name in names if os.environ.get(name, "").isdigit()]
-        super().__init__(int(said[0]) if said else os.cpu_count() or 1)
+        given = [os.environ[name] for name in names if os.environ.get(name, "").isdigit()]
+        super().__init__(int(given[0]) if given else os.cpu_count() or 1)
         self._numpy = numpy
 
     @cached_property
@@ -202,8 +202,8 @@ class ReferenceRunner:
             reference: to run.
             seconds: of work that the reading stands beside.
         """
-        wanted = min(LONGEST_SECONDS, max(SHORTEST_SECONDS, SHARE * seconds))
-        times = max(1, round(wanted / max(1e-6, self._repetition_seconds[reference.kind])))
+        seconds_to_run = min(LONGEST_SECONDS, max(SHORTEST_SECONDS, SHARE * seconds))
+        times = max(1, round(seconds_to_run / max(1e-6, self._repetition_seconds[reference.kind])))
         try:
             before = self._meters.read()
             reference.repeat(times)
@@ -224,15 +224,15 @@ class ReferenceRunner:
 
 
 class ReferenceRecorder:
-    """The yardstick's readings of one window, and which blocks they stand beside.
+    """Readings of the reference workload during one window, and the blocks that they belong to.
 
     Args:
-        gauge: takes them.
+        runner: takes them.
         reference: the work.
     """
 
-    def __init__(self, gauge: ReferenceRunner, reference: ReferenceWorkload) -> None:
-        self._gauge = gauge
+    def __init__(self, runner: ReferenceRunner, reference: ReferenceWorkload) -> None:
+        self._runner = runner
         self._reference = reference
         self._taken: list[tuple[int, float]] = []
         self._since = 0.0
@@ -242,17 +242,17 @@ class ReferenceRecorder:
         self._take(0, seconds)
 
     def before_body(self) -> None:
-        """Before a body that is one block, whose length nobody knows."""
+        """Before a body that is one block of unknown length."""
         self._share(0, UNKNOWN_SECONDS)
 
     def after_body(self, seconds: float) -> None:
-        """After a body of so many seconds; a short one shares its reading with its neighbours."""
-        if self._gauge.due(self._reference, seconds):
+        """After a body of so many seconds; short ones that follow each other share a reading."""
+        if self._runner.due(self._reference, seconds):
             self._take(1, seconds)
         else:
             self._share(1, seconds)
 
-    def wanted(self, seconds: float, last: bool) -> bool:
+    def is_due(self, seconds: float, last: bool) -> bool:
         """Whether to read after a block of so many seconds.
 
         Args:
@@ -260,7 +260,7 @@ class ReferenceRecorder:
             last: whether it was the last one, after which a reading always stands.
         """
         self._since += seconds
-        return last or self._gauge.due(self._reference, self._since)
+        return last or self._runner.due(self._reference, self._since)
 
     def after(self, blocks: int) -> None:
         """Read, after so many blocks."""
@@ -268,19 +268,19 @@ class ReferenceRecorder:
         self._since = 0.0
 
     def _share(self, blocks: int, seconds: float) -> None:
-        recent = self._gauge.recent(self._reference)
+        recent = self._runner.recent(self._reference)
         if recent is None:
             self._take(blocks, seconds)
         else:
             self._taken.append((blocks, recent))
 
     def _take(self, blocks: int, seconds: float) -> None:
-        joules = self._gauge.read(self._reference, seconds)
+        joules = self._runner.read(self._reference, seconds)
         if joules is not None:
             self._taken.append((blocks, joules))
 
     def beside(self, blocks: int) -> ReferenceReadings | None:
-        """The yardstick beside each of so many blocks: the mean of the readings around it."""
+        """The readings for each of so many blocks: the mean of those around it."""
         if not self._taken:
             return None
         joules = tuple(_around(self._taken, i) for i in range(blocks))

@@ -130,8 +130,8 @@ class MeterSet:
             )
         return (
             f"{self._unseen_seconds:.0f} s passed between two readings, and after"
-            f" {self.max_read_interval_seconds:.0f} s a counter may have wrapped unseen; energy.each reads it"
-            " at every block, and elsewhere a timer does, unless something holds SIGALRM"
+            f" {self.max_read_interval_seconds:.0f} s a counter may have wrapped"
+            " unseen; energy.each reads it at every block, and elsewhere a timer does, unless something holds SIGALRM"
             " (pytest-timeout does: set its timeout_method = thread)"
         )
 

@@ -32,7 +32,7 @@ class Channel:
         """Send a message.
 
         Raises:
-            ChannelClosedError: nobody is there to receive it.
+            ChannelClosedError: the other end is closed.
         """
         try:
             self._socket.sendall(json.dumps(message).encode() + b"\n")

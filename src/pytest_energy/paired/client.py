@@ -17,10 +17,10 @@ from pytest_energy.paired.channel import Channel, ChannelClosedError, ChannelTim
 from pytest_energy.types.units import format_seconds
 
 FAREWELL_SECONDS = 20
-"""What the base's fixtures may take to be torn down, once it is told to end."""
+"""Time that the base's fixtures have for their teardown, at the end."""
 
 TAIL_LINES = 30
-"""How much of what a lost process printed is shown."""
+"""Lines of a lost process's output that are shown."""
 
 
 class WorkerLostError(Exception):
@@ -28,7 +28,7 @@ class WorkerLostError(Exception):
 
     Args:
         reason: what happened, as a clause.
-        detail: what it said last; may be empty.
+        detail: the end of its output; may be empty.
     """
 
     def __init__(self, reason: str, detail: str = "") -> None:
@@ -58,14 +58,14 @@ class WorkerClient:
         command = [str(python), "-P", "-m", "pytest_energy.paired.worker"]
         try:
             self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as this
-            ours, theirs = socket.socketpair()
-            self._channel = Channel(ours)
-            with theirs:
+            own_end, worker_end = socket.socketpair()
+            self._channel = Channel(own_end)
+            with worker_end:
                 self._process = subprocess.Popen(
-                    [*command, str(theirs.fileno())],
+                    [*command, str(worker_end.fileno())],
                     cwd=folder,
                     env=environment,
-                    pass_fds=[theirs.fileno()],
+                    pass_fds=[worker_end.fileno()],
                     stdin=subprocess.DEVNULL,
                     stdout=self._log,
                     stderr=subprocess.STDOUT,
@@ -81,7 +81,7 @@ class WorkerClient:
 
     @property
     def pid(self) -> int:
-        """Of the process."""
+        """Process id of the worker."""
         return self._process.pid
 
     def ask(self, message: Message) -> Message:
@@ -101,7 +101,7 @@ class WorkerClient:
             ) from None
         except ChannelClosedError:
             raise WorkerLostError(self._how_it_ended(), self._tail()) from None
-        except BaseException:  # Ctrl-C: nobody knows where it stands
+        except BaseException:  # Ctrl-C: its state is unknown
             self.kill()
             raise
 
@@ -121,7 +121,7 @@ class WorkerClient:
         try:
             if not self._has_ended():
                 with suppress(ChannelClosedError, subprocess.TimeoutExpired):
-                    self._channel.send({"do": "quit"})
+                    self._channel.send({"command": "quit"})
                     self._process.wait(FAREWELL_SECONDS)
         finally:
             self.kill()
@@ -140,8 +140,8 @@ class WorkerClient:
         """Whether it has, without waiting for it: its id stays taken."""
         if self._process.returncode is not None or not hasattr(os, "waitid"):
             return self._process.poll() is not None
-        wanted = os.WEXITED | os.WNOHANG | os.WNOWAIT
-        return os.waitid(os.P_PID, self._process.pid, wanted) is not None
+        options = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        return os.waitid(os.P_PID, self._process.pid, options) is not None
 
     def _how_it_ended(self) -> str:
         deadline = monotonic() + FAREWELL_SECONDS

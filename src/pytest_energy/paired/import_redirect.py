@@ -2,7 +2,7 @@
 
 An editable install, `PYTHONPATH` or a `.pth` file lead every process to the user's own tree, the
 base's too, and then both sides would run the same code and agree. So what leads there is turned to
-the same place in the base's tree, and afterwards the files of the loaded modules are looked at.
+the same place in the base's tree, and afterwards the files of the loaded modules are checked.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Trees:
         return self.in_head(path) or self.in_base(path)
 
     def redirected(self, path: str) -> str:
-        """The same place in the base's tree; a path outside of the user's tree as it is."""
+        """The counterpart of a path in the base's tree; a path outside the head's tree as it is."""
         if not self.in_head(path):
             return path
         return str(self.base / os.path.relpath(_real(path), self.head))

@@ -1,7 +1,8 @@
 """Head and base alternate, block by block, in random order; one waits while the other runs.
 
 Both processes run the same loop. The head decides: how the samples are cut into blocks, who comes
-first in each pair, when it is over. The base does what it is told and says what it took.
+first in each pair, when it is over. The worker runs the blocks that the head asks for, and
+answers with their joules.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pytest_energy.types.codec import decode
 from pytest_energy.types.result import BaseRun, Metered
 
 BLOCK_SECONDS = 0.05
-"""A block takes at least about so long, where the samples allow more than `BLOCKS` of them: noise of
+"""Shortest duration of a block, about, where the samples allow more than `BLOCKS` of them: noise of
 the machine lasts for seconds, and the shorter the blocks, the more alike it hits both sides."""
 
 MAX_BLOCKS = 400
@@ -34,14 +35,14 @@ def block_count(n: int, each_seconds: float, shortest_seconds: float) -> int:
         shortest_seconds: what a block has to span, for the sake of its counters; 0 for any length.
     """
     seconds = n * each_seconds
-    wanted = min(n, MAX_BLOCKS, max(BLOCKS, round(seconds / BLOCK_SECONDS)))
+    count = min(n, MAX_BLOCKS, max(BLOCKS, round(seconds / BLOCK_SECONDS)))
     if not shortest_seconds or not seconds:
-        return wanted
-    return max(1, min(wanted, int(seconds / shortest_seconds)))
+        return count
+    return max(1, min(count, int(seconds / shortest_seconds)))
 
 
 class WorkerInterleaving(Interleaving):
-    """The base's side: it waits to be told.
+    """The worker's side: it waits for the head's commands.
 
     Args:
         channel: to the head.
@@ -59,26 +60,26 @@ class WorkerInterleaving(Interleaving):
     def sizes(self, n: int, each_seconds: float) -> tuple[int, ...]:
         if self._again:
             pytest.skip("the head has gone on")
-        told = self._ask({"said": "ready", "n": n})
-        return tuple(told["sizes"]) if told["do"] == "block" else block_sizes(n)
+        command = self._ask({"reply": "ready", "n": n})
+        return tuple(command["sizes"]) if command["command"] == "block" else block_sizes(n)
 
     def before(self, block: int) -> bool:
         return not self._over
 
     def after(self, block: int, joules: float) -> None:
         if not self._alone:
-            self._ask({"said": "block", "joules": joules})
+            self._ask({"reply": "block", "joules": joules})
 
     def _ask(self, message: Message) -> Message:
         self._channel.send(message)
-        told = self._channel.receive()
-        if told["do"] == "leave":
+        command = self._channel.receive()
+        if command["command"] == "leave":
             pytest.skip("the head's test has ended")
-        if told["do"] == "quit":  # in the middle of a test: Ctrl-C
+        if command["command"] == "quit":  # in the middle of a test: Ctrl-C
             pytest.exit("the head has ended")
-        self._alone = told["do"] == "rest"
-        self._over = told["do"] == "end"
-        return told
+        self._alone = command["command"] == "rest"
+        self._over = command["command"] == "end"
+        return command
 
 
 class HeadInterleaving(Interleaving):
@@ -123,7 +124,7 @@ class HeadInterleaving(Interleaving):
         self._random.shuffle(self._base_first)
         if self._waits and self._answer is not None and self._answer["n"] != n:
             self._other_n = f"the base's n was {self._answer['n']:,}, now {n:,}"
-            self._tell({"do": "leave"})
+            self._command({"command": "leave"})
         return self._sizes
 
     def before(self, block: int) -> bool:
@@ -145,7 +146,7 @@ class HeadInterleaving(Interleaving):
         if not left:
             self._start()
         if self._waits:
-            self._tell({"do": "leave" if left else "end" if early else "rest"})
+            self._command({"command": "leave" if left else "end" if early else "rest"})
         if self._lost is not None:
             return BaseRun((), self._lost.reason, self._lost.detail)
         if self._other_n:
@@ -153,8 +154,8 @@ class HeadInterleaving(Interleaving):
         answer = self._answer
         if answer is None:
             return BaseRun((), "the head's test did not run to its end")
-        if answer["said"] != "finished":  # it is out of step: the next test gets another process
-            self._lost = WorkerLostError("the base's test did not end when it was told to")
+        if answer["reply"] != "finished":  # it is out of step: the next test gets another process
+            self._lost = WorkerLostError("the base's test did not end when it was asked to")
             return BaseRun((), self._lost.reason)
         return BaseRun(
             tuple(decode(Metered, record) for record in answer["metered"]),
@@ -169,20 +170,20 @@ class HeadInterleaving(Interleaving):
 
     @property
     def _waits(self) -> bool:
-        """Whether the base stands before a block and waits to be told."""
-        return self._answer is not None and self._answer["said"] in ("ready", "block")
+        """Whether the worker stands before a block and waits for a command."""
+        return self._answer is not None and self._answer["reply"] in ("ready", "block")
 
     def _start(self) -> None:
         if self._answer is None and self._lost is None:
-            self._tell({"do": "run", "test": self._test, "next": self._following})
+            self._command({"command": "run", "test": self._test, "next": self._following})
 
     def _base_block(self) -> None:
         if self._waits:
-            self._tell({"do": "block", "sizes": self._sizes})
-            if self._answer is not None and self._answer["said"] == "block":
+            self._command({"command": "block", "sizes": self._sizes})
+            if self._answer is not None and self._answer["reply"] == "block":
                 self.base_blocks.append(self._answer["joules"])
 
-    def _tell(self, message: Message) -> None:
+    def _command(self, message: Message) -> None:
         self._answer = None
         try:
             self._answer = self._client.ask(message)

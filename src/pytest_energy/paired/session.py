@@ -87,7 +87,7 @@ class PairedSession:
 
     Args:
         config: pytest's, of the head.
-        settings: the revision or folder, its set-up, how long a turn may take.
+        settings: the revision or folder, its set-up, how long a block may take.
         meters: names of the head's meters.
         bodies: the head's metered tests, in the order in which they will run, and their bodies.
         collected: node ids of all that the head has collected, selected or not.
@@ -120,13 +120,13 @@ class PairedSession:
                 self.tree.counterpart(config.rootpath), bool(settings.against_setup)
             )
             self._environment = _environment(self._trees)
-            theirs: Mapping[str, accepted.Accepted] = {}
+            of_base: Mapping[str, accepted.Accepted] = {}
             with suppress(BaselineError):  # the base's file is no longer to be mended
-                theirs = accepted.read(self.tree.counterpart(settings.baselines))
+                of_base = accepted.read(self.tree.counterpart(settings.baselines))
             self._accepted = {
                 name: entry.change
                 for name, entry in accepted.read(settings.baselines).items()
-                if entry != theirs.get(name)
+                if entry != of_base.get(name)
             }
             self._spec = _spec(config, self.tree, meters)
             if self._spec["arguments"]:
@@ -150,7 +150,7 @@ class PairedSession:
         return sorted(set(self.collected.tests) - self._collected)
 
     def missing(self, test: str) -> tuple[str, str] | None:
-        """Why there is nothing to take interleaving with, and what the base said; None when there is.
+        """Why there is nothing to interleave with, and what the base printed; None when there is.
 
         A test that the base does not have is missing for no reason: `("", "")`.
         """
@@ -164,13 +164,13 @@ class PairedSession:
         for place in [*places, ""]:  # the nearest first
             error = self.collected.errors.get(place)
             if error is not None:
-                said = error.strip().splitlines()
-                last = said[-1].removeprefix("E").strip() if said else ""
+                lines = error.strip().splitlines()
+                last = lines[-1].removeprefix("E").strip() if lines else ""
                 return f"the base could not be collected: {last}", error
         return "", ""
 
     def interleaving(self, test: str, shortest_seconds: float) -> HeadInterleaving | None:
-        """For a test that both have; None where the base has none, or cannot be had."""
+        """Interleaving with a test of the base; None where the base lacks the test, or is lost."""
         if self.missing(test) is not None:
             return None
         if self._client is None:  # the last test ended it
@@ -184,8 +184,8 @@ class PairedSession:
 
     def body_differs(self, test: str) -> bool | None:
         """Whether the base's test is written otherwise; None where a source was not found."""
-        mine, theirs = self._bodies.get(test), self.collected.tests.get(test)
-        return mine != theirs if mine and theirs else None
+        head, base = self._bodies.get(test), self.collected.tests.get(test)
+        return head != base if head and base else None
 
     def finish(
         self, test: str, interleaving: HeadInterleaving | None, left: bool, early: bool
@@ -212,12 +212,12 @@ class PairedSession:
             return ""
         trees, names = self._trees, project_modules(self._trees)
         try:
-            theirs = self._client.ask({"do": "where", "names": names})["files"]
+            base_files = self._client.ask({"command": "where", "names": names})["files"]
         except WorkerLostError as error:
             self._end()
             return error.reason
         for side, files, is_own in (
-            ("base", theirs, trees.in_base),
+            ("base", base_files, trees.in_base),
             ("head", loaded_below(names), trees.in_head),
         ):
             for name, file in files.items():
@@ -248,7 +248,7 @@ class PairedSession:
             self._client = client
             exclude_pid(client.pid, True)
             answer = client.ask(self._spec)
-            if answer["said"] == "failed":
+            if answer["reply"] == "failed":
                 last = (answer["detail"].splitlines() or ["it does not say why"])[-1]
                 raise WorkerLostError(f"pytest failed on the base: {last}", answer["detail"])
             if answer["plugin"] != version("pytest-energy"):
@@ -275,7 +275,7 @@ def _environment(trees: Trees) -> dict[str, str]:
 
 
 def _spec(config: pytest.Config, tree: BaseTree, meters: Sequence[str]) -> Message:
-    """What the base's process is told first."""
+    """The worker's first command: what to collect, and with which options."""
 
     def redirected(value: Any) -> Any:
         if isinstance(value, list):
@@ -311,7 +311,7 @@ def _spec(config: pytest.Config, tree: BaseTree, meters: Sequence[str]) -> Messa
             places.append(f"{counterpart}{colons}{rest}")
     folder = tree.counterpart(here)
     return {
-        "do": "collect",
+        "command": "collect",
         "head": str(tree.revision.head),
         "base": str(tree.root),
         "folder": str(folder if folder.is_dir() else tree.root),

@@ -23,7 +23,7 @@ from typing import Any
 
 import pytest
 
-from pytest_energy.machine.process_tree import join
+from pytest_energy.machine.process_tree import register_own_pid
 from pytest_energy.paired.channel import Channel, ChannelClosedError, Message
 from pytest_energy.paired.import_redirect import (
     Trees,
@@ -60,10 +60,10 @@ class Worker:
         self._detail = ""
         self._attempts = 0
         self.metered: list[Metered] = []
-        """Of the test that runs now, not judged."""
+        """What the current test metered; the head judges it."""
 
     def interleaving(self) -> WorkerInterleaving:
-        """With the head's loop, for the test that runs next."""
+        """Interleaving with the head's loop, for the next test."""
         self._attempts += 1
         return WorkerInterleaving(self.channel, again=self._attempts > 1)
 
@@ -81,8 +81,8 @@ class Worker:
         xfailed = hasattr(report, "wasxfail")
         word = "xfailed" if xfailed else "was skipped" if report.skipped else "failed"
         phase = "" if report.when == "call" else f" in its {report.when}"
-        said = _last_words(report)
-        self._problem = f"the base's test {word}{phase}{f': {said}' if said else ''}"
+        last_words = _last_words(report)
+        self._problem = f"the base's test {word}{phase}{f': {last_words}' if last_words else ''}"
         self._detail = "" if report.skipped else report.longreprtext
 
     def serve(self, session: pytest.Session) -> None:
@@ -95,20 +95,20 @@ class Worker:
         tests = {name: body_of(item) for name, item in found.items()}
         self.channel.send(
             {
-                "said": "collected",
+                "reply": "collected",
                 "plugin": version("pytest-energy"),
                 "tests": tests,
                 "errors": self._errors,
             }
         )
         while True:
-            told = self.channel.receive()
-            if told["do"] == "quit":
+            command = self.channel.receive()
+            if command["command"] == "quit":
                 return
-            if told["do"] == "run":
-                answer = self._run(found[told["test"]], found.get(told["next"]))
+            if command["command"] == "run":
+                answer = self._run(found[command["test"]], found.get(command["next"]))
             else:
-                answer = self._where(told["names"])
+                answer = self._where(command["names"])
             self.channel.send(answer)
 
     def _run(self, item: pytest.Item, following: pytest.Item | None) -> Message:
@@ -119,7 +119,7 @@ class Worker:
             item.session._setupstate.teardown_exact(item)
         item.ihook.pytest_runtest_protocol(item=item, nextitem=following)
         return {
-            "said": "finished",
+            "reply": "finished",
             "metered": [encode(one) for one in self.metered],
             "problem": self._problem,
             "detail": self._detail,
@@ -127,16 +127,20 @@ class Worker:
 
     def _where(self, names: list[str]) -> Message:
         own = {*names, *project_modules(self._trees)}
-        return {"said": "where", "files": loaded_below(own)}
+        return {"reply": "where", "files": loaded_below(own)}
 
 
 def _selected(item: pytest.Item, selected: Iterable[tuple[str, str, str]]) -> bool:
     """Whether a test lies in one of the places, or is named there."""
     name = item.nodeid.partition("::")[2]
-    for place, _, wanted in selected:
+    for place, _, name_prefix in selected:
         if not item.path.is_relative_to(place):
             continue
-        if not wanted or name == wanted or name.startswith((f"{wanted}::", f"{wanted}[")):
+        if (
+            not name_prefix
+            or name == name_prefix
+            or name.startswith((f"{name_prefix}::", f"{name_prefix}["))
+        ):
             return True
     return False
 
@@ -186,18 +190,18 @@ def main(descriptor: int) -> int:
         The exit status, as pytest's.
     """
     die_with_parent()
-    join(os.getppid())  # the head has its own context on a GPU, and waits
+    register_own_pid(os.getppid())  # the head has its own context on a GPU, and waits
     os.set_inheritable(descriptor, False)  # what the tests start must not keep the channel open
     channel = Channel(socket.socket(fileno=descriptor))
-    told = channel.receive()
-    trees = Trees(Path(told["head"]), Path(told["base"]))
+    command = channel.receive()
+    trees = Trees(Path(command["head"]), Path(command["base"]))
     redirect_imports(trees)
-    os.chdir(told["folder"])
-    worker = Worker(channel, trees, told["arguments"])
-    files = [argument.partition("::")[0] for argument in told["arguments"]]
+    os.chdir(command["folder"])
+    worker = Worker(channel, trees, command["arguments"])
+    files = [argument.partition("::")[0] for argument in command["arguments"]]
     try:
-        options = told["options"]
-        options |= {name: Path(options[name]) for name in told["paths"] if options.get(name)}
+        options = command["options"]
+        options |= {name: Path(options[name]) for name in command["paths"] if options.get(name)}
         config = _configured(options, list(dict.fromkeys(files)))
         config.stash[WORKER] = worker
         status: int = config.hook.pytest_cmdline_main(config=config)
@@ -205,7 +209,7 @@ def main(descriptor: int) -> int:
         return 1  # the head is gone
     except BaseException as error:
         with suppress(ChannelClosedError):
-            channel.send({"said": "failed", "detail": _explained(error)})
+            channel.send({"reply": "failed", "detail": _explained(error)})
         return 1
     return status
 

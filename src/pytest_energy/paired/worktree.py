@@ -19,7 +19,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 PREFIX = "pytest-energy-base-"
-"""Of the temporary folders, by which leftovers are known."""
+"""Prefix of the temporary folders; leftovers of killed runs are found by it."""
 
 TREE = "tree"
 """The checkout's name in its temporary folder; the lock lies beside it."""
@@ -168,17 +168,18 @@ def find_revision(rootdir: Path, wanted: str, here: Path) -> Revision:
                 " tests)"
             )
         return Revision(head, wanted, folder=folder)
-    said = f"{wanted!r} is neither a folder nor a revision that git knows in {rootdir}"
+    problem = f"{wanted!r} is neither a folder nor a revision that git knows in {rootdir}"
     if why:
-        raise BaseError(f"{said} ({why})")
+        raise BaseError(f"{problem} ({why})")
     raise BaseError(
-        f"{said}; if it has not been fetched yet: git fetch origin main, say, or in GitHub's"
+        f"{problem}; if it has not been fetched yet: git fetch origin main, for example, or in"
+        " GitHub's"
         " checkout action fetch-depth: 0"
     )
 
 
 def sweep(head: Path) -> None:
-    """Remove the worktrees of runs that were killed: those whose lock nobody holds."""
+    """Remove the worktrees of runs that were killed: those whose lock is free."""
     listed = git(head, "worktree", "list", "--porcelain").splitlines()
     word = "worktree "
     known = [Path(line.removeprefix(word)).parent for line in listed if line.startswith(word)]

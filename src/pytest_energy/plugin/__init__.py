@@ -43,11 +43,11 @@ def pytest_configure(config: pytest.Config) -> None:
         from pytest_energy.plugin.pruner import Pruner
 
         config.pluginmanager.register(Pruner(config), "energy-pruner")
-    follower = config.stash.get(options.WORKER, None)
-    if follower is not None:
+    worker = config.stash.get(options.WORKER, None)
+    if worker is not None:
         from pytest_energy.plugin.worker import WorkerPlugin
 
-        config.pluginmanager.register(WorkerPlugin(follower), "energy-following")
+        config.pluginmanager.register(WorkerPlugin(worker), "energy-worker")
     if xdist.is_xdist_controller(config) and not options.flag(config, "off"):
         if options.option_value(config, "against"):
             from pytest_energy.settings import settings
@@ -70,8 +70,8 @@ def pytest_collection_modifyitems(
     marked = [item for item in items if markers.is_metered(item)]
     if not marked:
         # Who asked for a file gets one, though it says that nothing was metered.
-        wanted = options.wants_file(config) and not collect_only
-        if wanted and not options.flag(config, "off"):
+        wants_file = options.wants_file(config) and not collect_only
+        if wants_file and not options.flag(config, "off"):
             _gather_results(config)
         return
     from pytest_energy.plugin.gate import Gate

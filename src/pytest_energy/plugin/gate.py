@@ -245,7 +245,7 @@ def _open_base(
 def _why_interrupted(error: BaseException) -> str:
     if isinstance(error, pytest.xfail.Exception):
         return "xfailed inside the body"
-    # unittest is looked up, not imported: who raises its SkipTest has imported it.
+    # unittest is looked up, not imported: a test that raises its SkipTest has imported it.
     skips = getattr(sys.modules.get("unittest"), "SkipTest", pytest.skip.Exception)
     if isinstance(error, (pytest.skip.Exception, skips)):
         return "skipped inside the body"

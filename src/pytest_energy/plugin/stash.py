@@ -84,6 +84,6 @@ def meter_sources(config: pytest.Config, settings: Settings) -> list[MeterSource
         strange = [source for source in sources if not isinstance(source, MeterSource)]
         if strange:
             raise TypeError(f"expected a MeterSource, found {strange[0]!r}")
-    except Exception as error:  # somebody else's hook: its defect is named, not pytest's internals
+    except Exception as error:  # a third-party hook: its defect is named, not pytest's internals
         raise pytest.UsageError(f"pytest_energy_meters: {type(error).__name__}: {error}") from error
     return [*builtin_sources(settings.prometheus), *sources]

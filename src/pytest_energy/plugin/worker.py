@@ -13,16 +13,16 @@ if TYPE_CHECKING:
 class WorkerPlugin:
     """The other side of a paired run: it collects, and then does what the head says."""
 
-    def __init__(self, follower: Worker) -> None:
-        self._follower = follower
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        self._follower.note_collection(report)
+        self._worker.note_collection(report)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
-        self._follower.serve(session)
+        self._worker.serve(session)
         return True
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        self._follower.note(report)
+        self._worker.note(report)

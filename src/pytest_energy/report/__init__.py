@@ -1,1 +1,1 @@
-"""How results are shown, one module a form."""
+"""How results are shown: one module per format, each of functions of a session's report."""

@@ -1,4 +1,4 @@
-"""Where people read what the console script writes: its width, its look, how lines are folded."""
+"""The console script's output: its width, its style, how lines are folded."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ SCHEMA_FILE = Path(__file__).with_name("doctor.schema.json")
 WIDEST = 100
 """Columns that are used at most."""
 
-UNTOLD = "not told by the system"
+UNKNOWN = "not limit_text by the system"
 
 _LABELS = ("chosen", "machine", "class", "carbon", "others", "clock", "heat")
 
@@ -103,7 +103,7 @@ def _print(diagnosis: Diagnosis, console: Console) -> None:
         show("")
     for one in missing:
         if one.hint:
-            show(f"remedy for {one.name}", "bold")
+            show(f"hint for {one.name}", "bold")
             # Several lines are commands, and stay whole so that they can be copied.
             show(one.hint) if "\n" in one.hint else show(folded(one.hint, console.width))
             show("")
@@ -153,7 +153,7 @@ def _time(seconds: float) -> str:
 
 
 def _remarks(one: MeterFacts) -> list[str]:
-    """What a row has no room for."""
+    """What does not fit in a row."""
     about = [one.about] if one.about else []
     bases = [f"{f.domain.name}: {f.domain.basis}" for f in one.domains if f.domain.basis]
     still = [f"{f.domain.name}: the counter stands still" for f in one.domains if f.stalled]
@@ -177,11 +177,11 @@ def _lines(diagnosis: Diagnosis) -> list[str]:
 def _chosen(diagnosis: Diagnosis) -> str:
     chosen = diagnosis.chosen
     asked = ",".join(chosen.asked)
-    said = f"{asked!r} takes " if asked != "auto" else "auto takes "
-    said += " and ".join(chosen.meters) or "nothing"
-    said += f" ({_domains(diagnosis)})" if chosen.domains else ""
-    said += f"; {chosen.note}" if chosen.note else ""
-    return said + ("; but energy_off is set, and nothing is metered" if diagnosis.off else "")
+    parts = f"{asked!r} takes " if asked != "auto" else "auto takes "
+    parts += " and ".join(chosen.meters) or "nothing"
+    parts += f" ({_domains(diagnosis)})" if chosen.domains else ""
+    parts += f"; {chosen.note}" if chosen.note else ""
+    return parts + ("; but energy_off is set, and nothing is metered" if diagnosis.off else "")
 
 
 def _domains(diagnosis: Diagnosis) -> str:
@@ -194,8 +194,8 @@ def _machine(machine: Machine) -> str:
     models: dict[str, int] = {}
     for gpu in machine.gpus:
         limit = gpu.power_limit_watts
-        told = "power limit not told" if limit is None else f"power limit {limit} W"
-        name = f"{gpu.model} ({told})"
+        limit_text = "power limit not limit_text" if limit is None else f"power limit {limit} W"
+        name = f"{gpu.model} ({limit_text})"
         models[name] = models.get(name, 0) + 1
     gpus = [f"{count} x {name}" for name, count in models.items()] or ["no GPU"]
     cpus = f"{machine.logical_cpus} logical CPU{'s' * (machine.logical_cpus > 1)}"
@@ -207,7 +207,7 @@ def _carbon(found: Carbon | None) -> str:
 
 
 def _load(load: Load) -> str:
-    share = UNTOLD
+    share = UNKNOWN
     if load.other_cpu_share is not None:
         share = f"{100 * load.other_cpu_share:.0f} % of the CPU time in {load.seconds:.1f} s"
     if load.average is None:
@@ -217,24 +217,24 @@ def _load(load: Load) -> str:
 
 
 def _clock(clock: Clock) -> str:
-    said = [f"governor {', '.join(clock.governors)}"] if clock.governors else []
+    parts = [f"governor {', '.join(clock.governors)}"] if clock.governors else []
     if clock.megahertz is not None:
         most = clock.most_megahertz
-        said.append(f"{clock.megahertz:,.0f}{f' of at most {most:,.0f}' if most else ''} MHz")
+        parts.append(f"{clock.megahertz:,.0f}{f' of at most {most:,.0f}' if most else ''} MHz")
     if clock.boost is not None:
-        said.append(f"boost {'on' if clock.boost else 'off'}")
-    return ", ".join(said) or UNTOLD
+        parts.append(f"boost {'on' if clock.boost else 'off'}")
+    return ", ".join(parts) or UNKNOWN
 
 
 def _heat(heat: Heat) -> str:
-    said = [
+    parts = [
         f"{one.chip} {one.celsius:.0f} °C"
         + (f" (high: {one.high_celsius:.0f} °C)" if one.high_celsius is not None else "")
         for one in heat.temperatures
     ]
     if heat.throttled is not None:
-        said.append(f"throttled {heat.throttled:,} times since boot")
-    return ", ".join(said) or UNTOLD
+        parts.append(f"throttled {heat.throttled:,} times since boot")
+    return ", ".join(parts) or UNKNOWN
 
 
 def _quality(diagnosis: Diagnosis) -> str:
@@ -280,7 +280,7 @@ def _meter(one: MeterFacts, chosen: Chosen) -> dict[str, Any]:
 
 
 def _finite(value: Any) -> Any:
-    """JSON has no infinity, and somebody else's meter may state one as its resolution."""
+    """JSON has no infinity, and a third-party meter may state one as its resolution."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, dict):

@@ -82,7 +82,7 @@ class LiveLine:
         from rich.text import Text
 
         # Not rich's Live: it takes over standard output and a thread, both of them pytest's or
-        # the test's. Its renderables alone are what is wanted.
+        # the test's. Only its renderables are used.
         console = Console(file=self._file, width=max(20, self._width() - 1), force_terminal=True)
         grid = Table.grid(padding=(0, 1), expand=True)
         grid.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
@@ -103,7 +103,7 @@ class LiveLine:
 
 
 def live_line(config: pytest.Config) -> LiveLine | None:
-    """A live line for this session; None where nobody watches.
+    """A live line for this session; None where no terminal shows it.
 
     Not under `-q`, in CI, with `-s` (the test's own output would run into it), or when standard
     output is no terminal.

@@ -1,4 +1,4 @@
-"""Headings, notes and tables of the console script's output, all of one look."""
+"""Headings, notes and tables of the console script's output, in one style."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LEAST = 20
 
 
 class Page:
-    """Headings, notes and tables, all of one look."""
+    """Headings, notes and tables, in one style."""
 
     def __init__(self, console: Console) -> None:
         self._console = console

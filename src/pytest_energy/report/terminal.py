@@ -80,7 +80,7 @@ def write_summary(reporter: pytest.TerminalReporter, report: SessionReport, full
             write(f"energy: {key}: {text}")
     errors = dict.fromkeys(r.verdict.paired.error for r in results if r.verdict.paired)
     for error in filter(None, errors):
-        reporter.write_sep("_", "energy: what the base said")
+        reporter.write_sep("_", "energy: output of the base")
         for line in error.splitlines():
             reporter.write_line(line)
     if report.base is not None and report.base.only_base:

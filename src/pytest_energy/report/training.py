@@ -78,7 +78,7 @@ def _even(even: BreakEven) -> str:
 
 
 def record(result: Result, results: Iterable[Result], carbon: Carbon) -> dict[str, Any] | None:
-    """The same as JSON-able values; None for inferences, and where there is no figure."""
+    """A training's cost as JSON-able values; None for inferences, and without a figure."""
     cost = cost_of(result)
     if cost is None:
         return None

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 ROLES = ("task-specific", "general-purpose")
 
 EXTENT = ("total_steps", "hours")
-"""How long one whole training is: one of the two is given."""
+"""Arguments that give the extent of a whole training run; one of the two is needed."""
 
 MOST_HOURS = 1e9
 """More than any training lasts (114,000 years)."""

@@ -1,7 +1,7 @@
-"""What can be said: the options, their ini twins, the marker; and which tests say it.
+"""The options and their ini twins, as they are registered and as they were written.
 
-Every pytest session loads this module, metered or not, so it imports nothing but pytest. What was
-said is read in `options`, once a test is metered.
+Every pytest session loads this module, metered or not, so it imports nothing but pytest. The values
+are read in `settings.settings`, once a test is metered.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ NO_OVERHEAD = "1.0"
 
 
 WORKER = pytest.StashKey[Any]()
-"""Where the configuration of a paired run's other side keeps its `follower.Follower`."""
+"""Where the configuration of a paired run's worker keeps its `paired.worker.Worker`."""
 
 # Name, kind ("flag", "text", "list", "path"), metavar, default of the ini twin, help.
 OPTIONS: tuple[tuple[str, str, str | None, str, str], ...] = (
@@ -67,7 +67,7 @@ OPTIONS: tuple[tuple[str, str, str | None, str, str], ...] = (
         "REV",
         "",
         "compare with another git revision (or a folder) instead of stored baselines: both run the"
-        " selected metered tests in turns, on this machine, in this run",
+        " selected metered tests interleaved, on this machine, in this run",
     ),
     (
         "against-setup",
@@ -82,7 +82,7 @@ OPTIONS: tuple[tuple[str, str, str | None, str, str], ...] = (
         "text",
         "SECONDS",
         "600",
-        "how long the other revision may take for one turn, fixtures included (default: 600)",
+        "how long the other revision may take for one block, fixtures included (default: 600)",
     ),
     (
         "precision",
@@ -97,7 +97,7 @@ OPTIONS: tuple[tuple[str, str, str | None, str, str], ...] = (
         "text",
         "WHEN",
         "auto",
-        "auto: measure an estimate in turns with fixed reference work, which drifts with the"
+        "auto: measure an estimate beside a fixed reference workload, which drifts with the"
         " machine as it does; off: compare it as it is (default: auto)",
     ),
     (

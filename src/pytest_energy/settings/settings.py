@@ -35,10 +35,10 @@ class Settings:
         reference: whether estimates are measured beside reference work.
         flops: whether floating-point operations are counted.
         idle: for how many seconds idle power is measured before a window; 0 for not.
-        country, region: where the electricity comes from; None where not said.
+        country, region: where the electricity comes from; None where not given.
         against: a git revision or folder to compare with; empty for stored baselines.
         against_setup: shell command to run there first; empty for none.
-        against_timeout: seconds that the other side may take for one turn.
+        against_timeout: seconds that the other revision may take for one block.
         carbon_intensity: gCO2e/kWh, or None.
         pue: power usage effectiveness.
         factors: whose carbon intensity and PUE: `today`, or a paper's.
@@ -120,7 +120,7 @@ def read_settings(config: pytest.Config) -> Settings:
 
 
 def _factors(config: pytest.Config) -> str:
-    """Whose factors; a paper's leave nothing to be said about the grid.
+    """Name of the factors; a paper's own exclude every option about the grid.
 
     Raises:
         pytest.UsageError: no such paper, or the grid is named as well; says what to leave out.
@@ -221,7 +221,7 @@ def check_against(config: pytest.Config) -> None:
         return
     if is_xdist_controller(config):
         raise pytest.UsageError(
-            "--energy-against lets head and base take turns, one always waiting while the other"
+            "--energy-against interleaves head and base, one always waiting while the other"
             " runs; pytest-xdist's workers would all run at once and disturb both: use -n 0"
         )
     if config.getoption("pyargs", default=False):

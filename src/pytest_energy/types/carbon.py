@@ -15,7 +15,7 @@ class Carbon:
         grams_per_kwh: carbon intensity of the electricity, in gCO2e/kWh.
         place: a country, a region, `world average`, or `as given`.
         year: of the figure; None when the source states none.
-        source: who published it.
+        source: its publisher.
         pue: power usage effectiveness of the site, 1 or more (Green Grid; 1.0 is a laptop).
     """
 

@@ -133,7 +133,7 @@ _SCALARS: dict[Any, tuple[type | UnionType, str]] = {
 
 def _decode_scalar(kind: Any, record: object, path: Path) -> Any:
     accepted, expected = _SCALARS[kind]
-    # A bool is an int to Python, and no number to whoever writes JSON.
+    # A bool is an int to Python, and no number in JSON.
     if not isinstance(record, accepted) or (isinstance(record, bool) and kind is not bool):
         raise DecodeError(path, f"expected {expected}, found {shown(record)}")
     try:

@@ -45,7 +45,7 @@ class FlopCount:
 
     Args:
         count: of the first sample; a multiplication and an addition are two.
-        without_formula: operators whose operations nobody counts, quantised ones say, by name.
+        without_formula: names of operators without a formula, quantised ones for example.
     """
 
     count: int
@@ -54,10 +54,10 @@ class FlopCount:
 
 @dataclass(frozen=True, slots=True)
 class ReferenceReadings:
-    """What a fixed piece of reference work took, run in turns with the blocks.
+    """What a fixed reference workload took, run between the blocks.
 
-    An estimate from CPU seconds drifts with the machine's neighbours; the reference drifts with
-    it, and the two are compared in units of each other.
+    An estimate from CPU seconds drifts with what else the machine does; the reference drifts with
+    it, and figures are compared in units of it.
 
     Args:
         kind: library, piece of work and its size, threads; compared literally with a baseline's.
@@ -84,17 +84,19 @@ class Measurement:
             1; None when the window was too short to tell.
         interference: what else makes the figure doubtful, each a clause in words.
         recorded: what the energy bought, from `energy.record`.
-        reference: what reference work took beside the blocks; None where energy is counted.
+        reference: what the reference workload took between the blocks; None where energy is
+            counted.
         flops: floating-point operations of one inference; None where they were not counted.
-        flops_unavailable: why they were not, as a clause; empty where they were, or nobody tried.
+        flops_unavailable: why they were not, as a clause; empty where they were counted, or
+            counting is off.
         cpus: CPU seconds that the process and its children used per second; None when the window
             was too short to tell.
         segments: how often metering began: one for a body or an unbroken loop, one an entry for a
             region, one a block where blocks are metered apart.
-        update_aligned: whether every stretch began and ended on an update of each gated counter (or
+        update_aligned: whether every segment began and ended on an update of each gated counter (or
             turned out so long that its end makes no difference).
         idle_watts: power of each domain right before the window, with nothing to do; empty where
-            nobody asked.
+            that was not asked for.
     """
 
     meters: tuple[str, ...]

@@ -56,7 +56,7 @@ class Subject:
 
     @property
     def argument(self) -> str:
-        """How the marker calls `n`."""
+        """The marker's argument for `n`: `steps` or `n`."""
         return "steps" if self.is_training else "n"
 
 

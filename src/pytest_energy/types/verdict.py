@@ -52,7 +52,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """How good the answers are that the energy bought, beside what they were.
+    """How good the answers are, and how good they were.
 
     Args:
         name: of the recorded quantity, `accuracy` say; greater is better.
@@ -102,7 +102,7 @@ class PairedBase:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """How far a measurement lies from what it was compared with. Fractions: 0.148 is +14.8 %.
+    """The figures of a comparison. Fractions: 0.148 is +14.8 %.
 
     Args:
         value: measured over compared, less one; with a reference workload, in units of it.

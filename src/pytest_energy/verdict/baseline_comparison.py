@@ -1,4 +1,4 @@
-"""How far a measurement lies from the stored sessions, and how far it may lie by noise alone. Pure.
+"""The change from the stored sessions to a measurement, and how far noise may carry it. Pure.
 
 The model: the log of a block's figure = what this block takes (its samples) + what this session
 adds (the machine, today) + what remains (the block's own noise). Sessions of the same code differ
@@ -35,16 +35,17 @@ on virtual machines, measured for this project: 4 to 6 % on one thread, 8 to 17 
 """
 
 PRIOR_SPREAD_REFERENCE = {True: 0.025, False: 0.08}
-"""The same for an estimate in units of the yardstick, by whether the work runs on one thread: 1.7
-to 2.6 % there, 5 to 15 % on two, quiet and loaded sessions mixed (`benchmarks/yardstick.py`)."""
+"""Standard deviation between sessions of the same code for an estimate in units of the reference
+workload, by whether the model runs on one thread: 1.7 to 2.6 % there, 5 to 15 % on two, quiet and
+loaded sessions mixed (`benchmarks/yardstick.py`)."""
 
 PRIOR_WEIGHT = 8
-"""How many degrees of freedom the prior counts for: with nine stored sessions, half."""
+"""Degrees of freedom that the prior counts for: with nine stored sessions, half."""
 
 LOADED_SPREAD = {True: 0.025, False: 0.15}
-"""What neighbours that use the machine add to an estimate in units of the yardstick, by whether
-the work runs on one thread. There next to nothing was seen (`benchmarks/gate.py live --busy`: 1.3 %
-between sessions, quiet or not); several threads spin for each other while one is kept waiting."""
+"""What other processes on a busy machine add to an estimate in units of the reference workload, by
+whether the model runs on one thread. There it is next to nothing (`benchmarks/gate.py live --busy`:
+1.3 % between sessions, quiet or not); several threads spin for each other while one has to wait."""
 
 CLIP = 2.5
 """Robust standard deviations beyond which a stored session counts for no more."""
@@ -77,7 +78,7 @@ OUTLIER = 5.0
 """Robust standard deviations from which on a block is called an outlier."""
 
 ROUNDING = 1e-5
-"""Stored figures have six digits: no closer can a change be told from none."""
+"""Stored figures have six digits: a smaller change cannot be distinguished from none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,7 +332,7 @@ class BaselineComparison:
 
     @property
     def reference_change(self) -> float | None:
-        """Log of the yardstick now over then: how much dearer the same work has become here."""
+        """Log of the reference workload's energy now over then; above 0 the machine is slower."""
         before = [median(s.reference_joules) for s in self._sessions if s.reference_joules]
         now = [median(m.reference.joules) for m in self._measured if m.reference]
         return math.log(fmean(now) / median(before)) if now and before else None
@@ -382,7 +383,7 @@ def log_repeat_difference(passes: Sequence[Measurement]) -> float:
 
 
 def block_figures(measured: Measurement | Session) -> tuple[float, ...]:
-    """Joules per unit of each block, in units of the yardstick where there is one."""
+    """Joules per unit of each block, in units of the reference workload where there is one."""
     reference = _reference_joules(measured)
     joules = measured.blocks if isinstance(measured, Session) else measured.block_joules_per_unit
     return tuple(a / b for a, b in zip(joules, reference, strict=True)) if reference else joules

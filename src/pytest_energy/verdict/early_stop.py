@@ -67,7 +67,7 @@ def settled(
     """Whether the blocks still to come can hardly change the verdict.
 
     The blocks so far put the change of the whole loop within an interval that holds for every
-    interim look at once: Student's t at `INTERIM_LEVEL` shared by all looks that are planned (Bonferroni).
+    interim look at once: Student's t at `INTERIM_LEVEL`, shared by all interim looks (Bonferroni).
     Where all of it lies on one side of the limit, further blocks would only cost energy. It takes
     the blocks to come for blocks like those seen.
 
@@ -116,7 +116,7 @@ class EarlyStop:
         unit_count: the divisor after so many inferences; None where it is not known yet.
         precision: wanted half-width, as a fraction; None to end once the verdict is settled.
         base_blocks: joules per inference of another revision's blocks, which grow as the loop runs;
-            None where nothing takes turns.
+            None where nothing is interleaved.
         accepted: a rise over it that is allowed, as a fraction.
     """
 
@@ -152,16 +152,16 @@ class EarlyStop:
 
 
 def interim_looks(planned: int) -> tuple[int, ...]:
-    """After how many blocks a running loop of so many is looked at."""
+    """Numbers of blocks after which a loop of so many gets an interim look."""
     counts = (math.ceil(share * planned) for share in INTERIM_LOOKS)
     return tuple(count for count in counts if MIN_BLOCKS <= count < planned)
 
 
 def _factor(level: float, count: int, planned: int) -> float:
-    """Standard errors on each side of an interval that holds for every peek at once.
+    """Standard errors on each side of an interval that holds for every interim look at once.
 
     Student's t with the plain standard deviation, which one block far off widens: then the loop
-    goes on. The level is shared by all peeks (Bonferroni).
+    goes on. The level is shared by all interim looks (Bonferroni).
     """
     return student_quantile(1 - level / 2 / len(interim_looks(planned)), count - 1)
 
@@ -173,10 +173,10 @@ def pairs_enough(
     planned: int,
     accepted: float = 0.0,
 ) -> bool:
-    """The same for head and base in turns: whether the pairs so far will do.
+    """Whether the pairs of an interleaved run so far settle the verdict, or the wanted precision.
 
     Args:
-        ratios: logs of head over base, one a pair.
+        ratios: logs of head over base, one per pair.
         precision: wanted half-width, as a fraction; None to end once the typical ratio is clearly
             within the tolerance or clearly over it.
         tolerance: allowed rise, as a fraction.
@@ -210,8 +210,8 @@ def precise_enough(
     Args:
         subject: what is measured.
         measurement: the blocks so far.
-        baseline: with one that is comparable, each block is set comparison its stored counterpart, so
-            that long and short samples are not taken for noise.
+        baseline: with one that is comparable, each block is compared with its stored counterpart,
+            so that long and short samples are not taken for noise.
         precision: wanted half-width, as a fraction.
         planned: blocks of the whole loop.
     """

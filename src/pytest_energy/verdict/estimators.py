@@ -48,13 +48,13 @@ def clipped_squares(values: Sequence[float], clip_width: float) -> float:
 
 
 def normal_quantile(probability: float) -> float:
-    """How many standard deviations leave `1 - probability` above them."""
+    """Number of standard deviations that leave `1 - probability` above them."""
     return NormalDist().inv_cdf(probability)
 
 
 @cache
 def student_quantile(probability: float, freedom: int) -> float:
-    """The same for Student's t.
+    """Number of standard errors that leave `1 - probability` above them, for Student's t.
 
     Args:
         probability: above one half.

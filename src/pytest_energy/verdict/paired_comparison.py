@@ -1,12 +1,12 @@
-"""Head against base, turn by turn in the same run: the ratio, and how far noise may carry it. Pure.
+"""Head over base, block by block in one run: the ratio, and how far noise may carry it. Pure.
 
-Turn i of both sides is the same samples, moments apart, on the same machine: what drifts hits both
-and leaves the ratio. So each pair of turns gives one log ratio, and their scatter says how sharp
+Block i of both sides is the same samples, moments apart, on the same machine: what drifts hits both
+and leaves the ratio. So each pair of blocks gives one log ratio, and their scatter says how sharp
 the typical one is. What stays is what two processes of the same code differ by as long as they
 live, by where their memory happens to lie, say: `PROCESS_SPREAD`.
 
 The typical pair is sharp and blind to a rise that only some samples have; all of them together see
-it, and whatever hit the machine in a few turns as well. Both are looked at, each with its own
+it, and whatever hit the machine in a few blocks as well. Both are computed, each with its own
 error.
 """
 
@@ -36,24 +36,25 @@ from pytest_energy.verdict.baseline_comparison import (
 from pytest_energy.verdict.estimators import location, location_error, spread, student_quantile
 
 PROCESS_SPREAD = 0.005
-"""Standard deviation of the log ratio of two processes of the same code, however many turns they
-take (`benchmarks/paired.py`)."""
+"""Standard deviation of the log ratio of two processes of the same code, however many blocks they
+run (`benchmarks/paired.py`)."""
 
 BURST_SD = {False: 0.012, True: 0.05}
-"""The same, times the square root of a side's seconds, for an estimate from CPU seconds, by whether
-others were busy: which CPU a process runs on, and who else runs there, changes every second or so,
-and the turns of half a second all have the same shared_error."""
+"""Standard deviation that an estimate from CPU seconds adds, times the square root of a side's
+seconds, by whether the machine is busy: the CPU that a process runs on, and what else runs there,
+changes every second or so,
+and the blocks of half a second all share that error."""
 
 BATCHES = 20
-"""Turns that follow each other are put together to so many, for the error of the whole: the
-machine's bursts last for several turns, which by themselves would seem independent."""
+"""Blocks that follow each other are put together to so many batches, for the error of the total
+(batch means): the machine's bursts last for several blocks, which would seem independent."""
 
 MAD_EFFICIENCY = 0.37
 """Degrees of freedom of a spread from the median absolute deviation, for each of a standard
 deviation's (its asymptotic efficiency for a normal; Rousseeuw and Croux 1993)."""
 
 SHARED_ERROR_FREEDOM = 30
-"""Degrees of freedom of `PROCESS_SPREAD` and `BURST_SD`: about so many pairs were looked at."""
+"""Degrees of freedom of `PROCESS_SPREAD` and `BURST_SD`: they rest on about so many pairs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +116,7 @@ class PairedComparison:
 
     @cached_property
     def ratios(self) -> tuple[float, ...]:
-        """One for each pair of turns; empty where the two were cut differently, or took nothing."""
+        """One per pair of blocks; empty where the two were cut differently, or took no energy."""
         sizes = [[block.n for block in measured.blocks] for measured in (self._head, self._base)]
         now, before = block_figures(self._head), block_figures(self._base)
         if sizes[0] != sizes[1] or min(*now, *before) <= 0:
@@ -124,7 +125,7 @@ class PairedComparison:
 
     @property
     def pairs(self) -> int:
-        """Turns that both took, one after the other."""
+        """Pairs of blocks, one of each side, one after the other."""
         return len(self.ratios)
 
     @property
@@ -147,12 +148,12 @@ class PairedComparison:
 
     @property
     def passes(self) -> tuple[PassChange, ...]:
-        """One."""
+        """A paired run has one pass."""
         return (self.mean,)
 
     @property
     def change(self) -> float:
-        """Of the typical pair, or of all together where `partial_change`."""
+        """Log ratio of the typical pair, or of all together where `partial_change`."""
         return self.mean.total if self.partial_change else self.mean.change
 
     @property
@@ -162,7 +163,7 @@ class PairedComparison:
 
     @cached_property
     def _typical(self) -> _Error:
-        """Of the typical pair; of a few pairs, what single runs are known to differ by."""
+        """Error of the typical pair; for a few pairs, what single runs are known to differ by."""
         if self.few:
             domains = self._head.domains
             single = max(PRIOR_SPREAD[domains[i].method] for i in self._head.gated)
@@ -176,7 +177,7 @@ class PairedComparison:
 
     @property
     def _shared_error(self) -> float:
-        """What is the same for all turns: of the processes, and of the moment."""
+        """The error that all blocks share: of the processes, and of the moment."""
         if not is_estimated(self._head.domains):
             return PROCESS_SPREAD
         bursts = BURST_SD[self._loaded] / math.sqrt(max(1e-3, self._head.seconds))
@@ -184,9 +185,9 @@ class PairedComparison:
 
     @cached_property
     def _whole(self) -> _Error:
-        """Of all pairs together: what hits a few turns widens it."""
-        edges = [i * self.pairs // BATCHES for i in range(BATCHES + 1)]
-        now, before = (_sums(measured, edges) for measured in (self._head, self._base))
+        """Error of all pairs together: what hits a few blocks widens it."""
+        bounds = [i * self.pairs // BATCHES for i in range(BATCHES + 1)]
+        now, before = (_sums(measured, bounds) for measured in (self._head, self._base))
         scatter = stdev(math.log(a / b) for a, b in zip(now, before, strict=True))
         return _Error.of(scatter / math.sqrt(BATCHES), BATCHES - 1, self._shared_error)
 
@@ -196,7 +197,7 @@ class PairedComparison:
 
     @property
     def allowed(self) -> float:
-        """How far up or down is no change: the tolerance, or what noise alone may do."""
+        """Log of the change, up or down, that counts as none: the tolerance, or noise alone."""
         if self.partial_change:
             return math.log1p(self._tolerance) + self._whole.times(self._level)
         return self._at_least(self._typical)
@@ -208,7 +209,7 @@ class PairedComparison:
 
     @property
     def half_width(self) -> float:
-        """Of the 95 % interval around `change`."""
+        """Half of the 95 % interval around `change`, as a log."""
         return self._shown.times(0.975)
 
     def _at_least(self, error: _Error) -> float:
@@ -270,10 +271,10 @@ class PairedComparison:
         return [self._base.joules_per_unit]
 
 
-def _sums(measured: Measurement, edges: Sequence[int]) -> list[float]:
-    """Joules per unit of each stretch of blocks."""
+def _sums(measured: Measurement, bounds: Sequence[int]) -> list[float]:
+    """Joules per unit of each batch of blocks."""
     blocks = list(zip(block_figures(measured), (b.n for b in measured.blocks), strict=True))
     return [
         sum(figure * n for figure, n in blocks[begin:end]) / sum(n for _, n in blocks[begin:end])
-        for begin, end in pairwise(edges)
+        for begin, end in pairwise(bounds)
     ]

@@ -66,7 +66,7 @@ MIN_UPDATES = 20
 """A window is trusted when it spans so many updates of the slowest gated counter (5 % per end)."""
 
 MIN_UPDATES_ALIGNED = 5
-"""The same for a block of a paired run that waits for updates: 1.1 % (standard deviation)."""
+"""Updates of a block that waits for them, in a paired run: 1.1 % (standard deviation)."""
 
 BOUNDARY_ERROR = math.sqrt(1 / 6) / MIN_UPDATES
 """Allowed uncertainty of a window at its two ends, as a share of it: that of `MIN_UPDATES` updates,
@@ -319,8 +319,8 @@ def suspect_blocks(case: Case) -> Decision | None:
 
 
 MISSED = 0.10
-"""`ok` is said only where a rise of twice the tolerance passes for less than the tolerance no more
-often than this."""
+"""Highest chance with which a rise of twice the tolerance may pass for less than the tolerance, where
+the verdict is `ok`."""
 
 
 def noise_too_large(case: Case) -> Decision | None:
@@ -508,7 +508,7 @@ def quality_fell(case: Case, verdict: Verdict) -> Verdict | None:
     if quality is None or not _quality_counts(case, verdict) or not qualities.fell(quality):
         return None
     reason, hint = _why_quality_fell(case, quality, verdict)
-    if verdict.status is Status.REGRESSED:  # energy rose as well, and that is said first
+    if verdict.status is Status.REGRESSED:  # energy rose as well, and that comes first
         if not case.paired:
             return None
         return replace(verdict, can_be_stored=False, hint=verdict.hint or hint)
