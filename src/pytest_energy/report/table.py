@@ -143,7 +143,7 @@ def _change(verdict: Verdict) -> str:
 def _note(result: Result, stored: Mapping[str, str]) -> str:
     verdict, change, paired = result.verdict, result.verdict.change, result.verdict.paired
     parts = [stored[result.subject.key]] if result.subject.key in stored else []
-    if verdict.reason:
+    if verdict.reason and not any(verdict.reason in part for part in parts):
         parts.append(verdict.reason)
     if verdict.hint and not parts[:-1]:
         parts.append(verdict.hint)
