@@ -27,7 +27,10 @@ try:
     from codecarbon.external.geography import GeoMetadata
     from codecarbon.input import DataSource
 except ImportError as error:
-    sys.exit(f"codecarbon cannot be imported: {error}; pip install 'pytest-energy[codecarbon]'")
+    sys.exit(
+        f"codecarbon cannot be imported: {error}; the extra codecarbon brings it:"
+        " pip install 'pytest-energy[codecarbon]' (in a clone: pip install '.[codecarbon]')"
+    )
 
 from pytest_energy.carbon.tables import normal_cpu_name
 
