@@ -15,7 +15,13 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import matplotlib as mpl
+try:
+    import matplotlib as mpl
+except ImportError as error:
+    sys.exit(
+        f"matplotlib cannot be imported: {error}; the extra examples brings it:"
+        " pip install 'pytest-energy[examples]' (in a clone: pip install '.[examples]')"
+    )
 
 mpl.use("Agg")
 

@@ -12,6 +12,7 @@ import pkgutil
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,8 @@ for _module in pkgutil.walk_packages(pytest_energy.__path__, "pytest_energy."):
     importlib.import_module(_module.name)
 _OTHERS = ("filelock", "hypothesis.internal.observability", "psutil", "requests", "rich.console")
 for _name in (*_OTHERS, "rich.table", "pandas"):  # pandas breaks where it is imported twice
-    importlib.import_module(_name)
+    with suppress(ModuleNotFoundError):  # of an extra that is not installed
+        importlib.import_module(_name)
 
 SCRIPTED_METER = '''
 from pytest_energy import Domain, Meter, MeterLostError, MeterSource, Method

@@ -5,11 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import extras
 import pytest
-import torch
-import transformers
 from closing import Closing
 from shelf import Shelf
+
+try:
+    import torch
+    import transformers
+except ImportError:
+    extras.require("torch", "transformers", "datasets")
+    raise
+extras.require("datasets")
 
 collect_ignore = ["planted"]  # its test is there to be broken; by its path it runs
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import extras
 import hub
 from paper_models import Borrowed, smollm2_tokenizer
 from shapes import random_weights
@@ -28,6 +29,7 @@ LONGEST_PROMPT = 77
 @loads(ON_SHELF)
 def small_latent_diffusion() -> tuple[Any, str]:
     """The pipeline: UNet 25 M, autoencoder 4 M, text encoder 123 M parameters."""
+    extras.require("diffusers")
     import diffusers
 
     widths = (64, 128, 256, 256)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import extras
 import hub
 import numpy
 import torch
@@ -200,6 +201,7 @@ CATS = range(281, 286)
 
 def photographs() -> list[numpy.ndarray]:
     """The photographs, height × width × 3, the cat first."""
+    extras.require("skimage")
     import skimage.data
 
     load: Callable[[str], Any] = functools.partial(getattr, skimage.data)

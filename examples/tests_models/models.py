@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import extras
 import hub
 import torch
 from datasets import Dataset
@@ -81,6 +82,7 @@ def load_smollm2(hub_id: str = "HuggingFaceTB/SmolLM2-135M-Instruct") -> tuple[L
 
 def _convert_gguf(folder: Path, target: Path) -> None:
     """Read quantised weights once (20 s) and keep them as float32 (then 0.3 s)."""
+    extras.require("gguf")
     (weights,) = folder.glob("*.gguf")
     tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=weights.name)
     model = AutoModelForCausalLM.from_pretrained(

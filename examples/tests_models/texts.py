@@ -8,6 +8,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+import extras
 from models import CACHE
 from tasks import IMAGE_SIZE
 
@@ -69,6 +70,7 @@ def _beginning(sentences: list[str]) -> str:
 @functools.cache
 def photographs() -> tuple[Any, ...]:
     """PIL images in colour, of the size that the paper's are brought to."""
+    extras.require("PIL", "skimage")
     from PIL import Image
     from skimage import data
 

@@ -33,8 +33,8 @@ def resolve(
 
     mixes = reference.country_mixes()
     code = country.upper()
-    if code not in mixes or not mixes[code].get("carbon_intensity"):
-        known = {name: mix["country_name"] for name, mix in mixes.items()}
+    if code not in mixes or not mixes[code].grams_per_kwh:
+        known = {name: mix.name for name, mix in mixes.items()}
         near = difflib.get_close_matches(code, known, 3, 0.4)
         near += [c for c, name in known.items() if name.lower() == country.lower()]
         hint = ", ".join(f"{c} ({known[c]})" for c in dict.fromkeys(near))
@@ -45,9 +45,7 @@ def resolve(
     if region is None:
         mix = mixes[code]
         source = f"Our World in Data, through {reference.edition()}"
-        return Carbon(
-            float(mix["carbon_intensity"]), mix["country_name"], int(mix["year"]), source, pue
-        )
+        return Carbon(mix.grams_per_kwh, mix.name, mix.year, source, pue)
 
     names = reference.region_names(code)
     chosen = {name.lower(): name for name in names}.get(region.lower())

@@ -1,8 +1,9 @@
-"""The tables that codecarbon ships: thermal design power of CPUs, carbon intensity of grids.
+"""Reference tables of the package: carbon intensity of grids, thermal design power of CPUs.
 
-Importing codecarbon costs 0.2 s and loading its tables, which pulls in pandas, 0.4 s more, so the
-plain files among them are read where they lie. What codecarbon computes (a Canadian province from
-its mix, say) is asked of codecarbon itself, when somebody names such a region.
+The files in `carbon/data` were taken from codecarbon by `scripts/update_tables.py`. Each states the
+day, the version of codecarbon, who published the figures, and the licence. They ship with the
+package because codecarbon brings some thirty distributions, pandas among them, for figures that
+fill 130 kB. A file is read when a figure of it is first looked up.
 """
 
 from __future__ import annotations
@@ -11,34 +12,47 @@ import csv
 import json
 import re
 from functools import lru_cache
-from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+DATA = Path(__file__).with_name("data")
+"""Folder of the tables."""
+
+
+class CountryMix(NamedTuple):
+    """Electricity of one country.
+
+    Args:
+        name: in English.
+        grams_per_kwh: carbon intensity in gCO2e/kWh; 0 where the source has no figure.
+        year: that the figure is of.
+    """
+
+    name: str
+    grams_per_kwh: float
+    year: int
+
+
+def _text(name: str) -> str:
+    return (DATA / name).read_text(encoding="utf-8")
 
 
 @lru_cache(maxsize=1)
+def _grids() -> dict[str, Any]:
+    return dict(json.loads(_text("grid_intensity.json")))
+
+
 def edition() -> str:
-    """`codecarbon 3.3.2`, for the labels of figures that come from here."""
-    try:
-        return f"codecarbon {version('codecarbon')}"
-    except PackageNotFoundError:
-        return "codecarbon"
-
-
-def _table(name: str) -> Path:
-    spec = find_spec("codecarbon")
-    folder = spec.submodule_search_locations if spec else None
-    if not folder:
-        raise FileNotFoundError("codecarbon is not installed: pip install 'codecarbon<4'")
-    return Path(folder[0]) / "data" / name
+    """Where the tables were taken from, for the labels of their figures: `codecarbon 3.3.2`."""
+    return str(_grids()["taken_from"])
 
 
 def normal_cpu_name(model: str) -> str:
     """A CPU's brand string without what the table leaves out.
 
     `Intel(R) Xeon(R) Platinum 8370C CPU @ 2.80GHz` becomes `intel xeon platinum 8370c`,
-    `AMD EPYC 7763 64-Core Processor` becomes `amd epyc 7763`.
+    `AMD EPYC 7763 64-Core Processor` becomes `amd epyc 7763`. The names in `cpu_power.csv` are
+    written in this form: a change here takes a run of `scripts/update_tables.py`.
     """
     name = re.sub(r"\((?:r|tm|c)\)", " ", model.lower())
     name = re.sub(r"@.*|\bwith radeon.*|\bw/ radeon.*|\b\d+th gen\b", " ", name)
@@ -48,37 +62,31 @@ def normal_cpu_name(model: str) -> str:
 
 
 @lru_cache(maxsize=1)
-def _cpu_watts() -> dict[str, float]:
-    watts: dict[str, float] = {}
-    with _table("hardware/cpu_power.csv").open(encoding="utf-8", newline="") as lines:
-        for row in csv.DictReader(lines):
-            try:
-                value = float(row["TDP"])
-            except (KeyError, TypeError, ValueError):  # a few rows are malformed
-                continue
-            if value > 0 and row.get("Name"):
-                watts.setdefault(normal_cpu_name(row["Name"]), value)
-    return watts
+def cpu_powers() -> dict[str, float]:
+    """Thermal design power of one socket in watts, by the CPU's name as `normal_cpu_name` gives it.
+
+    Source: codecarbon's `cpu_power.csv`, from vendors' data sheets.
+    """
+    lines = (line for line in _text("cpu_power.csv").splitlines() if not line.startswith("#"))
+    return {row["name"]: float(row["tdp_watts"]) for row in csv.DictReader(lines)}
 
 
 def cpu_tdp_watts(model: str) -> float | None:
     """Thermal design power of one socket of this CPU model, in watts; None if not in the table.
 
-    Source: codecarbon's `cpu_power.csv` (4,918 models, from vendors' data sheets).
+    Args:
+        model: brand string, as the operating system shows it.
     """
-    try:
-        return _cpu_watts().get(normal_cpu_name(model))
-    except OSError:
-        return None
+    return cpu_powers().get(normal_cpu_name(model))
 
 
 @lru_cache(maxsize=1)
-def country_mixes() -> dict[str, dict[str, Any]]:
-    """Per ISO 3166-1 alpha-3 code: `country_name`, `carbon_intensity` in gCO2e/kWh, `year`.
+def country_mixes() -> dict[str, CountryMix]:
+    """Electricity of countries, by ISO 3166-1 alpha-3 code.
 
     Source: codecarbon's `global_energy_mix.json`, from Our World in Data.
     """
-    return dict(json.loads(_table("private_infra/global_energy_mix.json").read_text("utf-8")))
+    return {code: CountryMix(*row) for code, row in _grids()["countries"].items()}
 
 
 def world_grams_per_kwh() -> float:
@@ -86,44 +94,18 @@ def world_grams_per_kwh() -> float:
 
     Source: IEA, Global Energy and CO2 Status Report 2019 (figures of 2018), through codecarbon.
     """
-    table = json.loads(_table("private_infra/carbon_intensity_per_source.json").read_text("utf-8"))
-    return float(table["world_average"])
-
-
-_NORDIC = {"FIN": ("FI",), "NOR": ("NO",), "SWE": ("SE",)}
+    return float(_grids()["world_grams_per_kwh"])
 
 
 def region_names(country: str) -> dict[str, int | None]:
-    """Regions of a country with figures of their own, each with the year (None: not stated)."""
-    if country == "USA":
-        table = json.loads(_table("private_infra/2023/usa_emissions.json").read_text("utf-8"))
-        year = table.get("_source", {}).get("year")
-        return {name: year for name in table if not name.startswith("_")}
-    if country == "CAN":
-        table = json.loads(_table("private_infra/2023/canada_energy_mix.json").read_text("utf-8"))
-        return {name: None for name in table if not name.startswith("_")}
-    if country in _NORDIC:
-        table = json.loads(_table("private_infra/nordic_emissions.json").read_text("utf-8"))
-        return {
-            name: zone.get("year")
-            for name, zone in table["data"].items()
-            if name.startswith(_NORDIC[country])
-        }
-    if country == "CHN":
-        path = _table("private_infra/2023/china_provincial_emissions.json")
-        provinces = json.loads(path.read_text("utf-8"))["data"].values()
-        return {name: p.get("year") for p in provinces for name in p["names"]}
-    return {}
+    """Regions of a country with figures of their own, each with the year (None: not stated).
+
+    Args:
+        country: ISO 3166-1 alpha-3 code; of most countries there are no regions.
+    """
+    return {name: year for name, (_, year) in _grids()["regions"].get(country, {}).items()}
 
 
 def region_grams_per_kwh(country: str, region: str) -> float:
     """Intensity of a region that `region_names` lists, in gCO2e/kWh, as codecarbon computes it."""
-    from codecarbon.core.emissions import Emissions
-    from codecarbon.core.units import Energy
-    from codecarbon.external.geography import GeoMetadata
-    from codecarbon.input import DataSource
-
-    place = GeoMetadata(country_iso_code=country, region=region)
-    tables = DataSource()  # type: ignore[no-untyped-call]
-    kilograms = Emissions(tables).get_region_emissions(Energy.from_energy(kWh=1.0), place)
-    return float(kilograms) * 1000
+    return float(_grids()["regions"][country][region][0])

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from pytest_energy.meters.base import Meter, MeterSource, MeterUnavailableError
 from pytest_energy.meters.meter_set import MeterSet
-from pytest_energy.meters.prometheus.meter import Prometheus
-from pytest_energy.meters.prometheus.queries import Endpoint
 from pytest_energy.types.energy import Method
 from pytest_energy.types.machine import Gpu
+
+if TYPE_CHECKING:
+    from pytest_energy.meters.prometheus.queries import Endpoint
 
 __all__ = ["AUTO", "boards", "builtin_sources", "open_meters"]
 
 AUTO = "auto"
 
 
-def _late(room: str, name: str, **arguments: bool) -> Callable[[], Meter]:
-    """What opens a meter of this package, whose room and libraries nobody needs before."""
+def _late(module: str, name: str, **arguments: object) -> Callable[[], Meter]:
+    """What opens a meter of this package; its module and libraries are imported only then."""
 
     def open_it() -> Meter:
-        made: Meter = getattr(import_module(f"{__name__}.{room}"), name)(**arguments)
+        made: Meter = getattr(import_module(f"{__name__}.{module}"), name)(**arguments)
         return made
 
     return open_it
@@ -32,13 +33,15 @@ def builtin_sources(endpoint: Endpoint | None = None) -> tuple[MeterSource, ...]
     """The meters that this package brings; counters first, estimates last.
 
     Args:
-        endpoint: what the `prometheus` meter asks, and where.
+        endpoint: what the `prometheus` meter asks, and where; None for nothing, so that it is
+            unavailable and says which option it needs.
     """
     rapl, psys = _late("rapl", "Rapl"), _late("rapl", "Psys")
     nvml, every = _late("nvml", "Nvml"), _late("nvml", "Nvml", every=True)
     amd, sockets = _late("amd", "Amd"), _late("amd_energy", "AmdEnergy")
     apple, cpu_time = _late("apple", "Apple"), _late("cpu_time", "CpuTime")
     codecarbon = _late("codecarbon", "CodeCarbon")
+    prometheus = _late("prometheus.meter", "Prometheus", endpoint=endpoint)
     return (
         MeterSource("rapl", rapl, True, "cpu", "package and memory of Intel and AMD CPUs"),
         MeterSource("nvml", nvml, True, "gpu", "NVIDIA boards that this process sees"),
@@ -50,9 +53,7 @@ def builtin_sources(endpoint: Endpoint | None = None) -> tuple[MeterSource, ...]
         MeterSource("apple", apple, True, "cpu", "CPU, GPU and memory of Apple silicon"),
         MeterSource("codecarbon", codecarbon, kind="cpu", about="codecarbon's offline tracker"),
         MeterSource(
-            "prometheus",
-            partial(Prometheus, endpoint or Endpoint()),
-            about="counters of a served model, through Prometheus",
+            "prometheus", prometheus, about="counters of a served model, through Prometheus"
         ),
     )
 

@@ -89,7 +89,7 @@ class CodeCarbon(Meter):
             from codecarbon.output_methods.base_output import BaseOutput
         except ImportError as error:
             raise MeterUnavailableError(
-                f"codecarbon cannot be imported: {error}", "pip install 'codecarbon>=3.3,<4'"
+                f"codecarbon cannot be imported: {error}", "pip install 'pytest-energy[codecarbon]'"
             ) from error
 
         meter = self

@@ -10,28 +10,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
+from pytest_energy.carbon import factors
 from pytest_energy.papers.shipped import rows
-from pytest_energy.types.carbon import Carbon
 
-PUE = 1.58
-"""Power usage effectiveness: the average of the world's data centres in 2018, which the paper
-takes from Ascierto 2018 (Uptime Institute's survey)."""
+PUE = factors.STRUBELL_PUE
+POUNDS_PER_KWH = factors.STRUBELL_POUNDS_PER_KWH
+GRAMS_PER_POUND = factors.GRAMS_PER_POUND
 
-POUNDS_PER_KWH = 0.954
-"""Pounds of CO2e per kWh: the average of the United States, which the paper takes from EPA 2018."""
-
-GRAMS_PER_POUND = 453.59237
-"""The international avoirdupois pound (exact, 1959)."""
-
-CARBON = Carbon(
-    grams_per_kwh=POUNDS_PER_KWH * GRAMS_PER_POUND,
-    place="United States",
-    year=2018,
-    source="factors of Strubell et al. 2019 (arXiv 1906.02243), historical: 0.954 lb/kWh by EPA"
-    " 2018, PUE by Ascierto 2018",
-    pue=PUE,
-)
-"""The paper's factors in the form of everybody else's: 432.7 gCO2e/kWh."""
+CARBON = factors.STRUBELL
+"""The paper's factors in the form in which they are applied to a session (`--energy-factors`)."""
 
 RUNS_OF_CASE_STUDY = 4789
 """Jobs that the development of one model took, the paper's case study. They were of different

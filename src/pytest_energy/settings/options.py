@@ -15,6 +15,8 @@ import pytest
 NO_OVERHEAD = "1.0"
 """The PUE where none is given."""
 
+PROMETHEUS_URL = "http://localhost:9090"
+"""The Prometheus server where none is given."""
 
 WORKER = pytest.StashKey[Any]()
 """Where the configuration of a paired run's worker keeps its `paired.worker.Worker`."""
@@ -157,8 +159,8 @@ OPTIONS: tuple[tuple[str, str, str | None, str, str], ...] = (
         "prometheus-url",
         "text",
         "URL",
-        "http://localhost:9090",
-        "the Prometheus server that the meter prometheus asks (default: http://localhost:9090)",
+        PROMETHEUS_URL,
+        f"the Prometheus server that the meter prometheus asks (default: {PROMETHEUS_URL})",
     ),
     (
         "prometheus-query",

@@ -11,14 +11,19 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_energy.carbon import factors
-from pytest_energy.meters.prometheus.queries import Endpoint, parse_queries, parse_url
 from pytest_energy.settings.inference import _parse_precision
-from pytest_energy.settings.options import NO_OVERHEAD, WORKER, flag, option_value
+from pytest_energy.settings.options import (
+    NO_OVERHEAD,
+    PROMETHEUS_URL,
+    WORKER,
+    flag,
+    option_value,
+)
 from pytest_energy.settings.xdist import is_xdist_controller
 from pytest_energy.types.units import parse_percent
 
 if TYPE_CHECKING:
-    pass
+    from pytest_energy.meters.prometheus.queries import Endpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +47,8 @@ class Settings:
         carbon_intensity: gCO2e/kWh, or None.
         pue: power usage effectiveness.
         factors: whose carbon intensity and PUE: `today`, or a paper's.
-        prometheus: the server that the meter of this name asks, and what.
+        prometheus: the server that the meter of this name asks, and what; None where no option
+            says anything about it.
         json: the report's path, or None.
     """
 
@@ -66,7 +72,7 @@ class Settings:
     against: str
     against_setup: str
     against_timeout: float
-    prometheus: Endpoint
+    prometheus: Endpoint | None
     json: Path | None
 
 
@@ -132,8 +138,7 @@ def _factors(config: pytest.Config) -> str:
     given = [
         f"--energy-{key.replace('_', '-')} (or ini energy_{key})"
         for key, unset in usual.items()
-        if config.getoption(f"energy_{key}", default=None) is not None
-        or config.getini(f"energy_{key}") != unset
+        if _is_given(config, key, unset)
     ]
     if given:
         raise pytest.UsageError(
@@ -143,7 +148,19 @@ def _factors(config: pytest.Config) -> str:
     return name
 
 
-def _endpoint(config: pytest.Config) -> Endpoint:
+def _is_given(config: pytest.Config, name: str, default: str) -> bool:
+    """Whether an option stands on the command line, or in the ini file with another value."""
+    on_command_line = config.getoption(f"energy_{name}", default=None) is not None
+    return on_command_line or config.getini(f"energy_{name}") != default
+
+
+def _endpoint(config: pytest.Config) -> Endpoint | None:
+    usual = {"url": PROMETHEUS_URL, "query": "", "interval": ""}
+    if not any(_is_given(config, f"prometheus_{key}", unset) for key, unset in usual.items()):
+        return None
+    # Only here: most sessions ask no server, and need neither the presets nor the parser.
+    from pytest_energy.meters.prometheus.queries import Endpoint, parse_queries, parse_url
+
     given = option_value(config, "prometheus_query")
     # PromQL has commas: in an ini file each query has a line of its own.
     texts = given if isinstance(given, list) else given.splitlines()

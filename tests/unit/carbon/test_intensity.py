@@ -77,19 +77,6 @@ def test_a_carbon_free_grid_emits_nothing_and_no_budget_in_grams_binds():
     assert grid.joules(1.0) == float("inf")
 
 
-def test_a_country_matches_what_codecarbon_says():
-    from codecarbon.core.emissions import Emissions
-    from codecarbon.core.units import Energy
-    from codecarbon.external.geography import GeoMetadata
-    from codecarbon.input import DataSource
-
-    for code in ("USA", "FRA", "DEU", "IND"):
-        theirs = Emissions(DataSource()).get_country_emissions(
-            Energy.from_energy(kWh=1.0), GeoMetadata(country_iso_code=code)
-        )
-        assert carbon.resolve(code, None, None, 1.0).grams_per_kwh == pytest.approx(theirs * 1000)
-
-
 @pytest.mark.parametrize(
     ("brand", "watts"),
     [

@@ -174,18 +174,18 @@ class Prometheus(Meter):
     """Energy counters of a served model, as a Prometheus server last scraped them.
 
     Args:
-        endpoint: the server and the queries.
+        endpoint: the server and the queries; None where no option says anything about them.
 
     Raises:
-        MeterUnavailableError: no query, no such server, a query that it cannot answer with counts
+        MeterUnavailableError: no query, no requests, no such server, a query that it cannot answer with counts
             of joules, or no way to know how often they are scraped.
     """
 
     name = "prometheus"
     remote = True
 
-    def __init__(self, endpoint: Endpoint) -> None:
-        if not endpoint.queries:
+    def __init__(self, endpoint: Endpoint | None) -> None:
+        if endpoint is None or not endpoint.queries:
             raise MeterUnavailableError(
                 "no query is given",
                 f"--energy-prometheus-query with {', '.join(PRESETS)}, or PromQL that gives joules",

@@ -109,7 +109,12 @@ class Server:
     """A Prometheus server, asked over HTTP; every trouble is a `TroubleError` without secrets."""
 
     def __init__(self, url: str) -> None:
-        import requests
+        try:
+            import requests
+        except ImportError as error:
+            raise TroubleError(
+                f"requests cannot be imported: {error}", "pip install 'pytest-energy[prometheus]'"
+            ) from error
 
         self.url = url
         self._credentials = _Credentials(os.environ)
