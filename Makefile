@@ -37,6 +37,7 @@ lint: $(VENV)/.test
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy --strict src
+	$(BIN)/lint-imports
 
 $(VENV)/.python:
 	@echo "== Creating $(VENV)"

@@ -57,15 +57,13 @@ def main() -> None:
     )
     print(f"modules                         {len(files):,}")
     print(f"files at the top level          {len(top):,}  ({', '.join(top)})")
-    print(
-        f"packages at the top level       {sum((p / '__init__.py').exists() for p in root.iterdir())}"
-    )
+    folders = sum((path / "__init__.py").exists() for path in root.iterdir())
+    print(f"packages at the top level       {folders}")
     print(f"imports between modules         {len(pairs):,}")
     print(f"imports across packages         {len(across):,}")
     print(f"arrows between packages         {len(packages):,}")
-    print(
-        f"longest chain of imports        {len(chain)}  ({' > '.join(c[len(PACKAGE) + 1 :] for c in chain)})"
-    )
+    names = " > ".join(module.removeprefix(f"{PACKAGE}.") for module in chain)
+    print(f"longest chain of imports        {len(chain)}  ({names})")
 
 
 if __name__ == "__main__":

@@ -172,7 +172,9 @@ class Probe:
 
     def _open(self) -> None:
         self._meter = self._source.open()
-        if not isinstance(self._meter, Meter):
+        if isinstance(self._meter, Meter):
+            check_contract(self._meter)
+        else:
             raise TypeError(f"what it opened is no Meter: {self._meter!r}")
         domains = tuple(self._meter.domains)
         if not domains or not all(isinstance(domain, Domain) for domain in domains):

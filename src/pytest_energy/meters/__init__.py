@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from pytest_energy.meters.base import Meter, MeterSource, MeterUnavailableError
+from pytest_energy.meters.base import Meter, MeterSource, MeterUnavailableError, check_contract
 from pytest_energy.meters.meter_set import MeterSet
 from pytest_energy.types.energy import Method
 from pytest_energy.types.machine import Gpu
@@ -119,10 +119,12 @@ def _state(source: MeterSource) -> str:
 
 def _open(source: MeterSource) -> Meter:
     try:
-        return source.open()
+        meter = source.open()
+        check_contract(meter)
+        return meter
     except MeterUnavailableError:
         raise
-    except Exception as error:  # somebody else's meter: a missing library, say
+    except Exception as error:  # a third-party meter: a missing library, for example
         raise MeterUnavailableError(f"{type(error).__name__}: {error}") from error
 
 

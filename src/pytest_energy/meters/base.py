@@ -35,7 +35,12 @@ class MeterUnavailableError(Exception):
             silence.
     """
 
-    def __init__(self, reason: str, hint: str = "", closed: bool = False) -> None:
+    def __init__(
+        self, reason: str, hint: str = "", closed: bool = False, **renamed: object
+    ) -> None:
+        if renamed:  # as written before version 0.2
+            names = ", ".join(f"{name}= is now called hint=" for name in renamed)
+            raise TypeError(f"MeterUnavailableError: {names}")
         super().__init__(reason)
         self.reason = reason
         self.hint = hint
@@ -95,6 +100,35 @@ class Meter(ABC):
     def close(self) -> None:
         """Release what the meter holds. Called once, at the end of the session."""
         return
+
+
+RENAMED = {
+    "whole_kinds": "covers",
+    "left_out": "skipped_hardware",
+    "longest_seconds": "max_read_interval_seconds",
+    "gaps": "missed_samples",
+    "disturbances": "interference",
+}
+"""Members of the contract by their names in version 0.1, and what they are called now."""
+
+
+def check_contract(meter: Meter) -> None:
+    """Refuse a meter that was written for an older contract: what it says would go unheard.
+
+    Args:
+        meter: open.
+
+    Raises:
+        MeterUnavailableError: it has members of the old names; names the new ones.
+    """
+    old = [name for name in RENAMED if hasattr(meter, name)]
+    if old:
+        names = ", ".join(f"{name} is now called {RENAMED[name]}" for name in old)
+        raise MeterUnavailableError(
+            f"{type(meter).__name__} is written for an older contract of meters",
+            f"rename its members: {names}",
+            closed=True,
+        )
 
 
 @dataclass(frozen=True, slots=True)

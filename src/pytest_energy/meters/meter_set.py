@@ -128,11 +128,12 @@ class MeterSet:
                 f"{names}: no power was sampled for a second or more: something kept Python's other"
                 " threads from running"
             )
+        limit = self.max_read_interval_seconds
         return (
-            f"{self._unseen_seconds:.0f} s passed between two readings, and after"
-            f" {self.max_read_interval_seconds:.0f} s a counter may have wrapped"
-            " unseen; energy.each reads it at every block, and elsewhere a timer does, unless something holds SIGALRM"
-            " (pytest-timeout does: set its timeout_method = thread)"
+            f"{self._unseen_seconds:.0f} s passed between two readings, and after {limit:.0f} s a"
+            " counter may have wrapped unseen; energy.each reads it at every block, and elsewhere a"
+            " timer does, unless something holds SIGALRM (pytest-timeout does: set its"
+            " timeout_method = thread)"
         )
 
     def waited(self, before: Reading, after: Reading) -> None:

@@ -319,8 +319,8 @@ def suspect_blocks(case: Case) -> Decision | None:
 
 
 MISSED = 0.10
-"""Highest chance with which a rise of twice the tolerance may pass for less than the tolerance, where
-the verdict is `ok`."""
+"""Highest chance with which a rise of twice the tolerance may pass for less than the tolerance,
+where the verdict is `ok`."""
 
 
 def noise_too_large(case: Case) -> Decision | None:

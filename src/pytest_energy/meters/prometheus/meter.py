@@ -177,8 +177,8 @@ class Prometheus(Meter):
         endpoint: the server and the queries; None where no option says anything about them.
 
     Raises:
-        MeterUnavailableError: no query, no requests, no such server, a query that it cannot answer with counts
-            of joules, or no way to know how often they are scraped.
+        MeterUnavailableError: no query, no requests, no such server, a query that it cannot answer
+            with counts of joules, or no way to know how often they are scraped.
     """
 
     name = "prometheus"
