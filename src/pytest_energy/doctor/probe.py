@@ -13,7 +13,13 @@ from operator import index
 from statistics import median
 from time import perf_counter
 
-from pytest_energy.meters.base import Meter, MeterLostError, MeterSource, MeterUnavailableError
+from pytest_energy.meters.base import (
+    Meter,
+    MeterLostError,
+    MeterSource,
+    MeterUnavailableError,
+    check_contract,
+)
 from pytest_energy.meters.updates import observe
 from pytest_energy.types.energy import Domain, Method
 
