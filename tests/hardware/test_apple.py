@@ -128,7 +128,7 @@ def test_counters_that_close_in_the_midst_are_a_lost_meter(zeus):
 def test_a_figure_that_vanishes_is_a_lost_meter(zeus):
     meter = Apple()
     zeus.CHIP.gpu_sram_mj = None
-    with pytest.raises(MeterLostError, match="gpu_sram_mj: the chip tells it no longer"):
+    with pytest.raises(MeterLostError, match="gpu_sram_mj: the chip no longer reports it"):
         meter.read()
 
 

@@ -385,7 +385,7 @@ def test_a_board_that_tells_neither_energy_nor_power_does_not_hide_the_one_besid
 
 def test_boards_that_tell_nothing_are_no_meter(driver):
     driver.set(no_counter=1, no_power=1)
-    assert driver.run(OPEN) == "no visible NVIDIA board tells its energy or its power"
+    assert driver.run(OPEN) == "no visible NVIDIA board reports its energy or its power"
 
 
 # What goes wrong

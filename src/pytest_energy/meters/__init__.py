@@ -69,7 +69,7 @@ def open_meters(names: Iterable[str], sources: Iterable[MeterSource]) -> MeterSe
     """Open the meters that the settings name.
 
     `auto` takes every automatic meter that counts or samples, and an estimate only for a kind of
-    hardware that none of them sees; a counter that is there but closed to us is said, not
+    hardware that none of them sees; a counter that is there but closed to us is named, not
     silently replaced.
 
     Args:
@@ -165,9 +165,13 @@ def _take_automatic(sources: Iterable[MeterSource], taken: list[Meter]) -> str:
         else:
             taken.append(meter)
             estimated |= kinds
-    told = [(reason, curable) for kind, reason, curable in missing if kind in estimated]
-    # Other makers' hardware has no remedy: where nothing has one, the first stands for all.
-    reasons = [reason for reason, curable in told if curable] or [told[0][0]] if told else []
+    explained = [(reason, curable) for kind, reason, curable in missing if kind in estimated]
+    # Other makers' hardware has no hint: where nothing has one, the first stands for all.
+    reasons = (
+        [reason for reason, curable in explained if curable] or [explained[0][0]]
+        if explained
+        else []
+    )
     notes = [f"estimated, because {'; '.join(reasons)}"] if reasons else []
     notes += [f"not metered, because {reason}" for kind, reason in closed if kind not in estimated]
     return "; ".join([*notes, *skipped_hardware])
@@ -180,7 +184,7 @@ def _counted_by(meter: Meter, taken: Iterable[Meter]) -> str:
     for other in taken:
         if names & {domain.name for domain in other.domains}:
             return other.name
-        theirs = {domain.kind for domain in other.domains}
-        if other.covers & kinds or meter.covers & theirs:
+        other_kinds = {domain.kind for domain in other.domains}
+        if other.covers & kinds or meter.covers & other_kinds:
             return other.name
     return ""

@@ -50,7 +50,7 @@ class _Card:
     Args:
         slot: PCI address, `0000:03:00.0`.
         gpu: model and power limit.
-        unique_id: 16 hexadecimal digits; empty where the board tells none.
+        unique_id: 16 hexadecimal digits; empty where the board reports none.
         sensors: its hwmon folder; None where there is none.
         apu: whether the CPU is on the same chip and in the same power.
     """
@@ -71,11 +71,11 @@ def _cards(root: Path) -> list[_Card]:
         device = folder / "device"
         places = sorted(device.glob("hwmon/hwmon*"))
         sensors = next((place for place in places if text_of(place / "name") == "amdgpu"), None)
-        told = dict(line.partition("=")[::2] for line in text_of(device / "uevent").splitlines())
-        if sensors is None and told.get("DRIVER") != "amdgpu":
+        uevent = dict(line.partition("=")[::2] for line in text_of(device / "uevent").splitlines())
+        if sensors is None and uevent.get("DRIVER") != "amdgpu":
             continue
-        slot = told.get("PCI_SLOT_NAME") or folder.name
-        pci_id = told.get("PCI_ID", "").upper()
+        slot = uevent.get("PCI_SLOT_NAME") or folder.name
+        pci_id = uevent.get("PCI_ID", "").upper()
         cap = text_of(sensors / "power1_cap") if sensors else ""
         # The northbridge's voltage is shown on APUs alone (Linux, amdgpu_pm.c).
         vddnb = sensors is not None and text_of(sensors / "in1_label") == "vddnb"
@@ -166,10 +166,10 @@ class _Library:
         return counter if counter.last else None
 
     def _microjoules(self, handle: Any) -> int:
-        told = self._amdsmi.amdsmi_get_energy_count(handle)
+        answer = self._amdsmi.amdsmi_get_energy_count(handle)
         # Called `power` in ROCm 6.0 to 6.2.
-        count = told["energy_accumulator"] if "energy_accumulator" in told else told["power"]
-        unit = float(told["counter_resolution"])
+        count = answer["energy_accumulator"] if "energy_accumulator" in answer else answer["power"]
+        unit = float(answer["counter_resolution"])
         if round(unit, 1) == round(ACCUMULATOR_MICROJOULES, 1):
             unit = ACCUMULATOR_MICROJOULES
         return int(count * unit)

@@ -1,6 +1,6 @@
 """Apple silicon: the chip's energy counters on macOS, through zeus-apple-silicon.
 
-The package reads IOReport's group "Energy Model", needs no administrator, and tells millijoules
+The package reads IOReport's group "Energy Model", needs no administrator, and reports millijoules
 since some moment before it was opened. Apple documents neither the counters nor how they come
 about; its own `powermetrics` calls what it shows estimated.
 """
@@ -44,12 +44,12 @@ class Apple(Meter):
             raise _unavailable() from error
         try:
             self._monitor = zeus_apple_silicon.AppleEnergyMonitor()
-            told = self._monitor.get_cumulative_energy()
+            energies = self._monitor.get_cumulative_energy()
         except RuntimeError as error:
             raise MeterUnavailableError(f"the chip's counters are closed: {error}") from error
         # Which figures there are differs from chip to chip.
         self._fields = {
-            domain: tuple(field for field in fields if _figure(told, field) is not None)
+            domain: tuple(field for field in fields if _figure(energies, field) is not None)
             for domain, fields in PARTS.items()
         }
         self._fields = {domain: fields for domain, fields in self._fields.items() if fields}
@@ -61,16 +61,16 @@ class Apple(Meter):
         self.domains = tuple(
             Domain(name, name, Method.COUNTER, "IOReport", UPDATE_SECONDS) for name in self._fields
         )
-        self._last = self._counts(told)
+        self._last = self._counts(energies)
 
-    def _counts(self, told: Any) -> tuple[int, ...]:
+    def _counts(self, energies: Any) -> tuple[int, ...]:
         counts = []
         for fields in self._fields.values():
             count = 0
             for field in fields:
-                millijoules = _figure(told, field)
+                millijoules = _figure(energies, field)
                 if millijoules is None:
-                    raise MeterLostError(f"{field}: the chip tells it no longer")
+                    raise MeterLostError(f"{field}: the chip no longer reports it")
                 count += millijoules * 1000
             counts.append(count)
         return tuple(counts)
@@ -88,8 +88,8 @@ class Apple(Meter):
         return counts
 
 
-def _figure(told: Any, field: str) -> int | None:
-    figure = getattr(told, field, None)
+def _figure(energies: Any, field: str) -> int | None:
+    figure = getattr(energies, field, None)
     return None if figure is None else int(figure)
 
 

@@ -1,7 +1,7 @@
 """The contract of a meter: cumulative counters, read in microjoules.
 
 Everything above takes differences of readings and never asks which hardware it was. A new kind of
-hardware is one new module here and one line in `meters/__init__.py`, or somebody else's plugin
+hardware is one new module here and one line in `meters/__init__.py`, or a third-party plugin
 through the `pytest_energy_meters` hook.
 """
 
@@ -69,7 +69,7 @@ class Meter(ABC):
 
     remote: bool = False
     """Whether the joules are spent elsewhere, in another process or on another host: what else
-    runs here is then no disturbance."""
+    runs here does then not interfere."""
 
     skipped_hardware: tuple[str, ...] = ()
     """Hardware that is there and not counted, each with the reason, as a clause."""

@@ -134,10 +134,10 @@ class CodeCarbon(Meter):
         """Microjoules since the meter was opened, part by part; as new as `STALE_SECONDS`."""
         self._kwh = None
         self._tracker.flush()
-        told: Mapping[str, float] | None = self._kwh
-        if told is None:  # codecarbon keeps its exceptions to itself
+        sums: Mapping[str, float] | None = self._kwh
+        if sums is None:  # codecarbon keeps its exceptions to itself
             raise MeterLostError("the tracker did not answer")
-        counts = tuple(round(told[part] * MICROJOULES_PER_KWH) for part in self._parts)
+        counts = tuple(round(sums[part] * MICROJOULES_PER_KWH) for part in self._parts)
         for domain, last, now in zip(self.domains, self._last, counts, strict=False):
             if now < last:
                 raise MeterLostError(f"{domain.name}: went back from {last} to {now} microjoules")
@@ -197,7 +197,7 @@ def _rings_for(timer: Timer, tracker: Any) -> bool:
 
 
 def _domains(tracker: Any) -> dict[str, Domain]:
-    """Each of codecarbon's sums, and how it comes about. No public call tells the latter."""
+    """Each of codecarbon's sums, and how it comes about. No public call reports the latter."""
     found: dict[str, Domain] = {}
     try:
         for item in tracker._hardware:
@@ -229,7 +229,7 @@ def _part(item: Any) -> tuple[str, Method, str]:
             return "cpu", Method.COUNTER, _rapl(item._intel_interface)
         method, basis = CPU_MODES[item._mode]
         return "cpu", method, basis.format(watts=item._tdp)
-    # What is left tells power when asked: an Apple chip and a Raspberry Pi.
+    # What is left reports power when asked: an Apple chip and a Raspberry Pi.
     source = {"AppleSiliconChip": "powermetrics", "Raspberry": "the board's power chip"}[kind]
     return item.chip_part.lower(), Method.SAMPLED, source
 

@@ -91,7 +91,7 @@ class MeterSet:
                     break
         except MeterLostError as lost:
             raise MeterLostError(f"{meter.name}: {lost}") from lost
-        except Exception as error:  # somebody else's meter: its defect is not the test's
+        except Exception as error:  # a third-party meter: its defect is not the test's
             raise MeterLostError(f"{meter.name}: {type(error).__name__}: {error}") from error
         finally:
             self._reading = False
@@ -161,13 +161,15 @@ class MeterSet:
             return self._interference
         found: tuple[str, ...] = ()
         for meter in self._observant:
-            with suppress(Exception):  # not knowing is no disturbance; a lost meter says so itself
+            with suppress(
+                Exception
+            ):  # unknown is not interference; a lost meter fails at its next read
                 found += tuple(meter.interference())
         self._interference, self._asked_at = found, perf_counter()
         return found
 
     def _refresh(self) -> None:
-        if not self._reading:  # the alarm may ring in the midst of a reading
+        if not self._reading:  # the timer may fire during a reading
             with suppress(MeterLostError):  # the next reading says it
                 self.read()
 
@@ -183,7 +185,7 @@ class MeterSet:
         if self._alarm is not None:
             self._alarm.close()
         for meter in self.meters:
-            with suppress(Exception):  # at the end of a session nobody can act on it
+            with suppress(Exception):  # at the end of a session nothing can be done about it
                 meter.close()
 
 

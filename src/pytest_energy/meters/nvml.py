@@ -177,7 +177,7 @@ class Nvml(Meter):
         every: meter every board of the machine, whatever the process sees: a node's total.
 
     Raises:
-        MeterUnavailableError: no driver, or no board that tells its energy or its power.
+        MeterUnavailableError: no driver, or no board that reports its energy or its power.
     """
 
     name = "nvml"
@@ -206,7 +206,7 @@ class Nvml(Meter):
         pynvml = self._pynvml
         if not seen:
             raise MeterUnavailableError(
-                "no NVIDIA board is visible to this process", "look at CUDA_VISIBLE_DEVICES"
+                "no NVIDIA board is visible to this process", "check CUDA_VISIBLE_DEVICES"
             )
         virtual = getattr(pynvml, "NVML_GPU_VIRTUALIZATION_MODE_VGPU", 2)
         if any(_told(pynvml.nvmlDeviceGetVirtualizationMode, b.handle) == virtual for b in seen):
@@ -235,7 +235,7 @@ class Nvml(Meter):
             domains.append(domain)
             self._board_of.append((name, board.handle))
         if not domains:
-            raise MeterUnavailableError("no visible NVIDIA board tells its energy or its power")
+            raise MeterUnavailableError("no visible NVIDIA board reports its energy or its power")
         self.domains = tuple(domains)
         if self._sampled:
             self._sampler = PowerSampler(
@@ -302,8 +302,8 @@ class Nvml(Meter):
     def interference(self) -> tuple[str, ...]:
         """Other processes that compute on the metered boards.
 
-        In a container the driver may number processes as its host does. Then nobody can tell ours
-        from others, and nothing is said.
+        In a container the driver may number processes as its host does. Then this run's cannot be
+        told from others, and nothing is reported.
         """
         found = []
         using = _uuids_in_use() is not None

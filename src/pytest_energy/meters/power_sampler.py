@@ -1,6 +1,6 @@
 """Power samples become energy: one background thread, trapezoids from sample to sample.
 
-For hardware that tells its power and does not count its energy. Nothing is started where every
+For hardware that reports its power and does not count its energy. Nothing is started where every
 domain has a counter.
 """
 
@@ -70,7 +70,7 @@ class PowerSampler:
                 return
             try:
                 watts = self._watts()
-            except Exception as error:  # said at the next read: nobody sees a thread's error
+            except Exception as error:  # raised at the next read: a thread's own error stays unseen
                 self._lost = error
                 return
             now = perf_counter()

@@ -132,7 +132,7 @@ class _Powercap(Meter):
 
     def read(self) -> tuple[int, ...]:
         """Microjoules since the meter was opened, zone by zone."""
-        # Every window pays for this twice: no calls and no look-ups beyond those that it takes.
+        # Every window pays for this twice: no calls and no attribute access beyond what it takes.
         pread = os.pread
         now = perf_counter()
         passed = now - self._read_at
@@ -197,7 +197,7 @@ class Rapl(_Powercap):
         if not packages:
             if root != POWERCAP_ROOT and not root.exists():
                 raise MeterUnavailableError(
-                    f"there is no folder {root}", "look at PYTEST_ENERGY_POWERCAP"
+                    f"there is no folder {root}", "check PYTEST_ENERGY_POWERCAP"
                 )
             hidden = "" if root.exists() else " (virtual machines and containers hide them)"
             raise MeterUnavailableError(f"no package zones under {root}{hidden}")

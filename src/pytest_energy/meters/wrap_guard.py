@@ -3,7 +3,7 @@
 A counter that wraps has to be read before it can have wrapped twice, and a test's body may run for
 hours without coming by here. A thread would do, but then Python 3.12 and newer warn at every fork
 of the test (`DeprecationWarning: … multi-threaded, use of fork()`), and a data loader forks. So the
-system's timer does (setitimer(2), `SIGALRM`), where nobody else uses it, and only from the first
+system's timer does (setitimer(2), `SIGALRM`), where nothing else uses it, and only from the first
 window of a test to the test's end.
 """
 
@@ -66,14 +66,14 @@ class WrapGuard:
         self._installed = False
 
     def _is_set(self) -> bool:
-        # The timer's interval tells whose it is; the kernel rounds it.
+        # The timer is recognised by its interval, which the kernel rounds.
         return abs(signal.getitimer(signal.ITIMER_REAL)[1] - self._seconds) < 1e-3
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if self._is_set():
             self._ring()
             return
-        # Somebody's own alarm, without a handler: what it would have done without us.
+        # The program's own alarm, without a handler, ends the process, as it would without us.
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         self._installed = False
         os.kill(os.getpid(), signal.SIGALRM)

@@ -7,7 +7,7 @@ sum of their increases. What cannot be known, a reset or a series that joins, is
 Where each metric name and unit is documented stands beside the presets. Staleness: Prometheus ends
 a series with a marker when its target or the scrape fails, and looks back for up to five minutes
 where there is no marker (docs/querying/basics.md, "Staleness"), so that samples of a plain selector
-are looked at for their age as well.
+are checked for their age as well.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class _Counter:
             raise TroubleError(self._lost)
         asked = perf_counter()
         # From just before the last sample that was seen, so that a counter which fell back and has
-        # overtaken its old value since does not look as if it had only risen.
+        # overtaken its old value since cannot be told from one that has only risen.
         age = max(self._ages.values(), default=0.0)
         back = asked - self._asked + age + self.interval / 2
         answer = self._ask(f"{max(1, int(back * 1000))}ms")
@@ -122,7 +122,7 @@ class _Counter:
         return self._total
 
     def _lose(self, reason: str) -> None:
-        # For good: a window around the one that is told now would take the sum as whole.
+        # For good: a window around this one would take the sum as complete.
         self._lost = f"{reason}; the meter is lost for the rest of this session"
         raise TroubleError(self._lost)
 

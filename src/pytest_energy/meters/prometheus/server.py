@@ -30,7 +30,7 @@ MOST_TARGET_BYTES = 16_000_000
 """For the list of targets, which holds every target of the server with all its labels."""
 
 MARK = "pytest_energy_is"
-"""Label that tells a sample's time and its resets from its value, in one answer."""
+"""Label that marks a sample's time and its resets beside its value, in one answer."""
 
 _DURATION = re.compile(r"(\d+)(ms|[smhdwy])")
 _SECONDS = {"ms": 1e-3, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "y": 31536000}
@@ -78,7 +78,7 @@ class _Credentials:
         return request
 
     def __bool__(self) -> bool:
-        return True  # also without any: the client must not look for others
+        return True  # also without any: the client must not search for others
 
     def __repr__(self) -> str:
         return "<credentials from the environment>"
@@ -127,7 +127,7 @@ class Server:
         self._session.close()
 
     def ask(self, promql: str, named: bool) -> Answer:
-        """Evaluate PromQL now; `named` tells whether series may differ by their name alone."""
+        """Evaluate PromQL now; `named` is whether series may differ by their name alone."""
         data = self._get("query", {"query": promql}, MOST_BYTES)
         kind = data.get("resultType") if isinstance(data, dict) else None
         if kind in ("matrix", "scalar", "string"):
@@ -228,7 +228,7 @@ def _read(raw: Any, most_bytes: int, late: str) -> bytes:
 
 
 def _system_error(error: BaseException) -> str:
-    """What the operating system said, dug out of the client's wrappings."""
+    """The operating system's message, from inside the client's exceptions."""
     seen: list[object] = [error]
     for found in seen:
         strerror = getattr(found, "strerror", None)
