@@ -7,18 +7,16 @@ tells what to count. It comes in through the public hook, as anybody's would.
 from __future__ import annotations
 
 import importlib
-import json
 import pkgutil
 import shutil
-import subprocess
 import sys
 from contextlib import suppress
-from pathlib import Path
-from typing import Any
 
 import pytest
 
 import pytest_energy
+from pytest_energy.meters.prometheus import server as prometheus
+from support.projects import LOOP, Project, Repository
 
 pytest_plugins = ["pytester"]
 
@@ -30,137 +28,6 @@ _OTHERS = ("filelock", "hypothesis.internal.observability", "psutil", "requests"
 for _name in (*_OTHERS, "rich.table", "pandas"):  # pandas breaks where it is imported twice
     with suppress(ModuleNotFoundError):  # of an extra that is not installed
         importlib.import_module(_name)
-
-SCRIPTED_METER = '''
-from pytest_energy import Domain, Meter, MeterLostError, MeterSource, Method
-
-SPENT = {"cpu": 0.0, "gpu:0": 0.0}
-LOST = []
-
-
-def spend(joules=0.0, gpu=0.0):
-    """So many joules have flown since the last call."""
-    SPENT["cpu"] += joules
-    SPENT["gpu:0"] += gpu
-
-
-class Scripted(Meter):
-    name = "scripted"
-    domains = (
-        Domain("gpu:0", "gpu", Method.COUNTER, "NVML", 0.0),
-        Domain("cpu", "cpu", Method.COUNTER, "RAPL", 0.0),
-    )
-
-    def read(self):
-        if LOST:
-            raise MeterLostError(LOST[0])
-        return tuple(round(SPENT[domain.name] * 1e6) for domain in self.domains)
-
-
-def sources():
-    return [MeterSource("scripted", Scripted)]
-'''
-
-CONFTEST = """
-import scripted
-
-def pytest_energy_meters(config):
-    return scripted.sources()
-"""
-
-
-class Project:
-    """A folder with tests that are metered by the scripted meter.
-
-    `run` runs pytest in it; `model.py` holds what an inference takes, so that a test can make the
-    model slower without touching the tests.
-    """
-
-    def __init__(self, pytester: pytest.Pytester) -> None:
-        self.pytester = pytester
-        self.own_process = False
-        """Whether pytest runs in a process of its own: torch cannot be imported twice in one."""
-        pytester.makepyfile(scripted=SCRIPTED_METER)
-        pytester.makeconftest(CONFTEST)
-        self.ini("energy_meter = scripted")
-        self.set_cost(2.0)
-
-    @property
-    def path(self) -> Path:
-        return self.pytester.path
-
-    def set_cost(self, joules: float, gpu: float = 0.0) -> None:
-        """What one inference of the model takes from now on, in joules."""
-        self.pytester.makepyfile(
-            model=f"""
-            from scripted import spend
-
-            def infer(sample=None):
-                spend({joules}, {gpu})
-                return sample
-            """
-        )
-
-    def ini(self, *lines: str) -> None:
-        """Write the ini file; without the loop scope pytest-asyncio warns in every run."""
-        scope = "asyncio_default_fixture_loop_scope = function"
-        self.pytester.makeini("\n".join(["[pytest]", scope, *lines]))
-
-    def write(self, **files: str) -> None:
-        self.pytester.makepyfile(**files)
-
-    def run(self, *arguments: str) -> pytest.RunResult:
-        run = self.pytester.runpytest_subprocess if self.own_process else self.pytester.runpytest
-        return run("-p", "no:cacheprovider", *arguments)
-
-    def baselines(self) -> list[Path]:
-        return sorted((self.path / "baselines").glob("*/*/*.json"))
-
-    def baseline(self) -> dict[str, Any]:
-        """The only baseline file."""
-        (path,) = self.baselines()
-        return dict(json.loads(path.read_text("utf-8")))
-
-    def report(self, *arguments: str) -> dict[str, Any]:
-        """Run, and the JSON report."""
-        path = self.path / "report.json"
-        path.unlink(missing_ok=True)
-        self.run(f"--energy-json={path}", *arguments)
-        return dict(json.loads(path.read_text("utf-8")))
-
-    def verdicts(self, *arguments: str) -> dict[str, dict[str, Any]]:
-        """Run, and the verdict of each test (and region)."""
-        return {
-            "#".join(filter(None, (r["subject"]["test"], r["subject"]["region"]))): r["verdict"]
-            for r in self.report(*arguments)["results"]
-        }
-
-
-class Repository(Project):
-    """The same under git, for `--energy-against`: what is committed is the base."""
-
-    def __init__(self, pytester: pytest.Pytester) -> None:
-        super().__init__(pytester)
-        self.git("init", "--quiet", "--initial-branch=main")
-        (self.path / ".gitignore").write_text("__pycache__\n.pytest_cache\nreport.json\n")
-
-    def git(self, *arguments: str) -> str:
-        who = ("-c", "user.name=test", "-c", "user.email=test@localhost")
-        done = subprocess.run(
-            ["git", *who, *arguments], cwd=self.path, capture_output=True, text=True, check=True
-        )
-        return done.stdout.strip()
-
-    def commit(self, message: str = "base") -> None:
-        self.git("add", "--all")
-        self.git("commit", "--quiet", "--allow-empty", "--message", message)
-
-    def against(self, *arguments: str, base: str = "main") -> pytest.RunResult:
-        return self.run(f"--energy-against={base}", *arguments)
-
-    def paired(self, *arguments: str) -> dict[str, dict[str, Any]]:
-        """Run against main, and the verdict of each test (and region)."""
-        return self.verdicts("--energy-against=main", *arguments)
 
 
 @pytest.fixture
@@ -184,17 +51,6 @@ def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Proje
     return Project(pytester)
 
 
-LOOP = """
-import pytest
-from model import infer
-
-@pytest.mark.inference(n=100, task="sentiment", model="tiny")
-def test_loop(energy):
-    for sample in energy.each(range(30)):
-        infer(sample)
-"""
-
-
 @pytest.fixture
 def loop(project: Project) -> Project:
     """A project with one metered loop in test_it.py."""
@@ -202,16 +58,8 @@ def loop(project: Project) -> Project:
     return project
 
 
-EXAMPLES = Path(__file__).parents[1] / "examples" / "tests_models"
-
-
-@pytest.fixture
-def examples(monkeypatch):
-    """The examples' modules can be imported, and are forgotten afterwards."""
-    monkeypatch.syspath_prepend(str(EXAMPLES))
-    names = {path.stem for path in EXAMPLES.glob("*.py")} - {"conftest"}
-    before = {name: sys.modules.pop(name) for name in names & set(sys.modules)}
-    yield
-    for name in names:
-        sys.modules.pop(name, None)
-    sys.modules.update(before)
+@pytest.fixture(autouse=True)
+def no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A developer's own credentials for a Prometheus server must not decide here."""
+    for name in (prometheus.TOKEN, prometheus.USER, prometheus.PASSWORD):
+        monkeypatch.delenv(name, raising=False)

@@ -12,79 +12,11 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-import jsonschema
 import pytest
 
-from pytest_energy.machine.sensors import Clock, Heat, LoadWatch, read_clock, read_heat
-from pytest_energy.report.doctor import SCHEMA_FILE
-
-SCRIPT = Path(sys.executable).with_name("pytest-energy")
+from support.installed import SCRIPT, Place
 
 pytestmark = pytest.mark.skipif(not SCRIPT.exists(), reason="the console script is not installed")
-
-
-LEAN = """
-from pytest_energy import MeterSource, MeterUnavailableError
-
-def absent():
-    raise MeterUnavailableError("left out")
-
-def pytest_energy_meters():
-    return MeterSource("codecarbon", absent)
-"""
-
-
-class Place:
-    """A folder, and the doctor called in it."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.prefix: list[str] = []
-        self.environment = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith(("PYTEST", "COLUMNS", "CI", "FORCE_COLOR"))
-        }
-        self.environment["PYTEST_ENERGY_POWERCAP"] = str(path / "no-powercap")
-        # Neither other plugins nor codecarbon's tables are this file's subject, and both take a
-        # second each to load.
-        self.environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-        self.environment["PYTEST_PLUGINS"] = "lean"
-        self.environment["PYTHONPATH"] = str(path / "plugins")
-        self.write("plugins/lean.py", LEAN)
-
-    def write(self, name: str, text: str) -> None:
-        path = self.path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, "utf-8")
-
-    def call(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [*self.prefix, str(SCRIPT), *arguments],
-            cwd=self.path,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    def doctor(self, *arguments: str, code: int) -> str:
-        done = self.call("doctor", *arguments)
-        assert done.returncode == code, done.stdout + done.stderr
-        return done.stdout
-
-    def told(self, *arguments: str, code: int) -> dict:
-        """What it says to programs."""
-        found = json.loads(self.doctor("--json", *arguments, code=code))
-        jsonschema.validate(found, json.loads(SCHEMA_FILE.read_text("utf-8")))
-        assert found["exit_code"] == code
-        return found
-
-    def row(self, name: str, *arguments: str, code: int = 1) -> dict:
-        """What it says of one meter."""
-        (row,) = [m for m in self.told(*arguments, code=code)["meters"] if m["name"] == name]
-        return row
 
 
 @pytest.fixture
@@ -525,55 +457,3 @@ def test_the_module_is_the_script(place):
         check=True,
     )
     assert done.stdout.startswith("pytest-energy ")
-
-
-# What the system tells
-
-
-def test_the_clock_is_read_from_the_kernels_tree(tmp_path):
-    for number, khz in enumerate((2_000_000, 3_000_000)):
-        policy = tmp_path / "cpufreq" / f"policy{number}"
-        policy.mkdir(parents=True)
-        (policy / "scaling_governor").write_text("powersave\n")
-        (policy / "scaling_cur_freq").write_text(f"{khz}\n")
-        (policy / "cpuinfo_max_freq").write_text("4800000\n")
-    assert read_clock(tmp_path) == Clock(("powersave",), 2500.0, 4800.0, None)
-    (tmp_path / "cpufreq" / "boost").write_text("1\n")
-    assert read_clock(tmp_path).boost is True
-    (tmp_path / "intel_pstate").mkdir()
-    (tmp_path / "intel_pstate" / "no_turbo").write_text("1\n")
-    assert read_clock(tmp_path).boost is False
-
-
-def test_a_tree_that_tells_nothing_or_garbage_leaves_the_clock_unknown(tmp_path):
-    assert read_clock(tmp_path) == Clock()
-    (tmp_path / "cpufreq" / "policy0").mkdir(parents=True)
-    (tmp_path / "cpufreq" / "policy0" / "scaling_cur_freq").write_text("<unknown>\n")
-    assert read_clock(tmp_path) == Clock()
-
-
-def test_throttling_is_the_busiest_cpus_count_and_unknown_where_nobody_counts(tmp_path):
-    assert read_heat(tmp_path).throttled is None
-    for number, (core, package) in enumerate(((3, 7), (5, 7))):
-        folder = tmp_path / f"cpu{number}" / "thermal_throttle"
-        folder.mkdir(parents=True)
-        (folder / "core_throttle_count").write_text(f"{core}\n")
-        (folder / "package_throttle_count").write_text(f"{package}\n")
-    assert read_heat(tmp_path).throttled == 7
-    assert isinstance(read_heat(tmp_path), Heat)
-
-
-def test_other_processes_are_load_and_this_ones_children_are_not():
-    burn = "import time\nend = time.process_time() + 0.8\nwhile time.process_time() < end: pass"
-    child = subprocess.Popen([sys.executable, "-c", burn])
-    watch = LoadWatch()
-    child.wait()
-    mine = watch.load()
-    own_share = 0.8 / (mine.seconds * mine.logical_cpus)
-    # Whatever else runs on this machine, it is not counted with the child's time.
-    assert mine.other_cpu_share is not None
-    assert mine.other_cpu_share <= 1 - 0.8 * own_share
-
-
-def test_a_moment_is_too_short_to_tell_the_load():
-    assert LoadWatch().load().other_cpu_share is None

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-EXAMPLE = Path(__file__).parents[1] / "examples" / "ci"
+from support.examples import ROOT
+
+EXAMPLE = ROOT / "examples" / "ci"
 
 COUNTED = '''
 """Joules that are no matter of noise: one for every million multiplications of a dense layer."""

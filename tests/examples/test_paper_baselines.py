@@ -17,8 +17,8 @@ from pytest_energy.baselines.file_format import read_file
 from pytest_energy.papers import luccioni
 from pytest_energy.types.baseline import Baseline
 from pytest_energy.types.energy import Method
+from support.examples import ROOT
 
-ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "baselines" / "paper"
 SCRIPT = ROOT / "scripts" / "paper_baselines.py"
 

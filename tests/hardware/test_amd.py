@@ -6,8 +6,6 @@ import errno
 import re
 import shutil
 import subprocess
-import sys
-import textwrap
 import threading
 import time
 from importlib.util import find_spec
@@ -16,80 +14,12 @@ from pathlib import Path
 import pytest
 
 from pytest_energy import meters
-from pytest_energy.meters import builtin_sources, open_meters, sysfs
+from pytest_energy.meters import sysfs
 from pytest_energy.meters.amd import Amd, boards
-from pytest_energy.meters.amd_energy import AmdEnergy
 from pytest_energy.meters.base import Meter, MeterLostError, MeterSource, MeterUnavailableError
-from pytest_energy.meters.meter_set import MeterSet
 from pytest_energy.types.energy import Domain, Method
 from pytest_energy.types.machine import Gpu
-
-
-def write(path: Path, text: object) -> None:
-    """In place: the meter holds the file open, as it would the kernel's."""
-    with path.open("r+" if path.exists() else "w") as file:
-        file.write(f"{text}\n")
-        file.truncate()
-
-
-class Drm:
-    """The kernel's tree of graphics boards: `card0/device` is a link to the board's PCI folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self.root = folder / "drm"
-        self.root.mkdir()
-        self._devices = folder / "devices"
-        (self.root / "version").write_text("drm 1.1.0 20060810\n")
-
-    def board(
-        self,
-        slot: str = "0000:03:00.0",
-        pci_id: str = "1002:73BF",
-        unique_id: str = "",
-        product: str = "",
-        **sensors: object,
-    ) -> Path:
-        """A board, and the folder of its sensors; each keyword is a file there."""
-        card = self.root / f"card{len(list(self.root.glob('card?')))}"
-        device = self._devices / slot
-        folder = device / "hwmon" / "hwmon4"
-        folder.mkdir(parents=True)
-        card.mkdir()
-        (card / "device").symlink_to(device, target_is_directory=True)
-        (self.root / f"{card.name}-DP-1").mkdir()  # a socket for a screen
-        (device / "uevent").write_text(
-            f"DRIVER=amdgpu\nPCI_CLASS=30000\nPCI_ID={pci_id}\nPCI_SLOT_NAME={slot}\n"
-        )
-        if unique_id:
-            (device / "unique_id").write_text(f"{unique_id}\n")
-        if product:
-            (device / "product_name").write_text(f"{product}\n")
-        for name, value in {"name": "amdgpu", **sensors}.items():
-            (folder / name).write_text(f"{value}\n")
-        return folder
-
-
-@pytest.fixture
-def drm(tmp_path, monkeypatch):
-    for variable in ("ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES"):
-        monkeypatch.delenv(variable, raising=False)
-    tree = Drm(tmp_path)
-    monkeypatch.setenv("PYTEST_ENERGY_DRM", str(tree.root))
-    return tree
-
-
-@pytest.fixture
-def opened():
-    """Open meters, and close them when the test ends."""
-    kept: list[Meter] = []
-
-    def keep(meter):
-        kept.append(meter)
-        return meter
-
-    yield keep
-    for meter in kept:
-        meter.close()
+from support.boards import AMDSMI, run_python, write
 
 
 def answer(monkeypatch, error):
@@ -305,81 +235,6 @@ def test_closing_ends_the_sampling_and_gives_the_descriptors_back(drm):
         assert len(list(descriptors.iterdir())) == before
 
 
-# Boards, through ROCm's library
-
-AMDSMI = r'''
-"""Names, arguments, results and exceptions as in amdsmi 7.0; FAKE_* say what the boards do."""
-import ctypes
-import os
-
-if os.environ.get("FAKE_NO_LIBRARY"):
-    print("Unable to find libamd_smi.so library try installing amd-smi-lib")
-    {}["libamd_smi.so"]
-
-processor_handle = ctypes.POINTER(None)
-BOARDS = os.environ.get("FAKE_BOARDS", "0000:03:00.0").split(",")
-HANDLES = [processor_handle() for _ in BOARDS]
-READS = [0]
-RUNNING = []
-
-
-class AmdSmiException(Exception):
-    pass
-
-
-class AmdSmiLibraryException(AmdSmiException):
-    def __init__(self, err_code):
-        super().__init__(abs(err_code))
-        self.err_code = abs(err_code)
-
-    def __str__(self):
-        info = {2: "AMDSMI_STATUS_NOT_SUPPORTED - Feature not supported",
-                31: "AMDSMI_STATUS_NOT_FOUND - Device Not found",
-                34: "AMDSMI_STATUS_DRIVER_NOT_LOADED - Driver not loaded"}[self.err_code]
-        return "Error code:\n\t{} | {}".format(self.err_code, info)
-
-
-class AmdSmiInitFlags:
-    INIT_AMD_GPUS = 2
-
-
-def amdsmi_init(flag=AmdSmiInitFlags.INIT_AMD_GPUS):
-    if os.environ.get("FAKE_NO_DRIVER"):
-        raise AmdSmiLibraryException(34)
-    RUNNING.append(flag)
-
-
-def amdsmi_shut_down():
-    RUNNING.pop()
-
-
-def amdsmi_get_processor_handles():
-    return list(HANDLES)
-
-
-def _index(handle):
-    return next(i for i, known in enumerate(HANDLES) if known is handle)
-
-
-def amdsmi_get_gpu_device_bdf(processor_handle):
-    return BOARDS[_index(processor_handle)]
-
-
-def amdsmi_get_energy_count(processor_handle):
-    if os.environ.get("FAKE_NO_COUNTER"):
-        raise AmdSmiLibraryException(2)
-    READS[0] += 1
-    if READS[0] > int(os.environ.get("FAKE_LOST_AFTER", 1000)):
-        raise AmdSmiLibraryException(31)
-    step = int(os.environ.get("FAKE_STEP", 65536))  # a joule
-    start = int(os.environ.get("FAKE_START", 65536 * 100))
-    return {
-        os.environ.get("FAKE_KEY", "energy_accumulator"): start + step * READS[0],
-        "counter_resolution": ctypes.c_float(float(os.environ.get("FAKE_UNIT", 15.3))).value,
-        "timestamp": 3824190842400799,
-    }
-'''
-
 READ_TWICE = """
 from pytest_energy.meters.amd import Amd
 meter = Amd()
@@ -387,15 +242,6 @@ a, b = meter.read(), meter.read()
 print([(d.name, str(d.method)) for d in meter.domains], [y - x for x, y in zip(a, b)])
 meter.close()
 """
-
-
-def run_python(code: str, path: Path) -> str:
-    """Run a program that finds modules in a folder first."""
-    program = f"import sys\nsys.path.insert(0, {str(path)!r})\n{textwrap.dedent(code)}"
-    command = [sys.executable, "-c", program]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
 
 
 @pytest.fixture
@@ -536,83 +382,6 @@ def test_rocms_own_python_package_is_read_as_the_stand_in_is(drm, tmp_path, monk
     assert run_python(READ_TWICE, tmp_path) == COUNTED
 
 
-# Sockets, through the amd_energy driver
-
-
-class Hwmon:
-    """The kernel's tree of sensors: cores first, then sockets, as the driver lists them."""
-
-    def __init__(self, root: Path) -> None:
-        self.folder = root / "hwmon1"
-        self.folder.mkdir(parents=True)
-        (self.folder / "name").write_text("amd_energy\n")
-        other = root / "hwmon0"
-        other.mkdir()
-        (other / "name").write_text("k10temp\n")
-        self.root = root
-
-    def sensors(self, cores: int, *sockets: int) -> None:
-        labels = [f"Ecore{core:03}" for core in range(cores)]
-        labels += [f"Esocket{socket}" for socket in range(len(sockets))]
-        for i, (label, count) in enumerate(zip(labels, [1000] * cores + [*sockets], strict=True)):
-            (self.folder / f"energy{i + 1}_label").write_text(f"{label}\n")
-            write(self.folder / f"energy{i + 1}_input", count)
-
-
-@pytest.fixture
-def hwmon(tmp_path, monkeypatch):
-    tree = Hwmon(tmp_path / "hwmon")
-    monkeypatch.setenv("PYTEST_ENERGY_HWMON", str(tree.root))
-    return tree
-
-
-def test_a_socket_is_counted_and_the_cores_inside_it_are_not(hwmon, opened):
-    hwmon.sensors(2, 5000)
-    meter = opened(AmdEnergy())
-    assert [(d.name, d.kind, d.method) for d in meter.domains] == [("cpu", "cpu", Method.COUNTER)]
-    write(hwmon.folder / "energy3_input", 8000)
-    assert meter.read() == (8000,)
-
-
-def test_two_sockets_are_named_as_rapl_names_them(hwmon, opened):
-    hwmon.sensors(2, 5_000_000_000, 9_000_000_000)
-    meter = opened(AmdEnergy())
-    assert [domain.name for domain in meter.domains] == ["cpu:0", "cpu:1"]
-    assert meter.read() == (5_000_000_000, 9_000_000_000)
-
-
-def test_numa_nodes_of_one_socket_show_its_register_and_are_counted_once(hwmon, opened):
-    hwmon.sensors(1, 5_000_000_000, 5_000_000_700, 9_000_000_000, 9_000_000_900)
-    meter = opened(AmdEnergy())
-    assert [domain.name for domain in meter.domains] == ["cpu:0", "cpu:1"]
-
-
-def test_a_kernel_without_the_driver_says_where_it_looked(tmp_path):
-    with pytest.raises(MeterUnavailableError, match=r"amd_energy driver under .*nowhere"):
-        AmdEnergy(tmp_path / "nowhere")
-
-
-@pytest.mark.parametrize("garbage", ["oops", "", "-5", "100"])
-def test_a_socket_that_turns_to_garbage_or_goes_back_is_a_lost_meter(hwmon, opened, garbage):
-    hwmon.sensors(0, 5000)
-    meter = opened(AmdEnergy())
-    write(hwmon.folder / "energy1_input", garbage)
-    with pytest.raises(MeterLostError, match="energy1_input"):
-        meter.read()
-
-
-def test_sockets_closed_to_us_come_with_the_remedy(hwmon, monkeypatch):
-    hwmon.sensors(0, 5000)
-
-    def refuse(path, flags):
-        raise PermissionError(errno.EACCES, "Permission denied", str(path))
-
-    monkeypatch.setattr(sysfs.os, "open", refuse)
-    with pytest.raises(MeterUnavailableError, match=r"no permission to read .*energy1_input") as e:
-        AmdEnergy()
-    assert "chgrp" in e.value.hint
-
-
 # Choosing
 
 
@@ -633,56 +402,3 @@ class Fixed(Meter):
 
 def source(meter: Fixed) -> MeterSource:
     return MeterSource(meter.name, lambda: meter, automatic=True, kind="cpu")
-
-
-def test_auto_leaves_out_a_counter_of_what_another_one_counts_already():
-    rapl = Fixed("rapl", Domain("cpu", "cpu", Method.COUNTER, "RAPL", 0.0))
-    theirs = Fixed("esmi", Domain("cpu", "cpu", Method.COUNTER, "E-SMI", 0.0))
-    assert open_meters(["auto"], [source(rapl), source(theirs)]).names == ("rapl",)
-    assert (rapl.closed, theirs.closed) == (False, True)
-    with pytest.raises(ValueError, match="'rapl' and 'esmi' both count 'cpu'"):
-        open_meters(["rapl", "esmi"], [source(rapl), source(theirs)])
-
-
-def test_auto_takes_the_drivers_sockets_only_where_rapl_shows_none(hwmon, tmp_path, monkeypatch):
-    hwmon.sensors(0, 5_000_000_000, 9_000_000_000)
-    ours = [s for s in builtin_sources() if s.name in ("rapl", "amd_energy", "cpu_time")]
-    monkeypatch.setenv("PYTEST_ENERGY_POWERCAP", str(tmp_path / "powercap"))
-    with_driver = open_meters(["auto"], ours)
-    assert (with_driver.names, with_driver.note) == (("amd_energy",), "")
-    with_driver.close()
-    # One package with RAPL, though the driver calls it two sockets: still the same CPU.
-    zone = tmp_path / "powercap" / "intel-rapl:0"
-    zone.mkdir(parents=True)
-    for name, text in (
-        ("name", "package-0"),
-        ("energy_uj", "1000"),
-        ("max_energy_range_uj", "262143328850"),
-    ):
-        (zone / name).write_text(f"{text}\n")
-    both = open_meters(["auto"], ours)
-    assert both.names == ("rapl",)
-    both.close()
-
-
-def test_an_estimate_is_not_explained_by_hardware_of_other_makers():
-    def closed():
-        raise MeterUnavailableError("no permission to read /sys/x", "chgrp it")
-
-    def elsewhere():
-        raise MeterUnavailableError("only Macs have these counters")
-
-    estimate = Fixed("cpu_time", Domain("cpu", "cpu", Method.ESTIMATED, "CPU time", 0.0))
-    rapl = MeterSource("rapl", closed, True, "cpu")
-    apple = MeterSource("apple", elsewhere, True, "cpu")
-    note = open_meters(["auto"], [rapl, apple, source(estimate)]).note
-    assert note == "estimated, because rapl: no permission to read /sys/x (chgrp it)"
-    note = open_meters(["auto"], [apple, source(estimate)]).note
-    assert note == "estimated, because apple: only Macs have these counters"
-
-
-def test_boards_of_two_makers_are_counted_side_by_side(drm, opened):
-    drm.board(energy1_input=1)
-    nvidia = Fixed("nvml", Domain("gpu:0", "gpu", Method.COUNTER, "NVML", 0.0))
-    both = MeterSet([nvidia, opened(Amd())])
-    assert [domain.name for domain in both.domains] == ["gpu:0", "amd:0"]

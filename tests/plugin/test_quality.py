@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
 
 from pytest_energy.report.json import SCHEMA_FILE
-from pytest_energy.types.verdict import Quality
-from pytest_energy.verdict import quality
-
-TEST = "test_it.py::test_loop"
+from support.projects import TEST
 
 GRADED = """
 import json
@@ -261,11 +257,6 @@ def test_a_training_whose_quality_is_compared_is_trained_once_when_it_is_stored(
     graded.run().assert_outcomes(passed=1)
 
 
-def test_a_figure_of_nothing_that_stays_nothing_has_not_changed():
-    assert Quality("q", 0.0, 0.0, 0.01).change == 0.0
-    assert Quality("q", -1.0, 0.0, 0.01).change == -math.inf
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -296,20 +287,3 @@ def test_quality_needs_the_fixture_that_records_it(project):
         """
     )
     project.run().stderr.fnmatch_lines(["*quality: it is what the test records, so take*"])
-
-
-@pytest.mark.parametrize(
-    ("now", "stored", "tolerance", "has_fallen"),
-    [
-        (0.795, 0.8, 0.01, False),
-        (0.792, 0.8, 0.01, False),  # exactly what is allowed
-        (0.7919, 0.8, 0.01, True),
-        (-2.1, -2.0, 0.01, True),  # a loss, recorded as its negative
-        (-2.01, -2.0, 0.01, False),
-        (-0.1, 0.0, 0.5, True),  # of nothing, nothing is allowed
-        (0.0, 0.0, 0.0, False),
-        (0.1, None, 0.0, False),
-    ],
-)
-def test_a_fall_is_more_than_the_tolerance_of_what_is_stored(now, stored, tolerance, has_fallen):
-    assert quality.fell(Quality("q", now, stored, tolerance)) is has_fallen

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from pytest_energy.carbon import intensity as carbon
-from pytest_energy.carbon import tables as reference
 
 
 def test_carbon_is_kwh_times_pue_times_intensity():
@@ -75,18 +74,3 @@ def test_a_carbon_free_grid_emits_nothing_and_no_budget_in_grams_binds():
     grid = carbon.Carbon(0.0, "X", None, "a test")
     assert grid.grams(1e9) == 0.0
     assert grid.joules(1.0) == float("inf")
-
-
-@pytest.mark.parametrize(
-    ("brand", "watts"),
-    [
-        ("AMD EPYC 7763 64-Core Processor", 280.0),
-        ("Intel(R) Xeon(R) Platinum 8370C CPU @ 2.80GHz", 205.0),
-        ("Intel(R) Core(TM) i7-2620M CPU @ 2.70GHz", 35.0),
-        ("AMD EPYC", None),
-        ("Intel(R) Xeon(R) CPU @ 2.20GHz", None),
-        ("", None),
-    ],
-)
-def test_a_brand_string_is_found_in_the_table_or_not_at_all(brand, watts):
-    assert reference.cpu_tdp_watts(brand) == watts

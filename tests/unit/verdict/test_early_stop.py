@@ -7,12 +7,13 @@ import random
 from dataclasses import replace
 
 import pytest
-from test_verdict import FIVE, RULE, SUBJECT, measured, stored
 
 from pytest_energy.types.measurement import Block
 from pytest_energy.types.verdict import Status
 from pytest_energy.verdict import early_stop as stopping
 from pytest_energy.verdict import judge as verdict
+from support.measurements import FIVE, RULE, SUBJECT, measured, stored
+from support.sides import side
 
 BLOCKS = 20
 
@@ -133,3 +134,30 @@ def test_peeking_at_every_block_changes_next_to_no_verdict(joules, noise):
         ]
         changed += red[0] != red[1]
     assert changed <= 6
+
+
+def test_pairs_are_enough_once_they_are_settled_and_only_at_a_peek():
+    calm = [0.001, -0.001] * 50
+    assert stopping.pairs_enough(calm[:25], 0.02, 0.05, 100)
+    assert not stopping.pairs_enough(calm[:24], 0.02, 0.05, 100)
+    assert stopping.pairs_enough(calm[:25], None, 0.05, 100)
+    rough = [0.3, -0.3] * 50
+    assert not stopping.pairs_enough(rough[:25], 0.02, 0.05, 100)
+    assert not stopping.pairs_enough(rough[:25], None, 0.05, 100)
+
+
+def test_a_change_near_the_tolerance_is_not_settled_early():
+    near = [0.049 + 0.01 * (-1) ** i for i in range(25)]
+    assert not stopping.pairs_enough(near, None, 0.05, 100)
+    far = [0.15 + 0.01 * (-1) ** i for i in range(25)]
+    assert stopping.pairs_enough(far, None, 0.05, 100)
+    assert not stopping.pairs_enough(far, None, 0.01, 100, accepted=0.15)
+    assert stopping.pairs_enough(far, None, 0.05, 100, accepted=0.15)
+
+
+def test_a_budget_is_for_the_whole_loop_and_does_not_end_early():
+    rule = replace(RULE, budget_joules=3.0, budget_text="3 J")
+    free = stopping.Ending(SUBJECT, None, lambda: RULE, float, None, [2.0] * 25)
+    assert free(side([2.0] * 25), 100)
+    held = stopping.Ending(SUBJECT, None, lambda: rule, float, None, [2.0] * 25)
+    assert not held(side([2.0] * 25), 100)

@@ -11,67 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_energy.analysis import ratio as ratios
-from pytest_energy.types.baseline import Baseline, Session
-from pytest_energy.types.energy import Domain, Method
+from pytest_energy.types.energy import Method
 from pytest_energy.types.measurement import Block, FlopCount, Measurement, ReferenceReadings
-from pytest_energy.types.result import Subject
 from pytest_energy.types.verdict import Status
 from pytest_energy.verdict import judge as verdict
-
-CPU = Domain("cpu", "cpu", Method.COUNTER, "RAPL", 1e-3)
-GPU = Domain("gpu:0", "gpu", Method.COUNTER, "NVML", 0.1)
-ESTIMATE = Domain("cpu", "cpu", Method.ESTIMATED, "CPU time", 1e-6, "4 W per logical CPU")
-SUBJECT = Subject("t.py::test_x", "", "task", "model", "", "", "inference", 100)
-RULE = verdict.Rule(tolerance=0.05)
-
-
-def measured(joules, *, domains=(CPU,), blocks=20, wobble=0.0, seconds=10.0, **facts):
-    """A measurement of so many joules per inference, its blocks wobbling around it."""
-    size = SUBJECT.n // blocks
-    figures = [joules * (1 + (wobble if i % 2 else -wobble)) for i in range(blocks)]
-    return Measurement(
-        meters=("rapl",),
-        domains=domains,
-        blocks=tuple(
-            Block(size, seconds / blocks, (figure * size, *[0.0] * (len(domains) - 1)))
-            for figure in figures
-        ),
-        metered_count=SUBJECT.n,
-        unit_count=float(SUBJECT.n),
-        **facts,
-    )
-
-
-def stored(*joules, domains=(CPU,), blocks=20, subject=SUBJECT, meters=("rapl",)):
-    """A baseline with a session for each figure."""
-    return Baseline(
-        subject,
-        meters,
-        domains,
-        tuple(
-            Session(
-                "2026-01-01T00:00:00Z",
-                subject.n,
-                None,
-                j,
-                {domains[0].name: j},
-                (j,) * blocks,
-                0.1,
-                None,
-            )
-            for j in joules
-        ),
-    )
-
-
-def judge(measurement, baseline, rule=RULE, subject=SUBJECT, elsewhere=(), confirmed=False):
-    passes = measurement if isinstance(measurement, list) else [measurement]
-    return verdict.judge(subject, passes, baseline, rule, elsewhere, confirmed=confirmed)
-
-
-FIVE = (2.0, 1.99, 2.01, 2.0, 2.0)
-"""Five stored sessions that agree."""
+from support.measurements import CPU, ESTIMATE, FIVE, GPU, SUBJECT, judge, measured, stored
 
 
 def test_within_the_tolerance_is_ok():
@@ -553,34 +497,6 @@ def test_a_ceiling_that_could_not_be_checked_is_no_ceiling_that_held(work, why):
     assert judge(replace(measured(2.0), flops=work), None, over).status is Status.OVER_BUDGET
 
 
-def test_agreement_is_being_within_the_limit():
-    assert verdict.agrees(measured(2.08), SUBJECT, stored(2.0), RULE)
-    assert not verdict.agrees(measured(2.3), SUBJECT, stored(2.0), RULE)
-    assert not verdict.agrees(measured(1.8), SUBJECT, stored(2.0), RULE)
-    assert not verdict.agrees(measured(2.0), SUBJECT, stored(2.0, meters=("x",)), RULE)
-
-
-def test_a_ratio_has_an_interval_from_the_blocks_of_both():
-    ratio = ratios.ratio([measured(6.0, wobble=0.02)], [measured(2.0, wobble=0.02)])
-    assert ratio.value == pytest.approx(3.0)
-    assert 2.9 < ratio.low < ratio.value < ratio.high < 3.1
-
-
-def test_a_ratio_of_several_is_that_of_their_geometric_means():
-    ratio = ratios.ratio([measured(2.0), measured(8.0)], [measured(2.0)])
-    assert ratio.value == pytest.approx(2.0)
-
-
-def test_a_ratio_of_single_blocks_has_no_interval():
-    ratio = ratios.ratio([measured(6.0, blocks=1)], [measured(2.0)])
-    assert ratio == ratios.Ratio(pytest.approx(3.0), None, None)
-
-
-def test_a_ratio_needs_two_sides():
-    with pytest.raises(ValueError, match="both sides"):
-        ratios.ratio([], [measured(2.0)])
-
-
 energies = st.floats(min_value=1e-6, max_value=1e6)
 
 
@@ -682,42 +598,3 @@ def test_false_alarms_are_held_over_a_session_of_many_tests():
             )
         crying += alarms > 0
     assert crying <= 4
-
-
-# Quality
-
-
-def graded(joules, accuracy, **facts):
-    return measured(joules, recorded={"accuracy": accuracy}, **facts)
-
-
-def graded_baseline(*joules, accuracy=0.8):
-    baseline = stored(*joules)
-    sessions = tuple(replace(one, recorded={"accuracy": accuracy}) for one in baseline.sessions)
-    return replace(baseline, sessions=sessions)
-
-
-GUARDED = replace(RULE, quality="accuracy", quality_tolerance=0.01)
-
-
-def test_a_fall_of_quality_counts_on_a_disturbed_machine_and_says_how_to_accept_it():
-    busy = graded(2.0, 0.7, other_cpu_share=0.5)
-    found = judge(busy, graded_baseline(2.0, 2.0, 2.0), GUARDED)
-    assert found.status is Status.REGRESSED
-    assert found.quality.decisive
-    assert found.reason.startswith("accuracy fell from 0.800 to 0.700")
-    assert not found.can_be_stored
-    assert found.hint.startswith("to accept it, store it with --energy-update once")
-
-
-def test_a_fall_of_quality_counts_where_the_window_is_too_short_for_its_counter():
-    short = graded(2.0, 0.7, seconds=0.001)
-    baseline = graded_baseline(2.0, 2.0, 2.0)
-    assert judge(short, baseline, RULE).status is Status.UNRESOLVED
-    assert judge(short, baseline, GUARDED).status is Status.REGRESSED
-
-
-def test_a_rise_of_energy_beside_a_fall_of_quality_stays_a_rise_of_energy():
-    found = judge(graded(3.0, 0.7), graded_baseline(2.0, 2.0, 2.0), GUARDED, confirmed=True)
-    assert found.status is Status.REGRESSED
-    assert not found.quality.decisive

@@ -11,24 +11,14 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_verdict import CPU, ESTIMATE, RULE, SUBJECT
 
 from pytest_energy.baselines.store import session_of
-from pytest_energy.metering.window import block_sizes
-from pytest_energy.paired.interleave import MOST_TURNS, turn_count
 from pytest_energy.types.baseline import Baseline
-from pytest_energy.types.measurement import Block, Measurement
 from pytest_energy.types.verdict import PairedBase, Status
-from pytest_energy.verdict import early_stop as stopping
 from pytest_energy.verdict import judge as verdict
 from pytest_energy.verdict.paired_comparison import PairedComparison
-
-
-def side(joules, *, domain=CPU, seconds=10.0, n=1, **facts):
-    """One side's figures: joules per inference of each turn."""
-    blocks = tuple(Block(n, seconds / len(joules), (value * n,)) for value in joules)
-    done = n * len(joules)
-    return Measurement(("rapl",), (domain,), blocks, done, float(done), **facts)
+from support.measurements import ESTIMATE, RULE, SUBJECT
+from support.sides import side
 
 
 def judged(head, base, rule=RULE, subject=SUBJECT, **pairing):
@@ -232,66 +222,3 @@ def test_other_meters_are_incomparable_and_the_base_is_called_the_base():
 def test_only_a_rise_can_be_accepted():
     assert judged(side([3.0] * 40), side([2.0] * 40)).can_be_stored
     assert not judged(side([2.0] * 40), side([2.0] * 40)).can_be_stored
-
-
-# Turns
-
-
-@pytest.mark.parametrize(
-    ("n", "each_seconds", "shortest", "turns"),
-    [
-        (100, 0.1, 1e-6, 100),  # one inference a turn
-        (1000, 0.005, 1e-6, 100),  # turns of 0.05 s
-        (1000, 1e-4, 1e-6, 20),  # a short loop: as many as stored blocks
-        (10, 0.1, 1e-6, 10),
-        (10_000, 1.0, 1e-6, MOST_TURNS),
-        (1000, 0.05, 2.0, 25),  # a slow counter
-        (10, 0.05, 2.0, 1),
-        (100, 0.0, 0.0, 20),  # nobody knows how long: no warm-up
-        (1, 5.0, 1e-6, 1),
-    ],
-)
-def test_how_many_turns_a_loop_takes(n, each_seconds, shortest, turns):
-    assert turn_count(n, each_seconds, shortest) == turns
-
-
-@given(
-    st.integers(1, 10**6),
-    st.floats(0, 100, allow_nan=False),
-    st.sampled_from([0.0, 1e-6, 1e-3, 0.1, 2.0]),
-)
-def test_every_loop_is_cut_into_turns_that_make_it_up(n, each_seconds, shortest):
-    sizes = block_sizes(n, turn_count(n, each_seconds, shortest))
-    assert sum(sizes) == n
-    assert min(sizes) >= 1
-    assert len(sizes) <= MOST_TURNS
-
-
-# Stopping early
-
-
-def test_pairs_are_enough_once_they_are_settled_and_only_at_a_peek():
-    calm = [0.001, -0.001] * 50
-    assert stopping.pairs_enough(calm[:25], 0.02, 0.05, 100)
-    assert not stopping.pairs_enough(calm[:24], 0.02, 0.05, 100)
-    assert stopping.pairs_enough(calm[:25], None, 0.05, 100)
-    rough = [0.3, -0.3] * 50
-    assert not stopping.pairs_enough(rough[:25], 0.02, 0.05, 100)
-    assert not stopping.pairs_enough(rough[:25], None, 0.05, 100)
-
-
-def test_a_change_near_the_tolerance_is_not_settled_early():
-    near = [0.049 + 0.01 * (-1) ** i for i in range(25)]
-    assert not stopping.pairs_enough(near, None, 0.05, 100)
-    far = [0.15 + 0.01 * (-1) ** i for i in range(25)]
-    assert stopping.pairs_enough(far, None, 0.05, 100)
-    assert not stopping.pairs_enough(far, None, 0.01, 100, accepted=0.15)
-    assert stopping.pairs_enough(far, None, 0.05, 100, accepted=0.15)
-
-
-def test_a_budget_is_for_the_whole_loop_and_does_not_end_early():
-    rule = replace(RULE, budget_joules=3.0, budget_text="3 J")
-    free = stopping.Ending(SUBJECT, None, lambda: RULE, float, None, [2.0] * 25)
-    assert free(side([2.0] * 25), 100)
-    held = stopping.Ending(SUBJECT, None, lambda: rule, float, None, [2.0] * 25)
-    assert not held(side([2.0] * 25), 100)

@@ -1,0 +1,80 @@
+"""Operations that are counted beside the energy."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+import pytest
+
+from support.projects import TEST
+
+TORCH = """
+import pytest, torch
+from scripted import spend
+
+layer = torch.nn.Linear({inner}, 20)
+
+@pytest.mark.inference(n=10, task="t", model="m"{more})
+def test_loop(energy):
+    for i in energy.each(range(10)):
+        layer(torch.ones(3, {inner}))
+        spend({joules})
+"""
+
+
+@pytest.fixture
+def torch_project(project):
+    if find_spec("torch") is None:
+        pytest.skip("needs torch")
+    project.own_process = True
+
+    def write(inner=10, joules=2.0, more=""):
+        project.write(test_it=TORCH.format(inner=inner, joules=joules, more=more))
+        return project
+
+    return write
+
+
+def test_work_is_counted_once_outside_the_windows_and_stored(torch_project):
+    project = torch_project()
+    (result,) = project.report("--energy-update")["results"]
+    assert result["measurement"]["flops"] == {"count": 1200, "without_formula": []}
+    assert result["measurement"]["joules_per_unit"] == 2.0
+    entry = project.baseline()["entries"][TEST]
+    assert entry["flops_per_inference"] == 1200
+    assert entry["sessions"][0]["flops"] == 1200
+
+
+def test_a_failing_test_says_whether_the_model_or_the_way_it_runs_has_changed(torch_project):
+    project = torch_project()
+    for _ in range(5):
+        project.run("--energy-update")
+    torch_project(inner=20, joules=3.0).run().stdout.fnmatch_lines(
+        ["  work    +100.0 %  2.40 kFLOP per inference: the model has changed: it does more work"]
+    )
+    torch_project(joules=3.0).run().stdout.fnmatch_lines(
+        [
+            "  work     +0.0 %  1.20 kFLOP per inference: the model is the same, the way it runs"
+            " is not"
+        ]
+    )
+    report = torch_project(inner=20).run("--energy-report")
+    report.assert_outcomes(passed=1)
+    text = " ".join(line.strip() for line in report.outlines)
+    assert "work +100.0 %: more work for the same energy: worth knowing" in text
+
+
+def test_max_flops_gates_exactly_and_needs_no_baseline(torch_project):
+    project = torch_project(more=', max_flops="1 kFLOP"')
+    result = project.run("--energy-strict")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["  reason  1.20 kFLOP per inference, allowed 1.00 kFLOP"])
+    torch_project(more=", max_flops=1200").run().assert_outcomes(passed=1)
+
+
+def test_a_ceiling_that_could_not_be_checked_does_not_pass_for_one_that_held(torch_project):
+    project = torch_project(more=", max_flops=1200")
+    (result,) = project.report("--energy-work=off")["results"]
+    assert result["verdict"]["status"] == "inconclusive"
+    assert "max_flops" in result["verdict"]["reason"]
+    assert result["measurement"]["flops"] is None

@@ -1,0 +1,86 @@
+"""The live line, on a real pseudo-terminal."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+
+import pytest
+
+from support.terminals import COMMAND, screen_of
+
+LIVE = """
+import pytest, time
+from model import infer
+
+@pytest.mark.inference(n=60, warmup=0)
+def test_live(energy):
+    for _ in energy.each([0]):
+        infer()
+        time.sleep(0.02)
+    print("captured")
+
+def test_after(): pass
+"""
+
+
+@pytest.mark.parametrize(("columns", "flags"), [(80, []), (120, []), (80, ["-v"])])
+def test_a_long_loop_shows_a_live_line_and_leaves_no_trace(project, columns, flags):
+    project.write(test_it=LIVE)
+    drawn, last = screen_of([*COMMAND, *flags], project.path, columns)
+    live = [s for s in drawn if re.search(r"test_live.*\d+/60 +[\d.]+ J +\d.* left", s)]
+    assert live
+    assert "left" not in last
+    assert "2 passed" in last
+    if flags:
+        assert re.search(r"test_it.py::test_live PASSED", last)
+    else:
+        assert re.search(r"^test_it\.py \.\. ", last, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("flags", "environment"),
+    [
+        (["-q"], {}),
+        (["-s"], {}),
+        ([], {"CI": "true"}),
+        ([], {"TERM": "dumb"}),
+        (["--energy-off"], {}),
+    ],
+)
+def test_nothing_of_the_sort_when_nobody_watches(project, flags, environment):
+    project.write(test_it=LIVE)
+    drawn, last = screen_of([*COMMAND, *flags], project.path, environment=environment)
+    assert not any(" left" in screen for screen in drawn)
+    assert "2 passed" in last
+
+
+def test_no_live_line_when_output_is_not_a_terminal(project):
+    project.write(test_it=LIVE)
+    done = subprocess.run(COMMAND, cwd=project.path, capture_output=True, text=True, check=True)
+    assert " left" not in done.stdout
+    assert "\x1b" not in done.stdout
+
+
+def test_the_live_line_is_erased_when_the_body_raises(project):
+    project.write(
+        test_it="""
+        import pytest, time
+        calls = []
+
+        def slow(sample):
+            time.sleep(0.05)
+            calls.append(1)
+            assert len(calls) < 15
+
+        @pytest.mark.inference(n=60, warmup=0)
+        def test_live(energy):
+            energy.run(slow, [0])
+
+        def test_after(): pass
+        """
+    )
+    drawn, last = screen_of(COMMAND, project.path)
+    assert any(" left" in screen for screen in drawn)
+    assert " left" not in last
+    assert "test_it.py F." in last

@@ -1,0 +1,100 @@
+"""Options, their twins in the ini file, and the help."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from support.projects import TEST
+
+
+def test_ini_values_apply_and_the_command_line_wins(loop):
+    loop.run("--energy-update")
+    loop.set_cost(2.3)
+    loop.ini("energy_meter = scripted", "energy_tolerance = 20%")
+    assert loop.verdicts()[TEST]["status"] == "ok"
+    assert loop.verdicts("--energy-tolerance=10%")[TEST]["status"] == "regressed"
+    loop.ini(
+        "energy_meter = scripted",
+        "energy_update = true",
+        "energy_baselines = elsewhere",
+        "energy_strict = true",
+        "energy_country = FRA",
+        "energy_pue = 1.5",
+    )
+    loop.run().assert_outcomes(passed=1)
+    (path,) = (loop.path / "elsewhere").glob("*/*/*.json")
+    (entry,) = json.loads(path.read_text())["entries"].values()
+    assert entry["carbon_intensity"]["place"] == "France"
+    assert entry["carbon_intensity"]["pue"] == 1.5
+
+
+def test_paths_are_read_from_where_the_user_stands_and_ini_paths_from_the_rootdir(
+    loop, monkeypatch
+):
+    below = loop.path / "below"
+    below.mkdir()
+    monkeypatch.chdir(below)
+    loop.run("--energy-update", "--energy-baselines=here", "--energy-json=report.json", "..")
+    assert list((below / "here").glob("*/*/*.json"))
+    assert (below / "report.json").exists()
+    loop.run("--energy-update", "..")
+    assert len(loop.baselines()) == 1
+
+
+def test_the_markers_tolerance_wins_over_the_sessions(loop):
+    loop.write(
+        test_it=(loop.path / "test_it.py").read_text().replace("n=100", "n=100, tolerance='50%'")
+    )
+    loop.run("--energy-update")
+    loop.set_cost(2.8)
+    assert loop.verdicts("--energy-tolerance=1%")[TEST]["status"] == "ok"
+
+
+def test_every_option_has_an_ini_twin_and_stands_in_help_and_readme(project, request):
+    result = project.run("--help")
+    text = result.stdout.str()
+    readme = (request.config.rootpath / "README.md").read_text()
+    from pytest_energy.settings import options as arguments
+
+    for name, *_ in arguments.OPTIONS:
+        assert f"--energy-{name}" in text
+        assert f"energy_{name.replace('-', '_')} (" in text
+        assert f"`--energy-{name}" in readme
+
+
+def test_markers_reads_like_a_manual(project):
+    project.run("--markers").stdout.fnmatch_lines(
+        ["@pytest.mark.inference(n, task, model, *): *tolerance: allowed rise*"]
+    )
+
+
+@pytest.mark.parametrize("flag", ["report", "update", "off", "prune"])
+def test_no_option_swallows_the_path_behind_it(loop, flag):
+    loop.write(test_other="def test_other(): pass")
+    loop.run(f"--energy-{flag}", "test_it.py").assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize(
+    ("option", "problem"),
+    [
+        ("--energy-tolerance=abc", '--energy-tolerance (or ini energy_tolerance): *such as "5%"'),
+        ("--energy-precision=0%", "--energy-precision*above 0"),
+        ("--energy-pue=0.5", "--energy-pue*a ratio of 1 or more such as 1.2, found '0.5'"),
+        ("--energy-carbon-intensity=green", "--energy-carbon-intensity*grams of CO2e per kWh"),
+        ("--energy-carbon-intensity=-1", "--energy-carbon-intensity*found '-1'"),
+        ("--energy-country=Atlantis", "energy_country: no carbon intensity for 'Atlantis'"),
+        ("--energy-region=texas", "energy_region needs energy_country"),
+        (
+            "--energy-meter=watt",
+            "no meter named 'watt'; there are: auto; rapl (",
+        ),
+        ("--energy-meter=scripted,rapl", "meter 'rapl' is unavailable: there is no folder"),
+    ],
+)
+def test_a_wrong_option_is_a_usage_error_with_the_remedy(loop, option, problem, monkeypatch):
+    monkeypatch.setenv("PYTEST_ENERGY_POWERCAP", "/nonexistent")
+    result = loop.run(option)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"*{problem}*"])

@@ -1,0 +1,101 @@
+"""Baselines of tests that are gone."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from support.projects import TEST
+
+
+def test_prune_deletes_only_tests_that_were_collected_and_are_gone(project):
+    test = "\n\n@pytest.mark.inference(n=1, task='t', model='{0}')\ndef test_{0}(): infer()\n"
+    head = "import pytest\nfrom model import infer\n"
+    project.write(test_a=head + test.format("one") + test.format("two"))
+    project.write(test_b=head + test.format("three"), test_c=head + test.format("four"))
+    project.run("--energy-update")
+    assert [p.stem for p in project.baselines()] == ["four", "one", "three", "two"]
+
+    # Deselected is not gone, nor is what was not collected.
+    project.write(test_a=head + test.format("one"))
+    (project.path / "test_c.py").unlink()
+    project.run("--energy-prune", "-k", "three", "test_b.py")
+    assert len(project.baselines()) == 4
+
+    result = project.run("--energy-prune", "-k", "nothing")
+    result.stdout.fnmatch_lines(["energy: pruned *four.json: *", "energy: pruned *two.json: *"])
+    assert [p.stem for p in project.baselines()] == ["one", "three"]
+    project.run("--energy-prune").stdout.fnmatch_lines(["energy: nothing to prune"])
+
+
+def test_without_prune_nothing_is_deleted(loop):
+    loop.run("--energy-update")
+    loop.write(test_it="def test_other(): pass")
+    loop.run("--energy-update", "--energy-report")
+    assert len(loop.baselines()) == 1
+
+
+def test_prune_works_when_no_metered_test_is_left(loop):
+    loop.run("--energy-update")
+    loop.write(test_it="def test_other(): pass")
+    loop.run("--energy-prune")
+    assert loop.baselines() == []
+    assert [p.name for p in (loop.path / "baselines").iterdir() if p.is_dir()] == []
+
+
+def test_prune_leaves_the_tests_of_a_module_that_fails_to_import(loop):
+    loop.run("--energy-update")
+    loop.write(test_it="import nothing_like_it")
+    loop.run("--energy-prune", "--continue-on-collection-errors")
+    assert len(loop.baselines()) == 1
+
+
+@pytest.mark.parametrize("argument", [TEST, "--lf", "-n1"])
+def test_prune_is_refused_where_not_all_tests_are_collected(loop, argument):
+    loop.run("--energy-update")
+    result = loop.pytester.runpytest("--energy-prune", argument)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*--energy-prune deletes the baselines*"])
+    assert len(loop.baselines()) == 1
+
+
+def test_prune_leaves_what_another_machine_has_more_of(project):
+    project.write(
+        test_it="""
+        import pytest
+        from model import infer
+        @pytest.mark.parametrize("device", ["cpu", "cuda"])
+        @pytest.mark.inference(n=1, task="t", model="m")
+        def test_x(device): infer()
+        """
+    )
+    project.run("--energy-update")
+    (path,) = project.baselines()
+    elsewhere = path.parents[2] / "gpu-machine" / "t" / "m.json"
+    elsewhere.parent.mkdir(parents=True)
+    elsewhere.write_text(path.read_text())
+    source = project.path / "test_it.py"
+    source.write_text(source.read_text().replace('["cpu", "cuda"]', '["cpu"]'))
+    project.run("--energy-prune")
+    assert list(json.loads(path.read_text())["entries"]) == ["test_it.py::test_x[cpu]"]
+    assert len(json.loads(elsewhere.read_text())["entries"]) == 2
+
+
+def test_prune_leaves_a_class_that_could_not_be_collected(project):
+    good = """
+    import pytest
+    from model import infer
+    class TestC:
+        @pytest.mark.inference(n=1)
+        def test_x(self): infer()
+    """
+    project.write(test_it=good)
+    project.run("--energy-update")
+    project.write(
+        test_it=good.replace(
+            "@pytest.mark.inf", "@pytest.mark.parametrize('a', 3)\n        @pytest.mark.inf"
+        )
+    )
+    project.run("--energy-prune", "--continue-on-collection-errors")
+    assert len(project.baselines()) == 1

@@ -1,0 +1,60 @@
+"""Estimates in units of reference work."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from support.projects import TEST
+
+CPU_BOUND = """
+import pytest
+
+@pytest.mark.inference(n=60, task="t", model="m", tolerance="9000%")
+def test_loop(energy):
+    for i in energy.each(range(60)):
+        sum(range(100_000))
+
+@pytest.mark.inference(n=1, task="t", model="body", tolerance="9000%")
+def test_body():
+    sum(range(3_000_000))
+"""
+
+
+@pytest.fixture
+def undisturbed(monkeypatch):
+    """Whatever else runs on this machine, no window is long enough to see it."""
+    monkeypatch.setattr("pytest_energy.metering.window.SHORTEST_SHARE_SECONDS", 1e9)
+
+
+def test_an_estimate_is_measured_beside_reference_work_and_a_counter_is_not(project, undisturbed):
+    project.write(test_it=CPU_BOUND)
+    (counted, _) = project.report()["results"]
+    assert counted["measurement"]["reference"] is None
+    project.ini("energy_meter = cpu_time")
+    for result in project.report("--energy-update")["results"]:
+        measured = result["measurement"]
+        assert len(measured["reference"]["joules"]) == len(measured["blocks"])
+    for path in project.baselines():
+        (entry,) = json.loads(path.read_text())["entries"].values()
+        assert entry["reference_workload"] == measured["reference"]["kind"]
+    for verdict in project.verdicts().values():
+        assert verdict["reference_change"] is not None
+
+
+def test_it_can_be_switched_off_and_is_part_of_what_must_agree(project, undisturbed):
+    project.ini("energy_meter = cpu_time", "energy_yardstick = off")
+    project.write(test_it=CPU_BOUND)
+    for result in project.report("--energy-update")["results"]:
+        assert result["measurement"]["reference"] is None
+    verdict = project.verdicts("--energy-yardstick=auto")[TEST]
+    assert verdict["status"] == "incomparable"
+    assert "the baseline's yardstick was none, now " in verdict["reason"]
+
+
+@pytest.mark.parametrize("option", ["--energy-yardstick=on", "--energy-work=yes"])
+def test_a_switch_that_is_neither_auto_nor_off_is_a_usage_error(loop, option):
+    result = loop.run(option)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*expected auto or off, found *"])
