@@ -49,8 +49,12 @@ def _spoil(store, old, new):
         ('"schema": 1', '"schema": 2', "schema 2, this version reads 1: written by a newer"),
         ('"schema": 1', '"schema": "x"', "not a known schema"),
         ('"other_cpu_share": null', '"other_cpu_share": "a"', "expected a number"),
-        ('"passes": null', '"passes": "a"', "expected a number"),
-        ('"passes": null', '"passes": ' + "1" * 400, "expected a finite number, found 1111"),
+        ('"repeat_difference": null', '"repeat_difference": "a"', "expected a number"),
+        (
+            '"repeat_difference": null',
+            '"repeat_difference": ' + "1" * 400,
+            "expected a finite number, found 1111",
+        ),
         ('"test": "t.py::test_x"', '"test": "t.py::test_z"', "is of test 't.py::test_z'"),
     ],
 )
