@@ -339,7 +339,7 @@ def test_other_processes_on_the_board_are_a_disturbance(driver, processes, claus
 
 
 def test_the_head_of_a_paired_run_is_no_disturbance_to_its_base(driver):
-    joined = "from pytest_energy.machine.process_tree import join; import os; join(os.getppid())\n"
+    joined = "from pytest_energy.machine.process_tree import register_own_pid; import os; register_own_pid(os.getppid())\n"
     code = joined + INTERFERED.replace("{processes}", "str(os.getppid())")
     assert driver.run(code) == "()"
 
