@@ -35,7 +35,7 @@ def test_a_rise_over_the_base_fails_with_its_interval_and_says_what_it_is_over(r
             "energy regressed: 2.30 J per inference, base 2.00 J at ??????? (main)",
             "  change     +15.0 %  [[]+1?.? %, +1?.? %]   allowed +5 %",
             "  detectable  +?.? %  would have been found, in four of five runs",
-            "  pairs        20  pairs of blocks, head and base one after the other, in random order",
+            "  pairs           20  pairs of blocks, head and base one after the other, in random order",
             "  cpu        +15.0 %  counter (RAPL)",
             "  CO2e       0.264 g -> 0.303 g per 1,000 inferences at 475 g/kWh (world average, 2018)",
             "accept it: pytest test_it.py::test_loop --energy-against main --energy-update",

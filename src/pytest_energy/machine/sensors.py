@@ -13,7 +13,7 @@ import psutil
 
 from pytest_energy.files import text_of
 from pytest_energy.machine.load import LOGICAL_CPUS, LoadReader
-from pytest_energy.machine.process_tree import process_tree_cpu_ns
+from pytest_energy.machine.process_tree import RunProcesses
 
 CPUS = Path("/sys/devices/system/cpu")
 """Where Linux describes its CPUs: Documentation/admin-guide/pm/cpufreq.rst."""
@@ -83,11 +83,11 @@ class LoadWatch:
 
     def __init__(self) -> None:
         self._reader = LoadReader()
-        self._began = self._reader.now(process_tree_cpu_ns() / 1e9)
+        self._began = self._reader.now(RunProcesses().cpu_ns() / 1e9)
 
     def load(self) -> Load:
         """What they used since."""
-        now = self._reader.now(process_tree_cpu_ns() / 1e9)
+        now = self._reader.now(RunProcesses().cpu_ns() / 1e9)
         seconds = now.seconds - self._began.seconds
         # The system counts idle time in ticks of 10 ms.
         share = self._reader.other_cpu_share(self._began, now) if seconds >= 0.1 else None

@@ -10,7 +10,7 @@ from operator import index
 from time import perf_counter
 
 from pytest_energy.machine.load import CpuTimes, LoadReader
-from pytest_energy.machine.process_tree import excluded_cpu_ns, process_tree_cpu_ns
+from pytest_energy.machine.process_tree import RunProcesses
 from pytest_energy.meters.base import Meter, MeterLostError
 from pytest_energy.meters.wrap_guard import WrapGuard
 from pytest_energy.types.energy import Reading, gated_domains
@@ -42,6 +42,10 @@ class MeterSet:
         self.clock = clock
         self.load = LoadReader(clock) if load is None else load
         self.meters = tuple(meters)
+        self.processes = RunProcesses()
+        """The processes of this run, known to every meter."""
+        for meter in self.meters:
+            meter.processes = self.processes
         self.names = tuple(meter.name for meter in self.meters)
         self.domains = tuple(domain for meter in self.meters for domain in meter.domains)
         self.note = note
@@ -200,9 +204,9 @@ class MeterSet:
 
     def _own_seconds(self) -> float:
         known = self.own_cpu_ns()
-        own = process_tree_cpu_ns() if known is None else known
+        own = self.processes.cpu_ns() if known is None else known
         # Another revision's process is part of this run, though not of what is measured.
-        return (own + excluded_cpu_ns()) / 1e9
+        return (own + self.processes.excluded_cpu_ns()) / 1e9
 
     def close(self) -> None:
         """Close every meter; one that fails to does not keep the others open."""
