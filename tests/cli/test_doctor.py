@@ -158,7 +158,7 @@ def pytest_energy_meters():
 """,
     )
     text = place.doctor(code=1)
-    assert f"\nremedy for closed\n{hint}\n\n" in text
+    assert f"\nhint for closed\n{hint}\n\n" in text
     assert "closed      a vault: it is locked\n" in text
 
 
@@ -184,7 +184,7 @@ def test_machine_carbon_load_clock_and_heat_are_told_or_said_to_be_untold(place)
     ):
         assert f"\n{label:<12}" in text
     if not found["heat"]["temperatures"] and found["heat"]["throttled"] is None:
-        assert f"\n{'heat':<12}not told by the system\n" in text
+        assert f"\n{'heat':<12}not reported by the system\n" in text
 
 
 # What counts: options, ini files, conftests

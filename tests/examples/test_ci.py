@@ -120,7 +120,7 @@ def test_green_red_and_accepted(tmp_path):
     status, summary, verdict = clone.check()
     assert (status, verdict) == (0, "ok")
     assert "test_classification: base " in summary
-    assert "pairs of turns" in summary
+    assert "pairs of blocks" in summary
 
     clone.git("switch", "--quiet", "--create", "padding")
     clone.edit("PAD_TO: int | None = None", "PAD_TO: int | None = 64")

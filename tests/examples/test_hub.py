@@ -20,7 +20,7 @@ from support.examples import EXAMPLES, SQUAD
 @pytest.fixture
 def answering(models, monkeypatch):
     """A hub's client whose hub answers everything with one status."""
-    import huggingface_hub
+    import huggingface_hub.constants
 
     servers = []
 
@@ -61,7 +61,7 @@ def test_a_hub_is_there_where_it_answers_and_nobody_forbids_it(answering, status
 @pytest.fixture
 def cached_at(models, tmp_path, monkeypatch):
     """A hub's cache, and no hub: puts a file that stands for weights into one branch."""
-    import huggingface_hub
+    import huggingface_hub.constants
 
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", "http://127.0.0.1:1")

@@ -12,14 +12,6 @@ import pytest
 # What a model can take.
 
 
-@pytest.fixture
-def models(examples):
-    """The modules that need torch, where it is."""
-    missing = [name for name in ("torch", "transformers", "datasets") if find_spec(name) is None]
-    if missing:
-        pytest.skip(f"needs {', '.join(missing)}")
-
-
 def tokenizer(**settings):
     """One token a word."""
     from tokenizers import Tokenizer, models, pre_tokenizers

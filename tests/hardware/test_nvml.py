@@ -310,10 +310,12 @@ def test_a_driver_that_lacks_newer_questions_still_counts(
 
 INTERFERED = """
 import os, subprocess, sys
+from pytest_energy.machine.process_tree import RunProcesses
 from pytest_energy.meters.nvml import Nvml
 child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
 os.environ["FAKE_PROCESSES"] = {processes}
 meter = Nvml()
+meter.processes = RunProcesses({added})
 print(meter.interference())
 meter.close()
 child.communicate(b"")
@@ -335,12 +337,11 @@ def test_other_processes_on_the_board_are_a_disturbance(driver, processes, claus
     import os
 
     clauses = clauses.replace("{parent}", str(os.getpid()))
-    assert driver.run(INTERFERED.replace("{processes}", processes)) == clauses
+    assert driver.run(INTERFERED.format(processes=processes, added="")) == clauses
 
 
 def test_the_head_of_a_paired_run_is_no_disturbance_to_its_base(driver):
-    joined = "from pytest_energy.machine.process_tree import join; import os; join(os.getppid())\n"
-    code = joined + INTERFERED.replace("{processes}", "str(os.getppid())")
+    code = INTERFERED.format(processes="str(os.getppid())", added="{os.getppid()}")
     assert driver.run(code) == "()"
 
 

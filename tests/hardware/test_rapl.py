@@ -19,6 +19,7 @@ from pytest_energy.meters.base import MeterLostError, MeterUnavailableError
 from pytest_energy.meters.meter_set import MeterSet
 from pytest_energy.meters.rapl import Psys, Rapl
 from pytest_energy.types.energy import Method
+from support.clocks import Clock
 
 
 def difference(meter, change):
@@ -106,23 +107,20 @@ def test_a_zone_that_turns_to_garbage_is_a_lost_meter(powercap, garbage):
         meter.read()
 
 
-def test_a_counter_that_may_have_wrapped_unseen_is_said(powercap, monkeypatch):
-    from pytest_energy.meters import meter_set
-
-    clock = [1000.0]
+def test_a_counter_that_may_have_wrapped_unseen_is_said(powercap):
+    clock = Clock()
     powercap.zone("intel-rapl:0", "package-0", 0, wraps_at=262_000_000_000)
-    monkeypatch.setattr(meter_set, "perf_counter", lambda: clock[0])
-    meters = MeterSet([Rapl(powercap.root)])
+    meters = MeterSet([Rapl(powercap.root)], clock=clock)
     assert meters.max_read_interval_seconds == pytest.approx(262)  # at 1,000 W
-    clock[0] += 1800
+    clock.now += 1800
     window = Window(meters)
     window.open()  # what passed before is no matter of the window's
-    clock[0] += 100
+    clock.now += 100
     window.close(1)
     assert window.measurement() is not None
     window = Window(meters)
     window.open()
-    clock[0] += 1800
+    clock.now += 1800
     window.close(1)
     assert window.measurement() is None
     assert "1800 s passed between two readings, and after 262 s" in window.lost

@@ -21,7 +21,7 @@ def test_an_accepted_rise_is_ok_until_the_base_has_it_and_more_than_it_is_not(re
     assert entry["accepted"][TEST]["base"].endswith("(main)")
 
     verdict = repository.paired()[TEST]
-    assert (verdict["status"], verdict["pairing"]["accepted"]) == ("ok", pytest.approx(0.15))
+    assert (verdict["status"], verdict["paired"]["accepted"]) == ("ok", pytest.approx(0.15))
     repository.set_cost(2.6)
     assert repository.paired()[TEST]["status"] == "regressed"
 
@@ -30,7 +30,7 @@ def test_an_accepted_rise_is_ok_until_the_base_has_it_and_more_than_it_is_not(re
     assert repository.paired()[TEST]["status"] == "ok"
     repository.set_cost(2.6)
     verdict = repository.paired()[TEST]
-    assert (verdict["status"], verdict["pairing"]["accepted"]) == ("regressed", None)
+    assert (verdict["status"], verdict["paired"]["accepted"]) == ("regressed", None)
 
 
 def test_what_is_accepted_outside_of_the_repository_would_never_be_used_up(repository, tmp_path):

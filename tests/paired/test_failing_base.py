@@ -49,7 +49,7 @@ def test_the_bases_own_error_is_shown(repository):
     result.stdout.fnmatch_lines(
         [
             "energy: incomparable: the base's test failed: RuntimeError: no weights (test_it.py:5)",
-            "*energy: what the base said*",
+            "*energy: output of the base*",
             ">       raise RuntimeError('no weights')",
             "energy: 1 compared (1 ok), 1 incomparable*",
         ]
@@ -134,7 +134,7 @@ def test_a_process_that_a_dead_base_leaves_behind_keeps_nobody_waiting(repositor
     assert time.monotonic() - began < 200  # neither for the sleeper nor for the time-out
     verdict = next(r["verdict"] for r in report["results"] if r["subject"]["test"] == TEST)
     assert verdict["reason"] == "the base's process ended with exit status 7"
-    assert verdict["pairing"]["error"].endswith("last words")
+    assert verdict["paired"]["error"].endswith("last words")
 
 
 def test_a_base_that_ends_its_session_says_with_what_status(repository):
@@ -187,7 +187,7 @@ def test_a_base_whose_conftest_is_broken_is_incomparable_as_a_whole(repository, 
     (repository.path / "conftest.py").write_text(conftest)
     result = repository.against("--energy-report")
     result.assert_outcomes(passed=1)
-    result.stdout.fnmatch_lines(["*pytest failed on the base: *", "*energy: what the base said*"])
+    result.stdout.fnmatch_lines(["*pytest failed on the base: *", "*energy: output of the base*"])
 
 
 def test_a_base_that_hangs_is_given_up_after_the_time_for_one_turn(repository):

@@ -16,7 +16,7 @@ def test_a_src_layout_with_pythonpath(repository):
     package(repository, "src", 2.0)
     repository.commit()
     package(repository, "src", 2.3)
-    assert repository.paired()[TEST]["change"] == pytest.approx(0.15)
+    assert repository.paired()[TEST]["change"]["value"] == pytest.approx(0.15)
 
 
 def test_a_flat_layout_beside_a_folder_of_tests(repository):
@@ -29,9 +29,9 @@ def test_a_flat_layout_beside_a_folder_of_tests(repository):
     (repository.path / "sentiment" / "model.py").write_text(
         "from scripted import spend\n\ndef infer(sample=None):\n    spend(2.3)\n"
     )
-    assert repository.paired(str(tests))["tests/test_it.py::test_loop"]["change"] == pytest.approx(
-        0.15
-    )
+    assert repository.paired(str(tests))["tests/test_it.py::test_loop"]["change"][
+        "value"
+    ] == pytest.approx(0.15)
 
 
 @pytest.mark.parametrize("kind", ["path", "finder"])
@@ -61,12 +61,12 @@ def test_an_editable_install(repository, tmp_path, kind, monkeypatch):
         )
     repository.own_process = True
     monkeypatch.setenv("PYTHONPATH", str(site))
-    assert repository.paired()[TEST]["change"] == pytest.approx(0.15)
+    assert repository.paired()[TEST]["change"]["value"] == pytest.approx(0.15)
 
 
 def test_a_plain_script_beside_the_tests(repository):
     repository.set_cost(2.3)  # model.py
-    assert repository.paired()[TEST]["change"] == pytest.approx(0.15)
+    assert repository.paired()[TEST]["change"]["value"] == pytest.approx(0.15)
 
 
 def test_processes_that_a_test_starts_import_their_own_tree_too(repository, monkeypatch):
@@ -90,7 +90,7 @@ def test_processes_that_a_test_starts_import_their_own_tree_too(repository, monk
     (repository.path / "src" / "sentiment" / "cost.py").write_text("JOULES = 2.3\n")
     repository.own_process = True
     monkeypatch.setenv("PYTHONPATH", str(repository.path / "src"))
-    assert repository.paired()[TEST]["change"] == pytest.approx(0.15)
+    assert repository.paired()[TEST]["change"]["value"] == pytest.approx(0.15)
 
 
 def test_a_copy_that_both_sides_would_share_is_found_out(repository, tmp_path, monkeypatch):

@@ -19,7 +19,7 @@ def test_unchanged_code_is_ok_without_any_stored_baseline(repository):
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(
         [
-            "energy: scripted (counter), *, in turns with ??????? (main)",
+            "energy: scripted (counter), *, interleaved with ??????? (main)",
             "energy: 1 compared (1 ok)*",
         ]
     )
@@ -33,11 +33,11 @@ def test_a_rise_over_the_base_fails_with_its_interval_and_says_what_it_is_over(r
     result.stdout.fnmatch_lines(
         [
             "energy regressed: 2.30 J per inference, base 2.00 J at ??????? (main)",
-            "  change  +15.0 %  [[]+1?.? %, +1?.? %]   allowed +5 %",
-            "  notice   +?.? %  would have been found, in four of five runs",
-            "  pairs        20  turns of each side, one after the other, in random order",
-            "  cpu     +15.0 %  counter (RAPL)",
-            "  CO2e    0.264 g -> 0.303 g per 1,000 inferences at 475 g/kWh (world average, 2018)",
+            "  change     +15.0 %  [[]+1?.? %, +1?.? %]   allowed +5 %",
+            "  detectable  +?.? %  would have been found, in four of five runs",
+            "  pairs           20  pairs of blocks, head and base one after the other, in random order",
+            "  cpu        +15.0 %  counter (RAPL)",
+            "  CO2e       0.264 g -> 0.303 g per 1,000 inferences at 475 g/kWh (world average, 2018)",
             "accept it: pytest test_it.py::test_loop --energy-against main --energy-update",
         ]
     )
@@ -78,7 +78,7 @@ def test_a_test_that_only_the_base_has_is_listed(repository):
     text = (repository.path / "test_it.py").read_text()
     (repository.path / "test_it.py").write_text(text.replace("test_loop", "test_other"))
     repository.against().stdout.fnmatch_lines(["energy: only ??????? (main) has: " + TEST])
-    assert repository.report("--energy-against=main")["against"]["only_base"] == [TEST]
+    assert repository.report("--energy-against=main")["base"]["only_base"] == [TEST]
 
 
 def test_what_is_deselected_is_not_listed_as_the_bases_own(repository):
@@ -101,8 +101,8 @@ def test_a_test_whose_body_differs_is_compared_and_said_to_differ(repository):
     text = (repository.path / "test_it.py").read_text()
     (repository.path / "test_it.py").write_text(text.replace("infer(sample)", "infer(); infer()"))
     verdict = repository.paired()[TEST]
-    assert verdict["change"] == pytest.approx(1.0)
-    assert verdict["pairing"]["body_differs"] is True
+    assert verdict["change"]["value"] == pytest.approx(1.0)
+    assert verdict["paired"]["body_differs"] is True
     repository.against().stdout.fnmatch_lines(["  body * the test itself differs from the base's"])
 
 
@@ -113,7 +113,7 @@ def test_comments_layout_and_marker_are_no_difference_of_the_body(repository):
             'model="tiny"', 'model="tiny", tolerance="3%"'
         )
     )
-    assert repository.paired()[TEST]["pairing"]["body_differs"] is False
+    assert repository.paired()[TEST]["paired"]["body_differs"] is False
 
 
 def test_another_n_is_incomparable(repository):
@@ -140,8 +140,8 @@ def test_a_body_without_a_loop_takes_turns_as_a_whole_and_says_how_little_that_t
     )
     repository.commit()
     verdict = repository.paired()["test_it.py::test_body"]
-    assert (verdict["status"], verdict["pairing"]["pairs"]) == ("inconclusive", 1)
-    assert "1 pair of turns can tell little" in verdict["reason"]
+    assert (verdict["status"], verdict["paired"]["pairs"]) == ("inconclusive", 1)
+    assert "1 pair of blocks can tell little" in verdict["reason"]
     assert "loop over energy.each" in verdict["hint"]
     repository.set_cost(3.0)
     assert repository.paired()["test_it.py::test_body"]["status"] == "regressed"
@@ -173,7 +173,7 @@ def test_regions_are_compared_each_with_its_own(repository):
         "prefill": "ok",
         "decode": "regressed",
     }
-    assert found["test_it.py::test_regions#decode"]["change"] == pytest.approx(0.5)
+    assert found["test_it.py::test_regions#decode"]["change"]["value"] == pytest.approx(0.5)
 
 
 def test_a_region_around_the_loop_holds_nothing_of_the_bases_turns(repository):
@@ -209,7 +209,7 @@ def test_tokens_are_each_sides_own(repository):
     repository.commit()
     repository.write(test_it=body.format(tokens=5))
     verdict = repository.paired()["test_it.py::test_tokens"]
-    assert (verdict["status"], verdict["change"]) == ("regressed", pytest.approx(1.0))
+    assert (verdict["status"], verdict["change"]["value"]) == ("regressed", pytest.approx(1.0))
 
 
 def test_quality_is_compared_with_the_bases_and_its_fall_is_nothing_to_accept(repository):
@@ -232,7 +232,7 @@ def test_quality_is_compared_with_the_bases_and_its_fall_is_nothing_to_accept(re
     result.stdout.fnmatch_lines(
         [
             "quality regressed: accuracy fell from 0.800 to 0.700 (-12.5 %), allowed -1 %",
-            "  hint    if it is meant, allow it with quality_tolerance in this change",
+            "  hint       if it is meant, allow it with quality_tolerance in this change",
         ]
     )
     repository.set_cost(2.6)  # a rise could be accepted; with the fall beside it it cannot
@@ -293,7 +293,7 @@ def test_json_and_junit_carry_the_base(repository):
     (result,) = report["results"]
     assert result["base"]["joules_per_unit"] == pytest.approx(2.0)
     assert len(result["base"]["blocks"]) == len(result["measurement"]["blocks"]) == 20
-    assert result["verdict"]["pairing"]["pairs"] == 20
+    assert result["verdict"]["paired"]["pairs"] == 20
     case = ElementTree.parse(repository.path / "junit.xml").find(".//testcase")
     assert case is not None
     properties = {p.get("name"): p.get("value") for p in case.iter("property")}
@@ -306,7 +306,7 @@ def test_json_and_junit_carry_the_base(repository):
 
 def test_the_table_says_what_the_base_took(repository):
     repository.against("--energy-report").stdout.fnmatch_lines(
-        ["test_loop: base 2.00 J at ??????? (main), 20 pairs of turns"]
+        ["test_loop: base 2.00 J at ??????? (main), 20 pairs of blocks"]
     )
 
 

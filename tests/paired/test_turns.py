@@ -32,7 +32,7 @@ def test_the_two_never_run_at_once_and_chance_says_who_is_first(repository, monk
     )
     assert all(before[1] <= after[0] for before, after in pairwise(entries))
     assert Counter(Counter(pid for _, _, pid in entries).values()) == {42: 2}
-    # After two of warm-up each: twenty pairs of turns, two inferences a turn.
+    # After two of warm-up each: twenty pairs of blocks, two inferences a turn.
     turns = [pid for _, _, pid in entries[4::2]]
     pairs = [tuple(turns[i : i + 2]) for i in range(0, 40, 2)]
     assert all(len(set(pair)) == 2 for pair in pairs)

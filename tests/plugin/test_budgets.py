@@ -21,7 +21,7 @@ def test_an_over_budget_test_fails_without_any_baseline_and_is_not_stored(projec
     result.stdout.fnmatch_lines(
         [
             "energy over budget: 2.00 J per inference, allowed 1.50 J",
-            "  reason  the budget is 1.5 J",
+            "  reason     the budget is 1.5 J",
         ]
     )
     assert project.baselines() == []
@@ -49,7 +49,7 @@ def test_a_budget_in_grams_is_judged_at_todays_intensity(project):
 def test_a_cleaner_grid_is_no_improvement(loop):
     loop.run("--energy-update", "--energy-country=USA")
     verdict = loop.verdicts("--energy-country=FRA")[TEST]
-    assert (verdict["status"], verdict["change"]) == ("ok", 0.0)
+    assert (verdict["status"], verdict["change"]["value"]) == ("ok", 0.0)
 
 
 def test_within_its_budget_a_test_needs_no_baseline_even_under_strict(project):
@@ -73,5 +73,5 @@ def test_a_budget_in_grams_binds_nobody_on_a_grid_without_carbon(project):
         def test_x(): infer()
         """
     )
-    verdict = project.verdicts("--energy-carbon-intensity=0")["test_it.py::test_x"]
-    assert (verdict["status"], verdict["budget_joules"]) == ("new", None)
+    (result,) = project.report("--energy-carbon-intensity=0")["results"]
+    assert (result["verdict"]["status"], result["rule"]["budget_joules"]) == ("new", None)

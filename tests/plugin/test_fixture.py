@@ -122,7 +122,7 @@ def test_each_yields_exactly_n_samples_after_a_warm_up_that_is_not_metered(proje
     assert result["measurement"]["metered_count"] == 10
     assert [block["n"] for block in result["measurement"]["blocks"]] == [1] * 10
     # The gate's own cost holds the warm-up: 3 inferences of 2 J.
-    assert report["gate"]["joules"] == pytest.approx(6.0)
+    assert report["overhead"]["joules"] == pytest.approx(6.0)
 
 
 def test_a_generator_of_samples_is_read_once_and_comes_round_again(project):

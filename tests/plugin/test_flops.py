@@ -50,12 +50,13 @@ def test_a_failing_test_says_whether_the_model_or_the_way_it_runs_has_changed(to
     for _ in range(5):
         project.run("--energy-update")
     torch_project(inner=20, joules=3.0).run().stdout.fnmatch_lines(
-        ["  work    +100.0 %  2.40 kFLOP per inference: the model has changed: it does more work"]
+        [
+            "  flops      +100.0 %  2.40 kFLOP per inference: the model has changed: it does more work"
+        ]
     )
     torch_project(joules=3.0).run().stdout.fnmatch_lines(
         [
-            "  work     +0.0 %  1.20 kFLOP per inference: the model is the same, the way it runs"
-            " is not"
+            "  flops       +0.0 %  1.20 kFLOP per inference: the model is the same, the way it runs is"
         ]
     )
     report = torch_project(inner=20).run("--energy-report")
@@ -68,7 +69,7 @@ def test_max_flops_gates_exactly_and_needs_no_baseline(torch_project):
     project = torch_project(more=', max_flops="1 kFLOP"')
     result = project.run("--energy-strict")
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["  reason  1.20 kFLOP per inference, allowed 1.00 kFLOP"])
+    result.stdout.fnmatch_lines(["  reason     1.20 kFLOP per inference, allowed 1.00 kFLOP"])
     torch_project(more=", max_flops=1200").run().assert_outcomes(passed=1)
 
 

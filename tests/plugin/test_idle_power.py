@@ -61,7 +61,7 @@ def test_idle_power_stands_beside_the_figure_when_it_is_asked_for(board):
 def test_a_failing_test_says_what_of_it_would_flow_anyway(board):
     board.write(test_it=LOOP.replace('model="m"', 'model="m", budget="1 J"'))
     output = board.run("--energy-idle=0.2").stdout
-    output.fnmatch_lines(["  idle    gpu:0 *50* W, right before; not taken off"])
+    output.fnmatch_lines(["  idle       gpu:0 *50* W, right before; not subtracted"])
 
 
 def test_an_estimate_knows_no_idle_power(project):

@@ -31,7 +31,7 @@ def test_with_precision_verdict_the_loop_ends_once_more_blocks_can_hardly_change
     (result,) = project.report()["results"]
     assert result["verdict"]["status"] == "regressed"
     assert result["measurement"]["metered_count"] == 250
-    assert len(result["verdict"]["passes"]) == 2
+    assert len(result["verdict"]["change"]["passes"]) == 2
 
 
 def test_without_it_the_loop_performs_all_of_n(loop):

@@ -52,9 +52,9 @@ def test_energy_that_falls_because_quality_fell_fails(graded):
     failed.stdout.fnmatch_lines(
         [
             "quality regressed: accuracy fell from 0.800 to 0.700 (-12.5 %), allowed -1 %",
-            "  energy  1.50 J per inference, baseline 2.00 J (1 session); what was saved is paid*",
-            "  change  -25.0 %  *",
-            "  quality -12.5 %  accuracy 0.700, stored 0.800; allowed -1 %",
+            "  energy     1.50 J per inference, baseline 2.00 J (1 session); what was saved is paid*",
+            "  change     -25.0 %  *",
+            "  quality    -12.5 %  accuracy 0.700, stored 0.800; allowed -1 %",
             f"accept it: pytest {TEST} --energy-update",
             "FAILED test_it.py::test_loop - Failed: quality regressed: accuracy fell from 0.800*",
         ]
@@ -96,7 +96,7 @@ def test_a_rise_of_energy_is_said_first_and_the_fall_of_quality_beside_it(graded
     graded.run().stdout.fnmatch_lines(
         [
             "energy regressed: 2.60 J per inference, baseline 2.00 J (1 session)",
-            "  quality -12.5 %  accuracy 0.700, stored 0.800; allowed -1 %",
+            "  quality    -12.5 %  accuracy 0.700, stored 0.800; allowed -1 %",
         ]
     )
 

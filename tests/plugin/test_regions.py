@@ -168,5 +168,5 @@ def test_many_short_pieces_need_a_longer_window_and_say_how_much(project):
     (project.path / "scripted.py").write_text(scripted.replace('"RAPL", 0.0', '"RAPL", 0.01'))
     verdict = project.verdicts()["test_it.py::test_loop#decode"]
     assert verdict["status"] == "unresolved"
-    assert "200 updates are needed for 100 pieces" in verdict["reason"]
+    assert "200 updates are needed for 100 segments" in verdict["reason"]
     assert verdict["hint"].endswith("times as many inferences would do")

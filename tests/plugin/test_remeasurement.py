@@ -39,18 +39,18 @@ def test_the_message_shows_both_looks(loop):
     loop.run().stdout.fnmatch_lines(
         [
             "energy regressed: 2.30 J per inference, baseline 2.00 J (5 sessions, 2.00 to 2.00)",
-            "  change  +15.0 %  [[]*[]]   allowed +5 %",
-            "  notice   +*",
-            "  looks   +15.0 %, +15.0 %",
+            "  change     +15.0 %  [[]*[]]   allowed +5 %",
+            "  detectable  +*",
+            "  passes     +15.0 %, +15.0 %",
         ]
     )
 
 
 def test_only_suspects_pay(loop):
     store_five(loop)
-    calm = loop.report()["gate"]["joules"]
+    calm = loop.report()["overhead"]["joules"]
     loop.set_cost(2.3)
-    suspect = loop.report()["gate"]["joules"]
+    suspect = loop.report()["overhead"]["joules"]
     assert suspect == pytest.approx(calm * 1.15 + 230)
 
 
@@ -60,11 +60,11 @@ def test_the_figure_is_the_mean_of_both_looks(loop):
     (result,) = loop.report()["results"]
     assert result["measurement"]["joules_per_unit"] == pytest.approx(2.2)
     assert result["measurement"]["metered_count"] == 100
-    assert result["verdict"]["passes"] == [pytest.approx(0.2), pytest.approx(0.0)]
+    assert result["verdict"]["change"]["passes"] == [pytest.approx(0.2), pytest.approx(0.0)]
     assert result["verdict"]["status"] == "inconclusive"
     text = " ".join(line.strip() for line in loop.run("--energy-report").outlines)
-    assert "two looks at the same samples differ by 20 %" in text
-    assert "looked twice: +20.0 %, +0.0 %" in text
+    assert "two passes over the same samples differ by 20 %" in text
+    assert "two passes: +20.0 %, +0.0 %" in text
 
 
 def test_averages_over_the_loop_stay_right_when_it_goes_round_again(loop):
@@ -84,7 +84,7 @@ def test_averages_over_the_loop_stay_right_when_it_goes_round_again(loop):
     loop.set_cost(2.3)
     (result,) = loop.report()["results"]
     assert result["measurement"]["recorded"] == {"accuracy": 1.0}
-    assert len(result["verdict"]["passes"]) == 2
+    assert len(result["verdict"]["change"]["passes"]) == 2
 
 
 def test_run_returns_the_first_pass_whatever_is_looked_at_again(project):
@@ -123,7 +123,7 @@ def test_tokens_of_both_passes_divide_the_energy_of_one(project):
     project.set_cost(3.0)
     (result,) = project.report()["results"]
     assert result["verdict"]["status"] == "regressed"
-    assert len(result["verdict"]["passes"]) == 2
+    assert len(result["verdict"]["change"]["passes"]) == 2
     assert result["measurement"]["joules_per_unit"] == pytest.approx(0.6)
 
 
@@ -143,11 +143,11 @@ def test_a_loop_that_is_left_in_its_second_pass_keeps_the_first_look(loop):
     )
     loop.run("--energy-update").assert_outcomes(passed=1)
     (entry,) = loop.baseline()["entries"].values()
-    assert entry["sessions"][0]["passes"] is None
+    assert entry["sessions"][0]["repeat_difference"] is None
     loop.set_cost(2.5)
     (result,) = loop.report()["results"]
     assert result["verdict"]["status"] == "regressed"
-    assert result["verdict"]["passes"] == []
+    assert result["verdict"]["change"]["passes"] == []
 
 
 def test_a_region_inside_the_loop_is_looked_at_again_with_it(project):
@@ -172,7 +172,7 @@ def test_a_region_inside_the_loop_is_looked_at_again_with_it(project):
     assert verdicts["test_it.py::test_x"]["status"] == "ok"
     region = verdicts["test_it.py::test_x#decode"]
     assert region["status"] == "regressed"
-    assert region["passes"] == [pytest.approx(0.3), pytest.approx(0.3)]
+    assert region["change"]["passes"] == [pytest.approx(0.3), pytest.approx(0.3)]
 
 
 # Capture
@@ -183,7 +183,7 @@ def test_update_looks_twice_and_stores_the_mean_and_how_far_they_differed(loop):
     loop.run("--energy-update")
     (session,) = loop.baseline()["entries"][TEST]["sessions"]
     assert session["joules_per_unit"] == pytest.approx(2.02)
-    assert session["passes"] == pytest.approx(-0.0196, abs=1e-4)
+    assert session["repeat_difference"] == pytest.approx(-0.0196, abs=1e-4)
     assert len(session["blocks"]) == 20
 
 
@@ -192,5 +192,5 @@ def test_update_stores_nothing_when_the_looks_disagree(loop):
     result = loop.run("--energy-update")
     result.assert_outcomes(passed=1)
     text = " ".join(line.strip() for line in result.outlines)
-    assert "not stored: two looks at the same samples differ by 20 %" in text
+    assert "not stored: two passes over the same samples differ by 20 %" in text
     assert loop.baselines() == []

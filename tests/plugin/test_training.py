@@ -24,7 +24,7 @@ def test_steps_are_metered_in_blocks_and_extrapolated(trained):
         "n": 40,
     }
     assert len(training["measurement"]["blocks"]) == 20
-    assert training["training"] == {"total_steps": 1_800_000, "hours": None, "runs": 1}
+    assert training["training_run"] == {"total_steps": 1_800_000, "hours": None, "runs": 1}
     cost = training["training_cost"]
     assert cost["joules"] == pytest.approx(3.6e6)
     assert cost["kwh"] == pytest.approx(1.0)
@@ -34,7 +34,7 @@ def test_steps_are_metered_in_blocks_and_extrapolated(trained):
     (even,) = cost["break_even"]
     assert even["test"] == "test_it.py::test_inference"
     assert even["inferences"] == pytest.approx(1_800_000)
-    assert inference["training"] is None
+    assert inference["training_run"] is None
     assert inference["training_cost"] is None
 
 
@@ -155,7 +155,7 @@ def test_the_closest_extent_wins_over_the_class(project):
         """
     )
     (found,) = project.report()["results"]
-    assert found["training"] == {"total_steps": None, "hours": 1.0, "runs": 2}
+    assert found["training_run"] == {"total_steps": None, "hours": 1.0, "runs": 2}
 
 
 @pytest.mark.parametrize(
@@ -289,7 +289,7 @@ def test_head_and_base_take_turns_step_by_step(repository):
     report = repository.report("--energy-against=main")
     training = report["results"][0]
     assert training["verdict"]["status"] == "regressed"
-    assert training["verdict"]["change"] == pytest.approx(0.5)
+    assert training["verdict"]["change"]["value"] == pytest.approx(0.5)
     assert training["training_cost"]["joules"] == pytest.approx(5.4e6)
 
 

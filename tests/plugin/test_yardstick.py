@@ -40,7 +40,7 @@ def test_an_estimate_is_measured_beside_reference_work_and_a_counter_is_not(proj
         (entry,) = json.loads(path.read_text())["entries"].values()
         assert entry["reference_workload"] == measured["reference"]["kind"]
     for verdict in project.verdicts().values():
-        assert verdict["reference_change"] is not None
+        assert verdict["change"]["reference_change"] is not None
 
 
 def test_it_can_be_switched_off_and_is_part_of_what_must_agree(project, undisturbed):
@@ -50,7 +50,7 @@ def test_it_can_be_switched_off_and_is_part_of_what_must_agree(project, undistur
         assert result["measurement"]["reference"] is None
     verdict = project.verdicts("--energy-yardstick=auto")[TEST]
     assert verdict["status"] == "incomparable"
-    assert "the baseline's yardstick was none, now " in verdict["reason"]
+    assert "the baseline's reference workload was none, now " in verdict["reason"]
 
 
 @pytest.mark.parametrize("option", ["--energy-yardstick=on", "--energy-work=yes"])

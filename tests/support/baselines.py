@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from pytest_energy.baselines import store as baselines
+from pytest_energy.types.baseline import Agreement
 from pytest_energy.types.carbon import Carbon
 from pytest_energy.types.machine import Machine
 from pytest_energy.types.measurement import Block, Measurement
@@ -33,7 +34,9 @@ def measurement(joules=2.0):
 def addition(joules=2.0, agrees=True, of=None, commit="abc1234"):
     measured = measurement(joules)
     session = baselines.session_of(measured, NOW, commit)
-    return baselines.Addition(of or subject(), measured, session, lambda _: agrees)
+    return baselines.Addition(
+        of or subject(), measured, session, lambda _: Agreement(agrees, "", None)
+    )
 
 
 def _store_many(folder, name):

@@ -18,6 +18,9 @@ class Clock:
     def __call__(self) -> float:
         return self.now
 
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
     def work(self, seconds: float) -> float:
         """Joules that so long a piece of work takes."""
         for watts, passed in ((WORKING, seconds), (WAITING, 0.0)):

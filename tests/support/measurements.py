@@ -6,7 +6,9 @@ from pytest_energy.types.baseline import Baseline, Session
 from pytest_energy.types.energy import Domain, Method
 from pytest_energy.types.measurement import Block, Measurement
 from pytest_energy.types.result import Subject
-from pytest_energy.verdict import judge as verdict
+from pytest_energy.types.verdict import Rule
+from pytest_energy.verdict.case import Case
+from pytest_energy.verdict.judge import judge as judge_case
 
 CPU = Domain("cpu", "cpu", Method.COUNTER, "RAPL", 1e-3)
 
@@ -20,7 +22,7 @@ ESTIMATE = Domain("cpu", "cpu", Method.ESTIMATED, "CPU time", 1e-6, "4 W per log
 SUBJECT = Subject("t.py::test_x", "", "task", "model", "", "", "inference", 100)
 
 
-RULE = verdict.Rule(tolerance=0.05)
+RULE = Rule(tolerance=0.05)
 
 
 def measured(joules, *, domains=(CPU,), blocks=20, wobble=0.0, seconds=10.0, **facts):
@@ -62,9 +64,10 @@ def stored(*joules, domains=(CPU,), blocks=20, subject=SUBJECT, meters=("rapl",)
     )
 
 
-def judge(measurement, baseline, rule=RULE, subject=SUBJECT, elsewhere=(), confirmed=False):
+def judge(measurement, baseline, rule=RULE, subject=SUBJECT, elsewhere=(), remeasured=False):
+    """The verdict on one pass, or on a list of passes."""
     passes = measurement if isinstance(measurement, list) else [measurement]
-    return verdict.judge(subject, passes, baseline, rule, elsewhere, confirmed=confirmed)
+    return judge_case(Case(subject, passes, rule, baseline, elsewhere, remeasured))
 
 
 FIVE = (2.0, 1.99, 2.01, 2.0, 2.0)

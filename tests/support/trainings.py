@@ -6,7 +6,7 @@ from pytest_energy.types.carbon import Carbon
 from pytest_energy.types.energy import Domain, Method
 from pytest_energy.types.measurement import Block, Measurement
 from pytest_energy.types.result import Result, Subject
-from pytest_energy.types.verdict import Status, Verdict
+from pytest_energy.types.verdict import Rule, Status, Verdict
 
 GRID = Carbon(400.0, "X", 2024, "a test", pue=1.5)
 
@@ -31,7 +31,7 @@ def result(measurement, training=None, *, model="tiny", test="t.py::test_it", re
     unit = "step" if training else "inference"
     subject = Subject(test, region, "sentiment", model, "", role, unit, 20)
     judged = Verdict(**{"status": Status.NEW, **verdict})
-    return Result(subject, measurement, judged, training_run=training)
+    return Result(subject, measurement, Rule(0.05), judged, training_run=training)
 
 
 TRAINING = """

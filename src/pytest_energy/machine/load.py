@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from time import perf_counter
 
 LOGICAL_CPUS = os.cpu_count() or 1
 
+RECENT_SECONDS = 5e-3
+"""A reading that is no older stands for one now: the system counts idle time in ticks of 10 ms, and
+shares are told of windows that are much longer."""
+
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class CpuTimes:
     """The machine's CPU time at one moment.
 
     Args:
@@ -23,43 +29,83 @@ class Look:
     idle_seconds: float | None
     own_seconds: float
 
-    @classmethod
-    def now(cls, own_seconds: float) -> Look:
-        """At this moment."""
-        return cls(perf_counter(), _idle_seconds(), own_seconds)
 
-    def other_cpu_share(self, later: Look) -> float | None:
-        """Share of the machine's CPU time that others used until a later look, 0 to 1.
-
-        The system counts idle time in ticks of 10 ms: tell it of half a second or more.
-        """
-        if self.idle_seconds is None or later.idle_seconds is None:
-            return None
-        capacity = (later.seconds - self.seconds) * LOGICAL_CPUS
-        if capacity <= 0:
-            return None
-        idle = later.idle_seconds - self.idle_seconds
-        used = capacity - idle - (later.own_seconds - self.own_seconds)
-        return min(1.0, max(0.0, used / capacity))
+@cache
+def _uptime() -> int | None:
+    try:
+        return os.open("/proc/uptime", os.O_RDONLY)
+    except OSError:
+        return None
 
 
-_uptime: int | None = None
-
-
-def _idle_seconds() -> float | None:
+def idle_seconds() -> float | None:
+    """Idle seconds of all CPUs since the machine started; None where the system does not tell."""
     # /proc/uptime has the idle seconds of all CPUs in one short line (1.6 µs to read); /proc/stat
     # says more and costs ten times as much, more with every CPU. Waiting for a disk is counted as
     # use by others: for metering, a stall is a disturbance too.
-    global _uptime
-    try:
-        if _uptime is None:
-            _uptime = os.open("/proc/uptime", os.O_RDONLY)
-        return float(os.pread(_uptime, 64, 0).split()[1])
-    except (OSError, IndexError, ValueError):
-        pass
+    uptime = _uptime()
+    if uptime is not None:
+        try:
+            return float(os.pread(uptime, 64, 0).split()[1])
+        except (OSError, IndexError, ValueError):
+            pass
     import psutil
 
     try:
         return float(psutil.cpu_times().idle)
     except (psutil.Error, OSError):
         return None
+
+
+class LoadReader:
+    """Reads the machine's CPU time, and tells the share of others between two readings.
+
+    Args:
+        clock: monotonic, in seconds.
+        idle: idle seconds of all CPUs; None where the system does not tell.
+        logical_cpus: of the machine.
+    """
+
+    __slots__ = ("_clock", "_cpus", "_idle", "_last")
+
+    def __init__(
+        self,
+        clock: Callable[[], float] = perf_counter,
+        idle: Callable[[], float | None] = idle_seconds,
+        logical_cpus: int = LOGICAL_CPUS,
+    ) -> None:
+        self._clock, self._idle, self._cpus = clock, idle, logical_cpus
+        self._last: CpuTimes | None = None
+
+    def now(self, own_seconds: float) -> CpuTimes:
+        """The CPU time at this moment.
+
+        Args:
+            own_seconds: CPU seconds of this run's own processes.
+        """
+        return CpuTimes(self._clock(), self._idle(), own_seconds)
+
+    def recent(self, own_seconds: Callable[[], float]) -> CpuTimes:
+        """The CPU time at this moment, or as last read here less than `RECENT_SECONDS` ago.
+
+        Args:
+            own_seconds: CPU seconds of this run's own processes; asked only for a new reading.
+        """
+        last, clock = self._last, self._clock
+        if last is None or clock() - last.seconds > RECENT_SECONDS:
+            self._last = last = self.now(own_seconds())
+        return last
+
+    def other_cpu_share(self, since: CpuTimes, until: CpuTimes) -> float | None:
+        """Share of the machine's CPU time that others used between two readings, 0 to 1.
+
+        The system counts idle time in ticks of 10 ms: tell it of half a second or more.
+        """
+        if since.idle_seconds is None or until.idle_seconds is None:
+            return None
+        capacity = (until.seconds - since.seconds) * self._cpus
+        if capacity <= 0:
+            return None
+        idle = until.idle_seconds - since.idle_seconds
+        used = capacity - idle - (until.own_seconds - since.own_seconds)
+        return min(1.0, max(0.0, used / capacity))

@@ -6,24 +6,48 @@ import os
 import sys
 import time
 from collections.abc import Set
+from dataclasses import dataclass, field
 from pathlib import Path
 
-_own_pids: set[int] = set()
 
-
-def register_own_pid(pid: int) -> None:
-    """Count a process that is no child of this one as part of the run: a paired run's head."""
-    _own_pids.add(pid)
-
-
-def foreign_pids(pids: set[int]) -> set[int]:
-    """Ids of processes that do not belong to this run.
+@dataclass(slots=True)
+class RunProcesses:
+    """The processes of one run: the tree of this process, with what is added and what is left out.
 
     Args:
-        pids: as the system numbers them; what does not exist here (a number from outside of a
-            container) is left out, since it may belong to this run.
+        added: ids of processes that are no children of this one and belong to the run all the same:
+            the head, in the worker of a paired run.
+        excluded: ids of children that are no part of what is measured: the worker, in the head of a
+            paired run. It waits while a window is open, but its threads may spin a while longer.
     """
-    return {pid for pid in pids - {os.getpid()} - _own_pids if _is_strange(pid)}
+
+    added: set[int] = field(default_factory=set)
+    excluded: set[int] = field(default_factory=set)
+
+    def foreign_pids(self, pids: set[int]) -> set[int]:
+        """Ids of processes that do not belong to this run.
+
+        Args:
+            pids: as the system numbers them; what does not exist here (a number from outside of a
+                container) is left out, since it may belong to this run.
+        """
+        return {pid for pid in pids - {os.getpid()} - self.added if _is_strange(pid)}
+
+    def cpu_ns(self) -> int:
+        """CPU nanoseconds of this process and its children, living and ended, user and system.
+
+        A child that ends without being waited for takes its own along; callers that need a count
+        that never goes back keep the largest (`CpuTime` does).
+        """
+        return time.process_time_ns() + self.children_cpu_ns()
+
+    def children_cpu_ns(self) -> int:
+        """CPU nanoseconds of the children alone, without the excluded ones."""
+        return _ended_children_ns() + living_children_ns(self.excluded)
+
+    def excluded_cpu_ns(self) -> int:
+        """CPU nanoseconds of the excluded children that are alive, with their own children."""
+        return _trees_cpu_ns(list(self.excluded), frozenset()) if self.excluded and _LINUX else 0
 
 
 def _is_strange(pid: int) -> bool:
@@ -68,39 +92,6 @@ _LINUX = sys.platform == "linux"
 _TICK_NANOSECONDS = _NANOSECONDS // os.sysconf("SC_CLK_TCK") if _LINUX else 0
 
 
-def process_tree_cpu_ns() -> int:
-    """CPU nanoseconds of this process and its children, living and ended, user and system.
-
-    A child that ends without being waited for takes its own along; callers that need a count
-    that never goes back keep the largest (`CpuTime` does).
-    """
-    return time.process_time_ns() + children_cpu_ns()
-
-
-def children_cpu_ns() -> int:
-    """CPU nanoseconds of the children alone."""
-    return _ended_children_ns() + _living_children_ns()
-
-
-_excluded: set[int] = set()
-
-
-def exclude_pid(pid: int, excluded: bool) -> None:
-    """Say of a child that it is no part of what is measured: another revision's process.
-
-    It waits while a window is open, but threads that it has may spin a while longer.
-    """
-    if excluded:
-        _excluded.add(pid)
-    else:
-        _excluded.discard(pid)
-
-
-def excluded_cpu_ns() -> int:
-    """CPU nanoseconds of the excluded children that are alive, with their own children."""
-    return _trees_cpu_ns(list(_excluded), frozenset()) if _excluded and _LINUX else 0
-
-
 if sys.platform == "win32":
 
     def _ended_children_ns() -> int:
@@ -127,14 +118,19 @@ else:
         return True
 
 
-def _living_children_ns() -> int:
+def living_children_ns(excluded: Set[int] = frozenset()) -> int:
+    """CPU nanoseconds of the living children and theirs, without the excluded ones.
+
+    Args:
+        excluded: ids of children that do not count.
+    """
     if not _has_children():
         return 0
     if not _LINUX or not Path("/proc/self/task").exists():
-        return _living_children_ns_psutil()
+        return living_children_ns_psutil(excluded)
     # Only this process's own tree is walked: psutil reads the whole process table, milliseconds
     # on a busy machine, and that time would stand in the window.
-    return _trees_cpu_ns(_child_ids("self"), _excluded)
+    return _trees_cpu_ns(_child_ids("self"), excluded)
 
 
 def _trees_cpu_ns(waiting: list[int], without: Set[int]) -> int:
@@ -167,13 +163,18 @@ def _child_ids(process: str) -> list[int]:
     return ids
 
 
-def _living_children_ns_psutil() -> int:
+def living_children_ns_psutil(excluded: Set[int] = frozenset()) -> int:
+    """CPU nanoseconds of the living children by psutil, for systems without /proc.
+
+    Args:
+        excluded: ids of children that do not count.
+    """
     import psutil
 
     total = 0.0
     try:
         process = psutil.Process()
-        ours = [child for child in process.children() if child.pid not in _excluded]
+        ours = [child for child in process.children() if child.pid not in excluded]
         children = [*ours, *(below for child in ours for below in child.children(recursive=True))]
     except psutil.Error:
         return 0

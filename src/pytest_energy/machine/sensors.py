@@ -12,8 +12,8 @@ from statistics import mean
 import psutil
 
 from pytest_energy.files import text_of
-from pytest_energy.machine.load import LOGICAL_CPUS, Look
-from pytest_energy.machine.process_tree import process_tree_cpu_ns
+from pytest_energy.machine.load import LOGICAL_CPUS, LoadReader
+from pytest_energy.machine.process_tree import RunProcesses
 
 CPUS = Path("/sys/devices/system/cpu")
 """Where Linux describes its CPUs: Documentation/admin-guide/pm/cpufreq.rst."""
@@ -82,14 +82,15 @@ class LoadWatch:
     """Watches what other processes use, from its making to `load`."""
 
     def __init__(self) -> None:
-        self._began = Look.now(process_tree_cpu_ns() / 1e9)
+        self._reader = LoadReader()
+        self._began = self._reader.now(RunProcesses().cpu_ns() / 1e9)
 
     def load(self) -> Load:
         """What they used since."""
-        look = Look.now(process_tree_cpu_ns() / 1e9)
-        seconds = look.seconds - self._began.seconds
+        now = self._reader.now(RunProcesses().cpu_ns() / 1e9)
+        seconds = now.seconds - self._began.seconds
         # The system counts idle time in ticks of 10 ms.
-        share = self._began.other_cpu_share(look) if seconds >= 0.1 else None
+        share = self._reader.other_cpu_share(self._began, now) if seconds >= 0.1 else None
         average = None
         if hasattr(os, "getloadavg"):  # psutil's stand-in on Windows needs minutes
             with suppress(OSError):

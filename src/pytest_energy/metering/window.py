@@ -7,12 +7,10 @@ used meanwhile, and whether something watched the program that makes it run diff
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
-from math import inf
-from time import perf_counter, sleep
+from collections.abc import Callable, Mapping
+from time import sleep
 
-from pytest_energy.machine.load import Look
-from pytest_energy.machine.process_tree import excluded_cpu_ns, process_tree_cpu_ns
+from pytest_energy.machine.load import CpuTimes
 from pytest_energy.metering.gpu_sync import synchronise
 from pytest_energy.meters.base import MeterLostError
 from pytest_energy.meters.meter_set import MeterSet
@@ -43,12 +41,6 @@ def block_sizes(n: int, most: int = BLOCKS) -> tuple[int, ...]:
 STOPPED_UPDATES = 20
 """A counter that was seen to move, and does not for so many of its periods, has stopped."""
 
-RECENT_SECONDS = 5e-3
-"""A look at the machine's CPU time that is no older stands for one now: idle time is counted in
-ticks of 10 ms, and shares are told of windows of `SHORTEST_SHARE_SECONDS` and longer."""
-
-_last_look: tuple[MeterSet | None, Look] = (None, Look(-inf, None, 0.0))
-
 
 def watched_by() -> str:
     """What watches this program and makes it run differently; empty when nothing does."""
@@ -69,17 +61,19 @@ class Window:
     the next with one reading. What is done between a `close` and the next `open` is not metered.
 
     Args:
-        meters: what is read.
+        meters: what is read, and the clock.
         edges: waits for updates of their counters where a window is short; None to read at once.
         expected_seconds: how long a stretch from `open` to `pause` or `close` will be, as far as
             anybody knows; None for unknown.
         block_seconds: how long a block between two `split`s will be; None for unknown.
         idle_seconds: for how long the idle power is measured before the first stretch; 0 for not.
+        sleep: waits so many seconds by the meters' clock.
     """
 
     __slots__ = (
         "_begun",
         "_blocks",
+        "_clock",
         "_edges",
         "_idle_for",
         "_idle_watts",
@@ -92,6 +86,7 @@ class Window:
         "_own_cpus",
         "_partial",
         "_segments",
+        "_sleep",
         "_update_aligned",
         "_watched",
         "lost",
@@ -104,8 +99,11 @@ class Window:
         expected_seconds: float | None = None,
         block_seconds: float | None = None,
         idle_seconds: float = 0.0,
+        sleep: Callable[[float], None] = sleep,
     ) -> None:
         self._meters = meters
+        self._clock = meters.clock
+        self._sleep = sleep
         self._edges = (
             edges if edges is not None and edges.needs_alignment(expected_seconds) else None
         )
@@ -121,7 +119,7 @@ class Window:
         self._blocks: list[tuple[int, float, tuple[int, ...]]] = []
         self._partial: tuple[float, tuple[int, ...]] | None = None
         self._opened: Reading | None = None
-        self._begun: Look | None = None
+        self._begun: CpuTimes | None = None
         self._other_cpu_share: float | None = None
         self._own_cpus: float | None = None
         self._watched = ""
@@ -140,7 +138,7 @@ class Window:
         self._meters.arm()
         self._begin(self._read() if self._edges is None else self._read_at_updates()[1])
         if first:
-            self._begun = self._look()
+            self._begun = self._meters.cpu_times()
 
     def read_at_once(self) -> None:
         """From here on, wait for nothing: pieces are many, or it would stand in another window."""
@@ -152,7 +150,7 @@ class Window:
         """Stop metering inside a block; `open` goes on with the same block."""
         synchronise()
         opened, edges = self._opened, self._edges
-        short = edges and opened and edges.needs_alignment(perf_counter() - opened.seconds)
+        short = edges and opened and edges.needs_alignment(self._clock() - opened.seconds)
         self._add(self._read_at_updates()[0] if short else self._read())
 
     def end_block(self, n: int) -> None:
@@ -281,7 +279,7 @@ class Window:
     def _measure_idle(self, seconds: float) -> None:
         synchronise()
         before = self._read_at_updates()[1] if self._edges else self._read()
-        sleep(seconds)
+        self._sleep(seconds)
         after = self._read_at_updates()[0] if self._edges else self._read()
         if before is not None and after is not None:
             self._meters.waited(before, after)
@@ -317,31 +315,21 @@ class Window:
             counts = tuple(a + b for a, b in zip(self._partial[1], counts, strict=True))
         self._partial = (seconds, counts)
 
-    def _look(self) -> Look:
-        global _last_look
-        meters, look = _last_look
-        if meters is not self._meters or perf_counter() - look.seconds > RECENT_SECONDS:
-            known = self._meters.own_cpu_ns()
-            own = process_tree_cpu_ns() if known is None else known
-            # Another revision's process is no stranger.
-            look = Look.now((own + excluded_cpu_ns()) / 1e9)
-            _last_look = (self._meters, look)
-        return look
-
     def look_around(self) -> None:
         """What others used, from the first opening to now, whatever was metered of it."""
         if self._begun is None:
             return
         now = self._meters.interference()
         self._interference = tuple(dict.fromkeys((*self._interference, *now)))
-        if perf_counter() - self._begun.seconds < SHORTEST_SHARE_SECONDS:
+        clock = self._clock
+        if clock() - self._begun.seconds < SHORTEST_SHARE_SECONDS:
             return
-        look = self._look()
-        self._own_cpus = (look.own_seconds - self._begun.own_seconds) / (
-            look.seconds - self._begun.seconds
+        times = self._meters.cpu_times()
+        self._own_cpus = (times.own_seconds - self._begun.own_seconds) / (
+            times.seconds - self._begun.seconds
         )
         if not self._meters.remote:
-            self._other_cpu_share = self._begun.other_cpu_share(look)
+            self._other_cpu_share = self._meters.load.other_cpu_share(self._begun, times)
 
 
 def _counter(domain: Domain) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
 
+from pytest_energy.machine.process_tree import RunProcesses
 from pytest_energy.types.energy import Domain, Method, Reading
 
 __all__ = [
@@ -76,6 +77,9 @@ class Meter(ABC):
 
     missed_samples: int = 0
     """How often, since it was opened, it had to do without readings that its counts rest on."""
+
+    processes: RunProcesses = RunProcesses()
+    """The processes of this run; the session puts its own here, the same for all its meters."""
 
     own_cpu_ns: int | None = None
     """CPU nanoseconds of this process and its children at the last `read`, from a meter that reads

@@ -6,11 +6,11 @@ counters this is the estimate that varies least; its absolute value is only as g
 
 from __future__ import annotations
 
-import time
+from collections.abc import Callable
+from time import process_time_ns
 
 from pytest_energy.carbon import tables as reference
 from pytest_energy.machine.identity import read_cpu
-from pytest_energy.machine.process_tree import children_cpu_ns
 from pytest_energy.meters.base import Meter
 from pytest_energy.types.energy import Domain, Method
 from pytest_energy.types.machine import Cpu
@@ -46,12 +46,21 @@ class CpuTime(Meter):
 
     Args:
         cpu: what machine this is; read from the system when left out.
+        own_ns: CPU nanoseconds of this process.
+        children_ns: CPU nanoseconds of its children, living and ended; of `processes` when left
+            out.
     """
 
     name = "cpu_time"
     own_cpu_ns: int
 
-    def __init__(self, cpu: Cpu | None = None) -> None:
+    def __init__(
+        self,
+        cpu: Cpu | None = None,
+        own_ns: Callable[[], int] = process_time_ns,
+        children_ns: Callable[[], int] | None = None,
+    ) -> None:
+        self._own_ns, self._children_ns = own_ns, children_ns
         self.watts, basis = watts_per_cpu(cpu or read_cpu())
         domain = Domain(
             name="cpu",
@@ -65,15 +74,17 @@ class CpuTime(Meter):
         self.domains = (domain,)
         self.own_cpu_ns = 0
         self._lost_ns = 0
-        self._looking_ns = 0
+        self._walking_ns = 0
 
     def read(self) -> tuple[int, ...]:
         """Microjoules since the process began, estimated."""
-        own = time.process_time_ns()
-        now = own - self._looking_ns + children_cpu_ns() + self._lost_ns
+        own_ns, children_ns = self._own_ns, self._children_ns
+        own = own_ns()
+        children = self.processes.children_cpu_ns() if children_ns is None else children_ns()
+        now = own - self._walking_ns + children + self._lost_ns
         # Looking for living children takes a fraction of a millisecond, and would stand in every
         # window that this reading opens.
-        self._looking_ns += time.process_time_ns() - own
+        self._walking_ns += own_ns() - own
         last = self.own_cpu_ns
         if now < last:
             self._lost_ns += last - now

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from math import inf
 from operator import index
 from time import perf_counter
 
+from pytest_energy.machine.load import CpuTimes, LoadReader
+from pytest_energy.machine.process_tree import RunProcesses
 from pytest_energy.meters.base import Meter, MeterLostError
 from pytest_energy.meters.wrap_guard import WrapGuard
 from pytest_energy.types.energy import Reading, gated_domains
@@ -23,13 +25,27 @@ class MeterSet:
     Args:
         meters: open meters with distinct domain names.
         note: why this set, where that needs saying: `estimated, because …`.
+        clock: monotonic, in seconds; windows and whoever waits for updates go by it too.
+        load: reads what others use of this machine; by the same clock when left out.
 
     Raises:
         ValueError: two meters count a domain of the same name, which would count it twice.
     """
 
-    def __init__(self, meters: Sequence[Meter], note: str = "") -> None:
+    def __init__(
+        self,
+        meters: Sequence[Meter],
+        note: str = "",
+        clock: Callable[[], float] = perf_counter,
+        load: LoadReader | None = None,
+    ) -> None:
+        self.clock = clock
+        self.load = LoadReader(clock) if load is None else load
         self.meters = tuple(meters)
+        self.processes = RunProcesses()
+        """The processes of this run, known to every meter."""
+        for meter in self.meters:
+            meter.processes = self.processes
         self.names = tuple(meter.name for meter in self.meters)
         self.domains = tuple(domain for meter in self.meters for domain in meter.domains)
         self.note = note
@@ -47,7 +63,7 @@ class MeterSet:
         """What waiting for updates and measuring idle power took: part of the gate's own cost."""
         self._asked_at = -inf
         self._interference: tuple[str, ...] = ()
-        self._read_at = perf_counter()
+        self._read_at = clock()
         self._reading = False
         # Most meters cannot tell, and a window asks twice.
         self._observant = [m for m in meters if type(m).interference is not Meter.interference]
@@ -65,7 +81,8 @@ class MeterSet:
         Raises:
             MeterLostError: a meter cannot be read; the message names it.
         """
-        seconds = perf_counter()
+        clock = self.clock  # bound first, an attribute is called as fast as a global
+        seconds = clock()
         counts: tuple[int, ...] = ()
         for meter in self.meters:
             counts += self.read_one(meter)
@@ -79,7 +96,8 @@ class MeterSet:
         """
         self._reading = True
         try:
-            now = perf_counter()
+            clock = self.clock
+            now = clock()
             if now - self._read_at > self.max_read_interval_seconds:
                 self._unseen += 1
                 self._unseen_seconds = now - self._read_at
@@ -157,7 +175,7 @@ class MeterSet:
     def interference(self) -> tuple[str, ...]:
         """What else uses the metered hardware right now, from every meter that can tell."""
         # A region may be entered a thousand times a second, and asking takes a while.
-        if not self._observant or perf_counter() - self._asked_at < ASK_SECONDS:
+        if not self._observant or self.clock() - self._asked_at < ASK_SECONDS:
             return self._interference
         found: tuple[str, ...] = ()
         for meter in self._observant:
@@ -165,7 +183,7 @@ class MeterSet:
                 Exception
             ):  # unknown is not interference; a lost meter fails at its next read
                 found += tuple(meter.interference())
-        self._interference, self._asked_at = found, perf_counter()
+        self._interference, self._asked_at = found, self.clock()
         return found
 
     def _refresh(self) -> None:
@@ -179,6 +197,16 @@ class MeterSet:
             if meter.own_cpu_ns is not None:
                 return meter.own_cpu_ns
         return None
+
+    def cpu_times(self) -> CpuTimes:
+        """The machine's CPU time now, or a moment ago."""
+        return self.load.recent(self._own_seconds)
+
+    def _own_seconds(self) -> float:
+        known = self.own_cpu_ns()
+        own = self.processes.cpu_ns() if known is None else known
+        # Another revision's process is part of this run, though not of what is measured.
+        return (own + self.processes.excluded_cpu_ns()) / 1e9
 
     def close(self) -> None:
         """Close every meter; one that fails to does not keep the others open."""

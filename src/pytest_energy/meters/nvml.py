@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_energy.machine.process_tree import foreign_pids
 from pytest_energy.meters.base import Meter, MeterLostError, MeterUnavailableError
 from pytest_energy.meters.power_sampler import PowerSampler
 from pytest_energy.types.energy import Domain, Method
@@ -315,7 +314,7 @@ class Nvml(Meter):
             pids = {process.pid for process in processes}
             if using and pids and os.getpid() not in pids:
                 continue
-            others = foreign_pids(pids)
+            others = self.processes.foreign_pids(pids)
             if others:
                 what = "another process" if len(others) == 1 else f"{len(others)} other processes"
                 numbers = ", ".join(map(str, sorted(others)[:5]))

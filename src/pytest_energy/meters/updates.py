@@ -9,6 +9,7 @@ At the start, the work begins right at an update.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 from math import inf
 from statistics import median
@@ -48,12 +49,13 @@ PATIENCE = 12
 """Periods, as a meter states them, after which a counter is taken to stand still."""
 
 
-def observe(meter: Meter) -> tuple[float | None, ...]:
+def observe(meter: Meter, clock: Callable[[], float] = perf_counter) -> tuple[float | None, ...]:
     """Watch a meter's counters until it is known how often they move.
 
     Args:
         meter: open; it is read in a loop, for some 20 ms where counters move every millisecond,
             and some 0.4 s where they move every 100 ms.
+        clock: monotonic, in seconds.
 
     Returns:
         Seconds between two updates, one figure a domain; None for what does not move, moves too
@@ -69,7 +71,7 @@ def observe(meter: Meter) -> tuple[float | None, ...]:
     moved: dict[int, list[float]] = {i: [] for i in watched}
     if not watched:
         return (None,) * len(meter.domains)
-    began = now = perf_counter()
+    began = now = clock()
     patience = PATIENCE * max(meter.domains[i].resolution_seconds for i in watched)
     last = meter.read()
     while now - began < patience and not (
@@ -77,7 +79,7 @@ def observe(meter: Meter) -> tuple[float | None, ...]:
         and all(len(times) > OBSERVED_UPDATES for times in moved.values())
     ):
         counts = meter.read()
-        now = perf_counter()
+        now = clock()
         for i in watched:
             if counts[i] != last[i]:
                 moved[i].append(now)
@@ -100,15 +102,16 @@ class CounterUpdates:
 
     Args:
         meters: of the session; they are observed right away, and their domains' resolution is from
-            then on what was seen.
+            then on what was seen. Their clock is this one's too.
     """
 
     def __init__(self, meters: MeterSet) -> None:
         self._meters = meters
+        self._clock = meters.clock
         self._periods: list[tuple[float | None, ...]] = []
         for meter in meters.meters:
             try:
-                self._periods.append(observe(meter))
+                self._periods.append(observe(meter, meters.clock))
             except Exception:  # it will be lost in the first window, and say why there
                 self._periods.append((None,) * len(meter.domains))
         flat = [period for periods in self._periods for period in periods]
@@ -156,7 +159,7 @@ class CounterUpdates:
         Raises:
             MeterLostError: a meter cannot be read; the message names it.
         """
-        called = perf_counter()
+        called = self._clock()
         order = sorted(range(len(self._periods)), key=lambda which: self._slowest(which))
         before: dict[int, tuple[int, ...]] = {}
         after: dict[int, tuple[int, ...]] = {}
@@ -171,7 +174,7 @@ class CounterUpdates:
             tuple(count for which in range(len(self._periods)) for count in found[which])
             for found in (before, after)
         ]
-        readings = Reading(called, counts[0]), Reading(perf_counter(), counts[1])
+        readings = Reading(called, counts[0]), Reading(self._clock(), counts[1])
         self._meters.waited(*readings)
         return *readings, came
 
@@ -186,13 +189,13 @@ class CounterUpdates:
         first = last = self._meters.read_one(meter)
         waiting = {i for i, period in enumerate(periods) if period}
         patience = STILL_UPDATES * self._slowest(which) + STILL_SECONDS
-        began = seen_at = perf_counter()
+        began = seen_at = self._clock()
         quickest = inf
         moved: set[int] = set()
         points: dict[int, list[tuple[float, int]]] = {i: [] for i in waiting}
         while waiting and seen_at - began < patience:
             counts = self._meters.read_one(meter)
-            now = perf_counter()
+            now = self._clock()
             quickest = min(quickest, now - seen_at)
             for i in tuple(waiting):
                 if counts[i] == last[i]:

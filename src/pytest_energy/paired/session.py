@@ -16,7 +16,7 @@ import pytest
 
 from pytest_energy.baselines import accepted
 from pytest_energy.baselines.file_format import BaselineError
-from pytest_energy.machine.process_tree import exclude_pid
+from pytest_energy.machine.process_tree import RunProcesses
 from pytest_energy.paired.channel import Message
 from pytest_energy.paired.client import WorkerClient, WorkerLostError, python_of
 from pytest_energy.paired.import_redirect import (
@@ -91,6 +91,7 @@ class PairedSession:
         meters: names of the head's meters.
         bodies: the head's metered tests, in the order in which they will run, and their bodies.
         collected: node ids of all that the head has collected, selected or not.
+        processes: of this run; the worker is excluded from what is metered.
 
     Raises:
         BaseError: there is no base.
@@ -103,10 +104,12 @@ class PairedSession:
         meters: Sequence[str],
         bodies: Mapping[str, str],
         collected: Iterable[str],
+        processes: RunProcesses,
     ) -> None:
         here = config.invocation_params.dir
         self._seconds = settings.against_timeout
         self._bodies = bodies
+        self._processes = processes
         self._collected = frozenset(collected)
         self._client: WorkerClient | None = None
         self._fatal: WorkerLostError | None = None
@@ -239,14 +242,14 @@ class PairedSession:
     def _end(self) -> None:
         client, self._client = self._client, None
         if client is not None:
-            exclude_pid(client.pid, False)
+            self._processes.excluded.discard(client.pid)
             client.close()
 
     def _start(self) -> None:
         try:
             client = WorkerClient(self._python, self.tree.root, self._environment, self._seconds)
             self._client = client
-            exclude_pid(client.pid, True)
+            self._processes.excluded.add(client.pid)
             answer = client.ask(self._spec)
             if answer["reply"] == "failed":
                 last = (answer["detail"].splitlines() or ["it does not say why"])[-1]

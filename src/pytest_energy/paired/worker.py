@@ -23,7 +23,6 @@ from typing import Any
 
 import pytest
 
-from pytest_energy.machine.process_tree import register_own_pid
 from pytest_energy.paired.channel import Channel, ChannelClosedError, Message
 from pytest_energy.paired.import_redirect import (
     Trees,
@@ -53,6 +52,7 @@ class Worker:
 
     def __init__(self, channel: Channel, trees: Trees, selected: list[str]) -> None:
         self.channel = channel
+        self.head_pid = os.getppid()
         self._trees = trees
         self._selected = [argument.partition("::") for argument in selected]
         self._errors: dict[str, str] = {}
@@ -190,7 +190,6 @@ def main(descriptor: int) -> int:
         The exit status, as pytest's.
     """
     die_with_parent()
-    register_own_pid(os.getppid())  # the head has its own context on a GPU, and waits
     os.set_inheritable(descriptor, False)  # what the tests start must not keep the channel open
     channel = Channel(socket.socket(fileno=descriptor))
     command = channel.receive()

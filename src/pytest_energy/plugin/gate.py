@@ -169,6 +169,8 @@ class Gate:
         if self.session is None or self._instruments is None:
             self.session = stash.gate_session_of(self._config)
             self._instruments = stash.open_instruments(self._config)
+            if self._worker is not None:  # the head has its own context on a GPU, and waits
+                self._instruments.meters.processes.added.add(self._worker.head_pid)
         return self.session, self._instruments
 
     def _conclude(self, item: pytest.Item, energy: MeteredEnergy, interrupted: str) -> str:
@@ -236,7 +238,14 @@ def _open_base(
     with instruments.counting_overhead():
         try:
             names = instruments.meters.names
-            session.paired = PairedSession(config, session.settings, names, bodies, collected)
+            session.paired = PairedSession(
+                config,
+                session.settings,
+                names,
+                bodies,
+                collected,
+                instruments.meters.processes,
+            )
         except (BaseError, BaselineError, OSError) as error:
             raise pytest.UsageError(f"--energy-against: {error}") from error
     instruments.reference = None  # what drifts with the machine hits both

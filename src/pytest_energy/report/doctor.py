@@ -36,7 +36,7 @@ SCHEMA_FILE = Path(__file__).with_name("doctor.schema.json")
 WIDEST = 100
 """Columns that are used at most."""
 
-UNKNOWN = "not limit_text by the system"
+UNKNOWN = "not reported by the system"
 
 _LABELS = ("chosen", "machine", "class", "carbon", "others", "clock", "heat")
 
@@ -194,7 +194,7 @@ def _machine(machine: Machine) -> str:
     models: dict[str, int] = {}
     for gpu in machine.gpus:
         limit = gpu.power_limit_watts
-        limit_text = "power limit not limit_text" if limit is None else f"power limit {limit} W"
+        limit_text = "power limit unknown" if limit is None else f"power limit {limit} W"
         name = f"{gpu.model} ({limit_text})"
         models[name] = models.get(name, 0) + 1
     gpus = [f"{count} x {name}" for name, count in models.items()] or ["no GPU"]

@@ -34,7 +34,8 @@ def judge(case: Case) -> Verdict:
         The verdict, with the figures of the comparison where there was one.
     """
     decision = next(found for rule in ENERGY_RULES if (found := rule(case)) is not None)
-    repeat_difference = case.log_repeat_difference
+    # Windows that are too short may be of no energy at all.
+    repeat_difference = case.log_repeat_difference if decision.shows_change else None
     verdict = Verdict(
         status=decision.status,
         reason=decision.reason,

@@ -37,7 +37,8 @@ class Decision:
         reason: why, in words; empty where the figures say it.
         hint: what would help, in words.
         can_be_stored: whether `--energy-update` may store the figure, or accept the rise.
-        shows_change: whether the comparison's figures stand beside the decision.
+        shows_change: whether the figures of the comparison and of the passes stand beside the
+            decision.
         rests_on_comparison: whether the decision is the comparison's own, so that energy and
             floating-point operations may be interpreted together.
     """
@@ -212,9 +213,7 @@ def incomparable(case: Case) -> Decision | None:
     if not case.incomparable:
         return None
     hint = "" if case.paired else "start the baseline anew with --energy-update"
-    return Decision(
-        Status.INCOMPARABLE, case.incomparable, hint, not case.paired, shows_change=False
-    )
+    return Decision(Status.INCOMPARABLE, case.incomparable, hint, not case.paired)
 
 
 def baseline_of_another_machine(case: Case) -> Decision | None:

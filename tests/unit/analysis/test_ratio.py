@@ -5,15 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_energy.analysis import ratio as ratios
-from pytest_energy.verdict import judge as verdict
-from support.measurements import RULE, SUBJECT, measured, stored
-
-
-def test_agreement_is_being_within_the_limit():
-    assert verdict.agrees(measured(2.08), SUBJECT, stored(2.0), RULE)
-    assert not verdict.agrees(measured(2.3), SUBJECT, stored(2.0), RULE)
-    assert not verdict.agrees(measured(1.8), SUBJECT, stored(2.0), RULE)
-    assert not verdict.agrees(measured(2.0), SUBJECT, stored(2.0, meters=("x",)), RULE)
+from support.measurements import measured
 
 
 def test_a_ratio_has_an_interval_from_the_blocks_of_both():

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pytest_energy.analysis.training import break_evens, cost_of, training_cost
 from pytest_energy.papers import strubell
-from pytest_energy.report import terminal
+from pytest_energy.report import table
 from pytest_energy.types.energy import Method
 from pytest_energy.types.result import TrainingRun
 from pytest_energy.types.units import format_count
@@ -72,7 +72,7 @@ def test_a_body_that_is_one_window_has_the_spread_between_sessions_alone_and_say
     cost = training_cost(window(blocks=1), training)
     assert not cost.scattered
     assert cost.low < cost.joules < cost.high
-    (line,) = terminal.table(
+    (line,) = table.render(
         [result(window(blocks=1), training)], {}, GRID, 400, colour=False
     ).splitlines()[-2:-1]
     assert "the spread between sessions alone" in line

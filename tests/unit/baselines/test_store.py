@@ -85,7 +85,8 @@ def test_every_path_lies_inside_the_folder(store):
 
 
 def test_what_is_stored_can_be_read_back(store):
-    assert store.store([addition(2.0)]) == [None]
+    (stored,) = store.store([addition(2.0)])
+    assert (stored.action, stored.before) == ("created", None)
     entry = store.find(subject())
     assert entry.subject == subject()
     assert entry.meters == ("rapl",)
@@ -117,8 +118,9 @@ def test_sessions_that_agree_pile_up_to_ten(store):
 def test_a_session_that_does_not_agree_starts_the_entry_anew(store):
     store.store([addition(2.0)])
     store.store([addition(2.0)])
-    (before,) = store.store([addition(3.0, agrees=False)])
-    assert len(before.sessions) == 2
+    (stored,) = store.store([addition(3.0, agrees=False)])
+    assert stored.action == "replaced"
+    assert len(stored.before.sessions) == 2
     assert [s.joules_per_unit for s in store.find(subject()).sessions] == [3.0]
 
 

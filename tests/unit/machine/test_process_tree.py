@@ -24,15 +24,14 @@ def test_another_revisions_process_is_no_part_of_what_is_measured(meter):
     child = subprocess.Popen(
         [sys.executable, "-c", BURN.format(0.3) + "input()"], stdin=subprocess.PIPE
     )
-    process_tree.exclude_pid(child.pid, True)
+    meter.processes = process_tree.RunProcesses(excluded={child.pid})
     try:
-        while process_tree.excluded_cpu_ns() < 0.3e9:
+        while meter.processes.excluded_cpu_ns() < 0.3e9:
             time.sleep(0.01)
         assert seconds_of(meter, before) < 0.2
-        process_tree.exclude_pid(child.pid, False)
+        meter.processes.excluded.clear()
         assert seconds_of(meter, before) >= 0.3
     finally:
-        process_tree.exclude_pid(child.pid, False)
         child.communicate(b"")
 
 
@@ -43,8 +42,8 @@ def test_psutil_counts_the_same_where_there_is_no_proc():
         stdout=subprocess.PIPE,
     )
     child.stdout.readline()
-    portable = process_tree._living_children_ns_psutil()
-    linux = process_tree._living_children_ns()
+    portable = process_tree.living_children_ns_psutil()
+    linux = process_tree.living_children_ns()
     child.communicate(b"\n")
     assert portable >= 0.29e9
     assert linux == pytest.approx(portable, rel=0.2)

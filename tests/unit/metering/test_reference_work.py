@@ -120,11 +120,11 @@ def test_every_block_gets_the_mean_of_the_readings_around_it(reference, monkeypa
 def test_short_blocks_share_a_reading_and_the_last_one_always_has_one(reference):
     runner = reference_work.ReferenceRunner(MeterSet([Counted()]))
     recorder = reference_work.ReferenceRecorder(runner, runner.reference())
-    assert not recorder.wanted(0.05, last=False)
-    assert recorder.wanted(0.15, last=False)  # 0.2 s by now: 20 ms are a tenth of it
+    assert not recorder.is_due(0.05, last=False)
+    assert recorder.is_due(0.15, last=False)  # 0.2 s by now: 20 ms are a tenth of it
     recorder.after(2)
-    assert not recorder.wanted(0.05, last=False)
-    assert recorder.wanted(0.0, last=True)
+    assert not recorder.is_due(0.05, last=False)
+    assert recorder.is_due(0.0, last=True)
 
 
 def test_a_reading_takes_about_a_tenth_of_the_work_that_it_stands_beside(reference):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from itertools import pairwise
+from itertools import pairwise, repeat
 
 import pytest
 
@@ -14,10 +14,12 @@ from pytest_energy.types.energy import Method
 from pytest_energy.types.machine import Cpu
 from support.processes import BURN, burn, seconds_of
 
+CPU = Cpu("AMD EPYC", 2, 1, virtual=True)
+
 
 @pytest.fixture
 def meter():
-    return cpu_time.CpuTime(Cpu("AMD EPYC", 2, 1, virtual=True))
+    return cpu_time.CpuTime(CPU)
 
 
 def test_own_cpu_seconds_are_counted_and_sleep_is_not(meter):
@@ -57,10 +59,14 @@ def test_living_children_and_grandchildren_are_counted_and_the_count_goes_on_whe
     assert ended >= living
 
 
-def test_the_count_never_goes_back_even_when_a_child_takes_its_seconds_along(meter, monkeypatch):
-    figures = iter([100, 200, 150, 160])
-    monkeypatch.setattr(cpu_time, "children_cpu_ns", lambda: next(figures) * 10**9)
-    monkeypatch.setattr(cpu_time.time, "process_time_ns", lambda: 0)
+def scripted(own, children):
+    """A meter of such CPU seconds, reading by reading."""
+    ours, theirs = iter(own), iter(children)
+    return cpu_time.CpuTime(CPU, lambda: next(ours) * 10**9, lambda: next(theirs) * 10**9)
+
+
+def test_the_count_never_goes_back_even_when_a_child_takes_its_seconds_along():
+    meter = scripted(repeat(0), [100, 200, 150, 160])
     counts = [meter.read()[0] for _ in range(4)]
     assert [(b - a) / 1e6 / meter.watts for a, b in pairwise(counts)] == [
         100,
@@ -69,10 +75,8 @@ def test_the_count_never_goes_back_even_when_a_child_takes_its_seconds_along(met
     ]
 
 
-def test_looking_for_children_is_charged_to_nobody(meter, monkeypatch):
-    clock = iter([100, 107, 110, 117, 150, 157])  # 7 s of looking in each
-    monkeypatch.setattr(cpu_time, "children_cpu_ns", lambda: 0)
-    monkeypatch.setattr(cpu_time.time, "process_time_ns", lambda: next(clock) * 10**9)
+def test_looking_for_children_is_charged_to_nobody():
+    meter = scripted([100, 107, 110, 117, 150, 157], repeat(0))  # 7 s of looking in each
     counts = [meter.read()[0] for _ in range(3)]
     assert [(b - a) / 1e6 / meter.watts for a, b in pairwise(counts)] == [3, 33]
 

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_energy.metering import window as windows
 from pytest_energy.metering.window import Window
-from pytest_energy.meters import meter_set
-from pytest_energy.meters import updates as edges
 from pytest_energy.meters.base import Meter, MeterLostError
 from pytest_energy.meters.meter_set import MeterSet
 from pytest_energy.meters.updates import CounterUpdates, observe
@@ -16,14 +13,8 @@ from support.clocks import WAITING, WORKING, Clock, Still, Ticking
 
 
 @pytest.fixture
-def clock(monkeypatch):
-    clock = Clock()
-    for module in (windows, meter_set, edges):
-        monkeypatch.setattr(module, "perf_counter", clock)
-    monkeypatch.setattr(
-        windows, "sleep", lambda seconds: setattr(clock, "now", clock.now + seconds)
-    )
-    return clock
+def clock():
+    return Clock()
 
 
 # Observing
@@ -36,8 +27,8 @@ def clock(monkeypatch):
 )
 def test_a_counters_update_period_is_observed(clock, period, cost, stated):
     meter = Ticking(clock, period, cost, stated)
-    assert observe(meter) == (pytest.approx(period, rel=0.05),)
-    meters = MeterSet([meter])
+    assert observe(meter, clock) == (pytest.approx(period, rel=0.05),)
+    meters = MeterSet([meter], clock=clock)
     CounterUpdates(meters)
     assert meters.domains[0].resolution_seconds == pytest.approx(period, rel=0.05)
 
@@ -55,8 +46,8 @@ def test_a_counters_update_period_is_observed(clock, period, cost, stated):
 )
 def test_what_cannot_or_need_not_be_waited_for_keeps_its_meters_word(clock, make):
     meter = make(clock)
-    assert observe(meter) == (None,)
-    meters = MeterSet([meter])
+    assert observe(meter, clock) == (None,)
+    meters = MeterSet([meter], clock=clock)
     found = CounterUpdates(meters)
     assert meters.domains == meter.domains
     assert not found.needs_alignment(None)
@@ -67,7 +58,7 @@ def test_a_meter_that_is_lost_while_it_is_observed_says_so_in_the_first_window(c
         def read(self):
             raise MeterLostError("it fell off")
 
-    meters = MeterSet([Lost(clock, 0.1)])
+    meters = MeterSet([Lost(clock, 0.1)], clock=clock)
     window = Window(meters, CounterUpdates(meters))
     window.open()
     window.close(1)
@@ -79,7 +70,7 @@ def test_a_meter_that_is_lost_while_it_is_observed_says_so_in_the_first_window(c
 
 def metered(clock, meter, seconds, with_edges, offset=0.0):
     """What a window says of a piece of work, over what it took; and the measurement."""
-    meters = MeterSet([meter] if isinstance(meter, Meter) else meter)
+    meters = MeterSet([meter] if isinstance(meter, Meter) else meter, clock=clock)
     found = CounterUpdates(meters) if with_edges else None
     clock.now += offset
     window = Window(meters, found)
@@ -122,7 +113,7 @@ def test_a_long_window_is_closed_at_once(clock):
     _, measurement = metered(clock, meter, 60.0, with_edges=True)
     assert measurement.update_aligned
     before = clock.now
-    meters = MeterSet([meter])
+    meters = MeterSet([meter], clock=clock)
     window = Window(meters, CounterUpdates(meters), expected_seconds=60.0)
     observed = clock.now
     window.open()
@@ -144,7 +135,7 @@ def test_a_fast_and_a_slow_counter_are_both_waited_for(clock):
 
 def test_a_counter_that_stops_meanwhile_makes_the_window_unmeasured(clock):
     meter = Ticking(clock, 0.1, 0.004)
-    meters = MeterSet([meter])
+    meters = MeterSet([meter], clock=clock)
     window = Window(meters, CounterUpdates(meters))
     window.open()
     clock.work(0.5)
@@ -156,7 +147,7 @@ def test_a_counter_that_stops_meanwhile_makes_the_window_unmeasured(clock):
 
 def test_a_counter_that_stops_in_a_long_window_is_noticed_too(clock):
     meter = Ticking(clock, 0.001)
-    meters = MeterSet([meter])
+    meters = MeterSet([meter], clock=clock)
     window = Window(meters, CounterUpdates(meters), expected_seconds=10.0)
     window.open()
     clock.work(1.0)
@@ -168,7 +159,9 @@ def test_a_counter_that_stops_in_a_long_window_is_noticed_too(clock):
 
 
 def test_a_counter_that_never_moves_is_said_at_the_start(clock):
-    meters = MeterSet([Ticking(clock, 0.001), Still(clock, 0.001, name="dram", kind="dram")])
+    meters = MeterSet(
+        [Ticking(clock, 0.001), Still(clock, 0.001, name="dram", kind="dram")], clock=clock
+    )
     meters.meters[1].name = "still"
     CounterUpdates(meters)
     assert meters.note == "the counter of dram stands still: it counts nothing"
@@ -188,7 +181,7 @@ def test_updates_that_nobody_saw_come_are_not_counted_back_from(clock):
     for late in (0.0001, 0.0006, 0.0011, 0.0015):
         meter = Kept(clock, 0.001, 2e-6)
         meter.kept = 0.0
-        meters = MeterSet([meter])
+        meters = MeterSet([meter], clock=clock)
         window = Window(meters, CounterUpdates(meters))
         window.open()
         true = clock.work(0.02)
@@ -198,7 +191,7 @@ def test_updates_that_nobody_saw_come_are_not_counted_back_from(clock):
 
 
 def test_short_blocks_of_a_loop_each_begin_and_end_on_updates(clock):
-    meters = MeterSet([Ticking(clock, 0.1, 0.004)])
+    meters = MeterSet([Ticking(clock, 0.1, 0.004)], clock=clock)
     window = Window(meters, CounterUpdates(meters), expected_seconds=6.0, block_seconds=0.6)
     window.open()
     for _ in range(9):
@@ -213,7 +206,7 @@ def test_short_blocks_of_a_loop_each_begin_and_end_on_updates(clock):
 
 
 def test_longer_blocks_go_on_without_a_break(clock):
-    meters = MeterSet([Ticking(clock, 0.1, 0.004)])
+    meters = MeterSet([Ticking(clock, 0.1, 0.004)], clock=clock)
     window = Window(meters, CounterUpdates(meters), expected_seconds=8.0, block_seconds=4.0)
     window.open()
     clock.work(4.0)
@@ -226,7 +219,7 @@ def test_longer_blocks_go_on_without_a_break(clock):
 
 def test_boards_that_take_long_to_read_are_not_waited_for_in_vain(clock):
     """Eight boards at 4 ms each: updates come, and nobody knows when to a quarter of a period."""
-    meters = MeterSet([Ticking(clock, 0.1, 0.03)])
+    meters = MeterSet([Ticking(clock, 0.1, 0.03)], clock=clock)
     window = Window(meters, CounterUpdates(meters))
     window.open()
     true = clock.work(2.0)
@@ -242,8 +235,8 @@ def test_boards_that_take_long_to_read_are_not_waited_for_in_vain(clock):
 
 
 def test_idle_power_is_measured_right_before_the_window_and_not_taken_off_it(clock):
-    meters = MeterSet([Ticking(clock, 0.1, 0.004)])
-    window = Window(meters, CounterUpdates(meters), idle_seconds=1.0)
+    meters = MeterSet([Ticking(clock, 0.1, 0.004)], clock=clock)
+    window = Window(meters, CounterUpdates(meters), idle_seconds=1.0, sleep=clock.sleep)
     window.open()
     clock.work(1.0)
     window.close(1)
@@ -262,8 +255,8 @@ def test_a_slow_counter_that_nobody_waited_for_is_not_vouched_for_by_a_fast_one(
 
 
 def test_waiting_and_idling_are_part_of_the_gates_own_cost(clock):
-    meters = MeterSet([Ticking(clock, 0.1, 0.004)])
-    window = Window(meters, CounterUpdates(meters), idle_seconds=1.0)
+    meters = MeterSet([Ticking(clock, 0.1, 0.004)], clock=clock)
+    window = Window(meters, CounterUpdates(meters), idle_seconds=1.0, sleep=clock.sleep)
     window.open()
     clock.work(1.0)
     window.close(1)

@@ -13,57 +13,57 @@ from hypothesis import strategies as st
 
 from pytest_energy.types.energy import Method
 from pytest_energy.types.measurement import Block, FlopCount, Measurement, ReferenceReadings
-from pytest_energy.types.verdict import Status
-from pytest_energy.verdict import judge as verdict
-from support.measurements import CPU, ESTIMATE, FIVE, GPU, SUBJECT, judge, measured, stored
+from pytest_energy.types.verdict import Rule, Status
+from pytest_energy.verdict.judge import agreement
+from support.measurements import CPU, ESTIMATE, FIVE, GPU, RULE, SUBJECT, judge, measured, stored
 
 
 def test_within_the_tolerance_is_ok():
     decision = judge(measured(2.08), stored(*FIVE))
     assert decision.status is Status.OK
-    assert decision.change == pytest.approx(0.04, abs=1e-4)
-    assert decision.limit == pytest.approx(0.05, abs=2e-3)
+    assert decision.change.value == pytest.approx(0.04, abs=1e-4)
+    assert decision.change.limit == pytest.approx(0.05, abs=2e-3)
     assert decision.can_be_stored
 
 
 def test_above_the_tolerance_is_regressed():
     decision = judge(measured(2.2, wobble=0.01), stored(*FIVE))
     assert decision.status is Status.REGRESSED
-    assert decision.low < decision.change < decision.high
-    assert decision.baseline_joules == 2.0
+    assert decision.change.low < decision.change.value < decision.change.high
+    assert decision.change.joules == 2.0
 
 
 def test_below_it_by_as_much_is_improved():
     assert judge(measured(1.8), stored(*FIVE)).status is Status.IMPROVED
 
 
-def test_every_verdict_says_what_it_would_have_noticed():
+def test_every_verdict_has_a_minimum_detectable_change():
     few, many = judge(measured(2.0), stored(2.0)), judge(measured(2.0), stored(*[2.0] * 10))
-    assert many.detectable < few.detectable
-    assert many.detectable > many.limit
+    assert many.change.detectable < few.change.detectable
+    assert many.change.detectable > many.change.limit
 
 
 def test_one_stored_session_is_judged_by_what_is_known_of_sessions():
     # Sessions of the same code differ by 2 % where energy is counted: two of them by 2.8 %.
     decision = judge(measured(2.0), stored(2.0))
     assert decision.status is Status.OK
-    assert decision.high == pytest.approx(0.057, abs=1e-3)
-    assert decision.limit == pytest.approx(0.085, abs=1e-3)
+    assert decision.change.high == pytest.approx(0.057, abs=1e-3)
+    assert decision.change.limit == pytest.approx(0.085, abs=1e-3)
 
 
 def test_the_middle_of_the_stored_sessions_counts_and_not_the_last():
     decision = judge(measured(2.0), stored(2.0, 2.01, 1.99, 2.0, 2.6))
     assert decision.status is Status.OK
-    assert (decision.baseline_low, decision.baseline_high) == (1.99, 2.6)
+    assert (decision.change.joules_low, decision.change.joules_high) == (1.99, 2.6)
 
 
 def test_a_session_far_out_does_not_open_the_gate():
     calm, odd = stored(2.0, 2.01, 1.99, 2.0, 2.0), stored(2.0, 2.01, 1.99, 2.0, 2.6)
-    assert judge(measured(2.0), odd).limit < 1.5 * judge(measured(2.0), calm).limit
+    assert judge(measured(2.0), odd).change.limit < 1.5 * judge(measured(2.0), calm).change.limit
 
 
 def test_a_wide_spread_between_sessions_widens_the_limit():
-    assert judge(measured(2.0), stored(1.8, 1.9, 2.0, 2.1, 2.2)).limit > 0.10
+    assert judge(measured(2.0), stored(1.8, 1.9, 2.0, 2.1, 2.2)).change.limit > 0.10
 
 
 def test_where_sessions_differ_too_much_for_the_tolerance_nothing_can_be_said():
@@ -72,10 +72,10 @@ def test_where_sessions_differ_too_much_for_the_tolerance_nothing_can_be_said():
     assert decision.status is Status.INCONCLUSIVE
     assert "too much for a tolerance of 5 %" in decision.reason
     assert "--energy-against" in decision.hint
-    assert judge(measured(2.0), spread, verdict.Rule(0.2)).status is Status.OK
+    assert judge(measured(2.0), spread, Rule(0.2)).status is Status.OK
 
 
-def test_with_few_sessions_the_remedy_is_more_of_them():
+def test_with_few_sessions_the_hint_is_more_of_them():
     decision = judge(measured(2.0), stored(1.9, 2.1))
     assert decision.status is Status.INCONCLUSIVE
     assert decision.hint.startswith("store 3 more sessions with --energy-update")
@@ -102,24 +102,24 @@ def test_a_change_far_beyond_the_scatter_is_still_found():
 
 
 def test_with_many_tests_each_may_lie_further_so_that_the_session_raises_no_more_alarms():
-    alone = judge(measured(2.0), stored(*FIVE), verdict.Rule(0.01))
-    among = judge(measured(2.0), stored(*FIVE), verdict.Rule(0.01, comparisons=100))
-    assert among.limit > 1.4 * alone.limit
+    alone = judge(measured(2.0), stored(*FIVE), Rule(0.01))
+    among = judge(measured(2.0), stored(*FIVE), Rule(0.01, comparisons=100))
+    assert among.change.limit > 1.4 * alone.change.limit
 
 
-# A second look
+# Re-measurement
 
 
-def test_a_suspect_that_the_second_look_does_not_confirm_is_ok():
+def test_a_suspect_that_the_second_pass_does_not_confirm_is_ok():
     decision = judge([measured(2.13), measured(2.04)], stored(*FIVE))
     assert decision.status is Status.OK
-    assert decision.passes == (pytest.approx(0.065, abs=1e-4), pytest.approx(0.02, abs=1e-4))
+    assert decision.change.passes == (pytest.approx(0.065, abs=1e-4), pytest.approx(0.02, abs=1e-4))
 
 
-def test_a_suspect_that_the_second_look_confirms_is_regressed_by_the_mean_of_both():
+def test_a_suspect_that_the_second_pass_confirms_is_regressed_by_the_mean_of_both():
     decision = judge([measured(2.24), measured(2.16)], stored(*FIVE))
     assert decision.status is Status.REGRESSED
-    assert decision.change == pytest.approx(0.10, abs=1e-3)
+    assert decision.change.value == pytest.approx(0.10, abs=1e-3)
 
 
 def test_an_improvement_is_as_well_founded():
@@ -127,10 +127,10 @@ def test_an_improvement_is_as_well_founded():
     assert judge([measured(1.86), measured(1.97)], stored(*FIVE)).status is not Status.IMPROVED
 
 
-def test_two_looks_that_differ_are_not_stored():
+def test_two_passes_that_differ_are_not_stored():
     decision = judge([measured(2.0), measured(2.2)], None)
     assert decision.status is Status.INCONCLUSIVE
-    assert "two looks at the same samples differ by 10 %" in decision.reason
+    assert "two passes over the same samples differ by 10 %" in decision.reason
     assert not decision.can_be_stored
     assert judge([measured(2.0), measured(2.02)], None).can_be_stored
 
@@ -143,8 +143,8 @@ def test_a_slow_first_block_changes_nothing():
     slow = replace(calm, blocks=(replace(calm.blocks[0], joules=(14.0,)), *calm.blocks[1:]))
     decision = judge(slow, stored(*FIVE))
     assert decision.status is Status.OK
-    assert decision.change == pytest.approx(0.0, abs=1e-4)
-    assert decision.outliers == (1,)
+    assert decision.change.value == pytest.approx(0.0, abs=1e-4)
+    assert decision.change.outliers == (1,)
 
 
 def burst(measurement, *, times=4.0, blocks=(7, 8, 9)):
@@ -156,12 +156,12 @@ def burst(measurement, *, times=4.0, blocks=(7, 8, 9)):
 
 
 def test_a_burst_of_foreign_load_is_shown_and_is_no_regression_when_it_does_not_come_again():
-    decision = judge([burst(measured(2.0)), measured(2.0)], stored(*FIVE), verdict.Rule(0.6))
+    decision = judge([burst(measured(2.0)), measured(2.0)], stored(*FIVE), Rule(0.6))
     assert decision.status is Status.OK
-    assert decision.outliers == (8, 9, 10)
+    assert decision.change.outliers == (8, 9, 10)
 
 
-def test_other_blocks_in_every_look_are_no_regression():
+def test_other_blocks_in_every_pass_are_no_regression():
     passes = [burst(measured(2.0), blocks=(2, 3)), burst(measured(2.0), blocks=(11, 12))]
     assert judge(passes, stored(*FIVE)).status is not Status.REGRESSED
 
@@ -178,22 +178,22 @@ def test_bursts_that_every_stored_session_has_too_are_no_regression():
     assert judge(passes, baseline).status is Status.OK
 
 
-def test_a_burst_in_the_only_look_leaves_it_open():
+def test_a_burst_in_the_only_pass_leaves_it_open():
     decision = judge(burst(measured(2.0)), stored(*FIVE))
     assert decision.status is Status.INCONCLUSIVE
-    assert decision.reason == "block 8, 9, 10 stood out, and there was no second look"
+    assert decision.reason == "block 8, 9, 10 stood out, and there was no re-measurement"
 
 
-def test_two_looks_without_energy_are_unresolved_and_crash_nothing():
+def test_two_passes_without_energy_are_unresolved_and_crash_nothing():
     assert judge([measured(0.0), measured(0.0)], None).status is Status.UNRESOLVED
     assert judge([measured(2.0), measured(0.0)], stored(*FIVE)).status is Status.UNRESOLVED
 
 
-def test_some_blocks_that_rise_in_every_look_are_a_regression():
+def test_some_blocks_that_rise_in_every_pass_are_a_regression():
     decision = judge([burst(measured(2.0)), burst(measured(2.0))], stored(*FIVE))
     assert decision.status is Status.REGRESSED
     assert decision.reason == "only some blocks changed: 8, 9, 10"
-    assert decision.change == pytest.approx(0.45, abs=1e-3)
+    assert decision.change.value == pytest.approx(0.45, abs=1e-3)
 
 
 def test_samples_of_different_length_are_not_taken_for_noise():
@@ -203,7 +203,9 @@ def test_samples_of_different_length_are_not_taken_for_noise():
     sessions = tuple(replace(s, blocks=long_and_short) for s in baseline.sessions)
     decision = judge(measured(2.2, wobble=0.3), replace(baseline, sessions=sessions))
     assert decision.status is Status.REGRESSED
-    assert decision.high - decision.low < 0.13  # all of it from what sessions may differ by
+    assert (
+        decision.change.high - decision.change.low < 0.13
+    )  # all of it from what sessions may differ by
 
 
 def test_blocks_that_are_cut_differently_are_not_set_against_each_other():
@@ -212,8 +214,8 @@ def test_blocks_that_are_cut_differently_are_not_set_against_each_other():
     baseline = stored(1.08)
     sessions = tuple(replace(s, blocks=cold) for s in baseline.sessions)
     decision = judge(measured(1.08, blocks=10), replace(baseline, sessions=sessions))
-    assert decision.change == pytest.approx(0.0)
-    assert decision.outliers == ()
+    assert decision.change.value == pytest.approx(0.0)
+    assert decision.change.outliers == ()
 
 
 def test_blocks_of_no_energy_at_its_beginning_crash_nothing():
@@ -223,17 +225,15 @@ def test_blocks_of_no_energy_at_its_beginning_crash_nothing():
         replace(b, joules=(0.0,)) if i < 10 else b for i, b in enumerate(measured(2.0).blocks)
     )
     decision = judge(replace(measured(2.0), blocks=blocks), replace(baseline, sessions=(early,)))
-    assert decision.change == pytest.approx(-0.5)
+    assert decision.change.value == pytest.approx(-0.5)
 
 
-def test_an_estimate_without_a_yardstick_needs_a_wide_tolerance():
+def test_an_estimate_without_a_reference_workload_needs_a_wide_tolerance():
     baseline = stored(2.0, domains=(ESTIMATE,))
     decision = judge(measured(2.02, domains=(ESTIMATE,)), baseline)
     assert decision.status is Status.INCONCLUSIVE
     assert "±" in decision.reason
-    assert judge(measured(2.02, domains=(ESTIMATE,)), baseline, verdict.Rule(0.25)).status is (
-        Status.OK
-    )
+    assert judge(measured(2.02, domains=(ESTIMATE,)), baseline, Rule(0.25)).status is (Status.OK)
 
 
 def test_a_tiny_window_of_an_estimate_turns_nothing_red():
@@ -261,18 +261,18 @@ def stored_beside(*joules, kind=YARD.kind):
     return replace(baseline, sessions=sessions, reference_workload=kind)
 
 
-def test_a_slower_machine_takes_the_yardstick_along_and_is_counted_out():
+def test_a_slower_machine_slows_the_reference_workload_too_and_is_taken_out():
     decision = judge(beside(2.02, machine=1.3), stored_beside(*FIVE))
     assert decision.status is Status.OK
-    assert decision.change == pytest.approx(0.01, abs=1e-4)
-    assert decision.reference_change == pytest.approx(0.3)
-    assert dict(decision.domain_changes)["cpu"] == pytest.approx(0.01, abs=1e-4)
+    assert decision.change.value == pytest.approx(0.01, abs=1e-4)
+    assert decision.change.reference_change == pytest.approx(0.3)
+    assert decision.change.domains["cpu"] == pytest.approx(0.01, abs=1e-4)
 
 
 def test_more_work_is_found_on_a_slower_machine_too():
     decision = judge([beside(2.2, machine=0.8)] * 2, stored_beside(*FIVE))
     assert decision.status is Status.REGRESSED
-    assert decision.change == pytest.approx(0.1, abs=1e-3)
+    assert decision.change.value == pytest.approx(0.1, abs=1e-3)
 
 
 def test_the_machine_may_slow_down_within_a_session():
@@ -284,13 +284,13 @@ def test_the_machine_may_slow_down_within_a_session():
     reference = replace(YARD, joules=tuple(p * 0.01 for p in pace))
     drifting = replace(measured(2.0, domains=(ESTIMATE,)), blocks=blocks, reference=reference)
     decision = judge(drifting, stored_beside(*FIVE))
-    assert decision.change == pytest.approx(0.0, abs=1e-4)
+    assert decision.change.value == pytest.approx(0.0, abs=1e-4)
 
 
 @pytest.mark.parametrize(
     ("kind", "shown"), [("", "was none, now torch float32"), ("numpy", "was numpy, now torch")]
 )
-def test_another_yardstick_is_another_unit(kind, shown):
+def test_another_reference_workload_is_another_unit(kind, shown):
     decision = judge(beside(2.0), stored_beside(2.0, kind=kind))
     assert decision.status is Status.INCOMPARABLE
     assert shown in decision.reason
@@ -307,7 +307,7 @@ def test_work_on_several_threads_is_known_by_its_cpu_seconds():
     assert judge(several, stored_beside(2.0)).status is Status.INCONCLUSIVE
 
 
-def test_beside_a_busy_neighbour_only_what_no_neighbour_can_do_is_a_regression():
+def test_on_a_busy_machine_only_what_no_load_explains_is_a_regression():
     assert judge(beside(2.0, others=0.5), stored_beside(*FIVE)).status is Status.INCONCLUSIVE
     much = judge([beside(2.6, others=0.5)] * 2, stored_beside(*FIVE))
     assert much.status is Status.REGRESSED
@@ -317,7 +317,7 @@ def test_beside_a_busy_neighbour_only_what_no_neighbour_can_do_is_a_regression()
 
 
 def test_a_tolerance_of_nothing_is_more_than_any_machine_can_hold():
-    decision = judge(measured(1 / 3), stored(*[0.333333] * 5), verdict.Rule(0.0))
+    decision = judge(measured(1 / 3), stored(*[0.333333] * 5), Rule(0.0))
     assert decision.status is Status.INCONCLUSIVE
     assert "a tolerance of 5 % would hold here" in decision.hint
 
@@ -366,7 +366,7 @@ def test_a_busy_neighbour_makes_it_inconclusive_and_not_storable():
     assert "others used 31 %" in decision.reason
     assert "quieter machine" in decision.hint
     assert not decision.can_be_stored
-    assert decision.change == pytest.approx(0.1)  # the figures stay
+    assert decision.change.value == pytest.approx(0.1)  # the figures stay
 
 
 def test_a_tracer_makes_it_inconclusive():
@@ -397,7 +397,7 @@ def test_constants_alone_are_unresolved():
 
 
 def test_over_budget_without_any_baseline():
-    rule = verdict.Rule(0.05, budget_joules=1.5, budget_text="1.5 J")
+    rule = Rule(0.05, budget_joules=1.5, budget_text="1.5 J")
     decision = judge(measured(2.0), None, rule)
     assert decision.status is Status.OVER_BUDGET
     assert decision.reason == "the budget is 1.5 J"
@@ -406,9 +406,9 @@ def test_over_budget_without_any_baseline():
 
 
 def test_over_budget_beside_a_baseline_keeps_the_comparison():
-    decision = judge(measured(2.0), stored(2.0), verdict.Rule(0.05, 1.5, "1.5 J"))
+    decision = judge(measured(2.0), stored(2.0), Rule(0.05, 1.5, "1.5 J"))
     assert decision.status is Status.OVER_BUDGET
-    assert decision.change == pytest.approx(0.0)
+    assert decision.change.value == pytest.approx(0.0)
 
 
 def test_counters_are_gated_and_estimates_beside_them_are_not():
@@ -429,9 +429,9 @@ def test_after_an_early_stop_the_blocks_performed_are_set_against_their_counterp
         measured(1.1), blocks=measured(1.1).blocks[:5], metered_count=25, unit_count=25.0
     )
     decision = judge(first, baseline)
-    assert decision.change == pytest.approx(0.1)
-    assert decision.baseline_joules == 1.0  # of the same blocks
-    assert dict(decision.domain_changes)["cpu"] == pytest.approx(0.1)
+    assert decision.change.value == pytest.approx(0.1)
+    assert decision.change.joules == 1.0  # of the same blocks
+    assert decision.change.domains["cpu"] == pytest.approx(0.1)
 
 
 # Work
@@ -446,10 +446,10 @@ def test_more_operations_explain_more_energy():
 
     changed = decide(2.4, 10_000_000_000)
     assert changed.interpretation == "the model has changed: it does more work"
-    assert changed.flops == pytest.approx(0.183, abs=1e-3)
+    assert changed.change.flops == pytest.approx(0.183, abs=1e-3)
     same = decide(2.4, 8_450_000_000)
     assert same.interpretation == "the model is the same, the way it runs is not"
-    assert same.flops == 0.0
+    assert same.change.flops == 0.0
     quiet = decide(2.0, 8_450_000_001)
     assert (quiet.status, quiet.interpretation) == (
         Status.OK,
@@ -472,12 +472,10 @@ def test_operators_without_a_formula_are_named():
 @pytest.mark.parametrize("seconds", [10.0, 0.001])
 def test_a_ceiling_of_operations_holds_on_any_machine_and_in_any_window(seconds):
     now = replace(measured(2.0, seconds=seconds), flops=FlopCount(10_000_000_000))
-    decision = judge(now, None, verdict.Rule(0.05, max_flops=9_000_000_000))
+    decision = judge(now, None, Rule(0.05, max_flops=9_000_000_000))
     assert decision.status is Status.OVER_BUDGET
     assert decision.reason == "10.0 GFLOP per inference, allowed 9.00 GFLOP"
-    assert judge(now, None, verdict.Rule(0.05, max_flops=10_000_000_000)).status is not (
-        Status.OVER_BUDGET
-    )
+    assert judge(now, None, Rule(0.05, max_flops=10_000_000_000)).status is not (Status.OVER_BUDGET)
 
 
 @pytest.mark.parametrize(
@@ -489,7 +487,7 @@ def test_a_ceiling_of_operations_holds_on_any_machine_and_in_any_window(seconds)
     ],
 )
 def test_a_ceiling_that_could_not_be_checked_is_no_ceiling_that_held(work, why):
-    rule = verdict.Rule(0.05, max_flops=9_000_000_000)
+    rule = Rule(0.05, max_flops=9_000_000_000)
     decision = judge(replace(measured(2.0), flops=work), None, rule)
     assert decision.status is Status.INCONCLUSIVE
     assert why in decision.reason
@@ -502,11 +500,11 @@ energies = st.floats(min_value=1e-6, max_value=1e6)
 
 @given(energies, st.lists(energies, min_size=1, max_size=10), st.floats(min_value=0, max_value=10))
 def test_every_comparison_has_a_finite_change_and_a_verdict(joules, sessions, tolerance):
-    decision = judge(measured(joules), stored(*sessions), verdict.Rule(tolerance))
-    assert decision.change > -1
-    assert decision.limit >= tolerance
-    assert decision.low <= decision.change + 1e-9
-    assert decision.change <= decision.high + 1e-9
+    decision = judge(measured(joules), stored(*sessions), Rule(tolerance))
+    assert decision.change.value > -1
+    assert decision.change.limit >= tolerance
+    assert decision.change.low <= decision.change.value + 1e-9
+    assert decision.change.value <= decision.change.high + 1e-9
 
 
 @given(energies, st.floats(min_value=1.001, max_value=100))
@@ -524,7 +522,7 @@ def test_rise_and_fall_by_the_same_factor_are_judged_alike(joules, factor):
 def test_the_verdict_does_not_depend_on_the_unit_of_energy(joules, base):
     a = judge(measured(joules), stored(base))
     b = judge(measured(joules * 1000), stored(base * 1000))
-    assert a.change == pytest.approx(b.change)
+    assert a.change.value == pytest.approx(b.change.value)
 
 
 def test_a_session_that_stopped_early_does_not_hide_the_blocks_after_it():
@@ -532,7 +530,7 @@ def test_a_session_that_stopped_early_does_not_hide_the_blocks_after_it():
     short = replace(baseline.sessions[0], blocks=(2.0,) * 5, metered_count=25)
     baseline = replace(baseline, sessions=(short, *baseline.sessions[1:]))
     later = burst(measured(2.0), times=1.3, blocks=range(5, 20))
-    assert judge([later] * 2, baseline).change == pytest.approx(0.3, abs=0.01)
+    assert judge([later] * 2, baseline).change.value == pytest.approx(0.3, abs=0.01)
 
 
 # More data never makes it weaker
@@ -546,27 +544,30 @@ def test_one_more_session_in_the_middle_of_the_others_never_makes_it_weaker(step
     # Pairs around 2 J, so that the middle is 2 J whatever is added there.
     pairs = [2 * factor**sign for factor in (1 + s for s in steps) for sign in (1, -1)]
     now = measured(2.0, wobble=wobble)
-    notices = [
-        judge(now, stored(*pairs, *[2.0] * added)).detectable for added in range(11 - len(pairs))
+    detectable = [
+        judge(now, stored(*pairs, *[2.0] * added)).change.detectable
+        for added in range(11 - len(pairs))
     ]
-    assert all(after <= before + 1e-9 for before, after in pairwise(notices))
+    assert all(after <= before + 1e-9 for before, after in pairwise(detectable))
 
 
 @given(st.floats(min_value=0.001, max_value=0.3))
 def test_more_blocks_of_the_same_scatter_never_make_it_weaker(wobble):
-    notices = [
-        judge(measured(2.0, wobble=wobble, blocks=blocks), stored(*FIVE, blocks=blocks)).detectable
+    detectable = [
+        judge(
+            measured(2.0, wobble=wobble, blocks=blocks), stored(*FIVE, blocks=blocks)
+        ).change.detectable
         for blocks in (10, 20, 50, 100)
     ]
-    assert notices == sorted(notices, reverse=True)
+    assert detectable == sorted(detectable, reverse=True)
 
 
 @given(st.integers(min_value=1, max_value=500))
-def test_a_second_look_never_makes_it_weaker(tests):
-    rule = verdict.Rule(0.05, comparisons=tests)
+def test_a_second_pass_never_makes_it_weaker(tests):
+    rule = Rule(0.05, comparisons=tests)
     one = judge(measured(2.0, wobble=0.02), stored(*FIVE), rule)
     two = judge([measured(2.0, wobble=0.02)] * 2, stored(*FIVE), rule)
-    assert two.detectable <= one.detectable
+    assert two.change.detectable <= one.change.detectable
 
 
 def test_on_average_more_stored_sessions_find_more():
@@ -586,7 +587,7 @@ def test_on_average_more_stored_sessions_find_more():
 def test_false_alarms_are_held_over_a_session_of_many_tests():
     # Fifty tests a session, 2 % between sessions, five stored: how many of 40 sessions cry wolf.
     draw = random.Random(5)
-    rule = verdict.Rule(0.02, comparisons=50)
+    rule = Rule(0.02, comparisons=50)
     crying = 0
     for _ in range(40):
         alarms = 0
@@ -598,3 +599,18 @@ def test_false_alarms_are_held_over_a_session_of_many_tests():
             )
         crying += alarms > 0
     assert crying <= 4
+
+
+# What belongs to the stored sessions
+
+
+def test_agreement_is_being_comparable_and_within_the_limit():
+    def agrees(joules, **baseline):
+        return agreement(SUBJECT, [measured(joules)], stored(2.0, **baseline), RULE)
+
+    assert agrees(2.08).agrees
+    assert not agrees(2.3).agrees
+    assert not agrees(1.8).agrees
+    assert agrees(2.3).change.value == pytest.approx(0.15)
+    assert not agrees(2.0, meters=("x",)).agrees
+    assert agrees(2.0, meters=("x",)).reason == "the baseline's meters were x, now rapl"

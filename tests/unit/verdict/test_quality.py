@@ -25,7 +25,7 @@ def graded_baseline(*joules, accuracy=0.8):
 GUARDED = replace(RULE, quality="accuracy", quality_tolerance=0.01)
 
 
-def test_a_fall_of_quality_counts_on_a_disturbed_machine_and_says_how_to_accept_it():
+def test_a_fall_of_quality_counts_on_a_busy_machine_and_says_how_to_accept_it():
     busy = graded(2.0, 0.7, other_cpu_share=0.5)
     found = judge(busy, graded_baseline(2.0, 2.0, 2.0), GUARDED)
     assert found.status is Status.REGRESSED
@@ -43,7 +43,7 @@ def test_a_fall_of_quality_counts_where_the_window_is_too_short_for_its_counter(
 
 
 def test_a_rise_of_energy_beside_a_fall_of_quality_stays_a_rise_of_energy():
-    found = judge(graded(3.0, 0.7), graded_baseline(2.0, 2.0, 2.0), GUARDED, confirmed=True)
+    found = judge(graded(3.0, 0.7), graded_baseline(2.0, 2.0, 2.0), GUARDED, remeasured=True)
     assert found.status is Status.REGRESSED
     assert not found.quality.decisive
 

@@ -15,7 +15,7 @@ import pytest
 
 from pytest_energy.carbon import tables
 
-UPDATE = Path(__file__).parents[1] / "scripts" / "update_tables.py"
+UPDATE = Path(__file__).parents[3] / "scripts" / "update_tables.py"
 
 REMEDY = (
     "codecarbon's tables have changed: run scripts/update_tables.py, look at the difference and"
