@@ -406,7 +406,7 @@ def test_the_worker_judges_nothing(repository):
         conftest
         + """
 def pytest_configure(config):
-    from pytest_energy.settings.options import WORKER
+    from pytest_energy.settings import WORKER
 
     if WORKER in config.stash:
         from pytest_energy.gate import evaluate
