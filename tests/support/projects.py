@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from support import plugins
+
 SCRIPTED_METER = '''
 from pytest_energy import Domain, Meter, MeterLostError, MeterSource, Method
 
@@ -46,10 +48,6 @@ import scripted
 def pytest_energy_meters(config):
     return scripted.sources()
 """
-
-
-BROUGHT_BY = {"-n": "xdist.plugin", "--reruns": "pytest_rerunfailures"}
-"""Modules of plugins, by the option that each brings."""
 
 
 class Project:
@@ -104,18 +102,13 @@ class Project:
 
     def load_plugins(self, *arguments: str) -> None:
         """Say in the environment which plugins pytest is to load, here and in child processes."""
-        if self.plugins is None:
-            for name in ("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "PYTEST_PLUGINS"):
+        for name, value in plugins.only(
+            *self.plugins or (), *plugins.asked_for(*arguments)
+        ).items():
+            if self.plugins is None:
                 self._monkeypatch.delenv(name, raising=False)
-            return
-        asked = [
-            module
-            for option, module in BROUGHT_BY.items()
-            if any(argument.startswith(option) for argument in arguments)
-        ]
-        plugins = dict.fromkeys(["pytest_energy.plugin", *self.plugins, *asked])
-        self._monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-        self._monkeypatch.setenv("PYTEST_PLUGINS", ",".join(plugins))
+            else:
+                self._monkeypatch.setenv(name, value)
 
     def baselines(self) -> list[Path]:
         return sorted((self.path / "baselines").glob("*/*/*.json"))
