@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
+import sys
 
 import pytest
 
 from support.projects import TEST
+
+torch = pytest.importorskip("torch", reason="needs torch")
+pytest.importorskip("torch.utils.flop_counter", reason="needs torch")
 
 TORCH = """
 import pytest, torch
@@ -23,10 +26,9 @@ def test_loop(energy):
 
 
 @pytest.fixture
-def torch_project(project):
-    if find_spec("torch") is None:
-        pytest.skip("needs torch")
-    project.own_process = True
+def torch_project(project, monkeypatch):
+    # The runs share this process and its torch, which cannot be imported twice in one.
+    monkeypatch.setitem(sys.modules, "torch", torch)
 
     def write(inner=10, joules=2.0, more=""):
         project.write(test_it=TORCH.format(inner=inner, joules=joules, more=more))
