@@ -1,4 +1,4 @@
-"""On which line of a JSON text a member stands: for messages about what is wrong with it."""
+"""Files: written whole or not at all, paths as people read them, lines of JSON members."""
 
 from __future__ import annotations
 
@@ -52,9 +52,14 @@ def stable(value: float) -> float:
     return float(f"{value:.6g}")
 
 
+TEMPORARY_SUFFIX = ".pytest-energy.tmp"
+"""How the name of a file ends that is being written. One that stays is of a process that was
+killed; the name tells it from anything else in a folder that is not ours alone."""
+
+
 def replace_file(path: Path, text: str) -> None:
     """Write a file whole or not at all, even when the power fails."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=TEMPORARY_SUFFIX)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
             file.write(text)

@@ -8,24 +8,29 @@ from __future__ import annotations
 import json
 import math
 import re
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from statistics import median
-from typing import Any, NoReturn
+from typing import Any
 
 from pytest_energy.files import line_of, shown_path, stable
 from pytest_energy.types.baseline import MOST_N, Baseline, Session
 from pytest_energy.types.carbon import Carbon
+from pytest_energy.types.codec import DecodeError, MissingMemberError, check_finite, decode, shown
+from pytest_energy.types.codec import Path as Place
 from pytest_energy.types.energy import Domain, Method
+from pytest_energy.types.measurement import MOST_FLOPS
+from pytest_energy.types.renames import as_written, renamed
 from pytest_energy.types.result import Subject
 from pytest_energy.types.units import kwh
 
-SCHEMA = 1
-"""Version of the file format."""
+SCHEMA = 2
+"""Version of the file format that is written. Version 1, with other names, is read too."""
 
+SCHEMA_FILE = Path(__file__).with_name("baseline.schema.json")
+"""The JSON Schema (draft 2020-12) that every file of this version fits."""
 
 MOST_JOULES = 1e12
 """More per unit than any computation takes (278 MWh): such a figure is a slip of the pen."""
@@ -52,12 +57,15 @@ class BaselineFile:
     Entries that nobody touches keep their text, down to the grams at the intensity of their day.
 
     Args:
-        record: as JSON holds it; empty when there is no file yet.
+        record: as JSON holds it, in the current schema; empty when there is no file yet.
         entries: by key.
+        schema: version of the text that was read: an older one than `SCHEMA` is rewritten as a
+            whole when anything in the file is.
     """
 
     record: dict[str, Any]
     entries: dict[str, Baseline]
+    schema: int = SCHEMA
 
     def put(self, entry: Baseline, machine: Mapping[str, Any], carbon: Carbon) -> None:
         """Add or replace an entry.
@@ -146,12 +154,66 @@ def _entry_record(entry: Baseline, carbon: Carbon) -> dict[str, Any]:
     }
 
 
+_ENTRY_NAMES = {"reference_workload": "yardstick"}
+_SESSION_NAMES = {
+    "metered_count": "done",
+    "other_cpu_share": "others_share",
+    "reference_joules": "yardstick",
+    "repeat_difference": "looks",
+}
+_NAMES_OF_SCHEMA_1 = _ENTRY_NAMES | _SESSION_NAMES
+
+
+def from_schema_1(record: dict[str, Any]) -> dict[str, Any]:
+    """A record of schema 1 as one of schema 2: other names, the same figures.
+
+    What the first versions did not store yet gets the value that says so. Whatever is not as it
+    should be is kept as it is, for the reader to find.
+
+    Args:
+        record: the whole file, as JSON holds it.
+
+    Raises:
+        DecodeError: a member stands there under its old and its new name.
+    """
+    entries = record.get("entries")
+    if isinstance(entries, dict):
+        entries = {
+            key: _entry_from_schema_1(entry, ("entries", key)) if isinstance(entry, dict) else entry
+            for key, entry in entries.items()
+        }
+        record = {**record, "entries": entries}
+    return {**record, "schema": SCHEMA}
+
+
+def _entry_from_schema_1(entry: dict[str, Any], place: Place) -> dict[str, Any]:
+    absent = {"reference_workload": "", "flops_per_inference": None}
+    entry = absent | renamed(entry, _ENTRY_NAMES, place)
+    sessions = entry.get("sessions")
+    if isinstance(sessions, list):
+        absent_session: dict[str, object] = {
+            "reference_joules": [],
+            "flops": None,
+            "repeat_difference": None,
+        }
+        entry["sessions"] = [
+            absent_session | renamed(session, _SESSION_NAMES, (*place, "sessions", i))
+            if isinstance(session, dict)
+            else session
+            for i, session in enumerate(sessions)
+        ]
+    return entry
+
+
 def read_file(path: Path) -> BaselineFile:
     """One file; empty when there is none.
 
+    Args:
+        path: of the file. Nothing is written to it.
+
     Raises:
-        BaselineError: not readable, not JSON, another schema, or a figure that cannot be true;
-            with the line, and the file left as it is.
+        BaselineError: not readable, not JSON, an unknown schema, or a figure that cannot be true;
+            with the line.
     """
     try:
         text = path.read_bytes().decode("utf-8")
@@ -170,222 +232,171 @@ def read_file(path: Path) -> BaselineFile:
         raise BaselineError(path, f"nested too deeply; {_LEFT}", 1) from error
     except ValueError as error:  # a number of thousands of digits
         raise BaselineError(path, f"{error}; {_LEFT}") from error
-    return BaselineFile(record, _Reader(path, text).file(record))
+    try:
+        return _parsed(record)
+    except _NewerSchemaError as error:
+        raise BaselineError(
+            path, f"{error.problem}; {_AS_IT_WAS}", line_of(text, error.path)
+        ) from error
+    except DecodeError as error:
+        raise BaselineError(path, f"{error.problem}; {_LEFT}", line_of(text, error.path)) from error
 
 
-_LEFT = "the file was left as it is. Mend it, or delete it and run with --energy-update"
+_AS_IT_WAS = "the file was left as it is"
+_LEFT = f"{_AS_IT_WAS}. Mend it, or delete it and run with --energy-update"
 
 
-class _Reader:
-    """Turns parsed JSON into baselines, and knows the line of whatever is wrong."""
+class _NewerSchemaError(DecodeError):
+    """A file that only a newer version can read: nothing in it needs mending."""
 
-    def __init__(self, path: Path, text: str) -> None:
-        self._path = path
-        self._text = text
 
-    def fail(self, where: tuple[str | int, ...], problem: str) -> NoReturn:
-        raise BaselineError(self._path, f"{problem}; {_LEFT}", line_of(self._text, where))
+@dataclass(frozen=True, slots=True)
+class _DomainRecord:
+    """A domain as a file holds it, under its name."""
 
-    def member(self, record: object, where: tuple[str | int, ...], name: str) -> Any:
-        if not isinstance(record, dict):
-            self.fail(where, f"expected an object, found {_shown(record)}")
-        if name not in record:
-            self.fail(where, f"{name!r} is missing")
-        return record[name]
+    kind: str
+    method: Method
+    source: str
+    basis: str
 
-    def whole(self, record: object, where: tuple[str | int, ...], name: str) -> int:
-        value = self.member(record, where, name)
-        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MOST_N:
-            problem = f"expected a whole number of 1 or more, found {_shown(value)}"
-            self.fail((*where, name), problem)
-        return value
 
-    def number(self, record: object, where: tuple[str | int, ...], name: str) -> float:
-        return self.figure(self.member(record, where, name), (*where, name))
+@dataclass(frozen=True, slots=True)
+class _EntryRecord:
+    """What is read of an entry; the rest of it follows from this, and is there for people."""
 
-    def figure(self, value: object, where: tuple[str | int, ...], zero: bool = False) -> float:
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            self.fail(where, f"expected a number, found {_shown(value)}")
-        if value < 0 or (value == 0 and not zero):
-            self.fail(where, f"expected a number above 0, found {_shown(value)}")
-        if value > MOST_JOULES:
-            self.fail(where, f"{_shown(value)} is more than any inference takes")
-        return float(value)
+    test: str
+    region: str
+    dataset: str
+    role: str
+    unit: str
+    n: int
+    meters: tuple[str, ...]
+    domains: Mapping[str, _DomainRecord]
+    joules_per_unit: float
+    sessions: tuple[Session, ...]
+    reference_workload: str = ""
 
-    def text(self, record: object, where: tuple[str | int, ...], name: str) -> str:
-        value = self.member(record, where, name)
-        if not isinstance(value, str):
-            self.fail((*where, name), f"expected a text, found {_shown(value)}")
-        return value
 
-    def mapping(self, record: object, where: tuple[str | int, ...], name: str) -> dict[str, Any]:
-        value = self.member(record, where, name)
-        if not isinstance(value, dict):
-            self.fail((*where, name), f"expected an object, found {_shown(value)}")
-        return value
+@dataclass(frozen=True, slots=True)
+class _FileRecord:
+    """What is read of a file."""
 
-    def items(self, record: object, where: tuple[str | int, ...], name: str) -> list[Any]:
-        value = self.member(record, where, name)
-        if not isinstance(value, list) or not value:
-            self.fail(
-                (*where, name), f"expected a list with something in it, found {_shown(value)}"
-            )
-        return value
+    task: str
+    model: str
+    entries: Mapping[str, _EntryRecord]
 
-    def file(self, record: object) -> dict[str, Baseline]:
-        self.finite(record, ())
-        schema = self.member(record, (), "schema")
-        if schema != SCHEMA or isinstance(schema, bool):
-            newer = isinstance(schema, int | float) and schema > SCHEMA
-            hint = "written by a newer pytest-energy: upgrade it" if newer else "not a known schema"
-            self.fail(("schema",), f"schema {_shown(schema)}, this version reads {SCHEMA}: {hint}")
-        task, model = self.text(record, (), "task"), self.text(record, (), "model")
-        return {
-            key: self.entry(entry, ("entries", key), task, model)
-            for key, entry in self.mapping(record, (), "entries").items()
-        }
 
-    def entry(self, entry: object, where: tuple[str | int, ...], task: str, model: str) -> Baseline:
-        subject = Subject(
-            test=self.text(entry, where, "test"),
-            region=self.text(entry, where, "region"),
-            task=task,
-            model=model,
-            dataset=self.text(entry, where, "dataset"),
-            role=self.text(entry, where, "role"),
-            unit=self.text(entry, where, "unit"),
-            n=self.whole(entry, where, "n"),
+def _parsed(record: object) -> BaselineFile:
+    """A file from its JSON.
+
+    Raises:
+        DecodeError: something in it is wrong; its path leads through `record`.
+    """
+    check_finite(record)  # what is not finite could not be written again
+    if not isinstance(record, dict):
+        raise DecodeError((), f"expected an object, found {shown(record)}")
+    schema = _schema(record)
+    if schema == SCHEMA:
+        return BaselineFile(record, _entries(record), schema)
+    try:
+        current = from_schema_1(record)
+        return BaselineFile(current, _entries(current), schema)
+    except DecodeError as error:
+        raise as_written(error, record, _NAMES_OF_SCHEMA_1) from error
+
+
+def _schema(record: Mapping[str, Any]) -> int:
+    """Version of a file's format, of those that are read."""
+    if "schema" not in record:
+        raise MissingMemberError((), "schema")
+    schema = record["schema"]
+    number = isinstance(schema, int | float) and not isinstance(schema, bool)
+    if number and schema in (1, SCHEMA):
+        return int(schema)
+    problem = f"schema {shown(schema)}, this version reads 1 and {SCHEMA}"
+    if number and schema > SCHEMA:
+        newer = f"{problem}: written by a newer pytest-energy: upgrade it"
+        raise _NewerSchemaError(("schema",), newer)
+    raise DecodeError(("schema",), f"{problem}: not a known schema")
+
+
+def _entries(record: dict[str, Any]) -> dict[str, Baseline]:
+    file = decode(_FileRecord, record)
+    return {
+        key: _entry(entry, ("entries", key), file.task, file.model)
+        for key, entry in file.entries.items()
+    }
+
+
+def _entry(entry: _EntryRecord, place: Place, task: str, model: str) -> Baseline:
+    """An entry, once its figures have been found to be possible."""
+    subject = Subject(
+        entry.test, entry.region, task, model, entry.dataset, entry.role, entry.unit, entry.n
+    )
+    if subject.key != place[-1]:
+        raise DecodeError(place, f"entry {place[-1]!r} is of test {subject.key!r}")
+    _check_count(entry.n, (*place, "n"))
+    _check_filled(entry.meters, (*place, "meters"))
+    _check_filled(entry.sessions, (*place, "sessions"))
+    for i, session in enumerate(entry.sessions):
+        _check_session(session, (*place, "sessions", i))
+    _check_figure(entry.joules_per_unit, (*place, "joules_per_unit"))
+    middle = median(session.joules_per_unit for session in entry.sessions)
+    if not math.isclose(entry.joules_per_unit, middle, rel_tol=1e-4):
+        raise DecodeError(
+            (*place, "joules_per_unit"),
+            f"{entry.joules_per_unit:g} is not the median of the sessions below ({middle:g})",
         )
-        if subject.key != where[-1]:
-            self.fail(where, f"entry {where[-1]!r} is of test {subject.key!r}")
-        sessions = tuple(
-            self.session(session, (*where, "sessions", i))
-            for i, session in enumerate(self.items(entry, where, "sessions"))
+    domains = tuple(
+        # How often its counter moves is a matter of the machine, not of what was stored.
+        Domain(name, domain.kind, domain.method, domain.source, 0.0, domain.basis)
+        for name, domain in entry.domains.items()
+    )
+    return Baseline(subject, entry.meters, domains, entry.sessions, entry.reference_workload)
+
+
+def _check_session(session: Session, place: Place) -> None:
+    try:
+        datetime.fromisoformat(session.date)
+    except ValueError:
+        problem = f"expected an ISO 8601 date, found {shown(session.date)}"
+        raise DecodeError((*place, "date"), problem) from None
+    _check_count(session.metered_count, (*place, "metered_count"))
+    _check_figure(session.joules_per_unit, (*place, "joules_per_unit"))
+    _check_figure(session.seconds_per_unit, (*place, "seconds_per_unit"))
+    for name, joules in session.domains.items():
+        _check_figure(joules, (*place, "domains", name), zero=True)
+    _check_filled(session.blocks, (*place, "blocks"))
+    for i, joules in enumerate(session.blocks):
+        _check_figure(joules, (*place, "blocks", i), zero=True)
+    if session.other_cpu_share is not None:
+        _check_figure(session.other_cpu_share, (*place, "other_cpu_share"), zero=True)
+    if len(session.reference_joules) not in (0, len(session.blocks)):
+        raise DecodeError(
+            (*place, "reference_joules"),
+            f"expected one figure for each of {len(session.blocks)} blocks, or none, found"
+            f" {shown(session.reference_joules)}",
         )
-        joules = self.number(entry, where, "joules_per_unit")
-        middle = median(session.joules_per_unit for session in sessions)
-        if not math.isclose(joules, middle, rel_tol=1e-4):
-            self.fail(
-                (*where, "joules_per_unit"),
-                f"{joules:g} is not the median of the sessions below ({middle:g})",
-            )
-        return Baseline(
-            subject,
-            meters=tuple(map(str, self.items(entry, where, "meters"))),
-            domains=tuple(
-                self.domain(domain, (*where, "domains", name), name)
-                for name, domain in self.mapping(entry, where, "domains").items()
-            ),
-            sessions=sessions,
-            # Files written before there was a yardstick have none.
-            reference_workload=self.text(entry, where, "reference_workload")
-            if self.has(entry, "reference_workload")
-            else "",
-        )
-
-    def finite(self, value: object, where: tuple[str | int, ...]) -> None:
-        """Refuse NaN and infinity wherever they stand: such a file could not be written again."""
-        if isinstance(value, float) and not math.isfinite(value):
-            # What a test records of itself may be negative; everything else is an energy or a time.
-            wanted = "a finite number" if where[-2:-1] == ("recorded",) else "a number above 0"
-            self.fail(where, f"expected {wanted}, found {_shown(value)}")
-        if isinstance(value, dict):
-            for name, member in value.items():
-                self.finite(member, (*where, name))
-        if isinstance(value, list):
-            for index, member in enumerate(value):
-                self.finite(member, (*where, index))
-
-    def domain(self, domain: object, where: tuple[str | int, ...], name: str) -> Domain:
-        method = self.text(domain, where, "method")
-        if method not in set(Method):
-            self.fail((*where, "method"), f"expected one of {', '.join(Method)}, found {method!r}")
-        return Domain(
-            name=name,
-            kind=self.text(domain, where, "kind"),
-            method=Method(method),
-            source=self.text(domain, where, "source"),
-            resolution_seconds=0.0,
-            basis=self.text(domain, where, "basis"),
-        )
-
-    def session(self, session: object, where: tuple[str | int, ...]) -> Session:
-        date = self.text(session, where, "date")
-        try:
-            datetime.fromisoformat(date)
-        except ValueError:
-            self.fail((*where, "date"), f"expected an ISO 8601 date, found {date!r}")
-        commit = self.member(session, where, "commit")
-        if commit is not None and not isinstance(commit, str):
-            self.fail((*where, "commit"), f"expected a text or null, found {_shown(commit)}")
-        share = self.member(session, where, "other_cpu_share")
-        blocks = tuple(
-            self.figure(value, (*where, "blocks", i), zero=True)
-            for i, value in enumerate(self.items(session, where, "blocks"))
-        )
-        return Session(
-            date=date,
-            metered_count=self.whole(session, where, "metered_count"),
-            commit=commit,
-            joules_per_unit=self.number(session, where, "joules_per_unit"),
-            domains={
-                name: self.figure(value, (*where, "domains", name), zero=True)
-                for name, value in self.mapping(session, where, "domains").items()
-            },
-            blocks=blocks,
-            seconds_per_unit=self.number(session, where, "seconds_per_unit"),
-            other_cpu_share=None
-            if share is None
-            else self.figure(share, (*where, "other_cpu_share"), zero=True),
-            reference_joules=self.reference_joules(session, where, len(blocks)),
-            flops=self.whole(session, where, "flops") if self.has(session, "flops") else None,
-            repeat_difference=self.repeat_difference(session, where),
-            recorded=self.recorded(session, where),
-        )
-
-    @staticmethod
-    def has(record: object, name: str) -> bool:
-        """Whether an optional member is there and not null."""
-        return isinstance(record, dict) and record.get(name) is not None
-
-    def reference_joules(
-        self, session: object, where: tuple[str | int, ...], blocks: int
-    ) -> tuple[float, ...]:
-        if not self.has(session, "reference_joules"):
-            return ()
-        found = self.member(session, where, "reference_joules")
-        if not isinstance(found, list) or len(found) not in (0, blocks):
-            self.fail(
-                (*where, "reference_joules"),
-                f"expected one figure for each of {blocks} blocks, or none, found {_shown(found)}",
-            )
-        return tuple(
-            self.figure(value, (*where, "reference_joules", i)) for i, value in enumerate(found)
-        )
-
-    def recorded(self, session: object, where: tuple[str | int, ...]) -> dict[str, float]:
-        if not self.has(session, "recorded"):
-            return {}
-        return {
-            name: self.any_number(value, (*where, "recorded", name))
-            for name, value in self.mapping(session, where, "recorded").items()
-        }
-
-    def any_number(self, value: object, where: tuple[str | int, ...]) -> float:
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            self.fail(where, f"expected a number, found {_shown(value)}")
-        if abs(value) > sys.float_info.max:  # an integer of hundreds of digits
-            self.fail(where, f"expected a finite number, found {_shown(value)}")
-        return float(value)
-
-    def repeat_difference(self, session: object, where: tuple[str | int, ...]) -> float | None:
-        if not self.has(session, "repeat_difference"):
-            return None
-        return self.any_number(
-            self.member(session, where, "repeat_difference"), (*where, "repeat_difference")
-        )
+    for i, joules in enumerate(session.reference_joules):
+        _check_figure(joules, (*place, "reference_joules", i))
+    if session.flops is not None:
+        _check_count(session.flops, (*place, "flops"), most=MOST_FLOPS)
 
 
-def _shown(value: object) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 40 else f"{text[:37]}..."
+def _check_count(value: int, place: Place, most: float = MOST_N) -> None:
+    if not 1 <= value <= most:
+        problem = f"expected a whole number from 1 to {most:g}, found {shown(value)}"
+        raise DecodeError(place, problem)
+
+
+def _check_figure(value: float, place: Place, zero: bool = False) -> None:
+    """Refuse what no energy and no duration can be."""
+    if value < 0 or (value == 0 and not zero):
+        raise DecodeError(place, f"expected a number above 0, found {shown(value)}")
+    if value > MOST_JOULES:
+        raise DecodeError(place, f"{shown(value)} is more than any inference takes")
+
+
+def _check_filled(values: tuple[object, ...], place: Place) -> None:
+    if not values:
+        raise DecodeError(place, "expected a list with something in it, found []")

@@ -6,6 +6,7 @@ be one more distribution in every installation, and neither names the line of a 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from enum import StrEnum
@@ -31,6 +32,19 @@ class DecodeError(ValueError):
         super().__init__(f"{'.'.join(map(str, path)) or 'the value'}: {problem}")
         self.path = path
         self.problem = problem
+
+
+class MissingMemberError(DecodeError):
+    """An object without a member that it must have.
+
+    Args:
+        path: where the object stands.
+        name: of the member, as the dataclass calls it.
+    """
+
+    def __init__(self, path: Path, name: str) -> None:
+        super().__init__(path, f"{name!r} is missing")
+        self.name = name
 
 
 def encode(value: Any) -> Any:
@@ -92,7 +106,7 @@ def _decode(kind: Any, record: object, path: Path) -> Any:
             name: _decode(arguments[1], member, (*path, name)) for name, member in record.items()
         }
     if issubclass(kind, StrEnum):
-        if record not in set(kind):
+        if not isinstance(record, str) or record not in set(kind):
             raise DecodeError(path, f"expected one of {', '.join(kind)}, found {shown(record)}")
         return kind(record)
     return _decode_scalar(kind, record, path)
@@ -108,7 +122,7 @@ def _decode_dataclass(kind: Any, record: object, path: Path) -> Any:
             where = (*path, field.name)
             members[field.name] = _decode(hints[field.name], record[field.name], where)
         elif field.default is MISSING and field.default_factory is MISSING:
-            raise DecodeError(path, f"{field.name!r} is missing")
+            raise MissingMemberError(path, field.name)
     return kind(**members)
 
 
@@ -140,6 +154,26 @@ def _decode_scalar(kind: Any, record: object, path: Path) -> Any:
         return float(record) if kind is float else record  # type: ignore[arg-type]
     except OverflowError:
         raise DecodeError(path, f"expected a finite number, found {shown(record)}") from None
+
+
+def check_finite(record: object, path: Path = ()) -> None:
+    """Refuse NaN and infinity, which Python's json reads although JSON has neither.
+
+    Args:
+        record: what JSON held.
+        path: where the record stands, for messages.
+
+    Raises:
+        DecodeError: the first number that is not finite.
+    """
+    if isinstance(record, float) and not math.isfinite(record):
+        raise DecodeError(path, f"expected a finite number, found {shown(record)}")
+    if isinstance(record, dict):
+        for name, member in record.items():
+            check_finite(member, (*path, name))
+    if isinstance(record, list):
+        for index, member in enumerate(record):
+            check_finite(member, (*path, index))
 
 
 def shown(value: object) -> str:

@@ -24,6 +24,10 @@ BUSY_SHARE = 0.10
 A choice, above what an idle system does by itself."""
 
 
+MOST_FLOPS = 1e30
+"""More than any inference takes, and than any training has taken; such a figure is a slip."""
+
+
 @dataclass(frozen=True, slots=True)
 class Block:
     """A run of consecutive inferences, metered together.

@@ -1,0 +1,79 @@
+"""`pytest-energy papers`: the papers' figures, and a run's beside them."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TextIO
+
+from pytest_energy.cli.output import ERROR, write_out
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to the console script.
+
+    Args:
+        commands: where argparse keeps them.
+    """
+    parser = commands.add_parser(
+        "papers",
+        help="the papers' figures, and a run's beside them",
+        description="The tables of the papers that this plugin follows, as printed and as their"
+        " data give them: energy by task, general-purpose models, break-even with training, and"
+        " a table of devices. With --run, this machine's figures stand in the next column, with"
+        " the rank correlation of the tasks, the ratios, and estimates for other hardware.",
+        epilog="Exit code: 0, or 2 for an error.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--run",
+        dest="report",
+        type=Path,
+        metavar="REPORT.json",
+        help="a report that pytest --energy-json=REPORT.json wrote",
+    )
+    parser.add_argument(
+        "--tasks-of",
+        default="",
+        metavar="TEXT",
+        help="with --run: Table 2's column and the rank correlation take only tests whose id"
+        " contains TEXT, as test_ten_tasks.py; models of other comparisons would move the tasks'"
+        " order (default: all tests)",
+    )
+    parser.add_argument("--json", action="store_true", help="write JSON to standard output")
+
+    def run(known: argparse.Namespace, rest: list[str]) -> int:
+        if rest:
+            parser.error(f"unrecognized arguments: {' '.join(rest)}")
+        if known.tasks_of and known.report is None:
+            parser.error("--tasks-of needs the run whose tests it names: --run REPORT.json")
+        return _papers(known)
+
+    parser.set_defaults(run=run)
+
+
+def _papers(known: argparse.Namespace) -> int:
+    from pytest_energy.papers import own
+    from pytest_energy.papers import report as papers
+    from pytest_energy.papers import report_json as papers_json
+    from pytest_energy.papers.run import RunError, read_run
+
+    try:
+        run = None if known.report is None else read_run(known.report)
+        if run is not None:
+            own.of_tests(run, known.tasks_of)
+    except RunError as error:
+        print(f"pytest-energy: {error}", file=sys.stderr)
+        return ERROR
+    except LookupError as error:
+        print(f"pytest-energy: --tasks-of: {known.report}: {error}", file=sys.stderr)
+        return ERROR
+
+    def write(stream: TextIO) -> None:
+        if known.json:
+            stream.write(papers_json.as_json(run, known.tasks_of))
+        else:
+            papers.write(run, stream, known.tasks_of)
+
+    return write_out(write, "the tables")
