@@ -12,6 +12,7 @@ work and of 10 % more. It takes some seven minutes, and exits with 1 if a check 
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import platform
 import random
@@ -32,12 +33,12 @@ from pytest_energy.meters.nvml import Nvml, boards
 from pytest_energy.meters.power_sampler import PowerSampler
 from pytest_energy.meters.updates import CounterUpdates, observe
 from pytest_energy.types.baseline import Baseline
-from pytest_energy.types.measurement import Measurement
+from pytest_energy.types.measurement import Measurement, mean_of_passes
 from pytest_energy.types.result import Subject
 from pytest_energy.types.verdict import Rule, Status
-from pytest_energy.verdict import early_stop as stopping
-from pytest_energy.verdict import judge as verdict
-from pytest_energy.verdict.baseline_comparison import average
+from pytest_energy.verdict.case import Case
+from pytest_energy.verdict.early_stop import suspect
+from pytest_energy.verdict.judge import judge
 
 INFERENCES = 100
 PRODUCTS = 10
@@ -115,7 +116,7 @@ def check_power(meter: Nvml, products: Products, each: float, rows: list[Row]) -
     domain = meter.domains[0]
     power = meter.power_of(0)
     if power is None:
-        rows.append(("power", "not told by the driver", ""))
+        rows.append(("power", "the driver does not report it", ""))
         return
     watts, basis = power
     for name, work in (("idle", None), ("at work", products)):
@@ -152,14 +153,14 @@ def check_power(meter: Nvml, products: Products, each: float, rows: list[Row]) -
 
 def check_noise(meters: MeterSet, products: Products, each: float, period: float, rows: list[Row]):
     """Windows of the same work, by their length in updates."""
-    edges = CounterUpdates(meters)
+    counter_updates = CounterUpdates(meters)
     for updates in (1, 3, 5, 10, 20):
         count = max(1, round(updates * period / each))
         figures: dict[bool, list[float]] = {True: [], False: []}
         for _ in range(20):
             for update_aligned in (True, False):
                 time.sleep(random.uniform(0, 2 * period))  # begin anywhere between two updates
-                window = Window(meters, edges if update_aligned else None)
+                window = Window(meters, counter_updates if update_aligned else None)
                 found = metered(window, (count,), products.run)
                 figures[update_aligned].append(found.joules / count)
         on, off = spread(figures[True]), spread(figures[False])
@@ -176,22 +177,22 @@ def check_noise(meters: MeterSet, products: Products, each: float, period: float
 def check_gate(
     meters: MeterSet, products: Products, each: float, seconds: float, rows: list[Row]
 ) -> None:
-    """What the gate says, five sessions stored: of the same work, and of 10 % more."""
+    """The gate's verdicts, five sessions stored: of the same work, and of 10 % more."""
     repeat = max(1, round(seconds / (INFERENCES * PRODUCTS * each)))
     subject = Subject("gpu_check", "", "matrix-product", "bf16", "", "", "inference", INFERENCES)
-    edges = CounterUpdates(meters)
+    counter_updates = CounterUpdates(meters)
     rule = Rule(tolerance=0.05)
     blocks = block_sizes(INFERENCES)
 
-    def look(more: int) -> Measurement:
+    def one_pass(more: int) -> Measurement:
         one = (PRODUCTS + more) * repeat
         seconds = one * each * INFERENCES
-        window = Window(meters, edges, seconds, seconds / len(blocks))
+        window = Window(meters, counter_updates, seconds, seconds / len(blocks))
         return metered(window, blocks, lambda size: products.run(one * size))
 
     sessions = []
     for _ in range(5):
-        both = average([look(0), look(0)])
+        both = mean_of_passes([one_pass(0), one_pass(0)])
         sessions.append(session_of(both, datetime.now(UTC), None))
     baseline = Baseline(subject, meters.names, meters.domains, tuple(sessions))
     joules = [session.joules_per_unit for session in sessions]
@@ -206,22 +207,24 @@ def check_gate(
         ("the same work", 0, Status.OK),
         ("10 % more work", 1, Status.REGRESSED),
     ):
-        said: list[Status] = []
-        changes = []
+        statuses: list[Status] = []
+        changes: list[float] = []
         for _ in range(10):
-            passes = [look(more)]
-            if stopping.suspect(subject, passes[0], baseline, rule):
-                passes.append(look(more))
-            decision = verdict.judge(subject, passes, baseline, rule, confirmed=True)
-            said.append(decision.status)
-            changes.append(decision.change or 0.0)
-        right = said.count(wanted)
-        counts = ", ".join(f"{said.count(status)} {status}" for status in dict.fromkeys(said))
+            passes = [one_pass(more)]
+            if suspect(subject, passes[0], baseline, rule):
+                passes.append(one_pass(more))
+            verdict = judge(Case(subject, passes, rule, baseline, remeasured=True))
+            statuses.append(verdict.status)
+            if verdict.change is not None:
+                changes.append(verdict.change.value)
+        counts = ", ".join(
+            f"{statuses.count(status)} {status}" for status in dict.fromkeys(statuses)
+        )
         rows.append(
             (
                 f"gate at 5 %: {name}, 10 sessions",
-                f"{statistics.fmean(changes):+.1%} on average: {counts}",
-                "ok" if right >= 9 else "FAILED",
+                f"{statistics.fmean(changes or [math.nan]):+.1%} on average: {counts}",
+                "ok" if statuses.count(wanted) >= 9 else "FAILED",
             )
         )
 

@@ -37,7 +37,7 @@ def repository(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Re
     monkeypatch.delitem(sys.modules, "torch", raising=False)
     if shutil.which("git") is None:
         pytest.skip("needs git")
-    found = Repository(pytester)
+    found = Repository(pytester, monkeypatch)
     found.write(test_it=LOOP)
     found.commit()
     return found
@@ -48,7 +48,7 @@ def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Proje
     monkeypatch.setenv("COLUMNS", "120")
     # What another test has imported is no matter of this project's.
     monkeypatch.delitem(sys.modules, "torch", raising=False)
-    return Project(pytester)
+    return Project(pytester, monkeypatch)
 
 
 @pytest.fixture

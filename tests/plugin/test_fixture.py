@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import pytest
+
+ASYNC = ("anyio.pytest_plugin", "pytest_asyncio.plugin")
 
 
 def test_the_marker_alone_meters_the_whole_body(project):
@@ -94,8 +98,8 @@ def test_the_marker_alone_meters_the_whole_body(project):
     ],
 )
 def test_every_kind_of_test_can_be_marked(project, body):
-    import textwrap
-
+    project.plugins = ASYNC
+    project.ini("energy_meter = scripted", "asyncio_default_fixture_loop_scope = function")
     project.write(test_it="import pytest\nfrom model import infer\n" + textwrap.dedent(body))
     (result,) = project.report()["results"]
     assert result["outcome"] == "passed"
@@ -207,6 +211,8 @@ def test_run_refuses_a_coroutine_function_instead_of_timing_its_creation(project
 
 
 def test_the_loop_works_in_an_async_test(project):
+    project.plugins = ASYNC
+    project.ini("energy_meter = scripted", "asyncio_default_fixture_loop_scope = function")
     project.write(
         test_it="""
         import asyncio, pytest

@@ -28,7 +28,7 @@ def test_new_then_ok_then_regressed_then_accepted(loop):
             "  detectable  +9.5 %  would have been found, in four of five sessions",
             "  passes     +15.0 %, +15.0 %",
             "  cpu        +15.0 %  counter (RAPL)",
-            "  CO2e       0.264 g -> 0.303 g per 1,000 inferences at 475 g/kWh (world average, 2018)",
+            "  CO2e       0.264 g -> 0.303 g per 1,000 inferences at 475 g/kWh (world average*",
             f"accept it: pytest {TEST} --energy-update",
             "energy: 1 compared (1 regressed); the gate itself, warm-up included, took *",
             "FAILED test_it.py::test_loop - Failed: energy regressed: 2.30 J per inference*",
@@ -219,3 +219,30 @@ def test_every_test_of_the_session_widens_the_limit_of_each(project):
         project.run("--energy-update")
         limits.append(project.verdicts()["test_it.py::test_x[0]"]["change"]["limit"])
     assert limits[1] > 1.2 * limits[0]
+
+
+def test_a_baseline_is_looked_up_once_per_test_and_region(loop, monkeypatch):
+    from pytest_energy.baselines.store import BaselineStore
+
+    loop.write(
+        test_it="""
+        import pytest
+        from model import infer
+
+        @pytest.mark.inference(n=40, task="sentiment", model="tiny", precision="verdict")
+        def test_loop(energy):
+            for sample in energy.each(range(30)):
+                with energy.measure("decode"):
+                    infer(sample)
+        """
+    )
+    loop.run("--energy-update")
+    loop.set_cost(3.0)
+    found, find = [], BaselineStore.find
+    monkeypatch.setattr(
+        BaselineStore,
+        "find",
+        lambda store, subject: found.append(subject.key) or find(store, subject),
+    )
+    loop.run("--energy-report").assert_outcomes(failed=1)
+    assert sorted(found) == ["test_it.py::test_loop", "test_it.py::test_loop#decode"]

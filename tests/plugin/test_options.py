@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from pytest_energy.settings import OPTIONS
 from support.projects import TEST
 
 
@@ -56,9 +57,8 @@ def test_every_option_has_an_ini_twin_and_stands_in_help_and_readme(project, req
     result = project.run("--help")
     text = result.stdout.str()
     readme = (request.config.rootpath / "README.md").read_text()
-    from pytest_energy.settings import options as arguments
 
-    for name, *_ in arguments.OPTIONS:
+    for name, *_ in OPTIONS:
         assert f"--energy-{name}" in text
         assert f"energy_{name.replace('-', '_')} (" in text
         assert f"`--energy-{name}" in readme

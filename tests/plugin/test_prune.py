@@ -54,7 +54,8 @@ def test_prune_leaves_the_tests_of_a_module_that_fails_to_import(loop):
 @pytest.mark.parametrize("argument", [TEST, "--lf", "-n1"])
 def test_prune_is_refused_where_not_all_tests_are_collected(loop, argument):
     loop.run("--energy-update")
-    result = loop.pytester.runpytest("--energy-prune", argument)
+    loop.load_plugins(argument)
+    result = loop.pytester.runpytest("--energy-prune", argument)  # with a cache, for --lf
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["*--energy-prune deletes the baselines*"])
     assert len(loop.baselines()) == 1

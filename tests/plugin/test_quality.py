@@ -52,7 +52,7 @@ def test_energy_that_falls_because_quality_fell_fails(graded):
     failed.stdout.fnmatch_lines(
         [
             "quality regressed: accuracy fell from 0.800 to 0.700 (-12.5 %), allowed -1 %",
-            "  energy     1.50 J per inference, baseline 2.00 J (1 session); what was saved is paid*",
+            "  energy     1.50 J per inference, baseline 2.00 J (1 session); what was saved is*",
             "  change     -25.0 %  *",
             "  quality    -12.5 %  accuracy 0.700, stored 0.800; allowed -1 %",
             f"accept it: pytest {TEST} --energy-update",

@@ -98,3 +98,36 @@ def test_the_report_stands_between_its_own_lines(project):
             "energy: nothing was compared, 2 new, 1 unmeasured; the gate itself, warm-up *",
         ]
     )
+
+
+def test_a_report_of_nothing_opens_no_meter(project):
+    project.pytester.makeconftest(
+        "def pytest_energy_meters(config):\n    raise RuntimeError('meters were asked for')\n"
+    )
+    project.write(test_it="def test_plain(): pass")
+    report = project.report()
+    assert (report["results"], report["overhead"]["joules"]) == ([], 0.0)
+
+
+def test_the_headline_ratio_of_the_roles_is_a_figure_of_the_report(project):
+    project.write(
+        test_it="""
+        import pytest
+        from scripted import spend
+
+        @pytest.mark.inference(n=20, task="t", model="small", role="task-specific")
+        def test_small(energy):
+            for _ in energy.each(range(20)): spend(2.0)
+
+        @pytest.mark.inference(n=20, task="t", model="large", role="general-purpose")
+        def test_large(energy):
+            for _ in energy.each(range(20)): spend(6.0)
+        """
+    )
+    (found,) = project.report()["role_ratios"]
+    assert found["task"] == "t"
+    assert found["ratio"] == {
+        "value": pytest.approx(3.0),
+        "low": pytest.approx(3.0),
+        "high": pytest.approx(3.0),
+    }

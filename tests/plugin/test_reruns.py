@@ -19,7 +19,7 @@ def test_a_rerun_replaces_what_the_failed_run_measured(loop):
             assert len(runs) > 1
         """
     )
-    report = loop.report("-p", "rerunfailures", "--reruns=2", "--energy-update")
+    report = loop.report("--reruns=2", "--energy-update")
     (result,) = report["results"]
     assert (result["outcome"], result["stored"]) == ("passed", "stored")
 

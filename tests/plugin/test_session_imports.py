@@ -6,8 +6,8 @@ import json
 
 import pytest
 
+from pytest_energy import settings
 from pytest_energy.meters.prometheus import queries
-from pytest_energy.settings import options
 
 RECORD_MODULES = """
 import json, sys
@@ -81,4 +81,4 @@ def test_the_prometheus_options_are_parsed_where_one_is_given(modules):
 
 
 def test_the_option_and_the_parser_have_one_default():
-    assert options.PROMETHEUS_URL == queries.DEFAULT_URL
+    assert settings.PROMETHEUS_URL == queries.DEFAULT_URL

@@ -241,6 +241,7 @@ def test_a_project_whose_own_marker_has_the_name_goes_without_the_plugin(project
     )
     project.pytester.makeini("[pytest]")
     project.own_process = True
+    project.plugins = None  # so that the plugin is found, and left out, by its name
     refused = project.run()
     assert refused.ret == pytest.ExitCode.USAGE_ERROR
     refused.stderr.fnmatch_lines(["*this name belongs to pytest-energy*-p no:energy"])

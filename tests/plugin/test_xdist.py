@@ -65,3 +65,31 @@ def test_a_wrong_option_leaves_pytests_own_report_whole_under_xdist(loop):
 
 def test_under_xdist_the_header_stands_at_the_end(loop):
     loop.run("-n1").stdout.fnmatch_lines(["energy: scripted (counter), *", "energy: nothing was *"])
+
+
+METERS_THAT_TELL = """
+import os, scripted
+from pytest_energy import MeterSource
+
+class Telling(scripted.Scripted):
+    def __init__(self):
+        self._note("opened")
+
+    def close(self):
+        self._note("closed")
+
+    def _note(self, what):
+        worker = os.environ.get("PYTEST_XDIST_WORKER", "controller")
+        with open("meters.txt", "a") as file:
+            file.write(f"{worker} {what}\\n")
+
+def pytest_energy_meters(config):
+    return [MeterSource("scripted", Telling)]
+"""
+
+
+def test_the_controller_opens_no_meter_and_each_worker_closes_its_own(loop):
+    loop.pytester.makeconftest(METERS_THAT_TELL)
+    loop.run("-n1", "--energy-report", "--energy-json=report.json").assert_outcomes(passed=1)
+    notes = (loop.path / "meters.txt").read_text().splitlines()
+    assert notes == ["gw0 opened", "gw0 closed"]

@@ -1,13 +1,21 @@
-"""The folders of the examples, and what models they need."""
+"""The folders of the examples, and the environment that their tests run in."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from support import plugins
 
+ROOT = Path(__file__).parents[2]
+"""Of the repository."""
 
 EXAMPLES = ROOT / "examples" / "tests_models"
 
-
 SQUAD = "distilbert-base-uncased-distilled-squad"
+"""A small model that answers questions, by the hub's id."""
+
+
+def lean(*modules: str) -> dict[str, str]:
+    """The environment of an example: few plugins, and one thread, whose others would spin."""
+    return os.environ | plugins.only(*modules) | {"OMP_NUM_THREADS": "1"}

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from support import plugins
+
 SCRIPTED_METER = '''
 from pytest_energy import Domain, Meter, MeterLostError, MeterSource, Method
 
@@ -53,10 +55,16 @@ class Project:
 
     `run` runs pytest in it; `model.py` holds what an inference takes, so that a test can make the
     model slower without touching the tests.
+
+    Of the plugins that are installed beside this one, pytest loads only what a run asks for, and
+    `plugins`: all of them together take half a second to load, in every process.
     """
 
-    def __init__(self, pytester: pytest.Pytester) -> None:
+    def __init__(self, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
         self.pytester = pytester
+        self._monkeypatch = monkeypatch
+        self.plugins: tuple[str, ...] | None = ()
+        """Modules of plugins to load; None for whatever is installed, as users have it."""
         self.own_process = False
         """Whether pytest runs in a process of its own: torch cannot be imported twice in one."""
         pytester.makepyfile(scripted=SCRIPTED_METER)
@@ -81,16 +89,26 @@ class Project:
         )
 
     def ini(self, *lines: str) -> None:
-        """Write the ini file; without the loop scope pytest-asyncio warns in every run."""
-        scope = "asyncio_default_fixture_loop_scope = function"
-        self.pytester.makeini("\n".join(["[pytest]", scope, *lines]))
+        """Write the ini file."""
+        self.pytester.makeini("\n".join(["[pytest]", *lines]))
 
     def write(self, **files: str) -> None:
         self.pytester.makepyfile(**files)
 
     def run(self, *arguments: str) -> pytest.RunResult:
-        run = self.pytester.runpytest_subprocess if self.own_process else self.pytester.runpytest
-        return run("-p", "no:cacheprovider", *arguments)
+        self.load_plugins(*arguments)
+        start = self.pytester.runpytest_subprocess if self.own_process else self.pytester.runpytest
+        return start("-p", "no:cacheprovider", *arguments)
+
+    def load_plugins(self, *arguments: str) -> None:
+        """Say in the environment which plugins pytest is to load, here and in child processes."""
+        for name, value in plugins.only(
+            *self.plugins or (), *plugins.asked_for(*arguments)
+        ).items():
+            if self.plugins is None:
+                self._monkeypatch.delenv(name, raising=False)
+            else:
+                self._monkeypatch.setenv(name, value)
 
     def baselines(self) -> list[Path]:
         return sorted((self.path / "baselines").glob("*/*/*.json"))
@@ -118,8 +136,9 @@ class Project:
 class Repository(Project):
     """The same under git, for `--energy-against`: what is committed is the base."""
 
-    def __init__(self, pytester: pytest.Pytester) -> None:
-        super().__init__(pytester)
+    def __init__(self, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+        super().__init__(pytester, monkeypatch)
+        self.load_plugins()
         self.git("init", "--quiet", "--initial-branch=main")
         (self.path / ".gitignore").write_text("__pycache__\n.pytest_cache\nreport.json\n")
 

@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from support import plugins
+
 
 def screen_of(command, cwd, columns=80, environment=None):
     """Run a command on a pseudo-terminal: every screen that was drawn, and the last."""
@@ -23,7 +25,7 @@ def screen_of(command, cwd, columns=80, environment=None):
     fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
     # A developer's own CI variables must not decide here.
     env = {k: v for k, v in os.environ.items() if k not in {"CI", "BUILD_NUMBER", "COLUMNS"}}
-    env |= {"TERM": "xterm", **(environment or {})}
+    env |= {"TERM": "xterm", **plugins.only(), **(environment or {})}
     process = subprocess.Popen(command, cwd=cwd, stdin=child, stdout=child, stderr=child, env=env)
     os.close(child)
     drawn = []

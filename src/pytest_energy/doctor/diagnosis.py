@@ -21,12 +21,10 @@ from pytest_energy.meters.base import MeterSource
 from pytest_energy.types.carbon import Carbon
 from pytest_energy.types.energy import Domain, Method, gated_domains
 from pytest_energy.types.machine import Machine
+from pytest_energy.types.measurement import BUSY_SHARE
 
 if TYPE_CHECKING:
     from pytest_energy.settings.settings import Settings
-
-BUSY_SHARE = 0.1
-"""From here on other processes are worth a word."""
 
 
 class FigureQuality(StrEnum):

@@ -1,4 +1,4 @@
-"""Meter a region of a program: synchronise, read the edges, keep the blocks.
+"""Meter a region of a program: synchronise, read the counters, keep the blocks.
 
 What the window knows beside energy: how long it took, what share of the machine's CPU time others
 used meanwhile, and whether something watched the program that makes it run differently.
@@ -25,7 +25,7 @@ SHORTEST_SHARE_SECONDS = 0.5
 """A shorter window says nothing about others: the kernel counts idle time in ticks of 10 ms."""
 
 PAUSABLE_SECONDS = 2e-3
-"""Pausing costs the uncertainty of one more edge; a counter slower than this is left running."""
+"""Pausing costs the uncertainty of one more reading; a counter slower than this is left running."""
 
 
 def block_sizes(n: int, most: int = BLOCKS) -> tuple[int, ...]:
@@ -62,9 +62,9 @@ class Window:
 
     Args:
         meters: what is read, and the clock.
-        edges: waits for updates of their counters where a window is short; None to read at once.
-        expected_seconds: how long a stretch from `open` to `pause` or `close` will be, as far as
-            anybody knows; None for unknown.
+        counter_updates: waits for updates of their counters where a window is short; None to read at once.
+        expected_seconds: how long a stretch from `open` to `pause` or `close` will be, where that is
+            known; None for unknown.
         block_seconds: how long a block between two `split`s will be; None for unknown.
         idle_seconds: for how long the idle power is measured before the first stretch; 0 for not.
         sleep: waits so many seconds by the meters' clock.
@@ -74,7 +74,7 @@ class Window:
         "_begun",
         "_blocks",
         "_clock",
-        "_edges",
+        "_updates",
         "_idle_for",
         "_idle_watts",
         "_in_blocks",
@@ -95,7 +95,7 @@ class Window:
     def __init__(
         self,
         meters: MeterSet,
-        edges: CounterUpdates | None = None,
+        counter_updates: CounterUpdates | None = None,
         expected_seconds: float | None = None,
         block_seconds: float | None = None,
         idle_seconds: float = 0.0,
@@ -104,15 +104,17 @@ class Window:
         self._meters = meters
         self._clock = meters.clock
         self._sleep = sleep
-        self._edges = (
-            edges if edges is not None and edges.needs_alignment(expected_seconds) else None
+        self._updates = (
+            counter_updates
+            if counter_updates is not None and counter_updates.needs_alignment(expected_seconds)
+            else None
         )
-        self._in_blocks = self._edges is not None and self._edges.needs_alignment_in_blocks(
+        self._in_blocks = self._updates is not None and self._updates.needs_alignment_in_blocks(
             block_seconds
         )
         self._idle_for = idle_seconds
         self._segments = 0
-        self._update_aligned = self._edges is not None
+        self._update_aligned = self._updates is not None
         self._missed = (0, 0)
         self._interference: tuple[str, ...] = ()
         self._idle_watts: tuple[float, ...] = ()
@@ -136,21 +138,21 @@ class Window:
             self._watched = watched_by()
         synchronise()
         self._meters.arm()
-        self._begin(self._read() if self._edges is None else self._read_at_updates()[1])
+        self._begin(self._read() if self._updates is None else self._read_at_updates()[1])
         if first:
             self._begun = self._meters.cpu_times()
 
     def read_at_once(self) -> None:
         """From here on, wait for nothing: pieces are many, or it would stand in another window."""
         self._idle_for = 0.0
-        self._edges = None
+        self._updates = None
         self._update_aligned = False
 
     def pause(self) -> None:
         """Stop metering inside a block; `open` goes on with the same block."""
         synchronise()
-        opened, edges = self._opened, self._edges
-        short = edges and opened and edges.needs_alignment(self._clock() - opened.seconds)
+        opened, updates = self._opened, self._updates
+        short = updates and opened and updates.needs_alignment(self._clock() - opened.seconds)
         self._add(self._read_at_updates()[0] if short else self._read())
 
     def end_block(self, n: int) -> None:
@@ -177,7 +179,7 @@ class Window:
         """End a block of `n` inferences and stop metering."""
         self.pause()
         self.end_block(n)
-        self.look_around()
+        self.read_conditions()
 
     @property
     def pausable(self) -> bool:
@@ -266,10 +268,10 @@ class Window:
 
     def _read_at_updates(self) -> tuple[Reading | None, Reading | None]:
         """What the counters would show now, and what they show at their next updates."""
-        if self.lost or self._edges is None:
+        if self.lost or self._updates is None:
             return None, None
         try:
-            before, after, came = self._edges.read()
+            before, after, came = self._updates.read()
         except MeterLostError as error:
             self.lost = str(error)
             return None, None
@@ -278,9 +280,9 @@ class Window:
 
     def _measure_idle(self, seconds: float) -> None:
         synchronise()
-        before = self._read_at_updates()[1] if self._edges else self._read()
+        before = self._read_at_updates()[1] if self._updates else self._read()
         self._sleep(seconds)
-        after = self._read_at_updates()[0] if self._edges else self._read()
+        after = self._read_at_updates()[0] if self._updates else self._read()
         if before is not None and after is not None:
             self._meters.waited(before, after)
             passed = (after.seconds - before.seconds) * 1e6
@@ -315,7 +317,7 @@ class Window:
             counts = tuple(a + b for a, b in zip(self._partial[1], counts, strict=True))
         self._partial = (seconds, counts)
 
-    def look_around(self) -> None:
+    def read_conditions(self) -> None:
         """What others used, from the first opening to now, whatever was metered of it."""
         if self._begun is None:
             return

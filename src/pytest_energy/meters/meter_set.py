@@ -67,7 +67,7 @@ class MeterSet:
         self._reading = False
         # Most meters cannot tell, and a window asks twice.
         self._observant = [m for m in meters if type(m).interference is not Meter.interference]
-        self._alarm = (
+        self._wrap_guard = (
             WrapGuard(self._refresh, self.max_read_interval_seconds / 3)
             if self.max_read_interval_seconds < inf
             else None
@@ -120,14 +120,14 @@ class MeterSet:
         return counts
 
     def arm(self) -> None:
-        """A window opens: until `rest`, have counters read before they wrap unseen."""
-        if self._alarm is not None:
-            self._alarm.set()
+        """A window opens: until `disarm`, have counters read before they wrap unseen."""
+        if self._wrap_guard is not None:
+            self._wrap_guard.arm()
 
     def disarm(self) -> None:
         """A test is over, and with it every window."""
-        if self._alarm is not None:
-            self._alarm.clear()
+        if self._wrap_guard is not None:
+            self._wrap_guard.disarm()
 
     @property
     def missed(self) -> tuple[int, int]:
@@ -210,8 +210,8 @@ class MeterSet:
 
     def close(self) -> None:
         """Close every meter; one that fails to does not keep the others open."""
-        if self._alarm is not None:
-            self._alarm.close()
+        if self._wrap_guard is not None:
+            self._wrap_guard.close()
         for meter in self.meters:
             with suppress(Exception):  # at the end of a session nothing can be done about it
                 meter.close()

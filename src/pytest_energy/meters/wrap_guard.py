@@ -19,25 +19,25 @@ _HAS_TIMER = hasattr(signal, "setitimer")
 
 
 class WrapGuard:
-    """Calls something every so often, in the main thread, between `set` and `clear`.
+    """Calls something every so often, in the main thread, between `arm` and `disarm`.
 
     Where something else holds the timer or its signal (pytest-timeout with its signal method does),
-    or outside of the main thread, it does not ring.
+    or outside of the main thread, it does not fire.
 
     Args:
-        ring: what is called; between two byte codes of whatever runs.
+        on_timer: what is called; between two byte codes of whatever runs.
         seconds: between two calls.
     """
 
-    def __init__(self, ring: Callable[[], None], seconds: float) -> None:
-        self._ring = ring
+    def __init__(self, on_timer: Callable[[], None], seconds: float) -> None:
+        self._on_timer = on_timer
         self._seconds = max(seconds, 1e-3)
         self._installed = False
-        self._on = False
+        self._armed = False
 
-    def set(self) -> None:
-        """Have it ring from now on, if it does not already."""
-        if self._on or not _HAS_TIMER or any(signal.getitimer(signal.ITIMER_REAL)):
+    def arm(self) -> None:
+        """Call from now on, if that is not already so."""
+        if self._armed or not _HAS_TIMER or any(signal.getitimer(signal.ITIMER_REAL)):
             return
         if not self._installed:
             if threading.current_thread() is not threading.main_thread():
@@ -49,29 +49,29 @@ class WrapGuard:
             signal.signal(signal.SIGALRM, self._on_signal)
             self._installed = True
         signal.setitimer(signal.ITIMER_REAL, self._seconds, self._seconds)
-        self._on = True
+        self._armed = True
 
-    def clear(self) -> None:
-        """Ring no more."""
-        if self._on and self._is_set():
+    def disarm(self) -> None:
+        """Call no more."""
+        if self._armed and self._is_armed():
             signal.setitimer(signal.ITIMER_REAL, 0)
-        self._on = False
+        self._armed = False
 
     def close(self) -> None:
         """Leave timer and signal as they were found."""
-        self.clear()
+        self.disarm()
         ours = self._installed and signal.getsignal(signal.SIGALRM) == self._on_signal
         if ours and threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGALRM, signal.SIG_DFL)
         self._installed = False
 
-    def _is_set(self) -> bool:
+    def _is_armed(self) -> bool:
         # The timer is recognised by its interval, which the kernel rounds.
         return abs(signal.getitimer(signal.ITIMER_REAL)[1] - self._seconds) < 1e-3
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        if self._is_set():
-            self._ring()
+        if self._is_armed():
+            self._on_timer()
             return
         # The program's own alarm, without a handler, ends the process, as it would without us.
         signal.signal(signal.SIGALRM, signal.SIG_DFL)

@@ -31,8 +31,7 @@ from pytest_energy.paired.import_redirect import (
     redirect_imports,
 )
 from pytest_energy.paired.interleave import WorkerInterleaving
-from pytest_energy.settings import markers
-from pytest_energy.settings.options import WORKER
+from pytest_energy.settings import WORKER, is_metered
 from pytest_energy.types.codec import encode
 from pytest_energy.types.result import Metered
 
@@ -90,7 +89,7 @@ class Worker:
         found = {
             item.nodeid: item
             for item in session.items
-            if markers.is_metered(item) and _selected(item, self._selected)
+            if is_metered(item) and _selected(item, self._selected)
         }
         tests = {name: body_of(item) for name, item in found.items()}
         self.channel.send(

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
-from pytest_energy.plugin import stash
-from pytest_energy.settings import markers, options, xdist
+from pytest_energy import settings
 
 if TYPE_CHECKING:
     from pytest_energy.analysis.results import Results
@@ -24,40 +23,51 @@ REPORTER = "energy-reporter"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    options.add_options(parser)
+    settings.add_options(parser)
 
 
-def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
-    from pytest_energy import hookspecs
+def pytest_plugin_registered(plugin: object, manager: pytest.PytestPluginManager) -> None:
+    # The specification of our hook waits until a plugin or a conftest implements it.
+    if hasattr(plugin, "pytest_energy_meters") and not manager.hook.pytest_energy_meters.spec:
+        from pytest_energy import hookspecs
 
-    pluginmanager.add_hookspecs(hookspecs)
+        manager.add_hookspecs(hookspecs)
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
-    for text in markers.MARKERS.values():
+    for text in settings.MARKERS.values():
         config.addinivalue_line("markers", text)
-    if options.any_given(config):
+    if settings.any_given(config):
+        from pytest_energy.plugin import stash
+
         stash.settings_of(config)
-    if options.flag(config, "prune"):
+    if settings.flag(config, "prune"):
         from pytest_energy.plugin.pruner import Pruner
 
         config.pluginmanager.register(Pruner(config), "energy-pruner")
-    worker = config.stash.get(options.WORKER, None)
+    worker = config.stash.get(settings.WORKER, None)
     if worker is not None:
         from pytest_energy.plugin.worker import WorkerPlugin
 
         config.pluginmanager.register(WorkerPlugin(worker), "energy-worker")
-    if xdist.is_xdist_controller(config) and not options.flag(config, "off"):
-        if options.option_value(config, "against"):
-            from pytest_energy.settings import settings
+    if config.getoption("dist", default="no") != "no":
+        _configure_controller(config)
 
-            settings.check_against(config)
+
+def _configure_controller(config: pytest.Config) -> None:
+    """Have results gathered where pytest-xdist hands the tests out."""
+    from pytest_energy.settings.settings import check_against
+    from pytest_energy.settings.xdist import is_xdist_controller
+
+    if is_xdist_controller(config) and not settings.flag(config, "off"):
+        check_against(config)
         _gather_results(config)
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
-    return "energy: off (--energy-off): nothing is metered" if options.flag(config, "off") else None
+    off = settings.flag(config, "off")
+    return "energy: off (--energy-off): nothing is metered" if off else None
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -67,23 +77,26 @@ def pytest_collection_modifyitems(
     collected = [item.nodeid for item in items]
     yield  # other plugins and conftests add markers first
     collect_only = config.option.collectonly
-    marked = [item for item in items if markers.is_metered(item)]
+    marked = [item for item in items if settings.is_metered(item)]
     if not marked:
         # Who asked for a file gets one, though it says that nothing was metered.
-        wants_file = options.wants_file(config) and not collect_only
-        if wants_file and not options.flag(config, "off"):
+        wants_file = settings.wants_file(config) and not collect_only
+        if wants_file and not settings.flag(config, "off"):
             _gather_results(config)
         return
+    from pytest_energy.plugin import stash
     from pytest_energy.plugin.gate import Gate
-    from pytest_energy.settings import inference, settings
+    from pytest_energy.settings.inference import read_inferences
+    from pytest_energy.settings.settings import check_against
+    from pytest_energy.settings.xdist import is_xdist_worker
 
-    metered, problems = inference.read_inferences(marked)
+    metered, problems = read_inferences(marked)
     # An error in a worker's collection would be pytest-xdist's internal error, without the text:
     # there each wrong test fails in its own setup.
-    if problems and not xdist.is_xdist_worker(config):
+    if problems and not is_xdist_worker(config):
         raise pytest.UsageError(*problems.values())
     if not collect_only and (problems or not stash.settings_of(config).off):
-        settings.check_against(config)
+        check_against(config)
         gate = config.stash[stash.GATE] = Gate(config, metered, problems, collected)
         config.pluginmanager.register(gate, "energy-gate")
         _gather_results(config)
@@ -93,6 +106,7 @@ def pytest_collection_modifyitems(
 def energy(request: pytest.FixtureRequest) -> Energy:
     """Meters inferences: energy.each(samples), energy.run(fn, samples), energy.measure(name)."""
     from pytest_energy.metering.fixture import UnmeteredEnergy
+    from pytest_energy.plugin import stash
     from pytest_energy.settings.inference import default_names, read_inference
 
     found: Energy | None = request.node.stash.get(stash.ENERGY, None)
@@ -111,6 +125,7 @@ def energy(request: pytest.FixtureRequest) -> Energy:
 def energy_results(request: pytest.FixtureRequest) -> Results:
     """Every measurement of this session so far: energy_results.where(task=..., role=...)."""
     from pytest_energy.analysis.results import Results
+    from pytest_energy.plugin import stash
 
     config = request.config
     if stash.GATE not in config.stash:
@@ -125,9 +140,10 @@ def _skip(reason: str) -> NoReturn:
 
 def _gather_results(config: pytest.Config) -> None:
     """Have results gathered in this process, unless it is a worker's or that is arranged."""
-    worker = xdist.is_xdist_worker(config) or options.WORKER in config.stash
+    from pytest_energy.plugin.reporter import Reporter
+    from pytest_energy.settings.xdist import is_xdist_worker
+
+    worker = is_xdist_worker(config) or settings.WORKER in config.stash
     if worker or config.pluginmanager.has_plugin(REPORTER):
         return
-    from pytest_energy.plugin.reporter import Reporter
-
     config.pluginmanager.register(Reporter(config), REPORTER)

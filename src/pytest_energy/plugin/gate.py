@@ -16,7 +16,7 @@ from pytest_energy.metering.fixture import MeteredEnergy
 from pytest_energy.metering.instruments import Instruments
 from pytest_energy.plugin import stash
 from pytest_energy.report import failure, junit, live, terminal
-from pytest_energy.settings import markers, options, xdist
+from pytest_energy.settings import WORKER, is_marked, nodeid_from_here, xdist
 from pytest_energy.settings.inference import default_names
 from pytest_energy.types.codec import encode
 from pytest_energy.types.result import BaseRun
@@ -50,7 +50,7 @@ class Gate:
     ) -> None:
         self._config = config
         self._collected = collected
-        self._worker: Worker | None = config.stash.get(options.WORKER, None)
+        self._worker: Worker | None = config.stash.get(WORKER, None)
         self._settings = stash.settings_of(config)
         self._metered = metered
         self._problems = problems
@@ -121,7 +121,7 @@ class Gate:
         energy = item.stash.get(stash.ENERGY, None)
         if energy is None:
             return (yield)
-        energy.open_body(marked=markers.is_marked(item))
+        energy.open_body(marked=is_marked(item))
         try:
             outcome = yield
         except (KeyboardInterrupt, pytest.exit.Exception):
@@ -195,7 +195,7 @@ class Gate:
         item.stash[stash.TEST_REPORT] = TestReport(
             tuple(results), instruments.overhead.take(), instruments.instrumentation
         )
-        test = options.nodeid_from_here(self._config, item.nodeid)
+        test = nodeid_from_here(self._config, item.nodeid)
         return "\n\n".join(
             failure.message(result, session.carbon, test, self._against)
             for result in results

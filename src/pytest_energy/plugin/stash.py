@@ -78,7 +78,8 @@ def meter_sources(config: pytest.Config, settings: Settings) -> list[MeterSource
     from pytest_energy.meters.base import MeterSource
 
     try:
-        added = config.hook.pytest_energy_meters(config=config)
+        hook = getattr(config.hook, "pytest_energy_meters", None)  # absent where nothing adds any
+        added = hook(config=config) if hook is not None else []
         by_hook = [[found] if isinstance(found, MeterSource) else found for found in added]
         sources = [source for found in by_hook for source in found]
         strange = [source for source in sources if not isinstance(source, MeterSource)]

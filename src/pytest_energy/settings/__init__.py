@@ -1,1 +1,289 @@
-"""What a user says: options, ini values and markers."""
+"""What a user can write: options with their ini twins, and markers.
+
+Every pytest session loads this package, metered or not, so it stands in one module that imports
+nothing but pytest. The values are read in `settings.settings` and `settings.inference`, once a test
+is metered.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+MARKER = (
+    "inference(n, task, model, dataset, role, unit, warmup, tolerance, budget,"
+    " max_flops, precision, quality, quality_tolerance):"
+    " meter this test's energy and fail it when it rises over its stored baseline."
+    " n: inferences that the body performs (may be left out when the test loops over"
+    " energy.each(samples))."
+    " task, model: whose baseline it is; by default the module's and the test's name."
+    " dataset: part of what must agree with the baseline."
+    ' role: "task-specific" or "general-purpose".'
+    ' unit: what the energy is divided by, "inference" by default; with "token" the divisor is'
+    " energy.record(tokens=...)."
+    " warmup: unmetered inferences that energy.each performs first."
+    ' tolerance: allowed rise, "5%".'
+    ' budget: ceiling, "2 J" per unit, "0.5 Wh/1000", "0.6 gCO2e/1000".'
+    ' max_flops: ceiling of one inference\'s floating-point operations, "8.5 GFLOP".'
+    ' precision: stop the loop once the figure is settled to "2%", or with "verdict" once more'
+    " blocks can hardly change the verdict."
+    ' quality: what energy.record is given that must not fall, "accuracy" say; greater is better.'
+    ' quality_tolerance: how far it may fall, "1%" of the stored figure by default.'
+    " All are keywords; on a class or module they hold for every test in it."
+)
+
+TRAINING = (
+    "training(steps, total_steps, hours, runs, task, model, dataset, warmup, tolerance, budget,"
+    " max_flops, precision, quality, quality_tolerance):"
+    " meter a window of real training steps, fail the test when a step's energy rises over its"
+    " stored baseline, and say what the whole training costs: kWh, CO2e, and how many inferences"
+    " take as much."
+    " steps: training steps that the body performs (may be left out when the test loops over"
+    " energy.each(batches))."
+    " total_steps or hours: of one whole run, one of the two."
+    " runs: full trainings that search and development took, 1 by default."
+    " The rest is as for inference, with a step in the place of an inference."
+)
+
+MARKERS = {"inference": MARKER, "training": TRAINING}
+"""What pytest --markers says of each."""
+
+
+NO_OVERHEAD = "1.0"
+"""The PUE where none is given."""
+
+PROMETHEUS_URL = "http://localhost:9090"
+"""The Prometheus server where none is given."""
+
+WORKER = pytest.StashKey[Any]()
+"""Where the configuration of a paired run's worker keeps its `paired.worker.Worker`."""
+
+# Name, kind ("flag", "text", "list", "path"), metavar, default of the ini twin, help.
+OPTIONS: tuple[tuple[str, str, str | None, str, str], ...] = (
+    ("report", "flag", None, "", "show the full table at the end, not only one line and failures"),
+    (
+        "update",
+        "flag",
+        None,
+        "",
+        "store what is measured as the baseline of the selected tests; a regression does not fail",
+    ),
+    (
+        "strict",
+        "flag",
+        None,
+        "",
+        "also fail what could not be compared: new, inconclusive, incomparable, unresolved,"
+        " unmeasured",
+    ),
+    ("off", "flag", None, "", "run the tests without metering"),
+    (
+        "prune",
+        "flag",
+        None,
+        "",
+        "delete the baselines of tests whose module was collected whole and that are gone",
+    ),
+    (
+        "meter",
+        "list",
+        "NAME",
+        "auto",
+        "meters to read: auto (every counter there is, an estimate where the CPU has none), rapl,"
+        " nvml, cpu_time or a plugin's; several with commas",
+    ),
+    ("baselines", "path", "DIR", "baselines", "folder of the baselines (default: baselines/)"),
+    (
+        "tolerance",
+        "text",
+        "PERCENT",
+        "5%",
+        'allowed rise over the baseline where the marker says none (default: "5%%")',
+    ),
+    (
+        "against",
+        "text",
+        "REV",
+        "",
+        "compare with another git revision (or a folder) instead of stored baselines: both run the"
+        " selected metered tests interleaved, on this machine, in this run",
+    ),
+    (
+        "against-setup",
+        "text",
+        "CMD",
+        "",
+        "shell command to run in the other revision's tree first, to build what is compiled or to"
+        " make a virtual environment (.venv) of its own",
+    ),
+    (
+        "against-timeout",
+        "text",
+        "SECONDS",
+        "600",
+        "how long the other revision may take for one block, fixtures included (default: 600)",
+    ),
+    (
+        "precision",
+        "text",
+        "PERCENT",
+        "",
+        "end energy.each once the figure is settled to so much, or with verdict once more blocks"
+        " can hardly change the verdict, where the marker says nothing (default: perform all n)",
+    ),
+    (
+        "yardstick",
+        "text",
+        "WHEN",
+        "auto",
+        "auto: measure an estimate beside a fixed reference workload, which drifts with the"
+        " machine as it does; off: compare it as it is (default: auto)",
+    ),
+    (
+        "work",
+        "text",
+        "WHEN",
+        "auto",
+        "auto: count the floating-point operations of one unmetered inference of energy.each where"
+        " torch is loaded; off: do not (default: auto)",
+    ),
+    (
+        "idle",
+        "text",
+        "SECONDS",
+        "0",
+        "measure the idle power for so long right before each metered window and show it beside the"
+        " figure; it is never taken off it (default: 0, do not)",
+    ),
+    (
+        "country",
+        "text",
+        "CODE",
+        "",
+        "ISO 3166-1 alpha-3 code of the electricity grid, as USA (default: the world average)",
+    ),
+    (
+        "region",
+        "text",
+        "NAME",
+        "",
+        "US state, Canadian province, Nordic bidding zone or Chinese province of the grid",
+    ),
+    (
+        "carbon-intensity",
+        "text",
+        "G_PER_KWH",
+        "",
+        "carbon intensity of the electricity in gCO2e/kWh; wins over country and region",
+    ),
+    (
+        "pue",
+        "text",
+        "RATIO",
+        NO_OVERHEAD,
+        "power usage effectiveness of the site, 1 or more (default: 1.0)",
+    ),
+    (
+        "factors",
+        "text",
+        "NAME",
+        "today",
+        "whose carbon intensity and PUE turn joules into grams: today's, as the options above say,"
+        " or those of a paper, as published: strubell2019 (432.7 g/kWh, PUE 1.58); no such option"
+        " may then be given (default: today)",
+    ),
+    (
+        "prometheus-url",
+        "text",
+        "URL",
+        PROMETHEUS_URL,
+        f"the Prometheus server that the meter prometheus asks (default: {PROMETHEUS_URL})",
+    ),
+    (
+        "prometheus-query",
+        "list",
+        "QUERY",
+        "",
+        "what the meter prometheus counts: dcgm, kepler, scaphandre, node_exporter, or PromQL that"
+        " gives joules, with a name as NAME=PROMQL; given several times, each is a domain (in an"
+        " ini file one a line)",
+    ),
+    (
+        "prometheus-interval",
+        "text",
+        "SECONDS",
+        "",
+        "how often those counters move, where Prometheus does not tell its scrape interval or the"
+        " exporter refreshes more slowly than it is scraped",
+    ),
+    ("json", "path", "PATH", "", "write every measurement and verdict to this file"),
+)
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Register every option with its ini twin.
+
+    On the command line the default is None: only so can an ini value apply. No option takes an
+    optional value, which would swallow the path behind it.
+    """
+    group = parser.getgroup("energy", "energy per inference (pytest-energy)")
+    for name, kind, metavar, default, text in OPTIONS:
+        dest = f"energy_{name.replace('-', '_')}"
+        flag = f"--energy-{name}"
+        if kind == "flag":
+            group.addoption(flag, dest=dest, action="store_true", default=None, help=text)
+            parser.addini(dest, text.replace("%%", "%"), type="bool", default=False)
+            continue
+        action = "append" if kind == "list" else "store"
+        group.addoption(flag, dest=dest, action=action, default=None, metavar=metavar, help=text)
+        parser.addini(dest, text.replace("%%", "%"), type="string", default=default)
+
+
+def any_given(config: pytest.Config) -> bool:
+    """Whether an option stands on the command line, so that it is checked in any session."""
+    dests = (f"energy_{name.replace('-', '_')}" for name, *_ in OPTIONS)
+    return any(config.getoption(dest, default=None) is not None for dest in dests)
+
+
+def nodeid_from_here(config: pytest.Config, nodeid: str) -> str:
+    """A node id with its path from the current folder, as it has to be typed there."""
+    here = config.invocation_params.dir
+    if here == config.rootpath:
+        return nodeid
+    path, colons, rest = nodeid.partition("::")
+    return Path(os.path.relpath(config.rootpath / path, here)).as_posix() + colons + rest
+
+
+def wants_file(config: pytest.Config) -> bool:
+    """Whether a report as a file was asked for."""
+    return bool(config.getoption("energy_json", default=None) or config.getini("energy_json"))
+
+
+def option_value(config: pytest.Config, name: str) -> Any:
+    """An option as it was written, on the command line or else in the ini file."""
+    given = config.getoption(f"energy_{name}", default=None)
+    return config.getini(f"energy_{name}") if given is None else given
+
+
+def flag(config: pytest.Config, name: str) -> bool:
+    """A flag, from the command line or else the ini file."""
+    return bool(option_value(config, name))
+
+
+def is_metered(item: pytest.Item) -> bool:
+    """Whether a test carries one of the markers or asks for the fixture."""
+    if "energy" in getattr(item, "fixturenames", ()):
+        # A project may have a fixture of this name of its own.
+        info = getattr(item, "_fixtureinfo", None)
+        definitions = info.name2fixturedefs.get("energy") if info is not None else None
+        if not definitions or definitions[-1].func.__module__ == "pytest_energy.plugin":
+            return True
+    return is_marked(item)
+
+
+def is_marked(item: pytest.Item) -> bool:
+    """Whether a test carries one of the markers."""
+    return any(item.get_closest_marker(name) is not None for name in MARKERS)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_energy.settings.markers import MARKERS
+from pytest_energy.settings import MARKERS
 from pytest_energy.types.baseline import MOST_N
 from pytest_energy.types.inference import SETTLED, Inference, shown_value, whole_number
 from pytest_energy.types.result import TRAINING_ROLE, TrainingRun

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_energy.carbon import factors
-from pytest_energy.settings.inference import _parse_precision
-from pytest_energy.settings.options import (
+from pytest_energy.settings import (
     NO_OVERHEAD,
     PROMETHEUS_URL,
     WORKER,
     flag,
     option_value,
 )
+from pytest_energy.settings.inference import _parse_precision
 from pytest_energy.settings.xdist import is_xdist_controller
 from pytest_energy.types.units import parse_percent
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
 from pytest_energy.types.codec import DecodeError, decode, encode
 from pytest_energy.types.energy import Method
 from pytest_energy.types.result import Result, TrainingRun
-from pytest_energy.types.verdict import Change, Status
+from pytest_energy.types.verdict import Change, Rule, Status
 from support.trainings import result, window
 
 
@@ -77,3 +77,10 @@ def test_what_is_wrong_is_named_with_its_place(record, message):
     with pytest.raises(DecodeError) as caught:
         decode(Whole, record)
     assert str(caught.value).startswith(message)
+
+
+def test_a_rule_travels_whole():
+    rule = Rule(0.05, 2.0, "2 J", 10**9, 12, "accuracy", 0.01)
+    assert all(getattr(rule, name) != getattr(Rule(0.0), name) for name in Rule.__slots__)
+    sent = replace(result(window()), rule=rule)
+    assert travelled(sent, Result).rule == rule
