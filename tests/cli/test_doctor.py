@@ -92,7 +92,7 @@ def test_a_counter_has_its_power_period_and_cost_and_the_exit_code_is_0(place):
 def test_a_counter_that_stands_still_is_not_trusted(place):
     tree = Powercap(place, package_0=40.0)  # nobody moves it
     row = place.row("rapl", code=1)
-    assert [(d["watts"], d["still"]) for d in row["domains"]] == [(None, True)]
+    assert [(d["watts"], d["stalled"]) for d in row["domains"]] == [(None, True)]
     assert "cpu: the counter stands still" in place.doctor(code=1)
     assert "rest on hardware energy counters" not in place.doctor(code=1)
     del tree

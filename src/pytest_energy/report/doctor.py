@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the JSON's form."""
 
 SCHEMA_FILE = Path(__file__).with_name("doctor.schema.json")
@@ -272,7 +272,7 @@ def _meter(one: MeterFacts, chosen: Chosen) -> dict[str, Any]:
             **facts["domain"],
             "watts": facts["watts"],
             "update_seconds": facts["update_seconds"],
-            "still": of_it.stalled,
+            "stalled": of_it.stalled,
         }
         for facts, of_it in zip(record["domains"], one.domains, strict=True)
     ]

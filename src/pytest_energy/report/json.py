@@ -60,6 +60,7 @@ def _result(result: Result, report: SessionReport) -> dict[str, Any]:
 def _derived(record: dict[str, Any], measured: Measurement, carbon: Carbon) -> dict[str, Any]:
     """What a report says of a measurement beyond what travels between processes."""
     return {
+        "recorded": dict(measured.recorded or {}),
         "domains": [
             {**domain, "joules": joules}
             for domain, joules in zip(record["domains"], measured.domain_joules, strict=True)
