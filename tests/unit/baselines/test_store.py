@@ -1,4 +1,4 @@
-"""Baseline files: names, what is stored, what is refused, and that nothing is ever half written."""
+"""The store: names of files, what is stored, and that nothing is ever half written."""
 
 from __future__ import annotations
 
