@@ -248,9 +248,9 @@ def test_programs_get_it_all_as_json(report):
         ("", ", line 1: not JSON (Expecting value)"),
         ('{\n"schema": 1,\n', ", line 3: not JSON"),
         ("[1, 2]", ": not a report of pytest-energy: it has no list of results"),
-        ('{"results": []}', ": schema None, this version reads 1"),
-        ('{"schema": 0, "results": []}', ": schema 0, this version reads 1"),
-        ('{"schema": true, "results": []}', ": schema True, this version reads 1"),
+        ('{"results": []}', ": schema None, this version reads 1 and 2"),
+        ('{"schema": 0, "results": []}', ": schema 0, this version reads 1 and 2"),
+        ('{"schema": true, "results": []}', ": schema True, this version reads 1 and 2"),
         ('{"schema": 1, "results": []}', ": not a report of pytest-energy: no 'machine' in it"),
         ("\udcff", ": not UTF-8 text"),
         ("[" * 100_000, ": not JSON (maximum recursion depth"),
@@ -269,35 +269,44 @@ def test_a_file_that_is_no_report_is_named_with_the_remedy(tmp_path, text, probl
 
 def test_a_report_of_a_newer_version_asks_for_an_upgrade(tmp_path):
     path = tmp_path / "report.json"
-    path.write_text('{"schema": 2, "results": []}')
+    path.write_text('{"schema": 3, "results": []}')
     done = call("--run", path)
     assert done.returncode == 2
     assert done.stderr == (
-        f"pytest-energy: {path}: schema 2, this version reads 1; written by a newer pytest-energy:"
-        " upgrade it\n"
+        f"pytest-energy: {path}: schema 3, this version reads 1 and 2; written by a newer"
+        " pytest-energy: upgrade it\n"
     )
 
 
 @pytest.mark.parametrize(
     ("spoil", "problem"),
     [
-        (lambda m: m.pop("blocks"), "missing 'blocks'"),
-        (lambda m: m.update(recorded=None), "expected an object, found null"),
+        (lambda m: m.pop("blocks"), "measurement: 'blocks' is missing"),
+        (lambda m: m.update(recorded=[]), "recorded: expected an object, found []"),
         (lambda m: m.update(recorded={"parameters": math.inf}), "parameters: expected a finite"),
         (lambda m: m.update(recorded={"parameters": 10**400}), "parameters: expected a finite"),
-        (lambda m: m.update(metered_count=math.inf), "cannot convert float infinity to integer"),
-        (lambda m: m.update(unit_count=10**400), "too large"),
+        (lambda m: m.update(metered_count=math.inf), "metered_count: expected a finite number"),
+        (lambda m: m.update(unit_count=10**400), "unit_count: expected a finite"),
         (lambda m: m.update(other_cpu_share=math.nan), "other_cpu_share: expected a finite number"),
-        (lambda m: m.update(flops=[1]), "expected an object, found [1]"),
+        (lambda m: m.update(flops=[1]), "flops: expected an object, found [1]"),
         (lambda m: m["flops"].update(count=10**400), "count: expected a number from 0 to 1e+30"),
         (lambda m: m["flops"].update(count=-1), "count: expected a number from 0 to 1e+30"),
-        (lambda m: m.update(unit_count=0), "division by zero"),
-        (lambda m: m.update(unit_count="many"), "could not convert"),
-        (lambda m: m["domains"][0].update(method="guessed"), "'guessed' is not a valid Method"),
-        (lambda m: m["blocks"][0].update(joules=[]), "index out of range"),
-        (lambda m: m["blocks"][0].update(joules=[float("nan"), 1]), "nan J per inference"),
+        (lambda m: m.update(unit_count=0), "unit_count: expected a number above 0, found 0"),
+        (lambda m: m.update(unit_count="many"), "unit_count: expected a number, found"),
+        (
+            lambda m: m["domains"][0].update(method="guessed"),
+            "domains.0.method: expected one of counter",
+        ),
+        (
+            lambda m: m["blocks"][0].update(joules=[]),
+            "blocks.0.joules: expected one figure for each of 2",
+        ),
+        (
+            lambda m: m["blocks"][0].update(joules=[float("nan"), 1]),
+            "blocks.0.joules.0: expected a finite number",
+        ),
         (lambda m: m["blocks"][0].update(joules=[-1e9, 1]), "J per inference"),
-        (lambda m: m.update(domains=3), "not iterable"),
+        (lambda m: m.update(domains=3), "domains: expected a list, found 3"),
     ],
 )
 def test_a_result_that_is_not_as_reports_have_it_is_named_with_its_line(report, spoil, problem):
@@ -310,9 +319,11 @@ def test_a_result_that_is_not_as_reports_have_it_is_named_with_its_line(report, 
     (line,) = done.stderr.splitlines()
     assert "result 2 is not as reports have it" in line
     assert problem in line
-    # The line is that of the second result's opening brace.
+    # The line is that of the member itself, or of the object that lacks it.
     number = int(line.partition("line ")[2].partition(":")[0])
-    assert text.splitlines()[number - 1] == "  {"
+    names = line.partition("as reports have it: ")[2].partition(": ")[0].split(".")
+    member = next(name for name in reversed(names) if not name.isdigit())
+    assert f'"{member}":' in "".join(text.splitlines()[number - 3 : number])
 
 
 @pytest.mark.parametrize("result", [1, None, [], "text"])
@@ -336,7 +347,10 @@ def test_a_name_that_is_no_text_is_named_with_its_line(report, name):
     report.write_text(json.dumps(record), "utf-8")
     done = call("--run", report)
     assert (done.returncode, done.stdout) == (2, "")
-    assert f"result 2 is not as reports have it: {name}: expected a text, found 5" in done.stderr
+    assert (
+        f"result 2 is not as reports have it: subject.{name}: expected a text, found 5"
+        in done.stderr
+    )
 
 
 def test_a_file_that_is_not_there_is_an_error(tmp_path):

@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+DATA = Path(__file__).parents[1] / "data"
+
+BASELINE = DATA / "baseline-schema-1.json"
+"""A baseline file that a version before schema 2 has written."""
+
+REPORT = DATA / "report-schema-1.json"
+"""A report that a version before schema 2 has written."""
+
 NAMES = {
     "reference_workload": "yardstick",
     "reference_joules": "yardstick",

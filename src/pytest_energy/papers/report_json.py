@@ -69,7 +69,7 @@ def _run(run: Run, tests: str) -> dict[str, Any]:
         "file": str(run.path),
         "date": run.date,
         "machine": run.machine,
-        "skipped_hardware": run.skipped_hardware,
+        "not_compared": run.not_compared,
         "without_role": own.without_role(run),
         "disturbed": own.disturbed(run),
         "tasks_of": tests,

@@ -10,17 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from pytest_energy.files import line_of
-from pytest_energy.types.energy import Domain, Method
-from pytest_energy.types.measurement import Block, FlopCount, Measurement
+from pytest_energy.types.baseline import MOST_N
+from pytest_energy.types.codec import DecodeError, check_finite, decode
+from pytest_energy.types.codec import Path as Place
+from pytest_energy.types.energy import Method
+from pytest_energy.types.measurement import MOST_FLOPS, Measurement
+from pytest_energy.types.renames import as_written, renamed
 from pytest_energy.types.result import Subject
 from pytest_energy.types.units import kwh
 from pytest_energy.types.verdict import Status
 
-SCHEMA = 1
-"""Version of the report's form that is read."""
-
-MOST_FLOPS = 1e30
-"""More than any inference takes, and than any training has taken; such a figure is a slip."""
+SCHEMA = 2
+"""Version of the report's form that is current. Version 1, with other names, is read too."""
 
 _HOW = "write one with: pytest --energy-json=REPORT.json"
 
@@ -82,7 +83,7 @@ class Run:
         gpus: models of its boards, in the driver's order.
         measured: whole tests (no regions) per inference, measured and resolved, in the run's order.
         trained: what its trainings cost.
-        skipped_hardware: results that are neither.
+        not_compared: number of results that are neither: regions, other units, no figure.
     """
 
     path: Path
@@ -91,7 +92,7 @@ class Run:
     gpus: tuple[str, ...]
     measured: tuple[Measured, ...]
     trained: tuple[Trained, ...]
-    skipped_hardware: int
+    not_compared: int
 
 
 def read_run(path: Path) -> Run:
@@ -117,8 +118,8 @@ def read_run(path: Path) -> Run:
     if not isinstance(record, dict) or not isinstance(record.get("results"), list):
         raise RunError(path, "not a report of pytest-energy: it has no list of results")
     schema = record.get("schema")
-    if schema != SCHEMA or isinstance(schema, bool):
-        problem = f"schema {schema!r}, this version reads {SCHEMA}"
+    if schema not in (1, SCHEMA) or isinstance(schema, bool):
+        problem = f"schema {schema!r}, this version reads 1 and {SCHEMA}"
         if isinstance(schema, int | float) and schema > SCHEMA:
             newer = "written by a newer pytest-energy: upgrade it"
             raise RunError(path, problem, hint=newer)
@@ -133,100 +134,141 @@ def read_run(path: Path) -> Run:
     trained: list[Trained] = []
     for index, result in enumerate(record["results"]):
         try:
-            cost = _object(result).get("training_cost")  # older reports have none
-            one = _trained(result["subject"]["model"], cost) if cost else _measured(result)
-        except (KeyError, TypeError, ValueError, ArithmeticError, IndexError) as error:
-            why = f"missing {error}" if isinstance(error, KeyError) else str(error)
-            line = line_of(text, ("results", index))
-            problem = f"result {index + 1} is not as reports have it: {why}"
+            one = _read(result, schema)
+        except DecodeError as error:
+            names = ".".join(map(str, error.path))
+            what = f"{names}: {error.problem}" if names else error.problem
+            line = line_of(text, ("results", index, *error.path))
+            problem = f"result {index + 1} is not as reports have it: {what}"
             raise RunError(path, problem, line) from error
         if isinstance(one, Trained):
             trained.append(one)
         elif one is not None:
             measured.append(one)
-    skipped_hardware = len(record["results"]) - len(measured) - len(trained)
-    return Run(path, date, machine, gpus, tuple(measured), tuple(trained), skipped_hardware)
+    not_compared = len(record["results"]) - len(measured) - len(trained)
+    return Run(path, date, machine, gpus, tuple(measured), tuple(trained), not_compared)
 
 
-def _object(value: object) -> Mapping[str, Any]:
-    if not isinstance(value, dict):
-        raise TypeError(f"expected an object, found {json.dumps(value)[:40]}")
-    return value
+# What is read of a result. Whatever else a report says of it is no matter of the papers' tables.
 
 
-def _trained(model: object, cost: Mapping[str, Any]) -> Trained:
-    inferences = tuple(float(even["inferences"]) for even in cost["break_even"])
-    # From joules: the report's own kWh have the site's overhead in them.
-    middle, low, high = (kwh(float(cost[name])) for name in ("joules", "low", "high"))
-    if not all(math.isfinite(value) and value > 0 for value in (middle, low, high, *inferences)):
-        raise ValueError("a training's figures are above 0")
-    return Trained(str(model), middle, low, high, inferences)
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    status: Status
 
 
-def _measured(record: Mapping[str, Any]) -> Measured | None:
-    """A result with a figure to compare; None for a region, another unit, nothing resolved."""
-    subject = Subject(**{name: record["subject"][name] for name in Subject.__slots__})
-    for name in Subject.__slots__:
-        if name != "n" and not isinstance(getattr(subject, name), str):
-            raise TypeError(f"{name}: expected a text, found {getattr(subject, name)!r}")
-    found = record["measurement"]
-    status = Status(record["verdict"]["status"])
-    if found is None or status in (Status.UNRESOLVED, Status.UNMEASURED):
-        return None
-    if subject.region or subject.unit != "inference":
-        return None
-    measurement = _measurement(found)
-    if not measurement.gated:
-        return None
-    joules = measurement.joules_per_unit
-    if not math.isfinite(joules) or joules < 0:
-        raise ValueError(f"{joules} J per inference")
-    return Measured(subject, measurement) if joules > 0 else None
+@dataclass(frozen=True, slots=True)
+class _BreakEven:
+    inferences: float
 
 
-def _measurement(record: Mapping[str, Any]) -> Measurement:
-    # By hand and not through `records`: a report that an older version wrote has figures enough.
-    work = record.get("flops")
-    recorded = _object(record.get("recorded", {}))
-    return Measurement(
-        meters=tuple(map(str, record["meters"])),
-        domains=tuple(
-            Domain(
-                str(domain["name"]),
-                str(domain["kind"]),
-                Method(domain["method"]),
-                str(domain["source"]),
-                0.0,
-            )
-            for domain in record["domains"]
-        ),
-        blocks=tuple(
-            Block(int(block["n"]), float(block["seconds"]), tuple(map(float, block["joules"])))
-            for block in record["blocks"]
-        ),
-        metered_count=int(record["metered_count"]),
-        unit_count=float(record["unit_count"]),
-        other_cpu_share=None
-        if record.get("other_cpu_share") is None
-        else _finite("other_cpu_share", record["other_cpu_share"]),
-        interference=tuple(map(str, record.get("interference", ()))),
-        recorded={name: _finite(name, value) for name, value in recorded.items()},
-        flops=_work(_object(work)) if work else None,
-    )
+@dataclass(frozen=True, slots=True)
+class _Cost:
+    joules: float
+    low: float
+    high: float
+    break_even: tuple[_BreakEven, ...]
 
 
-def _work(record: Mapping[str, Any]) -> FlopCount:
-    flops = int(record["count"])
-    if not 0 <= flops <= MOST_FLOPS:
-        raise ValueError(f"count: expected a number from 0 to {MOST_FLOPS:g}")
-    return FlopCount(flops, tuple(map(str, record["without_formula"])))
+@dataclass(frozen=True, slots=True)
+class _Result:
+    subject: Subject
+    measurement: Measurement | None
+    verdict: _Judged
+    training_cost: _Cost | None = None
 
 
-def _finite(name: str, value: Any) -> float:
+_MEASUREMENT_NAMES = {
+    "metered_count": "done",
+    "unit_count": "units",
+    "other_cpu_share": "others_share",
+    "interference": "disturbances",
+    "reference": "yardstick",
+    "flops": "work",
+    "flops_unavailable": "uncounted",
+    "segments": "stretches",
+    "update_aligned": "on_edges",
+}
+_FLOPS_NAMES = {"count": "flops"}
+_NAMES_OF_SCHEMA_1 = _MEASUREMENT_NAMES | _FLOPS_NAMES
+
+
+def from_schema_1(result: Mapping[str, Any]) -> dict[str, Any]:
+    """A result of a report of schema 1 as one of schema 2, as far as it is read here.
+
+    Args:
+        result: one of the report's list, as JSON holds it.
+
+    Raises:
+        DecodeError: a member stands there under its old and its new name.
+    """
+    measurement = result.get("measurement")
+    if isinstance(measurement, dict):
+        measurement = renamed(measurement, _MEASUREMENT_NAMES, ("measurement",))
+        flops = measurement.get("flops")
+        if isinstance(flops, dict):
+            measurement["flops"] = renamed(flops, _FLOPS_NAMES, ("measurement", "flops"))
+        return {**result, "measurement": measurement}
+    return dict(result)
+
+
+def _read(result: object, schema: int) -> Measured | Trained | None:
+    """A result with a figure to compare; None for a region, another unit, nothing resolved.
+
+    Raises:
+        DecodeError: something in it is wrong; its path leads through `result`.
+    """
+    check_finite(result)
+    if schema == SCHEMA or not isinstance(result, dict):
+        return _figure(decode(_Result, result))
     try:
-        number = float(value)
-    except OverflowError:  # an integer of hundreds of digits
-        number = math.inf
-    if not math.isfinite(number):
-        raise ValueError(f"{name}: expected a finite number")
-    return number
+        return _figure(decode(_Result, from_schema_1(result)))
+    except DecodeError as error:
+        raise as_written(error, result, _NAMES_OF_SCHEMA_1) from error
+
+
+def _figure(result: _Result) -> Measured | Trained | None:
+    if result.training_cost is not None:
+        return _trained(result.subject.model, result.training_cost)
+    subject, measurement = result.subject, result.measurement
+    if measurement is None or result.verdict.status in (Status.UNRESOLVED, Status.UNMEASURED):
+        return None
+    if subject.region or subject.unit != "inference" or not measurement.gated:
+        return None
+    _check(measurement)
+    return Measured(subject, measurement) if measurement.joules_per_unit > 0 else None
+
+
+def _trained(model: str, cost: _Cost) -> Trained:
+    inferences = tuple(even.inferences for even in cost.break_even)
+    # From joules: the report's own kWh have the site's overhead in them.
+    middle, low, high = (kwh(joules) for joules in (cost.joules, cost.low, cost.high))
+    if not all(value > 0 for value in (middle, low, high, *inferences)):
+        raise DecodeError(("training_cost",), "a training's figures are above 0")
+    return Trained(model, middle, low, high, inferences)
+
+
+def _check(measurement: Measurement) -> None:
+    """Refuse figures that no measurement has, and with which nothing can be computed."""
+    place: Place = ("measurement",)
+    _check_range(measurement.metered_count, 1, MOST_N, (*place, "metered_count"))
+    if measurement.unit_count <= 0:
+        problem = f"expected a number above 0, found {measurement.unit_count:g}"
+        raise DecodeError((*place, "unit_count"), problem)
+    if measurement.flops is not None:
+        _check_range(measurement.flops.count, 0, MOST_FLOPS, (*place, "flops", "count"))
+    domains = len(measurement.domains)
+    for index, block in enumerate(measurement.blocks):
+        of_block = (*place, "blocks", index)
+        _check_range(block.n, 1, MOST_N, (*of_block, "n"))
+        if len(block.joules) != domains:
+            problem = f"expected one figure for each of {domains} domains"
+            raise DecodeError((*of_block, "joules"), problem)
+    joules = measurement.joules_per_unit
+    if not 0 <= joules < math.inf:
+        raise DecodeError((*place, "blocks"), f"they add up to {joules} J per inference")
+
+
+def _check_range(value: int, least: int, most: float, place: Place) -> None:
+    if not least <= value <= most:
+        raise DecodeError(place, f"expected a number from {least} to {most:g}")

@@ -12,7 +12,7 @@ from pytest_energy.baselines import store as baselines
 from pytest_energy.baselines.file_format import BaselineError, from_schema_1, read_file
 from pytest_energy.types.measurement import ReferenceReadings
 from support.baselines import NOW, addition, measurement, subject
-from support.schema_1 import turn_back
+from support.schema_1 import BASELINE, turn_back
 
 OTHER = "t.py::test_other"
 
@@ -45,6 +45,19 @@ def test_the_same_entries_are_read_from_both_schemas(path):
     assert session.repeat_difference == -0.0251
     assert session.reference_joules == (0.0209513,) * 20
     assert older.entries[subject().key].reference_workload == "product 64x768, 1 thread"
+
+
+def test_a_file_that_schema_1_had_is_read():
+    file = read_file(BASELINE)
+    assert list(file.entries) == [
+        "test_it.py::test_region",
+        "test_it.py::test_region#prefill",
+        "test_it.py::test_specific",
+        "test_it.py::test_training",
+    ]
+    (session,) = file.entries["test_it.py::test_specific"].sessions
+    assert session.metered_count == 8
+    assert session.recorded == {"parameters": 1e8}
 
 
 def test_reading_writes_nothing(path):
