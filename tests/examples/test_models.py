@@ -1,15 +1,10 @@
-"""The examples' models: the shelf, where weights come from, the papers' size.
-
-With models of a few thousand weights, in a hub's cache that a test has written: no downloads.
-"""
+"""What the models of the examples can take."""
 
 from __future__ import annotations
 
 from importlib.util import find_spec
 
 import pytest
-
-# What a model can take.
 
 
 def tokenizer(**settings):

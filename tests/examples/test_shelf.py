@@ -18,9 +18,6 @@ def shelf(examples):
     return found
 
 
-# The shelf.
-
-
 def test_a_model_is_loaded_when_first_needed_and_once(shelf):
     shelf.expect(["head"])
     shelf.expect(["body"])

@@ -1,7 +1,4 @@
-"""The examples' own machinery: what is said at the end of a run, families of models, their trends.
-
-With models of a few hundred weights and measurements of known joules: seconds, no downloads.
-"""
+"""How energy grows over a family of models."""
 
 from __future__ import annotations
 
@@ -11,8 +8,6 @@ import pytest
 
 from pytest_energy import Domain, Measurement, Method
 from pytest_energy.types.measurement import Block, FlopCount
-
-# How energy grows over a family.
 
 
 def measurement(joules, flops, blocks=20, metered_count=20, unit_count=None, accuracy=None):

@@ -1,4 +1,4 @@
-"""AMD's boards and sockets, over trees like the kernel's and libraries like ROCm's."""
+"""AMD's boards, over trees like the kernel's and libraries like ROCm's."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ import pytest
 from pytest_energy import meters
 from pytest_energy.meters import sysfs
 from pytest_energy.meters.amd import Amd, boards
-from pytest_energy.meters.base import Meter, MeterLostError, MeterSource, MeterUnavailableError
-from pytest_energy.types.energy import Domain, Method
+from pytest_energy.meters.base import MeterLostError, MeterUnavailableError
+from pytest_energy.types.energy import Method
 from pytest_energy.types.machine import Gpu
 from support.boards import AMDSMI, run_python, write
 
@@ -380,25 +380,3 @@ def test_rocms_own_python_package_is_read_as_the_stand_in_is(drm, tmp_path, monk
     subprocess.run(command, check=True)
     monkeypatch.setenv("LD_LIBRARY_PATH", str(library))
     assert run_python(READ_TWICE, tmp_path) == COUNTED
-
-
-# Choosing
-
-
-class Fixed(Meter):
-    """A meter that always reads the same."""
-
-    def __init__(self, name: str, *domains: Domain) -> None:
-        self.name = name
-        self.domains = domains
-        self.closed = False
-
-    def read(self) -> tuple[int, ...]:
-        return (0,) * len(self.domains)
-
-    def close(self) -> None:
-        self.closed = True
-
-
-def source(meter: Fixed) -> MeterSource:
-    return MeterSource(meter.name, lambda: meter, automatic=True, kind="cpu")

@@ -1,4 +1,4 @@
-"""The meter `prometheus`: what may be asked, every bad answer, and real servers end to end."""
+"""The meter `prometheus`: series, presets, credentials, bad answers of a scripted server."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from pytest_energy.meters.prometheus import server as servers
 from pytest_energy.meters.prometheus.meter import Prometheus
 from pytest_energy.meters.prometheus.queries import PRESETS, Endpoint, parse_queries
 from pytest_energy.types.energy import Method
-from support.prometheus import SECRET, Fake, vector
+from support.prometheus import SECRET, FakePrometheus, vector
 
 
 @pytest.fixture
 def fake():
-    found = Fake()
+    found = FakePrometheus()
     yield found
     found.close()
 
 
-def opened(fake: Fake, *queries: str, interval: float | None = None) -> Prometheus:
+def opened(fake: FakePrometheus, *queries: str, interval: float | None = None) -> Prometheus:
     return Prometheus(Endpoint(fake.url, parse_queries(queries or ("sum(x)",)), interval))
 
 
@@ -318,7 +318,7 @@ def test_it_stands_beside_other_meters_unless_they_count_the_same(fake):
 # Credentials
 
 
-def authorizations(fake: Fake) -> set[str | None]:
+def authorizations(fake: FakePrometheus) -> set[str | None]:
     return {headers.get("Authorization") for headers in fake.headers}
 
 
@@ -346,7 +346,7 @@ def test_no_netrc_is_looked_into(fake, monkeypatch, tmp_path):
 
 def test_a_redirect_is_not_followed_and_gets_no_credentials(fake, monkeypatch):
     monkeypatch.setenv(servers.TOKEN, SECRET)
-    other = Fake()
+    other = FakePrometheus()
     fake.query = lambda promql: answer(302, Location=f"http://u:{SECRET}@localhost:1/{SECRET}")
     with pytest.raises(MeterUnavailableError, match=r"redirected to http://localhost:1 ") as error:
         opened(fake)

@@ -8,12 +8,12 @@ import time
 import pytest
 
 from pytest_energy.meters.base import MeterLostError, MeterUnavailableError
-from support.prometheus import NEEDS_PROMETHEUS, Real, wait_for
+from support.prometheus import NEEDS_PROMETHEUS, RealPrometheus, wait_for
 
 
 @pytest.fixture(scope="module")
 def real(tmp_path_factory):
-    found = Real(tmp_path_factory.mktemp("prometheus"))
+    found = RealPrometheus(tmp_path_factory.mktemp("prometheus"))
     try:
         wait_for(found.url, "count(up_joules_total)", 2)
         yield found

@@ -61,7 +61,7 @@ def test_a_failure_is_said_on_a_busy_machine_too(repository, monkeypatch):
     def busy(window):
         window._other_cpu_share = 0.6
 
-    monkeypatch.setattr("pytest_energy.metering.window.Window.look_around", busy)
+    monkeypatch.setattr("pytest_energy.metering.window.Window.read_conditions", busy)
     with_base(repository, "raise RuntimeError('no weights')")
     found = repository.paired()
     assert "no weights" in found[TEST]["reason"]

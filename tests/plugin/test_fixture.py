@@ -1,4 +1,4 @@
-"""What a test's author writes: marker, fixture, regions, records, results."""
+"""What a test's author writes: the marker and the fixture, loops, records, results."""
 
 from __future__ import annotations
 

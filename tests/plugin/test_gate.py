@@ -1,4 +1,4 @@
-"""The gate as a user meets it: compare, fail, accept, prune; wrong arguments and broken files."""
+"""The gate as a user meets it: compare, fail, accept."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ import sys
 import pytest
 
 from support.projects import TEST
-
-# Compare, fail, accept
 
 
 def test_new_then_ok_then_regressed_then_accepted(loop):

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-# Regions
-
-
 REGION = """
 import pytest
 from scripted import spend

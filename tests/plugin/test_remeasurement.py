@@ -1,4 +1,4 @@
-"""Second looks, early stops, work and the yardstick, as a user meets them."""
+"""Re-measurement: a suspect is measured again in place; what is stored is measured twice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people and machines read: messages, the table, JSON, JUnit, the live line."""
+"""The JSON report, JUnit XML and the table of a session."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What training costs: the marker, the whole from a window, break-even, the paper's formula."""
+"""The marker `training`: metered steps, what the whole costs, and who reads it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Graphics boards that this machine has not: NVIDIA's and AMD's libraries and kernel trees."""
+"""AMD's boards and sockets, which this machine has not: the kernel's trees and ROCm's library."""
 
 from __future__ import annotations
 

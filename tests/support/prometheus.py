@@ -40,7 +40,7 @@ class QuietServer(ThreadingHTTPServer):
         self.server_close()
 
 
-class Fake:
+class FakePrometheus:
     """A server whose answers a test scripts: bytes, or what writes the whole answer itself."""
 
     def __init__(self) -> None:
@@ -182,7 +182,7 @@ def free_port() -> int:
         return int(found.getsockname()[1])
 
 
-class Real:
+class RealPrometheus:
     """A Prometheus with two exporters: one that stays, and one that a test may stop."""
 
     def __init__(self, folder: Path) -> None:

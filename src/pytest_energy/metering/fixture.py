@@ -384,7 +384,7 @@ class MeteredEnergy(Energy):
             raise
         finally:
             region.window.pause()
-            region.window.look_around()
+            region.window.read_conditions()
             region.leave(n)
             region.open = False
         self._last = lambda: region.window.measurement(pending=region.pending)

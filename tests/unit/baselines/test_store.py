@@ -1,4 +1,4 @@
-"""Baseline files: names, what is stored, what is refused, and that nothing is ever half written."""
+"""The store: names of files, what is stored, and that nothing is ever half written."""
 
 from __future__ import annotations
 
@@ -13,12 +13,8 @@ from hypothesis import strategies as st
 from pytest_energy.baselines import store as baselines
 from pytest_energy.baselines.file_format import BaselineError, read_file
 from pytest_energy.types.carbon import Carbon
-from pytest_energy.types.energy import Domain, Method
 from pytest_energy.types.machine import Machine
 from support.baselines import CARBON, MACHINE, _store_many, addition, subject
-
-CPU = Domain("cpu", "cpu", Method.COUNTER, "RAPL", 1e-3)
-
 
 # Names
 

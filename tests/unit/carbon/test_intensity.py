@@ -1,4 +1,4 @@
-"""From joules to grams."""
+"""From joules to grams: intensities of grids."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The window: edges, blocks, pauses, and what it notices beside energy."""
+"""The window: blocks, pauses, and what it notices beside energy."""
 
 from __future__ import annotations
 

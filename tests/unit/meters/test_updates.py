@@ -1,4 +1,4 @@
-"""Counters tick: windows that begin and end on updates, over a clock of known truth."""
+"""Windows that begin and end on updates of their counters, over a clock of known truth."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The papers' figures: what is printed, what their data give, and what a run sets beside them."""
+"""What a run sets beside the papers."""
 
 from __future__ import annotations
 
