@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import subprocess
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator, FormatChecker
 
+from pytest_energy.report.json import SCHEMA_FILE
 from support import plugins
 
 SCRIPTED_METER = '''
@@ -48,6 +51,12 @@ import scripted
 def pytest_energy_meters(config):
     return scripted.sources()
 """
+
+
+@cache
+def report_validator() -> Draft202012Validator:
+    schema = json.loads(SCHEMA_FILE.read_text("utf-8"))
+    return Draft202012Validator(schema, format_checker=FormatChecker())
 
 
 class Project:
@@ -119,11 +128,13 @@ class Project:
         return dict(json.loads(path.read_text("utf-8")))
 
     def report(self, *arguments: str) -> dict[str, Any]:
-        """Run, and the JSON report."""
+        """Run, and the JSON report, which fits its schema whatever was run."""
         path = self.path / "report.json"
         path.unlink(missing_ok=True)
         self.run(f"--energy-json={path}", *arguments)
-        return dict(json.loads(path.read_text("utf-8")))
+        record = json.loads(path.read_text("utf-8"))
+        report_validator().validate(record)
+        return dict(record)
 
     def verdicts(self, *arguments: str) -> dict[str, dict[str, Any]]:
         """Run, and the verdict of each test (and region)."""
