@@ -129,7 +129,7 @@ def show(model: str, folder: Path) -> None:
         everything = [report for some in reports.values() for report in some]
         walls = [report["wall_seconds"] for report in everything]
         gates = [
-            r["gate"]["joules"] / energy_of(r)
+            r["overhead"]["joules"] / energy_of(r)
             for r in everything
             if not result_of(r).verdict.repeat_difference
         ]

@@ -190,7 +190,7 @@ def cost() -> None:
                 sys.exit(f"needs pytest-benchmark (pip install pytest-benchmark):\n{text}")
             pairs.append(ours / theirs)
             report = json.loads((folder / "report.json").read_text())
-            gates.append((report["gate"]["seconds"], report["gate"]["joules"]))
+            gates.append((report["overhead"]["seconds"], report["overhead"]["joules"]))
             metered.append(gate_live.energy_of(report))
         seconds, joules = (sorted(values)[3] for values in zip(*gates, strict=True))
         print(
