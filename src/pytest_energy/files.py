@@ -54,7 +54,7 @@ def stable(value: float) -> float:
 
 TEMPORARY_SUFFIX = ".pytest-energy.tmp"
 """How the name of a file ends that is being written. One that stays is of a process that was
-killed; the name tells it from anything else in a folder that is not ours alone."""
+killed; the name distinguishes it from anything else in a folder that is not ours alone."""
 
 
 def replace_file(path: Path, text: str) -> None:

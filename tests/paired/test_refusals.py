@@ -9,7 +9,7 @@ def test_under_xdist_it_is_refused_with_the_reason(repository):
     repository.own_process = True
     result = repository.against("-n", "2")
     text = result.stdout.str() + result.stderr.str()
-    assert "pytest-xdist's workers would all run at once and disturb both: use -n 0" in text
+    assert "pytest-xdist's workers would all run at once and interfere with both: use -n 0" in text
     repository.against("-n", "0").assert_outcomes(passed=1)
 
 

@@ -34,7 +34,7 @@ class TrainingCost:
         low, high: the 95 % interval of `joules`.
         seconds: that one run lasts.
         scattered: whether the window's own scatter is in the interval. A window without enough
-            blocks tells none: there it is the spread between sessions alone.
+            blocks has none: there it is the spread between sessions alone.
     """
 
     joules: float
@@ -78,7 +78,7 @@ def training_cost(measurement: Measurement, training: TrainingRun) -> TrainingCo
     both times `runs`.
 
     Args:
-        measurement: of `done` steps; its gated domains count, constants do not.
+        measurement: of `metered_count` steps; its gated domains count, constants do not.
         training: the whole that they are a part of.
 
     Returns:

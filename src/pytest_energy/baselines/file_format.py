@@ -37,7 +37,7 @@ MOST_JOULES = 1e12
 
 
 class BaselineError(Exception):
-    """A baseline file that cannot be read or written; the message names file, line and remedy.
+    """A baseline file that cannot be read or written; the message names file, line and hint.
 
     Args:
         path: the file; shown relative to the current folder where it lies inside.
@@ -54,7 +54,7 @@ class BaselineError(Exception):
 class BaselineFile:
     """One file: its entries, and the record that they were read from.
 
-    Entries that nobody touches keep their text, down to the grams at the intensity of their day.
+    Entries that are not changed keep their text, down to the grams at the intensity of their day.
 
     Args:
         record: as JSON holds it, in the current schema; empty when there is no file yet.

@@ -49,7 +49,7 @@ def migrate(folder: Path, write: bool = True) -> Iterator[Migrated]:
 
     Args:
         folder: `baselines/`, or a folder inside; its lock is held while a file is written.
-        write: False only tells what is outdated.
+        write: False only lists what is outdated.
 
     Yields:
         What was done with each file, in the order of their paths.
@@ -95,7 +95,7 @@ def _migrate(folder: Path, path: Path, write: bool) -> Migrated | None:
 
 def _remove(folder: Path, path: Path) -> Migrated:
     try:
-        with writing(folder, path):  # whoever writes holds the lock, so nobody is writing this
+        with writing(folder, path):  # every writer holds the lock, so none is writing this
             path.unlink(missing_ok=True)
     except BaselineError as error:
         return Migrated(path, Step.LEFT, str(error))

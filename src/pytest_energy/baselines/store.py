@@ -256,7 +256,7 @@ def prune(folder: Path, gone: Callable[[str, Subject], bool]) -> list[str]:
 
 @contextmanager
 def writing(folder: Path, path: Path) -> Iterator[None]:
-    """Hold the folder's lock, and turn what goes wrong into a `BaselineError` about `path`."""
+    """Hold the folder's lock, and raise what goes wrong as a `BaselineError` about `path`."""
     from filelock import FileLock, Timeout
 
     lock = folder / ".lock"

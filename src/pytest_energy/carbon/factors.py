@@ -1,4 +1,4 @@
-"""What turns joules into grams: today's figures of the grid and the site, or those of a paper."""
+"""The factors from joules to grams: the current ones of grid and site, or those of a paper."""
 
 from __future__ import annotations
 

@@ -69,22 +69,22 @@ def _report(known: argparse.Namespace, rest: list[str]) -> int:
 
 
 def _diagnose(arguments: list[str]) -> Diagnosis | None:
-    """Let pytest read its options, ini files and conftests, and have a look instead of testing."""
+    """Let pytest read its options, ini files and conftests, and diagnose instead of testing."""
     from pytest_energy.doctor.diagnosis import examine
     from pytest_energy.plugin.command import Command
 
     found: list[Diagnosis] = []
 
-    def look(settings: Settings, sources: Sequence[MeterSource]) -> int:
+    def diagnose(settings: Settings, sources: Sequence[MeterSource]) -> int:
         found.append(examine(settings, sources))
         return 0
 
-    _in_pytest(Command(look), arguments)
+    _in_pytest(Command(diagnose), arguments)
     return found[0] if found else None
 
 
 def _in_pytest(command: object, arguments: list[str]) -> None:
-    """Run a command inside pytest's configuration; what goes wrong is said on standard error."""
+    """Run a command inside pytest's configuration; problems are printed on standard error."""
     import pytest
 
     try:

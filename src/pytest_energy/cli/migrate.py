@@ -68,7 +68,7 @@ def _migrate(folder: Path, check: bool) -> int:
             done.append(file)
     except KeyboardInterrupt:
         interrupted = True
-    # Said at the end: a reader that goes away in the middle must not stop the work.
+    # Printed at the end: a reader that goes away in the middle must not stop the work.
     lines = [*map(_line, done), _summary(folder, done, interrupted)]
     code = write_out(lambda stream: stream.write("\n".join(lines) + "\n"), "what was done")
     steps = {file.step for file in done}

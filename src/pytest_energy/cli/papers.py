@@ -54,9 +54,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def _papers(known: argparse.Namespace) -> int:
-    from pytest_energy.papers import own
+    from pytest_energy.papers import own, report_json
     from pytest_energy.papers import report as papers
-    from pytest_energy.papers import report_json as papers_json
     from pytest_energy.papers.run import RunError, read_run
 
     try:
@@ -72,7 +71,7 @@ def _papers(known: argparse.Namespace) -> int:
 
     def write(stream: TextIO) -> None:
         if known.json:
-            stream.write(papers_json.as_json(run, known.tasks_of))
+            stream.write(report_json.as_json(run, known.tasks_of))
         else:
             papers.write(run, stream, known.tasks_of)
 

@@ -210,7 +210,7 @@ def next_step(
                 f"follow the hint for {missing[0].name} above; then joules are measured"
             )
         return NextStep(
-            "interleave with the base, so that what disturbs an estimate hits both sides",
+            "interleave with the base, so that interference with an estimate hits both sides",
             paired,
         )
     if has_gpu and not any(domain.kind == "gpu" for domain in chosen.domains):

@@ -108,7 +108,7 @@ class Probe:
         self._name = source.name
         self._meter: Meter | None = None
         self._domains: tuple[Domain, ...] = ()
-        self._reason = self._remedy = ""
+        self._reason = self._hint = ""
         self._closed = False
         self._tracks: list[_Track] = []
         self._watts: list[float | None] = []
@@ -139,7 +139,7 @@ class Probe:
             automatic=self._source.automatic,
             found=not self._reason,
             reason=self._reason,
-            hint=self._remedy,
+            hint=self._hint,
             domains=tuple(DomainFacts(*each) for each in figures),
             read_seconds=None if self._reason else self._read_seconds,
             interference=self._interference,
@@ -153,7 +153,7 @@ class Probe:
         def open_again() -> Meter:
             if self._meter is None or not self._domains:
                 # The hint stands with the meter.
-                raise MeterUnavailableError(self._reason, self._remedy and "see above")
+                raise MeterUnavailableError(self._reason, self._hint and "see above")
             return _Lent(self._meter, self._name, self._domains)
 
         return replace(self._source, open=open_again)
@@ -170,7 +170,7 @@ class Probe:
         except KeyboardInterrupt:
             raise
         except MeterUnavailableError as error:
-            self._reason, self._remedy = error.reason or "no reason given", error.hint
+            self._reason, self._hint = error.reason or "no reason given", error.hint
             self._closed = error.closed
         except BaseException as error:  # pytest.skip and sys.exit are no Exceptions
             parts = [] if isinstance(error, MeterLostError) else [type(error).__name__]

@@ -12,7 +12,7 @@ LOGICAL_CPUS = os.cpu_count() or 1
 
 RECENT_SECONDS = 5e-3
 """A reading that is no older stands for one now: the system counts idle time in ticks of 10 ms, and
-shares are told of windows that are much longer."""
+shares are computed of windows that are much longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ def idle_seconds() -> float | None:
     """Idle seconds of all CPUs since the machine started; None where the system does not tell."""
     # /proc/uptime has the idle seconds of all CPUs in one short line (1.6 µs to read); /proc/stat
     # says more and costs ten times as much, more with every CPU. Waiting for a disk is counted as
-    # use by others: for metering, a stall is a disturbance too.
+    # use by others: for metering, a stall is interference too.
     uptime = _uptime()
     if uptime is not None:
         try:
@@ -58,7 +58,7 @@ def idle_seconds() -> float | None:
 
 
 class LoadReader:
-    """Reads the machine's CPU time, and tells the share of others between two readings.
+    """Reads the machine's CPU time, and computes the share of others between two readings.
 
     Args:
         clock: monotonic, in seconds.

@@ -1,4 +1,4 @@
-"""What the system tells of its load, its clock and its temperature while something is metered."""
+"""The system's own figures of load, clock and temperature while something is metered."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def read_clock(cpus: Path = CPUS) -> Clock:
     """Ask for the clock.
 
     Args:
-        cpus: Linux's folder of CPUs; elsewhere, and where it tells nothing, psutil is asked.
+        cpus: Linux's folder of CPUs; elsewhere, and where it has no figures, psutil is asked.
     """
     policies = sorted((cpus / "cpufreq").glob("policy*"))
     governors = dict.fromkeys(filter(None, (text_of(p / "scaling_governor") for p in policies)))

@@ -482,7 +482,7 @@ class MeteredEnergy(Energy):
         return replace(measurement, reference=reference)
 
     def _units(self, metered_count: int) -> float | None:
-        """The divisor after so many inferences; None where nothing recorded tells it yet."""
+        """The divisor after so many inferences; None where nothing recorded gives it yet."""
         unit = self._inference.unit
         if unit == "inference" or self._inference.training_run is not None:
             return float(metered_count)

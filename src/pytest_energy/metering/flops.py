@@ -63,7 +63,7 @@ class FlopCounter:
 def _eagerly() -> Iterator[None]:
     """Run compiled models operator by operator: what a compiler has fused cannot be counted."""
     torch = sys.modules["torch"]
-    dynamo = sys.modules.get("torch._dynamo")  # whoever compiles has imported it
+    dynamo = sys.modules.get("torch._dynamo")  # a program that compiles has imported it
     set_stance = getattr(torch.compiler, "set_stance", None)
     if dynamo is None or set_stance is None:
         yield

@@ -109,7 +109,7 @@ class Instruments:
 
     @property
     def interference(self) -> tuple[str, ...]:
-        """What disturbs every window of this process, each a clause."""
+        """Interference with every window of this process, each a clause."""
         if self.workers < 2:
             return ()
         # A counter meters all workers, and an estimate rises when they contend for the CPU.

@@ -62,9 +62,10 @@ class Window:
 
     Args:
         meters: what is read, and the clock.
-        counter_updates: waits for updates of their counters where a window is short; None to read at once.
-        expected_seconds: how long a stretch from `open` to `pause` or `close` will be, where that is
-            known; None for unknown.
+        counter_updates: waits for updates of their counters where a window is short; None to read
+            at once.
+        expected_seconds: how long a stretch from `open` to `pause` or `close` will be; None for
+            unknown.
         block_seconds: how long a block between two `split`s will be; None for unknown.
         idle_seconds: for how long the idle power is measured before the first stretch; 0 for not.
         sleep: waits so many seconds by the meters' clock.
@@ -74,7 +75,6 @@ class Window:
         "_begun",
         "_blocks",
         "_clock",
-        "_updates",
         "_idle_for",
         "_idle_watts",
         "_in_blocks",
@@ -88,6 +88,7 @@ class Window:
         "_segments",
         "_sleep",
         "_update_aligned",
+        "_updates",
         "_watched",
         "lost",
     )

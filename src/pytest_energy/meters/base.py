@@ -39,7 +39,7 @@ class MeterUnavailableError(Exception):
     def __init__(
         self, reason: str, hint: str = "", closed: bool = False, **renamed: object
     ) -> None:
-        if renamed:  # as written before version 0.2
+        if renamed:  # as written against the contract's first form
             names = ", ".join(f"{name}= is now called hint=" for name in renamed)
             raise TypeError(f"MeterUnavailableError: {names}")
         super().__init__(reason)
@@ -113,7 +113,7 @@ RENAMED = {
     "gaps": "missed_samples",
     "disturbances": "interference",
 }
-"""Members of the contract by their names in version 0.1, and what they are called now."""
+"""Members of the contract by the names of its first form, and by those of today."""
 
 
 def check_contract(meter: Meter) -> None:

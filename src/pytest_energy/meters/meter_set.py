@@ -25,7 +25,7 @@ class MeterSet:
     Args:
         meters: open meters with distinct domain names.
         note: why this set, where that needs saying: `estimated, because …`.
-        clock: monotonic, in seconds; windows and whoever waits for updates go by it too.
+        clock: monotonic, in seconds; windows and `CounterUpdates` go by it too.
         load: reads what others use of this machine; by the same clock when left out.
 
     Raises:

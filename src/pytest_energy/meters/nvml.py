@@ -302,7 +302,7 @@ class Nvml(Meter):
         """Other processes that compute on the metered boards.
 
         In a container the driver may number processes as its host does. Then this run's cannot be
-        told from others, and nothing is reported.
+        distinguished from others, and nothing is reported.
         """
         found = []
         using = _uuids_in_use() is not None

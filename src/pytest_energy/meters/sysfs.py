@@ -55,13 +55,13 @@ def open_number(path: Path, hint: str = "") -> NumberFile | None:
     try:
         return NumberFile(path, os.open(path, os.O_RDONLY))
     except PermissionError as error:
-        hint = hint or _read_remedy(path)
+        hint = hint or _read_hint(path)
         raise MeterUnavailableError(f"no permission to read {path}", hint, True) from error
     except OSError:
         return None
 
 
-def _read_remedy(path: Path) -> str:
+def _read_hint(path: Path) -> str:
     return f"let your group read it:\n  sudo chgrp $(id -gn) {path}\n  sudo chmod g+r {path}"
 
 

@@ -202,7 +202,7 @@ class CounterUpdates:
                     continue
                 moved.add(i)
                 # It happened somewhere since the reading before. Where the process was kept from
-                # looking meanwhile, nobody knows when: then two others have to come.
+                # reading meanwhile, at an unknown time: then two others have to come.
                 if now - seen_at > max(UNSURE_UPDATES * (periods[i] or 0.0), 3 * quickest):
                     points[i].clear()
                     continue

@@ -83,7 +83,7 @@ class WorkerInterleaving(Interleaving):
 
 
 class HeadInterleaving(Interleaving):
-    """The head's side: it tells.
+    """The head's side: it leads.
 
     Args:
         client: the base's process.

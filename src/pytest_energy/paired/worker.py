@@ -1,4 +1,4 @@
-"""The base's process: a pytest on the other tree, which runs what the head tells it to run.
+"""The base's process: a pytest on the other tree, which runs what the head asks for.
 
 Started as `python -m pytest_energy.paired.worker DESCRIPTOR`. It collects with the head's options,
 in the base's tree and with the base's configuration, and then waits. The hooks are in `plugin`.

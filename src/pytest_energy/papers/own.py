@@ -40,7 +40,7 @@ def of_tests(run: Run, tests: str) -> list[Measured]:
         tests: what a test's id contains, as `test_ten_tasks.py`; all contain the empty text.
 
     Raises:
-        LookupError: no id contains it; says how they look.
+        LookupError: no id contains it; the message has examples of ids.
     """
     found = [one for one in run.measured if tests in one.subject.test]
     if tests and not found:

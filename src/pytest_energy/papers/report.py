@@ -1,6 +1,6 @@
 """The papers' tables as people read them on a terminal, with a run's figures in the next column.
 
-For programs the same is in `papers_json`.
+For programs the same is in `report_json`.
 """
 
 from __future__ import annotations
@@ -77,8 +77,8 @@ def _about(page: Page, run: Run | None) -> None:
 
 def _metered(run: Run) -> list[str]:
     domains = dict.fromkeys(domain for one in run.measured for domain in one.domains)
-    said = [f"{name}: {method} ({source})" for name, method, source in domains]
-    return said or ["nothing in it was measured per inference"]
+    sources = [f"{name}: {method} ({source})" for name, method, source in domains]
+    return sources or ["nothing in it was measured per inference"]
 
 
 def _tasks(page: Page, run: Run | None, tests: str) -> None:

@@ -27,7 +27,7 @@ _HOW = "write one with: pytest --energy-json=REPORT.json"
 
 
 class RunError(Exception):
-    """A file that is no report; the message names the file, the line where known, the remedy."""
+    """A file that is no report; the message names the file, the line where known, the hint."""
 
     def __init__(self, path: Path, problem: str, line: int | None = None, hint: str = _HOW) -> None:
         place = f"{path}" if line is None else f"{path}, line {line}"

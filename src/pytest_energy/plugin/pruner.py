@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
 from pytest_energy.plugin import stash
-
-if TYPE_CHECKING:
-    pass
 
 
 class Pruner:

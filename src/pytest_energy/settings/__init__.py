@@ -191,7 +191,7 @@ OPTIONS: tuple[tuple[str, str, str | None, str, str], ...] = (
         "text",
         "NAME",
         "today",
-        "whose carbon intensity and PUE turn joules into grams: today's, as the options above say,"
+        "whose carbon intensity and PUE turn joules into grams: today's, by the options above,"
         " or those of a paper, as published: strubell2019 (432.7 g/kWh, PUE 1.58); no such option"
         " may then be given (default: today)",
     ),

@@ -239,7 +239,7 @@ def check_against(config: pytest.Config) -> None:
     if is_xdist_controller(config):
         raise pytest.UsageError(
             "--energy-against interleaves head and base, one always waiting while the other"
-            " runs; pytest-xdist's workers would all run at once and disturb both: use -n 0"
+            " runs; pytest-xdist's workers would all run at once and interfere with both: use -n 0"
         )
     if config.getoption("pyargs", default=False):
         raise pytest.UsageError(

@@ -9,7 +9,7 @@ from pytest_energy.types.units import kwh, significant
 
 @dataclass(frozen=True, slots=True)
 class Carbon:
-    """What turns energy into carbon, with its provenance.
+    """The factors from energy to carbon, with their provenance.
 
     Args:
         grams_per_kwh: carbon intensity of the electricity, in gCO2e/kWh.

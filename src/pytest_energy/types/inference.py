@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from pytest_energy.types.result import TrainingRun
 from pytest_energy.types.units import Budget
-
-if TYPE_CHECKING:
-    pass
 
 SETTLED = 0.0
 """The precision that `"verdict"` stands for: end once more blocks can hardly change the verdict."""
@@ -20,7 +16,7 @@ SETTLED = 0.0
 class Inference:
     """What one test says of itself: the marker's arguments, None or empty where not given.
 
-    With the marker `training`, n are its steps, and `training` says what they are a part of.
+    With the marker `training`, n are its steps, and `training_run` says what they are a part of.
     """
 
     n: int | None = None

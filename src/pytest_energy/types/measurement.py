@@ -83,7 +83,7 @@ class Measurement:
         domains: what they count.
         blocks: the window in pieces, in order; joules per domain.
         metered_count: metered inferences (less than `Subject.n` after an early stop).
-        unit_count: the divisor: `done`, or what was recorded for another unit, tokens say.
+        unit_count: the divisor: `metered_count`, or what was recorded for another unit, tokens say.
         other_cpu_share: share of the machine's CPU time that other processes used meanwhile, 0 to
             1; None when the window was too short to tell.
         interference: what else makes the figure doubtful, each a clause in words.

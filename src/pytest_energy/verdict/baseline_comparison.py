@@ -3,7 +3,7 @@
 The model: the log of a block's figure = what this block takes (its samples) + what this session
 adds (the machine, today) + what remains (the block's own noise). Sessions of the same code differ
 by more than the blocks within one: so the stored sessions say how far the next one may lie, and
-the blocks say how sharp this one is. `docs/statistics.md` tells the model and its error rates.
+the blocks say how sharp this one is. `docs/statistics.md` has the model and its error rates.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ on virtual machines, measured for this project: 4 to 6 % on one thread, 8 to 17 
 PRIOR_SPREAD_REFERENCE = {True: 0.025, False: 0.08}
 """Standard deviation between sessions of the same code for an estimate in units of the reference
 workload, by whether the model runs on one thread: 1.7 to 2.6 % there, 5 to 15 % on two, quiet and
-loaded sessions mixed (`benchmarks/yardstick.py`)."""
+loaded sessions mixed (`benchmarks/reference_workload.py`)."""
 
 PRIOR_WEIGHT = 8
 """Degrees of freedom that the prior counts for: with nine stored sessions, half."""

@@ -68,7 +68,7 @@ class Case:
 
     @cached_property
     def interference(self) -> tuple[str, ...]:
-        """What disturbed either side, each a clause; other processes' CPU time not included."""
+        """Interference with either side, each a clause; other processes' CPU time not included."""
         base = self.against.measurement.interference if isinstance(self.against, Base) else ()
         return tuple(dict.fromkeys((*self.measurement.interference, *base)))
 

@@ -99,7 +99,7 @@ class _Counter:
             raise TroubleError(self._lost)
         asked = perf_counter()
         # From just before the last sample that was seen, so that a counter which fell back and has
-        # overtaken its old value since cannot be told from one that has only risen.
+        # overtaken its old value since cannot be distinguished from one that has only risen.
         age = max(self._ages.values(), default=0.0)
         back = asked - self._asked + age + self.interval / 2
         answer = self._ask(f"{max(1, int(back * 1000))}ms")

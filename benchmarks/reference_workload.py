@@ -1,6 +1,6 @@
 """Which reference work drifts with a model: sessions of models and references in turns.
 
-    python benchmarks/yardstick.py [--threads 1] [--passive] [--sessions 6] [--blocks 16]
+    python benchmarks/reference_workload.py [--threads 1] [--passive] [--sessions 6] [--blocks 16]
 
 Each session is a process of its own, every other one beside a process that loads a core. CPU
 seconds of three models and five references take turns, block by block. Printed is the standard
