@@ -46,7 +46,7 @@ def run_in_workers(workers, folder, test):
     """Run a test beside the examples' conftest in workers of pytest-xdist; what pytest said."""
     if find_spec("xdist") is None or find_spec("torch") is None:
         pytest.skip("needs pytest-xdist and the example models' packages")
-    for name in ("conftest.py", "closing.py", "shelf.py"):
+    for name in ("conftest.py", "closing.py", "extras.py", "shelf.py"):
         shutil.copy(EXAMPLES / name, folder / name)
     (folder / "test_it.py").write_text(test)
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"-n{workers}"]
@@ -82,7 +82,7 @@ def test_where_models_came_from_is_said_once_also_when_workers_of_xdist_loaded_t
 def test_the_planted_mistake_is_run_by_its_path_alone(tmp_path):
     if find_spec("torch") is None or find_spec("transformers") is None:
         pytest.skip("needs the example models' packages")
-    for name in ("conftest.py", "closing.py", "shelf.py"):
+    for name in ("conftest.py", "closing.py", "extras.py", "shelf.py"):
         shutil.copy(EXAMPLES / name, tmp_path / name)
     (tmp_path / "planted").mkdir()
     for path in ("test_it.py", "planted/test_generation.py"):

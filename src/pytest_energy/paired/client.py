@@ -69,7 +69,7 @@ class WorkerClient:
                     stdin=subprocess.DEVNULL,
                     stdout=self._log,
                     stderr=subprocess.STDOUT,
-                    # Ctrl-C on the terminal is the head's, which ends the base. A session of its own
+                    # Ctrl-C on the terminal is the head's, who ends the base. A session of its own
                     # would do that too, but Linux schedules sessions apart (autogroup), and the
                     # two are to have the same share of a busy machine.
                     process_group=0,
