@@ -371,16 +371,16 @@ def test_an_unknown_argument_is_an_error():
     assert "unrecognized arguments: --energy-report" in done.stderr
 
 
-def test_what_disturbed_a_run_is_said(report):
+def test_interference_with_a_run_is_said(report):
     record = json.loads(report.read_text("utf-8"))
     first, second = (result["measurement"] for result in record["results"][:2])
     first["interference"] = ["a counter stood still"]
     second["other_cpu_share"] = 0.6
     report.write_text(json.dumps(record), "utf-8")
-    assert "2 of 6 results were disturbed, one of them so: a counter stood still" in shown(
+    assert "2 of 6 results met interference, one of them this: a counter stood still" in shown(
         "--run", report
     )
-    assert json.loads(shown("--json", "--run", report))["run"]["disturbed"] == {
+    assert json.loads(shown("--json", "--run", report))["run"]["interference"] == {
         "a counter stood still": 1,
         "others used 60 % of the machine's CPU time meanwhile": 1,
     }

@@ -97,7 +97,7 @@ def without_role(run: Run) -> int:
     return sum(not one.subject.role and task_of(one) in tasks for one in run.measured)
 
 
-def disturbed(run: Run) -> dict[str, int]:
+def interference(run: Run) -> dict[str, int]:
     """What makes the run's figures doubtful, as clauses, and how many results each concerns.
 
     Args:

@@ -64,9 +64,9 @@ def _about(page: Page, run: Run | None) -> None:
             "Its figures are of what was counted or sampled, else estimated; of no constant."
             " Orders and ratios can be set beside the paper's; absolute sizes are of two machines."
         )
-        if clauses := own.disturbed(run):
+        if clauses := own.interference(run):
             times = f"{sum(clauses.values())} of {len(run.measured)} results"
-            page.say(f"{times} were disturbed, one of them so: {next(iter(clauses))}")
+            page.say(f"{times} met interference, one of them this: {next(iter(clauses))}")
         if missing := own.without_role(run):
             page.say(
                 f"{missing} result{'s' * (missing > 1)} without role= left out: mark with"

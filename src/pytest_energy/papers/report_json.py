@@ -71,7 +71,7 @@ def _run(run: Run, tests: str) -> dict[str, Any]:
         "machine": run.machine,
         "not_compared": run.not_compared,
         "without_role": own.without_role(run),
-        "disturbed": own.disturbed(run),
+        "interference": own.interference(run),
         "tasks_of": tests,
         "tasks": {task: asdict(figure) for task, figure in own.by_task(run, tests).items()},
         "general_purpose": {model: asdict(figure) for model, figure in own.by_model(run).items()},

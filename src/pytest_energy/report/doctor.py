@@ -158,8 +158,8 @@ def _remarks(one: MeterFacts) -> list[str]:
     bases = [f"{f.domain.name}: {f.domain.basis}" for f in one.domains if f.domain.basis]
     still = [f"{f.domain.name}: the counter stands still" for f in one.domains if f.stalled]
     skipped_hardware = [f"left out: {clause}" for clause in one.skipped_hardware]
-    disturbed = [f"disturbed: {clause}" for clause in one.interference]
-    return [*about, *bases, *still, *skipped_hardware, *disturbed]
+    interference = [f"interference: {clause}" for clause in one.interference]
+    return [*about, *bases, *still, *skipped_hardware, *interference]
 
 
 def _lines(diagnosis: Diagnosis) -> list[str]:

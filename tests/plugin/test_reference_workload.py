@@ -23,12 +23,14 @@ def test_body():
 
 
 @pytest.fixture
-def undisturbed(monkeypatch):
+def no_interference(monkeypatch):
     """Whatever else runs on this machine, no window is long enough to see it."""
     monkeypatch.setattr("pytest_energy.metering.window.SHORTEST_SHARE_SECONDS", 1e9)
 
 
-def test_an_estimate_is_measured_beside_reference_work_and_a_counter_is_not(project, undisturbed):
+def test_an_estimate_is_measured_beside_reference_work_and_a_counter_is_not(
+    project, no_interference
+):
     project.write(test_it=CPU_BOUND)
     (counted, _) = project.report()["results"]
     assert counted["measurement"]["reference"] is None
@@ -43,7 +45,7 @@ def test_an_estimate_is_measured_beside_reference_work_and_a_counter_is_not(proj
         assert verdict["change"]["reference_change"] is not None
 
 
-def test_it_can_be_switched_off_and_is_part_of_what_must_agree(project, undisturbed):
+def test_it_can_be_switched_off_and_is_part_of_what_must_agree(project, no_interference):
     project.ini("energy_meter = cpu_time", "energy_yardstick = off")
     project.write(test_it=CPU_BOUND)
     for result in project.report("--energy-update")["results"]:
