@@ -318,3 +318,13 @@ def test_a_reader_that_goes_away_stops_no_work(folder):
     os.close(write)
     assert (done.returncode, done.stderr) == (0, "")
     assert schemas(folder) == [2, 2, 2]
+
+
+def test_only_a_file_that_was_really_left_half_written_is_reported_as_removed(folder):
+    ours, of_another_run = (folder / f".{n}{TEMPORARY_SUFFIX}" for n in "12")
+    ours.touch()
+    of_another_run.touch()
+    done = migrate(folder)
+    assert next(done).step is Step.REMOVED
+    of_another_run.unlink()  # the other run has finished writing
+    assert {file.step for file in done} == {Step.REWRITTEN}

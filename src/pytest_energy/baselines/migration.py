@@ -59,12 +59,13 @@ def migrate(folder: Path, write: bool = True) -> Iterator[Migrated]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
             path = Path(place, name)
+            done: Migrated | None = None
             if write and name.startswith(".") and name.endswith(TEMPORARY_SUFFIX):
-                yield _remove(folder, path)
+                done = _remove(folder, path)
             elif _may_be_baseline(folder, path):
                 done = _migrate(folder, path, write)
-                if done is not None:
-                    yield done
+            if done is not None:
+                yield done
     for problem in problems:  # folders that cannot be listed
         unread = Path(problem.filename)
         yield Migrated(unread, Step.LEFT, str(BaselineError(unread, problem.strerror or "?")))
@@ -93,10 +94,12 @@ def _migrate(folder: Path, path: Path, write: bool) -> Migrated | None:
     return Migrated(path, Step.REWRITTEN)
 
 
-def _remove(folder: Path, path: Path) -> Migrated:
+def _remove(folder: Path, path: Path) -> Migrated | None:
     try:
         with writing(folder, path):  # every writer holds the lock, so none is writing this
-            path.unlink(missing_ok=True)
+            if not path.exists():  # it was being written when the folder was listed
+                return None
+            path.unlink()
     except BaselineError as error:
         return Migrated(path, Step.LEFT, str(error))
     return Migrated(path, Step.REMOVED)
