@@ -27,6 +27,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -41,6 +42,21 @@ METERED = EMPTY.replace(
 ENV = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
+WITHOUT = ["-p", "no:energy"]
+"""A session of plain pytest."""
+
+
+def environment(arguments: Sequence[str]) -> dict[str, str]:
+    """Of a session, with this plugin alone unless the arguments are `WITHOUT`.
+
+    Other plugins of this environment are no part of the question. Nor is how a plugin is found:
+    `-p NAME` searches all installed distributions, which a session that loads plugins by itself
+    does with and without this one.
+    """
+    env = ENV | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONHASHSEED": "0"}
+    return env if list(arguments) == WITHOUT else env | {"PYTEST_PLUGINS": "pytest_energy.plugin"}
+
+
 def session(folder: Path, *arguments: str) -> tuple[float, str]:
     """One pytest session in a process of its own.
 
@@ -49,8 +65,7 @@ def session(folder: Path, *arguments: str) -> tuple[float, str]:
         output.
     """
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
-    # Other plugins of this environment are no part of the question.
-    env = ENV | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    env = environment(arguments)
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -78,8 +93,7 @@ def turns(n: int, ours: tuple[Path, list[str]], peer: tuple[Path, list[str]]) ->
 
 def unmetered_session(root: Path, n: int) -> None:
     (root / "test_empty.py").write_text(EMPTY)
-    with_plugin = ["-p", "pytest_energy.plugin"]
-    ours, peer = turns(n, (root, with_plugin), (root, ["-p", "no:energy"]))
+    ours, peer = turns(n, (root, []), (root, WITHOUT))
     ratio = statistics.median(a / b for a, b in zip(ours, peer, strict=True))
     print(
         f"1,000 empty tests, with the plugin over -p no:energy: {ratio:.3f} times"
@@ -91,7 +105,7 @@ def unmetered_session(root: Path, n: int) -> None:
         "    found = {'torch', 'pandas', 'codecarbon', 'pynvml'} & set(sys.modules)\n"
         "    assert not found, found\n"
     )
-    session(root, *with_plugin, "test_modules.py")
+    session(root, "test_modules.py")
     (root / "test_modules.py").unlink()
     print("torch, pandas, codecarbon, pynvml in sys.modules of such a session: none")
 
@@ -102,13 +116,17 @@ def instructions(root: Path) -> None:
         print("  valgrind is not installed: no instructions are counted")
         return
     counts = []
-    for arguments in (["-p", "pytest_energy.plugin"], ["-p", "no:energy"]):
+    for arguments in ([], WITHOUT):
         session(root, *arguments)  # writes the byte code
         command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={root / 'callgrind.out'}"]
         command += [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
-        env = ENV | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONHASHSEED": "0"}
         done = subprocess.run(
-            command, cwd=root, env=env, capture_output=True, text=True, check=True
+            command,
+            cwd=root,
+            env=environment(arguments),
+            capture_output=True,
+            text=True,
+            check=True,
         )
         found = re.search(r"refs:\s+([\d,]+)", done.stderr)
         if found is None:
@@ -245,14 +263,14 @@ def metered_tests(root: Path, n: int) -> None:
     for folder, text in ((plain, EMPTY), (metered, METERED)):
         folder.mkdir()
         (folder / "test_empty.py").write_text(text)
-    arguments = ["-p", "pytest_energy.plugin", "--energy-meter=cpu_time"]
+    arguments = ["--energy-meter=cpu_time"]
     session(metered, *arguments, "--energy-update")
     _, output = session(metered, *arguments)
     found = re.search(r"^energy: ([\d,]+) compared.*$", output, re.MULTILINE)
     if found is None:
         raise SystemExit(f"nothing was compared:\n{output}")
     print(f"metered session: {found[0]}")
-    ours, peer = turns(n, (metered, arguments), (plain, ["-p", "no:energy"]))
+    ours, peer = turns(n, (metered, arguments), (plain, WITHOUT))
     extra = statistics.median(a - b for a, b in zip(ours, peer, strict=True))
     ratio = statistics.median(a / b for a, b in zip(ours, peer, strict=True))
     print(

@@ -31,7 +31,7 @@ from pytest_energy.paired.import_redirect import (
     redirect_imports,
 )
 from pytest_energy.paired.interleave import WorkerInterleaving
-from pytest_energy.settings import WORKER, is_metered
+from pytest_energy.settings import WORKER, metered_of
 from pytest_energy.types.codec import encode
 from pytest_energy.types.result import Metered
 
@@ -88,8 +88,8 @@ class Worker:
         """Say what was collected, then do what the head says until it says quit."""
         found = {
             item.nodeid: item
-            for item in session.items
-            if is_metered(item) and _selected(item, self._selected)
+            for item in metered_of(session.items)
+            if _selected(item, self._selected)
         }
         tests = {name: body_of(item) for name, item in found.items()}
         self.channel.send(

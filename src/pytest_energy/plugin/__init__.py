@@ -74,10 +74,10 @@ def pytest_report_header(config: pytest.Config) -> str | None:
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> Generator[None, None, None]:
-    collected = [item.nodeid for item in items]
+    collected = items.copy()
     yield  # other plugins and conftests add markers first
     collect_only = config.option.collectonly
-    marked = [item for item in items if settings.is_metered(item)]
+    marked = settings.metered_of(items)
     if not marked:
         # Who asked for a file gets one, though it says that nothing was metered.
         wants_file = settings.wants_file(config) and not collect_only
@@ -97,7 +97,9 @@ def pytest_collection_modifyitems(
         raise pytest.UsageError(*problems.values())
     if not collect_only and (problems or not stash.settings_of(config).off):
         check_against(config)
-        gate = config.stash[stash.GATE] = Gate(config, metered, problems, collected)
+        gate = config.stash[stash.GATE] = Gate(
+            config, metered, problems, [item.nodeid for item in collected]
+        )
         config.pluginmanager.register(gate, "energy-gate")
         _gather_results(config)
 

@@ -8,6 +8,7 @@ is metered.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -273,17 +274,35 @@ def flag(config: pytest.Config, name: str) -> bool:
     return bool(option_value(config, name))
 
 
-def is_metered(item: pytest.Item) -> bool:
-    """Whether a test carries one of the markers or asks for the fixture."""
-    if "energy" in getattr(item, "fixturenames", ()):
-        # A project may have a fixture of this name of its own.
-        info = getattr(item, "_fixtureinfo", None)
-        definitions = info.name2fixturedefs.get("energy") if info is not None else None
-        if not definitions or definitions[-1].func.__module__ == "pytest_energy.plugin":
-            return True
-    return is_marked(item)
+def metered_of(items: Iterable[pytest.Item]) -> list[pytest.Item]:
+    """The tests that carry one of the markers or ask for the fixture.
+
+    Every session asks this of every test, so classes and modules are asked once each.
+    """
+    marked_parents: dict[int, bool] = {}
+    metered = []
+    for item in items:
+        parent = item.parent
+        by_parent = marked_parents.get(id(parent))
+        if by_parent is None:
+            by_parent = marked_parents[id(parent)] = parent is not None and is_marked(parent)
+        own = item.own_markers
+        if (
+            by_parent
+            or (own and any(mark.name in MARKERS for mark in own))
+            or ("energy" in getattr(item, "fixturenames", ()) and _asks_for_fixture(item))
+        ):
+            metered.append(item)
+    return metered
 
 
-def is_marked(item: pytest.Item) -> bool:
-    """Whether a test carries one of the markers."""
-    return any(item.get_closest_marker(name) is not None for name in MARKERS)
+def is_marked(node: pytest.Item | pytest.Collector) -> bool:
+    """Whether a test, a class or a module carries one of the markers, or what it stands in."""
+    return any(mark.name in MARKERS for mark in node.iter_markers())
+
+
+def _asks_for_fixture(item: pytest.Item) -> bool:
+    # A project may have a fixture of this name of its own.
+    info = getattr(item, "_fixtureinfo", None)
+    definitions = info.name2fixturedefs.get("energy") if info is not None else None
+    return not definitions or definitions[-1].func.__module__ == "pytest_energy.plugin"
