@@ -19,8 +19,8 @@ def line_of(text: str, where: tuple[str | int, ...]) -> int:
     blank = re.compile(r"[\s,:]*")
 
     def skip(position: int) -> int:
-        found = blank.match(text, position)
-        return found.end() if found else position
+        space = blank.match(text, position)
+        return space.end() if space else position
 
     position = begun = skip(0)
     for step in where:
@@ -31,10 +31,10 @@ def line_of(text: str, where: tuple[str | int, ...]) -> int:
             if isinstance(step, str):
                 name, position = decoder.raw_decode(text, position)
                 position = skip(position)
-                found = name == step
+                reached = name == step
             else:
-                found = index == step
-            if found:
+                reached = index == step
+            if reached:
                 break
             position = skip(decoder.raw_decode(text, position)[1])
             index += 1

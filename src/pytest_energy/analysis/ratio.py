@@ -82,7 +82,7 @@ def role_ratios(results: Sequence[Result]) -> tuple[RoleRatio, ...]:
     Args:
         results: of a session; regions, unresolved windows and training steps do not count.
     """
-    found = []
+    ratios = []
     for task in dict.fromkeys(result.subject.task for result in results):
         of_task = [result for result in results if result.subject.task == task]
         sides = [
@@ -98,5 +98,5 @@ def role_ratios(results: Sequence[Result]) -> tuple[RoleRatio, ...]:
         ]
         units = {r.subject.unit for r in of_task if not r.subject.is_training}
         if all(sides) and len(units) == 1:
-            found.append(RoleRatio(task, ratio(*sides)))
-    return tuple(found)
+            ratios.append(RoleRatio(task, ratio(*sides)))
+    return tuple(ratios)

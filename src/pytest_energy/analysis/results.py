@@ -53,12 +53,12 @@ class Results(Sequence[Result]):
             if name not in Subject.__slots__:
                 known = ", ".join(Subject.__slots__)
                 raise TypeError(f"where(): unknown name {name!r}; there are: {known}")
-        found = tuple(
+        selected = tuple(
             result
             for result in self
             if all(getattr(result.subject, name) == value for name, value in criteria.items())
         )
-        return Results(lambda: found, self._carbon, self._off, self._skip)
+        return Results(lambda: selected, self._carbon, self._off, self._skip)
 
     def ratio(self, over: Results) -> ratios.Ratio:
         """Energy per unit of these over that of others, with a 95 % interval.
@@ -101,13 +101,15 @@ class Results(Sequence[Result]):
         __tracebackhide__ = True
         if self._off:
             self._skip("--energy-off: there is no training to tell the cost of")
-        found = [result for result in self.where(**criteria) if result.training_run is not None]
-        if len(found) > 1:
-            names = ", ".join(result.subject.key for result in found)
+        trained = [result for result in self.where(**criteria) if result.training_run is not None]
+        if len(trained) > 1:
+            names = ", ".join(result.subject.key for result in trained)
             raise LookupError(f"several trainings: {names}; name one, with test=… or model=…")
-        cost = cost_of(found[0]) if found else None
+        cost = cost_of(trained[0]) if trained else None
         if cost is None:
-            what = f"{found[0].subject.key} has no figure" if found else "no training was measured"
+            what = (
+                f"{trained[0].subject.key} has no figure" if trained else "no training was measured"
+            )
             raise LookupError(
                 f"{what}: the test with @pytest.mark.training must run before, in the same session"
                 " (and the same pytest-xdist worker)"

@@ -46,10 +46,10 @@ def read(folder: Path) -> dict[str, Accepted]:
     """
     path = folder / NAME
     try:
-        found = json.loads(path.read_text("utf-8"))
-        if found["schema"] != SCHEMA:
-            raise ValueError(f"schema {found['schema']!r} is not {SCHEMA}")
-        entries = {name: Accepted(**entry) for name, entry in found["accepted"].items()}
+        record = json.loads(path.read_text("utf-8"))
+        if record["schema"] != SCHEMA:
+            raise ValueError(f"schema {record['schema']!r} is not {SCHEMA}")
+        entries = {name: Accepted(**entry) for name, entry in record["accepted"].items()}
         for name, entry in entries.items():
             if not (isinstance(entry.change, float) and 0 <= entry.change < math.inf):
                 raise ValueError(f"{name}: expected a rise such as 0.15, found {entry.change!r}")

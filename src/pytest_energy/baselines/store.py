@@ -161,7 +161,7 @@ class BaselineStore:
 
     def machines_with(self, subject: Subject) -> tuple[str, ...]:
         """Other machine classes that have an entry of this subject."""
-        found = []
+        machines = []
         for folder in sorted(self.folder.iterdir()) if self.folder.is_dir() else ():
             path = self.path(subject, folder.name)
             if folder.name != self.machine.slug and path.is_file():
@@ -172,8 +172,8 @@ class BaselineStore:
                 except BaselineError:
                     continue  # not the file that this run depends on
                 if subject.key in entries:
-                    found.append(folder.name)
-        return tuple(found)
+                    machines.append(folder.name)
+        return tuple(machines)
 
     def store(self, additions: Sequence[Addition]) -> list[Stored]:
         """Add sessions to their entries, or start entries anew.

@@ -73,14 +73,14 @@ def _diagnose(arguments: list[str]) -> Diagnosis | None:
     from pytest_energy.doctor.diagnosis import examine
     from pytest_energy.plugin.command import Command
 
-    found: list[Diagnosis] = []
+    diagnoses: list[Diagnosis] = []
 
     def diagnose(settings: Settings, sources: Sequence[MeterSource]) -> int:
-        found.append(examine(settings, sources))
+        diagnoses.append(examine(settings, sources))
         return 0
 
     _in_pytest(Command(diagnose), arguments)
-    return found[0] if found else None
+    return diagnoses[0] if diagnoses else None
 
 
 def _in_pytest(command: object, arguments: list[str]) -> None:

@@ -226,11 +226,11 @@ def next_step(
 def _choose(asked: Sequence[str], probes: Sequence[Probe]) -> tuple[Chosen, list[str]]:
     """What a session would open, and what would stop it."""
     try:
-        found = open_meters(asked, [probe.lent() for probe in probes])
+        meters = open_meters(asked, [probe.lent() for probe in probes])
     except ValueError as error:
         return Chosen(tuple(asked), (), (), ""), [str(error)]
-    chosen = Chosen(tuple(asked), found.names, found.domains, found.note)
-    problems = [] if found.meters else [f"no meter can be opened here, not even for {AUTO!r}"]
+    chosen = Chosen(tuple(asked), meters.names, meters.domains, meters.note)
+    problems = [] if meters.meters else [f"no meter can be opened here, not even for {AUTO!r}"]
     return chosen, problems
 
 

@@ -129,12 +129,12 @@ class Evaluation:
 
     def _stored(self, metered: Metered, rule: Rule) -> Result:
         """Compared with the stored sessions."""
-        found = self._look_up(metered.subject)
+        entry = self._look_up(metered.subject)
         if not metered.passes:
             verdict = unmeasured(metered.reason)
-        elif found.problem:
+        elif entry.problem:
             verdict = self._without_comparison(
-                metered, replace(rule, quality=""), Status.INCOMPARABLE, found.problem
+                metered, replace(rule, quality=""), Status.INCOMPARABLE, entry.problem
             )
         else:
             verdict = judge(
@@ -142,8 +142,8 @@ class Evaluation:
                     metered.subject,
                     metered.passes,
                     rule,
-                    found.baseline,
-                    found.other_machines,
+                    entry.baseline,
+                    entry.other_machines,
                     metered.remeasured,
                 )
             )

@@ -117,11 +117,11 @@ def read_clock(cpus: Path = CPUS) -> Clock:
 
 def _portable_megahertz() -> tuple[float | None, float | None]:
     try:
-        found = psutil.cpu_freq()
+        frequency = psutil.cpu_freq()
     except (OSError, RuntimeError, NotImplementedError, AttributeError):
-        found = None
+        frequency = None
     # psutil writes 0 for what it does not know.
-    return (found.current or None, found.max or None) if found else (None, None)
+    return (frequency.current or None, frequency.max or None) if frequency else (None, None)
 
 
 def _boost(cpus: Path) -> bool | None:

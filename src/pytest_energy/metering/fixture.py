@@ -343,8 +343,8 @@ class MeteredEnergy(Energy):
             lost = next((one.window.lost for one in loop.passes if one.window.lost), "")
             return [self._metered("", loop.n, passes, reason, lost)]
         if body is not None:
-            found = None if interrupted else self._measured(body)
-            passes = [self._with_reference(found)] if found else []
+            measurement = None if interrupted else self._measured(body)
+            passes = [self._with_reference(measurement)] if measurement else []
             return [self._metered("", self._inference.n or 0, passes, interrupted, body.lost)]
         # Budget, max_flops and quality are of the whole body, and no region can answer for it.
         inference = self._inference

@@ -230,12 +230,12 @@ class Loop:
         Args:
             measured: makes one of a window.
         """
-        found = []
+        per_pass = []
         for one in self.passes:
             measurement = measured(one.window) if one.finished else None
             if measurement is not None:
-                found.append(self._complete(one, measurement))
-        return found
+                per_pass.append(self._complete(one, measurement))
+        return per_pass
 
     def _complete(self, one: Pass, measurement: Measurement) -> Measurement:
         reference = one.readings.beside(len(measurement.blocks)) if one.readings else None

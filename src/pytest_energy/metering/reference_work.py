@@ -145,13 +145,13 @@ class PythonLoop(ReferenceWorkload):
 
 def references() -> list[ReferenceWorkload]:
     """What there is in this process, the best first; nothing is imported for it."""
-    found: list[ReferenceWorkload] = []
+    available: list[ReferenceWorkload] = []
     torch, numpy = sys.modules.get("torch"), sys.modules.get("numpy")
     if torch is not None and hasattr(torch, "get_num_threads"):
-        found.append(TorchProduct(torch))
+        available.append(TorchProduct(torch))
     if numpy is not None and hasattr(numpy, "matmul"):
-        found.append(NumpyProduct(numpy))
-    return [*found, PythonLoop()]
+        available.append(NumpyProduct(numpy))
+    return [*available, PythonLoop()]
 
 
 class ReferenceRunner:

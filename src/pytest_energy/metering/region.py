@@ -56,8 +56,8 @@ class Region:
     def of_pass(self, whole: Measurement, number: int) -> Measurement | None:
         """What belongs to one pass; to the first one, what stands outside the loop as well."""
         places = [*self.passes, self.place[0]] if self.pending else self.passes
-        wanted = (number, None) if number == 0 else (number,)
-        blocks = tuple(b for b, place in zip(whole.blocks, places, strict=True) if place in wanted)
+        keys = (number, None) if number == 0 else (number,)
+        blocks = tuple(b for b, place in zip(whole.blocks, places, strict=True) if place in keys)
         done = sum(block.n for block in blocks)
         return (
             replace(whole, blocks=blocks, metered_count=done, unit_count=float(done))

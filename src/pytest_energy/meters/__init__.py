@@ -81,13 +81,13 @@ def open_meters(names: Iterable[str], sources: Iterable[MeterSource]) -> MeterSe
             counted twice; the message lists what there is.
     """
     by_name = {source.name: source for source in sources}
-    wanted = list(dict.fromkeys(names))
+    requested = list(dict.fromkeys(names))
     taken: list[Meter] = []
     note = ""
     try:
-        if AUTO in wanted:
+        if AUTO in requested:
             note = _take_automatic(by_name.values(), taken)
-        for name in wanted:
+        for name in requested:
             if name != AUTO and name not in {meter.name for meter in taken}:
                 taken.append(_open_named(name, by_name))
         return MeterSet(taken, note)

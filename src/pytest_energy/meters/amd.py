@@ -108,14 +108,14 @@ def _visible(cards: list[_Card]) -> list[_Card]:
 def _named(cards: list[_Card], names: str) -> list[_Card]:
     chosen: dict[str, _Card] = {}
     for name in (name.strip() for name in names.split(",")):
-        found = [
+        named = [
             card
             for index, card in enumerate(cards)
             if name == str(index) or (card.unique_id and name.lower() == f"gpu-{card.unique_id}")
         ]
-        if not found:  # what stands behind an unknown board is invisible
+        if not named:  # what stands behind an unknown board is invisible
             break
-        chosen.update((card.slot, card) for card in found)
+        chosen.update((card.slot, card) for card in named)
     return [card for card in cards if card.slot in chosen]
 
 

@@ -81,7 +81,7 @@ class AmdEnergy(Meter):
 
 
 def _sockets(root: Path) -> list[Path]:
-    found: dict[int, Path] = {}
+    sockets: dict[int, Path] = {}
     for folder in sorted(root.glob("hwmon*")):
         if text_of(folder / "name") != "amd_energy":
             continue
@@ -89,8 +89,8 @@ def _sockets(root: Path) -> list[Path]:
             # `Ecore007` is inside its socket.
             number = re.fullmatch(r"Esocket(\d+)", text_of(label))
             if number:
-                found[int(number[1])] = label.with_name(label.name.replace("_label", "_input"))
-    return [path for _, path in sorted(found.items())]
+                sockets[int(number[1])] = label.with_name(label.name.replace("_label", "_input"))
+    return [path for _, path in sorted(sockets.items())]
 
 
 def _shown_before(counter: Counter, others: Iterable[Counter]) -> bool:

@@ -198,17 +198,17 @@ def _rings_for(timer: Timer, tracker: Any) -> bool:
 
 def _domains(tracker: Any) -> dict[str, Domain]:
     """Each of codecarbon's sums, and how it comes about. No public call reports the latter."""
-    found: dict[str, Domain] = {}
+    domains: dict[str, Domain] = {}
     try:
         for item in tracker._hardware:
             part, method, basis = _part(item)
             name = "dram" if part == "ram" else part
-            found[part] = Domain(name, name, method, "codecarbon", STALE_SECONDS, basis)
+            domains[part] = Domain(name, name, method, "codecarbon", STALE_SECONDS, basis)
     except (AttributeError, KeyError, TypeError) as error:
         raise _untold() from error
-    if not found:
+    if not domains:
         raise _untold()
-    return {part: found[part] for part in PARTS if part in found}
+    return {part: domains[part] for part in PARTS if part in domains}
 
 
 def _untold() -> MeterUnavailableError:

@@ -177,14 +177,14 @@ class MeterSet:
         # A region may be entered a thousand times a second, and asking takes a while.
         if not self._observant or self.clock() - self._asked_at < ASK_SECONDS:
             return self._interference
-        found: tuple[str, ...] = ()
+        clauses: tuple[str, ...] = ()
         for meter in self._observant:
             with suppress(
                 Exception
             ):  # unknown is not interference; a lost meter fails at its next read
-                found += tuple(meter.interference())
-        self._interference, self._asked_at = found, self.clock()
-        return found
+                clauses += tuple(meter.interference())
+        self._interference, self._asked_at = clauses, self.clock()
+        return clauses
 
     def _refresh(self) -> None:
         if not self._reading:  # the timer may fire during a reading

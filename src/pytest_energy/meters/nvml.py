@@ -114,10 +114,10 @@ def _boards(pynvml: Any, every: bool) -> list[_Board]:
         )
     chosen: dict[int, _Board] = {}
     for name in names:
-        found = _find(pynvml, name, uuids)
-        if found is None:  # as in CUDA: what stands behind an unknown board is invisible
+        matched = _find(pynvml, name, uuids)
+        if matched is None:  # as in CUDA: what stands behind an unknown board is invisible
             break
-        index, seen = found
+        index, seen = matched
         handle = handles[index] or pynvml.nvmlDeviceGetHandleByIndex(index)  # says why not
         chosen[index] = _board(pynvml, handle, seen or handle)
     return [board for _, board in sorted(chosen.items())]
@@ -144,11 +144,11 @@ def _uuids_in_use() -> list[str] | None:
     cuda = getattr(torch, "cuda", None)
     if cuda is None or not cuda.is_initialized():
         return None
-    found = [
+    uuids = [
         getattr(cuda.get_device_properties(index), "uuid", None)
         for index in range(cuda.device_count())
     ]
-    return [f"GPU-{uuid}" for uuid in found] if all(found) else None
+    return [f"GPU-{uuid}" for uuid in uuids] if all(uuids) else None
 
 
 def _board(pynvml: Any, handle: Any, seen: Any) -> _Board:
@@ -160,11 +160,11 @@ def boards() -> tuple[Gpu, ...]:
     """The boards that this process sees, for the machine class; none without a driver."""
     try:
         with _library() as pynvml:
-            found = []
+            gpus = []
             for board in _boards(pynvml, every=False):
                 limit = _told(pynvml.nvmlDeviceGetEnforcedPowerLimit, board.handle)
-                found.append(Gpu(board.model, None if limit is None else round(limit / 1000)))
-            return tuple(found)
+                gpus.append(Gpu(board.model, None if limit is None else round(limit / 1000)))
+            return tuple(gpus)
     except Exception:  # a driver that answers half of the questions is no GPU to class by
         return ()
 
@@ -304,7 +304,7 @@ class Nvml(Meter):
         In a container the driver may number processes as its host does. Then this run's cannot be
         distinguished from others, and nothing is reported.
         """
-        found = []
+        clauses = []
         using = _uuids_in_use() is not None
         for name, handle in self._board_of:
             processes = _told(self._pynvml.nvmlDeviceGetComputeRunningProcesses, handle)
@@ -318,8 +318,8 @@ class Nvml(Meter):
             if others:
                 what = "another process" if len(others) == 1 else f"{len(others)} other processes"
                 numbers = ", ".join(map(str, sorted(others)[:5]))
-                found.append(f"{what} ({numbers}) computed on {name}")
-        return tuple(found)
+                clauses.append(f"{what} ({numbers}) computed on {name}")
+        return tuple(clauses)
 
     def close(self) -> None:
         """End the sampling thread, if there is one, and release the driver's library."""

@@ -250,7 +250,7 @@ class Psys(_Powercap):
     def __init__(self, root: Path | None = None) -> None:
         super().__init__()
         root = _root(root)
-        found = [folder for folder in _zones(root).values() if text_of(folder / "name") == "psys"]
-        if not found:
+        folders = [folder for folder in _zones(root).values() if text_of(folder / "name") == "psys"]
+        if not folders:
             raise MeterUnavailableError(f"no psys zone under {root}: most boards have none")
-        self._take([("psys", "system", found[0])])
+        self._take([("psys", "system", folders[0])])

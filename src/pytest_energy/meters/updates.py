@@ -171,8 +171,8 @@ class CounterUpdates:
         for which in order[:-1]:
             after[which] = self._follow(which, called, 1)[1]
         counts = [
-            tuple(count for which in range(len(self._periods)) for count in found[which])
-            for found in (before, after)
+            tuple(count for which in range(len(self._periods)) for count in reading[which])
+            for reading in (before, after)
         ]
         readings = Reading(called, counts[0]), Reading(self._clock(), counts[1])
         self._meters.waited(*readings)

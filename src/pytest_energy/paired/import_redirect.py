@@ -157,8 +157,8 @@ def project_modules(trees: Trees) -> tuple[str, ...]:
 
 
 def _files(names: Iterable[str]) -> dict[str, str]:
-    found = {name: _file(sys.modules.get(name)) for name in names}
-    return {name: file for name, file in found.items() if file}
+    files = {name: _file(sys.modules.get(name)) for name in names}
+    return {name: file for name, file in files.items() if file}
 
 
 def _file(module: ModuleType | None) -> str:
@@ -176,14 +176,14 @@ def _installed_modules(head: Path) -> frozenset[str]:
     PEP 610's direct_url.json says where a distribution was installed from.
     """
     own = _project_name(head)
-    found: set[str] = set()
+    modules: set[str] = set()
     for distribution in importlib.metadata.distributions():
         name = _normalised(distribution.metadata["Name"] or "")
         if (own and name == own) or _installed_from(distribution, head):
             files = distribution.files or ()
             tops = {file.parts[0].partition(".")[0] for file in files if file.suffix == ".py"}
-            found |= {top for top in tops if top.isidentifier()}
-    return frozenset(found - {OWN})
+            modules |= {top for top in tops if top.isidentifier()}
+    return frozenset(modules - {OWN})
 
 
 def _installed_from(distribution: importlib.metadata.Distribution, head: Path) -> bool:

@@ -86,12 +86,12 @@ class Worker:
 
     def serve(self, session: pytest.Session) -> None:
         """Say what was collected, then do what the head says until it says quit."""
-        found = {
+        items = {
             item.nodeid: item
             for item in metered_of(session.items)
             if _selected(item, self._selected)
         }
-        tests = {name: body_of(item) for name, item in found.items()}
+        tests = {name: body_of(item) for name, item in items.items()}
         self.channel.send(
             {
                 "reply": "collected",
@@ -105,7 +105,7 @@ class Worker:
             if command["command"] == "quit":
                 return
             if command["command"] == "run":
-                answer = self._run(found[command["test"]], found.get(command["next"]))
+                answer = self._run(items[command["test"]], items.get(command["next"]))
             else:
                 answer = self._where(command["names"])
             self.channel.send(answer)

@@ -133,12 +133,12 @@ class BaseTree:
         self._temporary = None
 
 
-def find_revision(rootdir: Path, wanted: str, here: Path) -> Revision:
+def find_revision(rootdir: Path, rev: str, here: Path) -> Revision:
     """What `--energy-against` means.
 
     Args:
         rootdir: pytest's.
-        wanted: a git revision, or else a folder.
+        rev: a git revision, or else a folder.
         here: where the user stands, for a relative folder.
 
     Raises:
@@ -149,26 +149,26 @@ def find_revision(rootdir: Path, wanted: str, here: Path) -> Revision:
     try:
         top = Path(os.path.realpath(git(rootdir, "rev-parse", "--show-toplevel")))
         commit = git(
-            rootdir, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{wanted}^{{commit}}"
+            rootdir, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{rev}^{{commit}}"
         )
         short = git(rootdir, "rev-parse", "--short", commit)
-        label = short if commit.startswith(wanted) else f"{short} ({wanted})"
+        label = short if commit.startswith(rev) else f"{short} ({rev})"
         return Revision(top, label, commit=commit)
     except BaseError as error:
         why = str(error)
-    folder = Path(os.path.realpath(here / wanted))
+    folder = Path(os.path.realpath(here / rev))
     if folder.is_dir():
         # A copy of the repository, or of the project in it.
         whole = (folder / rootdir.relative_to(top)).is_dir()
         head = top if whole else rootdir
         if head.is_relative_to(folder):
             raise BaseError(
-                f"{wanted!r} is or holds the tree that is tested: name another one. (Write"
+                f"{rev!r} is or holds the tree that is tested: name another one. (Write"
                 " --energy-against=FOLDER: after a blank pytest takes a folder for the place of the"
                 " tests)"
             )
-        return Revision(head, wanted, folder=folder)
-    problem = f"{wanted!r} is neither a folder nor a revision that git knows in {rootdir}"
+        return Revision(head, rev, folder=folder)
+    problem = f"{rev!r} is neither a folder nor a revision that git knows in {rootdir}"
     if why:
         raise BaseError(f"{problem} ({why})")
     raise BaseError(

@@ -364,10 +364,10 @@ def parity(training_kwh: float, finetuning_kwh: float, kwh_per_query: float) -> 
 @cache
 def comparisons() -> tuple[BaselineComparison, ...]:
     """Both kinds of model on the three tasks that both can do."""
-    found = []
+    compared = []
     for task in COMPARED_TASKS:
         general, specific = where(task, GENERAL), where(task, SPECIFIC)
-        found.append(
+        compared.append(
             BaselineComparison(
                 task,
                 fmean(row.wh_per_1000 for row in general),
@@ -382,7 +382,7 @@ def comparisons() -> tuple[BaselineComparison, ...]:
                 ),
             )
         )
-    return tuple(found)
+    return tuple(compared)
 
 
 def at_equal_size(
@@ -427,14 +427,14 @@ def accuracy() -> tuple[Accuracy, ...]:
         "qa": COMPARED_TASKS[1],
         "summarization": "summarization",
     }
-    found = []
+    accuracies = []
     for row in rows("luccioni2024_accuracy.csv"):
         role = SPECIFIC if row["type"].endswith("finetuned") else GENERAL
         for column, value in row.items():
             dataset, _, measure = column.partition(" (")
             if not measure or not value:
                 continue
-            found.append(
+            accuracies.append(
                 Accuracy(
                     row["model"],
                     tasks[row["task"]],
@@ -444,7 +444,7 @@ def accuracy() -> tuple[Accuracy, ...]:
                     float(value),
                 )
             )
-    return tuple(found)
+    return tuple(accuracies)
 
 
 def mean_accuracy(task: str, dataset: str, role: str) -> float | None:
@@ -457,5 +457,5 @@ def mean_accuracy(task: str, dataset: str, role: str) -> float | None:
 
 
 def _mean_or_none(values: Iterable[float]) -> float | None:
-    found = list(values)
-    return fmean(found) if found else None
+    numbers = list(values)
+    return fmean(numbers) if numbers else None

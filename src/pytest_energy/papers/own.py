@@ -42,13 +42,13 @@ def of_tests(run: Run, tests: str) -> list[Measured]:
     Raises:
         LookupError: no id contains it; the message has examples of ids.
     """
-    found = [one for one in run.measured if tests in one.subject.test]
-    if tests and not found:
+    selected = [one for one in run.measured if tests in one.subject.test]
+    if tests and not selected:
         seen = f"such as {run.measured[0].subject.test}" if run.measured else "and there is none"
         raise LookupError(
             f"no test that was measured per inference has {tests!r} in its id, {seen}"
         )
-    return found
+    return selected
 
 
 def by_task(run: Run, tests: str = "") -> dict[str, Figure]:
@@ -67,12 +67,12 @@ def by_task(run: Run, tests: str = "") -> dict[str, Figure]:
         LookupError: no test's id contains it.
     """
     specific = [one for one in of_tests(run, tests) if one.subject.role == luccioni.SPECIFIC]
-    found = {}
+    figures = {}
     for task in luccioni.TASKS.values():
         of_it = [one for one in specific if task_of(one) == task]
         if of_it:
-            found[task] = _figure(of_it)
-    return found
+            figures[task] = _figure(of_it)
+    return figures
 
 
 def by_model(run: Run) -> dict[str, Figure]:
@@ -174,7 +174,7 @@ def kinds(run: Run) -> tuple[Kinds, ...]:
     The interval is that of this session (see `pytest_energy.ratio`). Figures of one method are
     never set against those of another.
     """
-    found = []
+    pairs = []
     for task in luccioni.COMPARED_TASKS:
         of_it = [one for one in run.measured if task_of(one) == task]
         general = [one for one in of_it if one.subject.role == luccioni.GENERAL]
@@ -192,10 +192,10 @@ def kinds(run: Run) -> tuple[Kinds, ...]:
                 [one.measurement for one in general], [one.measurement for one in specific]
             )
             per_parameter = _per_parameter(general, specific)
-        found.append(
+        pairs.append(
             Kinds(task, value, len(general), len(specific), method, problem, per_parameter)
         )
-    return tuple(found)
+    return tuple(pairs)
 
 
 def _per_parameter(general: Sequence[Measured], specific: Sequence[Measured]) -> float | None:

@@ -82,7 +82,7 @@ def _metered(run: Run) -> list[str]:
 
 
 def _tasks(page: Page, run: Run | None, tests: str) -> None:
-    found = {} if run is None else own.by_task(run, tests)
+    figures = {} if run is None else own.by_task(run, tests)
     page.heading("Table 2: kWh per 1,000 inferences, task-specific models (mean ± sd)")
     rows = []
     for row in luccioni.table2():
@@ -92,10 +92,10 @@ def _tasks(page: Page, run: Run | None, tests: str) -> None:
             f"{row.kwh_per_1000:.3f} ± {row.sd_kwh_per_1000:g}",
             f"{significant(mean)} ± {significant(sd, 2)}",
         ]
-        rows.append([*cells, _figure(found.get(row.task))] if run else cells)
+        rows.append([*cells, _figure(figures.get(row.task))] if run else cells)
     page.table(["task", "printed", "from rows", *(["this machine"] if run else [])], rows)
     if run is not None:
-        results = sum(figure.results for figure in found.values())
+        results = sum(figure.results for figure in figures.values())
         whose = f"whose id contains {tests!r}" if tests else "of the run (--tasks-of takes some)"
         page.say(
             f"This machine: {results} task-specific result{'s' * (results != 1)}, of tests {whose}."
@@ -112,7 +112,7 @@ def _tasks(page: Page, run: Run | None, tests: str) -> None:
 
 
 def _general_models(page: Page, run: Run | None) -> None:
-    found = {} if run is None else own.by_model(run)
+    figures = {} if run is None else own.by_model(run)
     page.heading("Table 3: general-purpose models, per 1,000 inferences")
     used, stated = luccioni.GRAMS_PER_KWH_USED, luccioni.GRAMS_PER_KWH_STATED
     names = ["model", "kWh\nprinted", "kWh\nfrom rows", "gCO2e\nprinted"]
@@ -128,12 +128,12 @@ def _general_models(page: Page, run: Run | None) -> None:
             f"{row.grams_per_1000_as_stated:.2f}",
         ]
         if run is not None:
-            same = [model for model in found if own.same_model(model, row.model)]
+            same = [model for model in figures if own.same_model(model, row.model)]
             matched |= set(same)
-            cells.append("\n".join(_stacked(found[model]) for model in same) or "-")
+            cells.append("\n".join(_stacked(figures[model]) for model in same) or "-")
         rows.append(cells)
-    for model in [model for model in found if model not in matched]:
-        rows.append([model, *("-" * 5), _stacked(found[model])])
+    for model in [model for model in figures if model not in matched]:
+        rows.append([model, *("-" * 5), _stacked(figures[model])])
     page.table([*names, *(["this\nmachine"] if run else [])], rows)
     page.note(
         f"The printed grams were computed with {used:g} g/kWh, while the paper's text says"
@@ -144,7 +144,7 @@ def _general_models(page: Page, run: Run | None) -> None:
 
 def _both_kinds(page: Page, run: Run | None) -> None:
     page.heading("General-purpose over task-specific, same task")
-    found = {} if run is None else {one.task: one for one in own.kinds(run)}
+    by_name = {} if run is None else {one.task: one for one in own.kinds(run)}
     rows = []
     for row in luccioni.comparisons():
         cells = [
@@ -154,10 +154,10 @@ def _both_kinds(page: Page, run: Run | None) -> None:
             f"{row.ratio_per_parameter:.2f}",
             f"{row.at_equal_size:.1f}",
         ]
-        rows.append([*cells, _kinds(found[row.task])] if run else cells)
+        rows.append([*cells, _kinds(by_name[row.task])] if run else cells)
     names = ["task", "means", "geometric\nmeans", "per\nparameter", "at equal\nsize"]
     page.table([*names, *(["this machine\n(geometric)"] if run else [])], rows)
-    for one in found.values():
+    for one in by_name.values():
         if one.problem:
             page.say(f"{one.task}: no ratio, {one.problem}")
         elif one.per_parameter is not None:
@@ -187,12 +187,12 @@ def _both_kinds(page: Page, run: Run | None) -> None:
     page.end()
 
 
-def _kinds(found: own.Kinds) -> str:
-    if found.ratio is None:
+def _kinds(kinds: own.Kinds) -> str:
+    if kinds.ratio is None:
         return "-"
-    value, low, high = found.ratio.value, found.ratio.low, found.ratio.high
+    value, low, high = kinds.ratio.value, kinds.ratio.low, kinds.ratio.high
     interval = "too few blocks" if low is None or high is None else f"[{low:.2f}, {high:.2f}]"
-    return f"{value:.2f} {found.method}\n{interval}"
+    return f"{value:.2f} {kinds.method}\n{interval}"
 
 
 def _devices(page: Page, run: Run | None) -> None:

@@ -111,16 +111,16 @@ def energy(request: pytest.FixtureRequest) -> Energy:
     from pytest_energy.plugin import stash
     from pytest_energy.settings.inference import default_names, read_inference
 
-    found: Energy | None = request.node.stash.get(stash.ENERGY, None)
-    if found is None:
+    metered: Energy | None = request.node.stash.get(stash.ENERGY, None)
+    if metered is None:
         if not stash.settings_of(request.config).off:
             raise pytest.UsageError(
                 "energy was asked for with getfixturevalue, too late to meter the test: name it in"
                 " the test's arguments, or add @pytest.mark.usefixtures('energy')"
             )
         inference = read_inference(request.node)
-        found = UnmeteredEnergy(request.node.nodeid, inference, *default_names(request.node))
-    return found
+        metered = UnmeteredEnergy(request.node.nodeid, inference, *default_names(request.node))
+    return metered
 
 
 @pytest.fixture(scope="session")

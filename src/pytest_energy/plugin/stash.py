@@ -80,8 +80,11 @@ def meter_sources(config: pytest.Config, settings: Settings) -> list[MeterSource
     try:
         hook = getattr(config.hook, "pytest_energy_meters", None)  # absent where nothing adds any
         added = hook(config=config) if hook is not None else []
-        by_hook = [[found] if isinstance(found, MeterSource) else found for found in added]
-        sources = [source for found in by_hook for source in found]
+        by_hook = [
+            [contribution] if isinstance(contribution, MeterSource) else contribution
+            for contribution in added
+        ]
+        sources = [source for contribution in by_hook for source in contribution]
         strange = [source for source in sources if not isinstance(source, MeterSource)]
         if strange:
             raise TypeError(f"expected a MeterSource, found {strange[0]!r}")

@@ -87,11 +87,11 @@ def _print(diagnosis: Diagnosis, console: Console) -> None:
         )
         show("\n".join(filled), style)
 
-    found = [one for one in diagnosis.meters if one.found]
-    if found:
-        console.print(_table(found, diagnosis.chosen))
+    available = [one for one in diagnosis.meters if one.found]
+    if available:
+        console.print(_table(available, diagnosis.chosen))
         show("")
-        for one in found:
+        for one in available:
             for position, line in enumerate(_remarks(one)):
                 say(one.name if position == 0 else "", line, "dim")
         show("")
@@ -120,7 +120,7 @@ def _print(diagnosis: Diagnosis, console: Console) -> None:
             show(" " * label_width + diagnosis.next_step.command, "bold")
 
 
-def _table(found: Iterable[MeterFacts], chosen: Chosen) -> Table:
+def _table(available: Iterable[MeterFacts], chosen: Chosen) -> Table:
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -131,7 +131,7 @@ def _table(found: Iterable[MeterFacts], chosen: Chosen) -> Table:
     grid.add_column("method", overflow="fold")
     for heading in ("power\nnow", "moves\nevery", "resolution", "one\nreading"):
         grid.add_column(heading, justify="right", overflow="fold")
-    for one in found:
+    for one in available:
         taken = one.name in chosen.meters
         for position, facts in enumerate(one.domains):
             first = position == 0
@@ -202,8 +202,8 @@ def _machine(machine: Machine) -> str:
     return ", ".join([machine.cpu, cpus, *gpus, f"{machine.system} {machine.architecture}"])
 
 
-def _carbon(found: Carbon | None) -> str:
-    return f"{found.label}; source: {found.source}" if found else "unknown"
+def _carbon(carbon: Carbon | None) -> str:
+    return f"{carbon.label}; source: {carbon.source}" if carbon else "unknown"
 
 
 def _load(load: Load) -> str:

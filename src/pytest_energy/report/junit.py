@@ -14,12 +14,12 @@ def properties(result: Result, carbon: Carbon) -> list[tuple[str, object]]:
     training, kWh (PUE included) and gCO2e of the whole.
     """
     prefix = f"energy.{result.subject.region}." if result.subject.region else "energy."
-    found: list[tuple[str, object]] = [("verdict", result.verdict.status.value)]
+    pairs: list[tuple[str, object]] = [("verdict", result.verdict.status.value)]
     if result.verdict.reason:
-        found.append(("reason", result.verdict.reason))
+        pairs.append(("reason", result.verdict.reason))
     measurement = result.measurement
     if measurement is not None:
-        found += [
+        pairs += [
             ("joules_per_unit", measurement.joules_per_unit),
             ("kwh_per_1000", measurement.kwh_per_1000),
             ("gco2e_per_1000", carbon.grams(measurement.joules_per_unit) * 1000),
@@ -29,18 +29,18 @@ def properties(result: Result, carbon: Carbon) -> list[tuple[str, object]]:
                 "+".join(sorted({measurement.domains[i].method for i in measurement.gated})),
             ),
         ]
-        found += sorted((measurement.recorded or {}).items())
+        pairs += sorted((measurement.recorded or {}).items())
     cost = cost_of(result)
     if cost is not None:
-        found += [("training_kwh", cost.kwh(carbon)), ("training_gco2e", cost.grams(carbon))]
+        pairs += [("training_kwh", cost.kwh(carbon)), ("training_gco2e", cost.grams(carbon))]
     paired = result.verdict.paired
     if paired is not None:
-        found.append(("base", paired.label))
+        pairs.append(("base", paired.label))
     if paired is not None and result.base is not None:
-        found.append(("base_joules_per_unit", result.base.joules_per_unit))
+        pairs.append(("base_joules_per_unit", result.base.joules_per_unit))
     quality = result.verdict.quality
     if quality is not None and quality.stored is not None:
-        found.append((f"{quality.name}_stored", quality.stored))
+        pairs.append((f"{quality.name}_stored", quality.stored))
     if result.verdict.change is not None:
-        found.append(("change", result.verdict.change.value))
-    return [(prefix + name, value) for name, value in found]
+        pairs.append(("change", result.verdict.change.value))
+    return [(prefix + name, value) for name, value in pairs]

@@ -74,8 +74,8 @@ def render(
         of_task = [result for result in results if result.subject.task == task]
         console.print(Text(task, style="bold underline"))
         console.print(_table(of_task, carbon, console.width))
-    for found in role_ratios(results):
-        console.print(Text(ratio_line(found), style="bold"))
+    for ratio in role_ratios(results):
+        console.print(Text(ratio_line(ratio), style="bold"))
     for line in training.lines(results, carbon):
         console.print(Text(line, style="bold"))
     for result in results:
@@ -162,16 +162,16 @@ def _note(result: Result, stored: Mapping[str, str]) -> str:
     return "; ".join(parts)
 
 
-def ratio_line(found: RoleRatio) -> str:
+def ratio_line(roles: RoleRatio) -> str:
     """General-purpose over task-specific, in a sentence."""
-    ratio = found.ratio
+    ratio = roles.ratio
     interval = (
         f" (95 %: {significant(ratio.low)} to {significant(ratio.high)})"
         if ratio.low is not None and ratio.high is not None
         else ""
     )
     return (
-        f"{found.task}: general-purpose takes {significant(ratio.value)} times the energy of"
+        f"{roles.task}: general-purpose takes {significant(ratio.value)} times the energy of"
         f" task-specific{interval}"
     )
 

@@ -26,7 +26,7 @@ def lines(results: Sequence[Result], carbon: Carbon) -> list[str]:
         results: of the session, inferences included: those of the same model give the break-even.
         carbon: PUE and grid.
     """
-    found = []
+    rows = []
     for result in results:
         cost = cost_of(result)
         if cost is not None and result.training_run is not None and result.measurement is not None:
@@ -36,8 +36,8 @@ def lines(results: Sequence[Result], carbon: Carbon) -> list[str]:
                 line += ", an interval from the spread between sessions alone"
             for even in break_evens(result, results):
                 line += f"; {_even(even)}"
-            found.append(line)
-    return found
+            rows.append(line)
+    return rows
 
 
 def _whole(training: TrainingRun, measurement: Measurement, cost: TrainingCost) -> str:

@@ -113,10 +113,10 @@ def _of_training(arguments: dict[str, Any]) -> tuple[dict[str, Any], TrainingRun
     ]
     _refuse_unknown(arguments, [*own, *shared])
     if len([name for name in EXTENT if name in arguments]) != 1:
-        found = "both" if EXTENT[0] in arguments else "neither"
+        given = "both" if EXTENT[0] in arguments else "neither"
         raise ValueError(
             "one of total_steps (of the whole run) and hours (that it lasts) is needed, found"
-            f" {found}"
+            f" {given}"
         )
     checked = {name: value for name, value in arguments.items() if name in shared}
     total_steps = hours = None

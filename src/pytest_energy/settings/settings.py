@@ -191,13 +191,13 @@ def _parse_switch(text: str) -> bool:
     return text == "auto"
 
 
-def _parse_number(text: str, least: float, wanted: str) -> float:
+def _parse_number(text: str, least: float, expected: str) -> float:
     try:
         value = float(text)
     except ValueError:
         value = math.nan
     if not (math.isfinite(value) and value >= least):
-        raise ValueError(f"expected {wanted}, found {text!r}")
+        raise ValueError(f"expected {expected}, found {text!r}")
     return value
 
 

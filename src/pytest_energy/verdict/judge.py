@@ -33,7 +33,7 @@ def judge(case: Case) -> Verdict:
     Returns:
         The verdict, with the figures of the comparison where there was one.
     """
-    decision = next(found for rule in ENERGY_RULES if (found := rule(case)) is not None)
+    decision = next(decided for rule in ENERGY_RULES if (decided := rule(case)) is not None)
     # Windows that are too short may be of no energy at all.
     repeat_difference = case.log_repeat_difference if decision.shows_change else None
     verdict = Verdict(
@@ -50,7 +50,7 @@ def judge(case: Case) -> Verdict:
         quality=case.quality,
     )
     by_quality = (rule(case, verdict) for rule in QUALITY_RULES)
-    return next((found for found in by_quality if found is not None), verdict)
+    return next((decided for decided in by_quality if decided is not None), verdict)
 
 
 def agreement(

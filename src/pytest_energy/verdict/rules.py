@@ -243,14 +243,14 @@ def too_short_to_compare(case: Case) -> Decision | None:
     measurement = case.measurement
     if case.comparison is None or not is_momentary(measurement):
         return None
-    wanted = measurement.metered_count * SHORTEST_SECONDS / max(measurement.seconds, 1e-9)
+    needed = measurement.metered_count * SHORTEST_SECONDS / max(measurement.seconds, 1e-9)
     estimated = is_estimated(measurement.domains)
     subject = case.subject
     return Decision(
         Status.INCONCLUSIVE,
         f"a window of {format_seconds(measurement.seconds)} is too short"
         f" {'for an estimate' if estimated else 'for a comparison'}",
-        f"perform more {subject.act}s: {subject.argument}={math.ceil(wanted):,} would do",
+        f"perform more {subject.act}s: {subject.argument}={math.ceil(needed):,} would do",
         can_be_stored=not case.paired,
         rests_on_comparison=True,
     )
@@ -364,9 +364,9 @@ def _pairs_too_noisy(case: Case, comparison: PairedComparison) -> Decision | Non
             " interleaved block by block",
         )
     holds = _holding(2 * comparison.error, comparison.allowed, comparison.excess)
-    wanted = math.ceil(measurement.metered_count * (comparison.error / (_sharp(rule) * 0.9)) ** 2)
-    example = f", {subject.argument}={wanted:,} for example,"
-    enough = example if wanted > measurement.metered_count and not sharp else ","
+    needed = math.ceil(measurement.metered_count * (comparison.error / (_sharp(rule) * 0.9)) ** 2)
+    example = f", {subject.argument}={needed:,} for example,"
+    enough = example if needed > measurement.metered_count and not sharp else ","
     hint = f"perform more {subject.act}s{enough} or allow {holds}"
     if too_far:
         return _undecided(
@@ -408,9 +408,9 @@ def _what_would_help(case: Case, comparison: BaselineComparison) -> str:
     if by_blocks**2 > comparison.error**2 / 2:
         room = _sharp(case.rule) ** 2 - (comparison.error**2 - by_blocks**2)
         metered = case.measurement.metered_count
-        wanted = math.ceil(metered * by_blocks**2 / room) if room > 0 else 0
-        if wanted > subject.n:
-            enough = f"{subject.argument}={wanted:,} would do"
+        needed = math.ceil(metered * by_blocks**2 / room) if room > 0 else 0
+        if needed > subject.n:
+            enough = f"{subject.argument}={needed:,} would do"
             return f"perform more {subject.act}s: {enough} (and a new baseline)"
         return f"perform more {subject.act}s, or allow {holds}"
     more = ENOUGH_SESSIONS - sessions

@@ -46,14 +46,14 @@ _SELECTOR = re.compile(
 
 def _slowest(series: Iterable[Labels], targets: Sequence[tuple[Mapping[str, str], float]]) -> float:
     """The scrape interval behind some series: of their targets, else of all there are, seconds."""
-    found = 0.0
+    slowest = 0.0
     for labels in map(dict, series):
         same: Sequence[tuple[Mapping[str, str], float]] = ()
         for names in (("job", "instance"), ("job",)):
             if not same and all(name in labels for name in names):
                 same = [t for t in targets if all(t[0].get(n) == labels[n] for n in names)]
-        found = max(found, *(seconds for _, seconds in same or targets))
-    return found
+        slowest = max(slowest, *(seconds for _, seconds in same or targets))
+    return slowest
 
 
 class _Counter:
@@ -195,8 +195,8 @@ class Prometheus(Meter):
         except TroubleError as trouble:
             raise MeterUnavailableError(trouble.reason, trouble.hint) from None
         try:
-            found = [(query, _open(self._server, query)) for query in endpoint.queries]
-            opened = [(query, counter) for query, counter in found if counter is not None]
+            counted = [(query, _open(self._server, query)) for query in endpoint.queries]
+            opened = [(query, counter) for query, counter in counted if counter is not None]
             self._counters = tuple(counter for _, counter in opened)
             _find_intervals(self._server, self._counters, endpoint.interval_seconds)
         except MeterUnavailableError:

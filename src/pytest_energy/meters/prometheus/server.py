@@ -199,9 +199,9 @@ class Server:
             raise TroubleError(f"Prometheus says: {self._shown(str(answer.get('error')))}")
         if status == 200 and isinstance(answer, dict) and answer.get("status") == "success":
             return answer.get("data")
-        found = "HTML" if body.lstrip()[:1] == b"<" else "something else"
+        kind = "HTML" if body.lstrip()[:1] == b"<" else "something else"
         raise TroubleError(
-            f"the answer is not Prometheus' JSON but {found} (HTTP {status})",
+            f"the answer is not Prometheus' JSON but {kind} (HTTP {status})",
             "is --energy-prometheus-url the base URL of a Prometheus server?",
         )
 
@@ -230,12 +230,12 @@ def _read(raw: Any, most_bytes: int, late: str) -> bytes:
 def _system_error(error: BaseException) -> str:
     """The operating system's message, from inside the client's exceptions."""
     seen: list[object] = [error]
-    for found in seen:
-        strerror = getattr(found, "strerror", None)
+    for cause in seen:
+        strerror = getattr(cause, "strerror", None)
         if isinstance(strerror, str):
             return one_line(strerror)
-        inner = (getattr(found, name, None) for name in ("reason", "__cause__", "__context__"))
-        arguments = getattr(found, "args", ())
+        inner = (getattr(cause, name, None) for name in ("reason", "__cause__", "__context__"))
+        arguments = getattr(cause, "args", ())
         new = (e for e in (*inner, *arguments) if isinstance(e, BaseException) and e not in seen)
         seen += new
     return type(error).__name__
