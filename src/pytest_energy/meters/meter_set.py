@@ -85,19 +85,22 @@ class MeterSet:
         seconds = clock()
         counts: tuple[int, ...] = ()
         for meter in self.meters:
-            counts += self.read_one(meter)
+            counts += self.read_one(meter, seconds)
         return Reading(seconds, counts)
 
-    def read_one(self, meter: Meter) -> tuple[int, ...]:
+    def read_one(self, meter: Meter, seconds: float | None = None) -> tuple[int, ...]:
         """The counts of one of the meters, checked.
+
+        Args:
+            meter: one of this set.
+            seconds: the clock's time where it has just been read; asked for when left out.
 
         Raises:
             MeterLostError: it cannot be read; the message names it.
         """
         self._reading = True
         try:
-            clock = self.clock
-            now = clock()
+            now = self.clock() if seconds is None else seconds
             if now - self._read_at > self.max_read_interval_seconds:
                 self._unseen += 1
                 self._unseen_seconds = now - self._read_at
