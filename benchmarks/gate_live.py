@@ -1,7 +1,7 @@
 """The gate on this machine's real noise: sessions of unchanged code, and with 10 % more real work.
 
 Every session is a pytest process of its own, with the plugin as users run it. Five sessions are
-stored in a quiet hour; then sessions of unchanged and of heavier code take turns and are judged
+stored in a quiet hour; then sessions of unchanged and of heavier code are interleaved and judged
 against them, quiet and with a second process that loads a core.
 """
 
@@ -114,7 +114,7 @@ def collect(model: str, folder: Path, sessions: int, busy: bool) -> None:
 
 
 def show(model: str, folder: Path) -> None:
-    """Print what the gate said of the sessions in a folder, with and without the yardstick."""
+    """Print the verdicts on the sessions in a folder, with and without the reference workload."""
     entry = stored(folder)
     if entry is None:
         return
@@ -135,7 +135,10 @@ def show(model: str, folder: Path) -> None:
         ]
         print(f" {kind}: a session takes {median(walls):.0f} s (median)", end="; ")
         print(f"the gate itself {median(gates):.0%} of the metered energy, without second looks")
-        for label, reference in (("in units of the yardstick", True), ("without it", False)):
+        for label, reference in (
+            ("in units of the reference workload", True),
+            ("without it", False),
+        ):
             for more, reading in (("same", "unchanged"), ("more", "10 % more work")):
                 said, changes = [], []
                 for report in reports[more]:
@@ -166,7 +169,7 @@ def result_of(report: dict[str, Any]) -> Result:
 
 
 def judged(result: Result, entry: Baseline, reference: bool) -> Verdict:
-    """What the gate says of a kept session, with or without the yardstick.
+    """What the gate says of a kept session, with or without the reference workload.
 
     The session's own verdict is in its report; here it is judged once more, so that both columns
     come from the same figures and the same version of the rule.

@@ -4,7 +4,7 @@
 
 Per topology one simulated powercap tree (`powercap_tree.py`), in which known watts are spent in
 real time. Every peer reads it in a process of its own, all of them at once; then the cost of their
-windows is timed, in turns. Peers are zeus, codecarbon and landauer-gap (imports as `joules`); what
+windows is timed, alternately. Peers are zeus, codecarbon and landauer-gap (`joules`); what
 is not installed is said and left out (pip install zeus landauer-gap).
 
 The truth is package and memory energy, each once. A window is what lies between the return of the
@@ -39,7 +39,7 @@ from powercap_tree import Spending, Topology, build, topologies
 from short_windows import study
 
 PATIENCE_SECONDS = 60.0
-ROUNDS = 10  # in which the peers' windows are timed, in turns
+ROUNDS = 10  # in which the peers' windows are timed, interleaved
 
 GOAL_ERROR_PERCENT = 1.0
 GOAL_COST_RATIO = 0.1
@@ -111,7 +111,7 @@ class Row:
         return 100 * (self.reported / self.true - 1)
 
     def cost_ratio(self, what: str, reference: Row | None) -> float:
-        """Over the yardstick's window, round by round: neighbours slow both down alike."""
+        """Over the reference's window, round by round: load slows both down alike."""
         theirs = reference.cost.get("window", []) if reference else []
         ratios = [a / b for a, b in zip(self.cost.get(what, []), theirs, strict=False)]
         return statistics.median(ratios) if ratios else nan

@@ -6,7 +6,7 @@ A ratio of whole sessions within 2 % drowns in the noise of a shared machine; `-
 counts the instructions of both under valgrind (Debian: valgrind) as well.
 
 Every figure stands beside a peer's from the same run, since absolute times mean little on a shared
-machine. Sessions are whole processes that take turns with their peer, and are compared pair by
+machine. Sessions are whole processes that are interleaved with their peer, and are compared pair by
 pair; windows are medians over many.
 
 zeus and codecarbon are peers for the window; what is not installed is said and left out

@@ -1,4 +1,4 @@
-"""Head against base in turns, on this machine's real noise; beside it, what others make of it.
+"""Head against base interleaved, on this machine's real noise; beside it, what others make of it.
 
     python benchmarks/paired.py collect [--sessions 30] [--busy]
     python benchmarks/paired.py joules [--sessions 8]
@@ -143,7 +143,7 @@ def show(folder: Path) -> None:
                 if number >= STORED:
                     first = [s[name][1].measurement for s in sessions[:STORED]]
                     against_stored.append(by_stored(head, base, [m for m in first if m]))
-            print(f"  {label:18} in turns        {_line(turns)}")
+            print(f"  {label:18} interleaved     {_line(turns)}")
             print(f"  {'':18}   both sides together {median(seconds):.0f} s (median)")
             print(f"  {'':18} against stored  {_line(against_stored)}")
     for path in sorted(folder.glob("joules-*.json")):
@@ -168,7 +168,7 @@ def _line(verdicts: Sequence[Verdict]) -> str:
 
 
 def joules(folder: Path, sessions: int) -> None:
-    """landauer-gap on the same tests: whole commands in turns, medians, ranges that overlap."""
+    """landauer-gap on the same tests: whole commands interleaved, medians, ranges that overlap."""
     place = repository(folder)
     for name in ("0", "10"):
         runs = []

@@ -1,9 +1,9 @@
-"""Which reference work drifts with a model: sessions of models and references in turns.
+"""Which reference work drifts with a model: sessions of models and references interleaved.
 
     python benchmarks/reference_workload.py [--threads 1] [--passive] [--sessions 6] [--blocks 16]
 
 Each session is a process of its own, every other one beside a process that loads a core. CPU
-seconds of three models and five references take turns, block by block. Printed is the standard
+seconds of three models and five references are interleaved, block by block. Printed is the standard
 deviation, between sessions, of the log of each model's level: as it is, and divided by each
 reference, block by block and session by session.
 """

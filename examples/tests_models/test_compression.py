@@ -255,7 +255,7 @@ def test_a_lost_cache_turns_the_gate_red(tmp_path, say):
     if list(tmp_path.glob("baselines/*/*/*.json")):
         now.lose_the_cache()
         said = now.run(f"--energy-baselines={tmp_path / 'baselines'}")
-    else:  # a busy machine stores nothing; two revisions in turns can still be told apart
+    else:  # a busy machine stores nothing; two interleaved revisions can still be distinguished
         before = Checkout(tmp_path / "before")
         now.lose_the_cache()
         said = now.run(f"--energy-against={before.folder}")

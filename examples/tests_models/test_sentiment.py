@@ -26,8 +26,8 @@ inference = functools.partial(
     n=N,
     task="text-classification",
     dataset="movie-review-snippets",
-    # An estimate from CPU seconds; in units of the yardstick it differs by 3 % or so between
-    # sessions. Where energy is counted, write "5%".
+    # An estimate from CPU seconds; in units of the reference workload it differs by 3 % or so
+    # between sessions. Where energy is counted, write "5%".
     tolerance="10%",
 )
 

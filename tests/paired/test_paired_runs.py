@@ -1,4 +1,4 @@
-"""`--energy-against`: head and base take turns, and the verdict is the ratio of the two."""
+"""`--energy-against`: head and base are interleaved, and the verdict is the ratio of the two."""
 
 from __future__ import annotations
 

@@ -94,7 +94,7 @@ class FakePrometheus:
 
 
 def vector(*pairs: object) -> str:
-    """An instant vector: labels and value, in turns."""
+    """An instant vector: labels and value."""
     result = [
         {"metric": labels, "value": [1000.0, value]}
         for labels, value in zip(pairs[::2], pairs[1::2], strict=True)

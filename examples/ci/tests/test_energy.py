@@ -1,4 +1,4 @@
-"""What a classification takes, in turns with the base of the pull request."""
+"""What a classification takes, interleaved with the base of the pull request."""
 
 import pytest
 from sentiment import Classifier

@@ -17,7 +17,7 @@ from pytest_energy.carbon import tables
 
 UPDATE = Path(__file__).parents[3] / "scripts" / "update_tables.py"
 
-REMEDY = (
+HINT = (
     "codecarbon's tables have changed: run scripts/update_tables.py, look at the difference and"
     " say in the changelog which figures move"
 )
@@ -116,16 +116,16 @@ def test_every_country_has_codecarbons_figure_name_and_year(codecarbon_data, kil
     path = codecarbon_data / "private_infra" / "global_energy_mix.json"
     theirs = json.loads(path.read_text("utf-8"))
     ours = tables.country_mixes()
-    assert set(ours) == set(theirs), REMEDY
+    assert set(ours) == set(theirs), HINT
     for code, mix in ours.items():
-        assert (mix.name, mix.year) == (theirs[code]["country_name"], theirs[code]["year"]), REMEDY
-        assert mix.grams_per_kwh == pytest.approx(kilograms_per_kwh(code) * 1000), (code, REMEDY)
+        assert (mix.name, mix.year) == (theirs[code]["country_name"], theirs[code]["year"]), HINT
+        assert mix.grams_per_kwh == pytest.approx(kilograms_per_kwh(code) * 1000), (code, HINT)
 
 
 @needs_codecarbon
 def test_the_worlds_average_is_what_codecarbon_takes_where_it_knows_no_country(kilograms_per_kwh):
     theirs = kilograms_per_kwh("XXX") * 1000
-    assert tables.world_grams_per_kwh() == pytest.approx(theirs), REMEDY
+    assert tables.world_grams_per_kwh() == pytest.approx(theirs), HINT
 
 
 @needs_codecarbon
@@ -146,13 +146,13 @@ def test_every_region_has_the_figure_that_codecarbon_computes(codecarbon_data, k
         "CAN": {name for name in provinces if not name.startswith("_")},
         "CHN": {name for province in chinese["data"].values() for name in province["names"]},
     }
-    assert {country: set(tables.region_names(country)) for country in theirs} == theirs, REMEDY
-    assert set.union(*zone_names.values()) == set(zones["data"]), REMEDY
+    assert {country: set(tables.region_names(country)) for country in theirs} == theirs, HINT
+    assert set.union(*zone_names.values()) == set(zones["data"]), HINT
     for country in (*theirs, *zone_names):
         for region in tables.region_names(country):
             ours = tables.region_grams_per_kwh(country, region)
             computed = kilograms_per_kwh(country, region) * 1000
-            assert ours == pytest.approx(computed, abs=1e-6), (country, region, REMEDY)
+            assert ours == pytest.approx(computed, abs=1e-6), (country, region, HINT)
 
 
 @needs_codecarbon
@@ -162,8 +162,8 @@ def test_every_year_of_a_region_is_the_one_that_codecarbon_states(codecarbon_dat
     states = json.loads((folder / "2023/usa_emissions.json").read_text("utf-8"))
     for country in ("FIN", "NOR", "SWE"):
         for zone, year in tables.region_names(country).items():
-            assert year == zones[zone]["year"], REMEDY
-    assert set(tables.region_names("USA").values()) == {states["_source"]["year"]}, REMEDY
+            assert year == zones[zone]["year"], HINT
+    assert set(tables.region_names("USA").values()) == {states["_source"]["year"]}, HINT
     assert set(tables.region_names("CAN").values()) == {None}
 
 
@@ -178,7 +178,7 @@ def test_every_cpu_has_codecarbons_watts_and_of_one_name_the_first_counts():
     for name, value in zip(theirs["Name"], watts, strict=True):
         if value > 0:
             first.setdefault(tables.normal_cpu_name(name), value)
-    assert tables.cpu_powers() == first, REMEDY
+    assert tables.cpu_powers() == first, HINT
 
 
 @needs_codecarbon
@@ -195,7 +195,7 @@ def test_the_script_writes_the_shipped_files_but_for_day_and_version(tmp_path):
     assert "tables written to" in done.stdout
     written = {path.name: _undated(path) for path in (tmp_path / "new").iterdir()}
     shipped = {path.name: _undated(path) for path in tables.DATA.iterdir()}
-    assert written == shipped, REMEDY
+    assert written == shipped, HINT
 
 
 def _undated(path: Path) -> str:

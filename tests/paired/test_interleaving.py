@@ -1,4 +1,4 @@
-"""Whose turn it is."""
+"""The order of the blocks of head and base in a paired run."""
 
 from __future__ import annotations
 
