@@ -223,3 +223,17 @@ def test_pruning_without_anything_gone_touches_no_file(store):
     before = store.path(subject()).stat().st_mtime_ns
     assert baselines.prune(store.folder, lambda *_: False) == []
     assert store.path(subject()).stat().st_mtime_ns == before
+
+
+def test_storing_reports_what_it_did_with_each_addition(store):
+    (first,) = store.store([addition(2.0)])
+    assert (first.action, first.before, first.agreement) == (baselines.Action.CREATED, None, None)
+    appended, replaced = (
+        store.store([addition(3.0, agrees=agrees)])[0] for agrees in (True, False)
+    )
+    assert appended.action is baselines.Action.APPENDED
+    assert appended.before is not None
+    assert [session.joules_per_unit for session in appended.before.sessions] == [2.0]
+    assert replaced.action is baselines.Action.REPLACED
+    assert [session.joules_per_unit for session in replaced.before.sessions] == [2.0, 3.0]
+    assert [session.joules_per_unit for session in store.find(subject()).sessions] == [3.0]
