@@ -24,6 +24,51 @@ def test_the_closest_mark_wins_argument_by_argument(project):
     assert (subject["n"], subject["task"], subject["model"]) == (2, "qa", "large")
 
 
+def test_a_marker_counts_wherever_it_stands(project):
+    project.pytester.makeconftest(
+        """
+        import pytest, scripted
+
+        def pytest_energy_meters(config):
+            return scripted.sources()
+
+        def pytest_collection_modifyitems(items):
+            for item in items:
+                if item.name == "test_by_a_hook":
+                    item.add_marker(pytest.mark.inference(n=1))
+                if item.name == "test_appended":  # unseen by pytest's keywords
+                    item.own_markers.append(pytest.mark.inference(n=1).mark)
+        """
+    )
+    project.write(
+        test_it="""
+        import pytest
+        from model import infer
+
+        def test_by_a_hook(): infer()
+        def test_appended(): infer()
+        def test_plain(): infer()
+
+        @pytest.mark.inference(n=1)
+        class TestMarked:
+            def test_by_its_class(self): infer()
+        """,
+        test_module="""
+        import pytest
+        from model import infer
+        pytestmark = [pytest.mark.filterwarnings("error"), pytest.mark.inference(n=1)]
+        def test_by_its_module(): infer()
+        """,
+    )
+    metered = [result["subject"]["test"] for result in project.report()["results"]]
+    assert [name.rpartition("::")[2] for name in metered] == [
+        "test_by_a_hook",
+        "test_appended",
+        "test_by_its_class",
+        "test_by_its_module",
+    ]
+
+
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
