@@ -16,9 +16,8 @@ import extras
 import hub
 import numpy
 import torch
-from batches import LARGEST
 from models import Loaded, package
-from sentiment import TRAINING, embed, embed_by_layer, fit_head, reviews, train_head
+from sentiment import embed, embed_by_layer, fit_head, train_head, training_features
 from shelf import loads
 from transformers import AutoModel, AutoTokenizer, BertModel, BertTokenizer
 
@@ -66,12 +65,7 @@ CUT = tuple(
 @loads("minilm-embeddings", "minilm")
 def embeddings_by_layer(minilm: Loaded) -> tuple[list[torch.Tensor], str]:
     """What each layer makes of the reviews that heads are trained on: one pass for all depths."""
-    training = reviews().select(range(TRAINING))["text"][:]
-    with torch.inference_mode():
-        batches = [
-            embed_by_layer(minilm, training[i : i + LARGEST]) for i in range(0, TRAINING, LARGEST)
-        ]
-    return [torch.cat(layer).clone() for layer in zip(*batches, strict=True)], ""
+    return list(training_features(lambda texts: torch.stack(embed_by_layer(minilm, texts)))), ""
 
 
 def layers_of(model: Any, chosen: list[int]) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -56,12 +57,27 @@ def _mean(hidden: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
 
 def train_head(encoder: Loaded) -> torch.nn.Linear:
     """Fit a linear head to the labels of the first reviews, by logistic regression."""
-    training = reviews().select(range(TRAINING))
+    return fit_head(training_features(lambda texts: embed(encoder, texts)))
+
+
+def training_features(embed_texts: Callable[[list[str]], torch.Tensor]) -> torch.Tensor:
+    """Embeddings of the first reviews, computed in batches of like length: little is padded.
+
+    Args:
+        embed_texts: gives a tensor whose last but one dimension is that of the texts.
+
+    Returns:
+        That tensor for all `TRAINING` reviews, in their order.
+    """
+    texts = reviews()[:TRAINING]["text"]
+    by_length = sorted(range(TRAINING), key=lambda i: len(texts[i]))
     with torch.inference_mode():
         batches = [
-            embed(encoder, training[i : i + 32]["text"]).float() for i in range(0, TRAINING, 32)
+            embed_texts([texts[i] for i in by_length[first : first + 32]]).float()
+            for first in range(0, TRAINING, 32)
         ]
-    return fit_head(torch.cat(batches).clone())
+    features = torch.cat(batches, dim=-2).clone()  # heads are trained on it: no inference tensor
+    return features[..., torch.tensor(by_length, device=features.device).argsort(), :]
 
 
 @loads("minilm-head", "minilm")

@@ -21,7 +21,7 @@ RUNS = {
     "ten tasks": ("test_ten_tasks.py", "1", "not nothing", "the ten tasks"),
     "both kinds": (
         "test_general_purpose.py",
-        "5",
+        "2",
         "question-answering",
         "general-purpose over task-specific",
     ),
