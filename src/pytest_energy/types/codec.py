@@ -1,7 +1,7 @@
 """Dataclasses as JSON-able values and back: how they travel between processes and into files.
 
 One codec for all of them, driven by their annotations. cattrs and msgspec do the same; either would
-be one more distribution in every installation, and neither names the line of a wrong member.
+be one more distribution in every installation.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from pytest_energy.verdict.baseline_comparison import (
     BaselineComparison,
     block_figures,
 )
-from pytest_energy.verdict.comparability import Conditions, why_incomparable
+from pytest_energy.verdict.case import Case
 from pytest_energy.verdict.estimators import student_quantile
 from pytest_energy.verdict.rules import why_unresolved
 
@@ -50,9 +50,9 @@ def suspect(
     budget = rule.budget_joules
     if budget is not None and measurement.joules_per_unit > budget:
         return True
-    if baseline is None or _incomparable(subject, measurement, baseline):
+    comparison = _comparison(subject, measurement, baseline, rule)
+    if comparison is None:
         return False
-    comparison = _against(measurement, baseline, rule)
     (only,) = comparison.passes
     return max(abs(only.change), abs(only.total)) > SUSPECT * comparison.limit
 
@@ -81,10 +81,10 @@ def settled(
     count = len(measurement.blocks)
     if count not in interim_looks(planned) or baseline is None or rule.budget_joules is not None:
         return False
-    if why_unresolved(subject, measurement) or _incomparable(subject, measurement, baseline):
+    if why_unresolved(subject, measurement):
         return False
-    comparison = _against(measurement, baseline, rule)
-    if not comparison.block_changes:
+    comparison = _comparison(subject, measurement, baseline, rule)
+    if comparison is None or not comparison.block_changes:
         return False
     # How far the mean of all blocks may lie from that of those seen: what is still to come.
     to_come = stdev(comparison.block_changes) * math.sqrt(1 / count - 1 / planned)
@@ -94,15 +94,12 @@ def settled(
     return inside or change - half > comparison.limit
 
 
-def _against(measurement: Measurement, baseline: Baseline, rule: Rule) -> BaselineComparison:
-    return BaselineComparison(
-        [measurement], baseline, rule.tolerance, comparisons=rule.comparisons, remeasured=True
-    )
-
-
-def _incomparable(subject: Subject, measurement: Measurement, baseline: Baseline) -> bool:
-    now = Conditions.of_measurement(subject, measurement)
-    return bool(why_incomparable(Conditions.of_baseline(baseline), now))
+def _comparison(
+    subject: Subject, measurement: Measurement, baseline: Baseline | None, rule: Rule
+) -> BaselineComparison | None:
+    """What the judge would compare at the end of the loop; None where nothing is comparable."""
+    comparison = Case(subject, [measurement], rule, baseline, remeasured=True).comparison
+    return comparison if isinstance(comparison, BaselineComparison) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +217,8 @@ def precise_enough(
     if count not in interim_looks(planned) or min(blocks) <= 0:
         return False
     logs = [math.log(value) for value in blocks]
-    if baseline is not None and not _incomparable(subject, measurement, baseline):
-        logs = BaselineComparison([measurement], baseline, 0.0).block_changes or logs
+    comparison = _comparison(subject, measurement, baseline, Rule(tolerance=0.0))
+    if comparison is not None:
+        logs = comparison.block_changes or logs
     half = _factor(1 - 0.95, count, planned) * stdev(logs) / math.sqrt(count)
     return half <= math.log1p(precision)

@@ -141,7 +141,7 @@ def interfered(case: Case) -> Decision | None:
         return Decision(Status.INCONCLUSIVE, "; ".join(case.interference), "measure without it")
     if case.paired:
         counted = not is_estimated(measurement.domains)
-        doubtful = counted and comparison is not None and within_tolerance(case) is not None
+        doubtful = counted and comparison is not None and _leaves_ok(case)
     else:
         doubtful = measurement.reference is None or regressed(case) is None
     if not doubtful:
@@ -429,12 +429,15 @@ def _rounded(fraction: float) -> float:
     return float(f"{fraction:.2g}")
 
 
-def within_tolerance(case: Case) -> Decision | None:
-    """The change is within the limit, and more would have been seen."""
-    for rule in (too_short_to_compare, regressed, improved, suspect_blocks, noise_too_large):
-        if rule(case) is not None:
-            return None
+def within_tolerance(case: Case) -> Decision:
+    """No other rule has decided: the change is within the limit, and more would have been seen."""
     return Decision(Status.OK, can_be_stored=not case.paired, rests_on_comparison=True)
+
+
+def _leaves_ok(case: Case) -> bool:
+    """Whether no rule about the comparison decides, so that it would be `ok`."""
+    rules = (too_short_to_compare, regressed, improved, suspect_blocks, noise_too_large)
+    return all(rule(case) is None for rule in rules)
 
 
 ENERGY_RULES: tuple[Callable[[Case], Decision | None], ...] = (
