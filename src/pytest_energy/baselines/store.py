@@ -22,6 +22,7 @@ from pytest_energy.types.carbon import Carbon
 from pytest_energy.types.machine import Machine
 from pytest_energy.types.measurement import Measurement
 from pytest_energy.types.result import Subject
+from pytest_energy.types.units import utc_text
 
 KEEP_SESSIONS = 10
 """Sessions that an entry keeps: the spread between them is what a gate must know."""
@@ -68,7 +69,7 @@ def session_of(
     """
     reference = measurement.reference.joules if measurement.reference else ()
     return Session(
-        date=date.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        date=utc_text(date),
         metered_count=measurement.metered_count,
         commit=commit,
         joules_per_unit=stable(measurement.joules_per_unit),

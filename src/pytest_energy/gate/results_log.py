@@ -24,7 +24,7 @@ from pytest_energy.types.codec import decode
 from pytest_energy.types.measurement import Measurement
 from pytest_energy.types.result import Result
 from pytest_energy.types.session import Instrumentation, Overhead, SessionReport, TestReport
-from pytest_energy.types.units import format_change, format_joules
+from pytest_energy.types.units import format_change, format_joules, utc_text
 from pytest_energy.types.verdict import COMPARED, Status
 from pytest_energy.verdict.judge import agreement
 
@@ -82,7 +82,7 @@ class ResultsLog:
         tests = self.tests.values()
         used = [test.instrumentation for test in tests]
         return SessionReport(
-            date=utc_text(),
+            date=utc_text(datetime.now(UTC)),
             commit=git_commit(root),
             machine=session.machine,
             carbon=session.carbon,
@@ -161,7 +161,9 @@ class ResultsLog:
                     why = why if outcome == "passed" else f"the test {outcome}"
                     self.stored[key] = f"nothing was accepted: {why}"
                     continue
-                rises[key] = Accepted(stable(verdict.change.value), paired.label, utc_text())
+                rises[key] = Accepted(
+                    stable(verdict.change.value), paired.label, utc_text(datetime.now(UTC))
+                )
         if not rises:
             return
         folder, tree = session.settings.baselines, paired.tree
@@ -222,11 +224,6 @@ def _words(result: Result, stored: Stored) -> str:
     if quality is not None and quality.change:
         was += f"; {quality.name} {format_change(quality.change)}"
     return f"replaced (was {was})"
-
-
-def utc_text() -> str:
-    """Now, as ISO 8601 in UTC."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def git_commit(folder: Path) -> str | None:

@@ -9,6 +9,10 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 JOULES_PER_KWH = 3.6e6
 """One kilowatt-hour in joules (1,000 W for 3,600 s; exact)."""
@@ -103,6 +107,15 @@ def parse_flops(value: object) -> int:
     if not (math.isfinite(amount) and amount >= 1):
         raise ValueError(hint)
     return round(amount)
+
+
+def utc_text(moment: datetime) -> str:
+    """A moment as ISO 8601 in UTC, to the second.
+
+    Args:
+        moment: in UTC.
+    """
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def significant(value: float, digits: int = 3) -> str:
