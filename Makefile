@@ -7,7 +7,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
-# Two processes take half the time; no outcome hangs on what else runs.
+# Two processes take half the time; no outcome hangs on what else runs. The tests start hundreds of
+# processes more: what each imports is compiled before, also where Python is told to write nothing.
 PYTEST_ARGS ?= -n 2 --dist loadscope
 PAPERS := build/papers
 REVIEWS := .cache/reviews/movieReviewSnippets_GroundTruth.txt
@@ -30,6 +31,7 @@ papers: $(VENV)/.examples $(REVIEWS)
 
 test: $(VENV)/.test $(REVIEWS)
 	@echo "== Running all tests"
+	@$(BIN)/python -m compileall -q src examples tests/support
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 lint: $(VENV)/.test

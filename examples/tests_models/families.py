@@ -17,7 +17,7 @@ import hub
 import numpy
 import torch
 from models import Loaded, package
-from sentiment import embed, embed_by_layer, fit_head, train_head, training_features
+from sentiment import embed, fit_head, train_head
 from shelf import loads
 from transformers import AutoModel, AutoTokenizer, BertModel, BertTokenizer
 
@@ -60,12 +60,6 @@ CUT = tuple(
     Member("MiniLM, cut", f"MiniLM-L6-v2, {depth} of 6 layers", f"minilm-{depth}")
     for depth in DEPTHS
 )
-
-
-@loads("minilm-embeddings", "minilm")
-def embeddings_by_layer(minilm: Loaded) -> tuple[list[torch.Tensor], str]:
-    """What each layer makes of the reviews that heads are trained on: one pass for all depths."""
-    return list(training_features(lambda texts: torch.stack(embed_by_layer(minilm, texts)))), ""
 
 
 def layers_of(model: Any, chosen: list[int]) -> Any:

