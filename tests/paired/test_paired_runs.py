@@ -35,7 +35,8 @@ def test_a_rise_over_the_base_fails_with_its_interval_and_says_what_it_is_over(r
             "energy regressed: 2.30 J per inference, base 2.00 J at ??????? (main)",
             "  change     +15.0 %  [[]+1?.? %, +1?.? %]   allowed +5 %",
             "  detectable  +?.? %  would have been found, in four of five runs",
-            "  pairs           20  pairs of blocks, head and base one after the other, in random *",
+            "  processes  +15.0 %, +15.0 %",
+            "  pairs           40  pairs of blocks, head and base one after the other, in random *",
             "  cpu        +15.0 %  counter (RAPL)",
             "  CO2e       0.264 g -> 0.303 g per 1,000 inferences at 475 g/kWh (world average*",
             "accept it: pytest test_it.py::test_loop --energy-against main --energy-update",
@@ -254,6 +255,13 @@ def test_a_precision_ends_both_loops_early(repository):
     assert result["measurement"]["metered_count"] == result["base"]["metered_count"] == 25
     (result,) = repository.report("--energy-against=main", "--energy-precision=verdict")["results"]
     assert result["measurement"]["metered_count"] == result["base"]["metered_count"] == 25
+    assert result["verdict"]["status"] == "ok"
+
+
+def test_a_suspects_second_pair_of_processes_performs_all_samples(repository):
+    repository.set_cost(2.3)
+    (result,) = repository.report("--energy-against=main", "--energy-precision=verdict")["results"]
+    assert result["measurement"]["metered_count"] == result["base"]["metered_count"] == 25 + 100
     assert result["verdict"]["status"] == "regressed"
 
 
@@ -292,7 +300,7 @@ def test_json_and_junit_carry_the_base(repository):
     jsonschema.validate(report, json.loads(SCHEMA_FILE.read_text()))
     (result,) = report["results"]
     assert result["base"]["joules_per_unit"] == pytest.approx(2.0)
-    assert len(result["base"]["blocks"]) == len(result["measurement"]["blocks"]) == 20
+    assert len(result["base"]["blocks"]) == len(result["measurement"]["blocks"]) == 2 * 20
     assert result["verdict"]["paired"]["pairs"] == 20
     case = ElementTree.parse(repository.path / "junit.xml").find(".//testcase")
     assert case is not None

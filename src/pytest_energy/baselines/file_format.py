@@ -21,7 +21,7 @@ from pytest_energy.types.carbon import Carbon
 from pytest_energy.types.codec import DecodeError, MissingMemberError, check_finite, decode, shown
 from pytest_energy.types.codec import Path as Place
 from pytest_energy.types.energy import Domain, Method
-from pytest_energy.types.measurement import MOST_FLOPS
+from pytest_energy.types.measurement import AS_IS, MOST_FLOPS
 from pytest_energy.types.renames import as_written, renamed
 from pytest_energy.types.result import Subject
 from pytest_energy.types.units import kwh
@@ -123,6 +123,7 @@ def _entry_record(entry: Baseline, carbon: Carbon) -> dict[str, Any]:
             for domain in entry.domains
         },
         "reference_workload": entry.reference_workload,
+        "allocator": entry.allocator,
         "flops_per_inference": entry.flops,
         "joules_per_unit": joules,
         "kwh_per_1000": stable(kwh(joules) * 1000),
@@ -147,6 +148,7 @@ def _entry_record(entry: Baseline, carbon: Carbon) -> dict[str, Any]:
                 "reference_joules": list(session.reference_joules),
                 "flops": session.flops,
                 "repeat_difference": session.repeat_difference,
+                "page_faults": session.page_faults,
                 **({"recorded": dict(session.recorded)} if session.recorded else {}),
             }
             for session in entry.sessions
@@ -275,6 +277,7 @@ class _EntryRecord:
     joules_per_unit: float
     sessions: tuple[Session, ...]
     reference_workload: str = ""
+    allocator: str = AS_IS
 
 
 @dataclass(frozen=True, slots=True)
@@ -352,7 +355,9 @@ def _entry(entry: _EntryRecord, place: Place, task: str, model: str) -> Baseline
         Domain(name, domain.kind, domain.method, domain.source, 0.0, domain.basis)
         for name, domain in entry.domains.items()
     )
-    return Baseline(subject, entry.meters, domains, entry.sessions, entry.reference_workload)
+    return Baseline(
+        subject, entry.meters, domains, entry.sessions, entry.reference_workload, entry.allocator
+    )
 
 
 def _check_session(session: Session, place: Place) -> None:
@@ -381,6 +386,8 @@ def _check_session(session: Session, place: Place) -> None:
         _check_figure(joules, (*place, "reference_joules", i))
     if session.flops is not None:
         _check_count(session.flops, (*place, "flops"), most=MOST_FLOPS)
+    if session.page_faults is not None:
+        _check_figure(session.page_faults, (*place, "page_faults"), zero=True)
 
 
 def _check_count(value: int, place: Place, most: float = MOST_N) -> None:

@@ -68,6 +68,7 @@ def session_of(
         repeat_difference: how far the passes differed that it is the mean of, as a fraction.
     """
     reference = measurement.reference.joules if measurement.reference else ()
+    faults = measurement.page_faults_per_inference
     return Session(
         date=utc_text(date),
         metered_count=measurement.metered_count,
@@ -86,6 +87,7 @@ def session_of(
         flops=measurement.flops.count if measurement.flops and measurement.flops.count else None,
         repeat_difference=None if repeat_difference is None else round(repeat_difference, 4),
         recorded={name: stable(v) for name, v in sorted((measurement.recorded or {}).items())},
+        page_faults=None if faults is None else stable(faults),
     )
 
 
@@ -203,6 +205,7 @@ class BaselineStore:
                     new.measurement.domains,
                     (*kept, new.session)[-KEEP_SESSIONS:],
                     new.measurement.reference.kind if new.measurement.reference else "",
+                    new.measurement.allocator,
                 )
                 file.put(entry, self.machine.describe(), self.carbon)
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -6,9 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from pytest_energy.gate.session import GateSession, Lookup
+from pytest_energy.paired.fresh_pair import FreshPair
 from pytest_energy.types.inference import SETTLED, Inference
-from pytest_energy.types.measurement import Measurement, mean_of_passes
+from pytest_energy.types.measurement import Measurement, joined, mean_of_passes
 from pytest_energy.types.result import BaseRun, Metered, Result, Subject
+from pytest_energy.types.units import format_change
 from pytest_energy.types.verdict import PairedBase, Rule, Status, Verdict
 from pytest_energy.verdict import early_stop
 from pytest_energy.verdict.case import Base, Case
@@ -98,18 +100,27 @@ class Evaluation:
             accepted or 0.0,
         )
 
-    def results(self, metered: Sequence[Metered], base: BaseRun | None = None) -> list[Result]:
+    def results(
+        self,
+        metered: Sequence[Metered],
+        base: BaseRun | None = None,
+        fresh: Sequence[FreshPair] = (),
+    ) -> list[Result]:
         """Judge what was metered, and remember the results.
 
         Args:
             metered: of the loop or body, and of each region.
             base: what the base metered of the test; None where stored baselines are compared with.
+            fresh: what further pairs of processes have metered of both sides.
         """
         regions = sum(bool(one.subject.region) for one in metered)
         results = []
         for one in metered:
             rule = self._rule_for(one.subject, regions)
-            result = self._stored(one, rule) if base is None else self._paired(one, rule, base)
+            if base is None:
+                result = self._stored(one, rule)
+            else:
+                result = self._paired(one, rule, base, fresh)
             self._session.results[one.subject.key] = result
             results.append(result)
         return results
@@ -149,7 +160,9 @@ class Evaluation:
             )
         return _result(metered, rule, verdict)
 
-    def _paired(self, metered: Metered, rule: Rule, base: BaseRun) -> Result:
+    def _paired(
+        self, metered: Metered, rule: Rule, base: BaseRun, fresh: Sequence[FreshPair]
+    ) -> Result:
         """Compared with what the base has metered meanwhile."""
         session, subject = self._session.paired, metered.subject
         if session is None:
@@ -173,11 +186,21 @@ class Evaluation:
                 body_differs=session.body_differs(subject.test),
                 accepted=session.accepted(subject.key),
             )
-            measured = mean_of_passes(of_base.passes)
-            verdict = judge(
-                Case(subject, metered.passes, rule, Base(of_base.subject, measured, paired))
-            )
-            return _result(metered, rule, verdict, measured)
+            first = mean_of_passes(metered.passes), mean_of_passes(of_base.passes)
+            case = Case(subject, [first[0]], rule, Base(of_base.subject, first[1], paired))
+            if not fresh:
+                return _result(metered, rule, judge(case), first[1])
+            further = [_measured_by(pair, subject) for pair in fresh]
+            problem = next((why for _, _, why in further if why), "")
+            if problem:
+                verdict = _unconfirmed(judge(case), problem)
+                return _result(metered, rule, verdict, first[1])
+            pairs = [first, *((head, of_base) for head, of_base, _ in further if head and of_base)]
+            of_head, measured = (joined(side) for side in zip(*pairs, strict=True))
+            against = Base(of_base.subject, measured, paired)
+            sizes = [len(head.blocks) for head, _ in pairs]
+            verdict = judge(Case(subject, [of_head], rule, against, processes=sizes))
+            return _result(replace(metered, passes=(of_head,)), rule, verdict, measured)
         return _result(metered, rule, replace(verdict, paired=paired))
 
     @staticmethod
@@ -190,6 +213,41 @@ class Evaluation:
         if verdict.status is Status.OVER_BUDGET or doubted:
             return replace(verdict, can_be_stored=False)
         return replace(verdict, status=status, reason=reason, hint="", can_be_stored=False)
+
+
+def suspect(result: Result) -> bool:
+    """Whether a verdict is one that a single pair of processes is not believed."""
+    verdict = result.verdict
+    by_quality = verdict.quality is not None and verdict.quality.decisive
+    return verdict.status in (Status.REGRESSED, Status.IMPROVED) and not by_quality
+
+
+def _measured_by(
+    pair: FreshPair, subject: Subject
+) -> tuple[Measurement | None, Measurement | None, str]:
+    """What a pair of processes measured of a subject, head and base, or why it has no figure."""
+    sides = []
+    for run in (pair.head, pair.base):
+        own = next((one for one in run.metered if one.subject.region == subject.region), None)
+        if run.problem or own is None or not own.passes:
+            return None, None, run.problem or (own.reason if own else "it was not metered there")
+        sides.append(mean_of_passes(own.passes))
+    return sides[0], sides[1], ""
+
+
+def _unconfirmed(verdict: Verdict, problem: str) -> Verdict:
+    """A suspicion that no second pair of processes could confirm."""
+    if verdict.status not in (Status.REGRESSED, Status.IMPROVED) or verdict.change is None:
+        return verdict
+    change = format_change(verdict.change.value)
+    return replace(
+        verdict,
+        status=Status.INCONCLUSIVE,
+        reason=f"{change} in one pair of processes, and a second pair gave no figure: {problem}",
+        hint="a test has to run again in a new process to be confirmed: see what stands in the way",
+        interpretation="",
+        can_be_stored=False,
+    )
 
 
 def _result(

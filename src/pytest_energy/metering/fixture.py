@@ -175,8 +175,13 @@ class Energy(ABC):
     # What the plugin calls.
 
     @abstractmethod
-    def open_body(self, marked: bool) -> None:
-        """The test body begins; with the marker, the whole of it is a window."""
+    def open_body(self, marked: bool, may_loop: bool) -> None:
+        """The test body begins; with the marker, the whole of it is a window.
+
+        Args:
+            marked: whether the test has the marker.
+            may_loop: whether the body may use `each` or `run`.
+        """
 
     @abstractmethod
     def close_body(self) -> None:
@@ -216,7 +221,7 @@ class UnmeteredEnergy(Energy):
         """None: nothing is measured."""
         return None
 
-    def open_body(self, marked: bool) -> None:
+    def open_body(self, marked: bool, may_loop: bool) -> None:
         """Nothing to do."""
 
     def close_body(self) -> None:
@@ -277,9 +282,11 @@ class MeteredEnergy(Energy):
         """Whether the loop ended before all its samples."""
         return self._loop is not None and self._loop.metered < self._loop.n
 
-    def open_body(self, marked: bool) -> None:
+    def open_body(self, marked: bool, may_loop: bool) -> None:
         """The test body begins; with the marker, the whole of it is a window."""
         instruments = self._instruments
+        if not may_loop:  # a loop first tries in its warm-up what a steady allocator saves
+            instruments.conditions.make_steady()
         if instruments.reference is not None:
             with instruments.counting_overhead():
                 kind = self._policy.reference_kind(self._subject("", self._inference.n or 0))
@@ -365,6 +372,7 @@ class MeteredEnergy(Energy):
         if loop is not None and loop.warming:
             yield
             return
+        self._instruments.conditions.make_steady()
         region = self._regions.setdefault(name, Region(self._instruments.window()))
         if region.open:
             raise pytest.UsageError(
@@ -410,6 +418,7 @@ class MeteredEnergy(Energy):
             unmetered=instruments.counting_overhead,
             interleaving=self._interleaving,
             outside=self._outside,
+            conditions=instruments.conditions,
             progress=self._progress,
             test=self._test,
             noun=f"{subject.act}s",

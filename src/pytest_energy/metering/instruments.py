@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from time import perf_counter
 
+from pytest_energy.metering.conditions import RunConditions
 from pytest_energy.metering.reference_work import ReferenceRunner
 from pytest_energy.metering.window import Window
 from pytest_energy.meters import open_meters
@@ -71,6 +72,8 @@ class Instruments:
         count_flops: whether floating-point operations are counted where torch is loaded.
         idle_seconds: for how long the idle power is measured before a window; 0 for not at all.
         workers: test processes that run side by side on this machine.
+        steady_allocator: whether the memory allocator is held steady from the first metered work.
+        pin: whether metered work on a single thread is held on one CPU.
 
     Raises:
         ValueError: a meter that is not there, or is closed to us.
@@ -85,6 +88,8 @@ class Instruments:
         count_flops: bool = True,
         idle_seconds: float = 0.0,
         workers: int = 1,
+        steady_allocator: bool = False,
+        pin: bool = False,
     ) -> None:
         start = perf_counter()
         self.meters = open_meters(names, sources)
@@ -95,6 +100,10 @@ class Instruments:
         self.count_flops = count_flops
         self.idle_seconds = idle_seconds
         self.workers = workers
+        self.conditions = RunConditions(
+            self.meters.processes, steady=steady_allocator, pin=pin and workers < 2
+        )
+        """Holds CPU and allocator while work is metered."""
         self.overhead = OverheadAccount(self.meters)
         self.overhead.add(Overhead(perf_counter() - start, 0.0))
 
@@ -124,7 +133,11 @@ class Instruments:
             expected_seconds: of a segment; None for unknown.
             block_seconds: of a block; None for unknown.
         """
-        return Window(self.meters, self.updates, expected_seconds, block_seconds, self.idle_seconds)
+        window = Window(
+            self.meters, self.updates, expected_seconds, block_seconds, self.idle_seconds
+        )
+        window.allocator = self.conditions.allocator
+        return window
 
     def counting_overhead(self) -> AbstractContextManager[None]:
         """Add what the block takes to the gate's own account."""

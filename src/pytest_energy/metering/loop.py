@@ -11,11 +11,18 @@ from typing import Any, Protocol
 
 import pytest
 
+from pytest_energy.metering.conditions import (
+    MANY_FAULTS,
+    Mark,
+    RunConditions,
+    faults_between,
+    trial,
+)
 from pytest_energy.metering.flops import FlopCounter
 from pytest_energy.metering.gpu_sync import synchronise
 from pytest_energy.metering.reference_work import ReferenceRecorder, ReferenceRunner
 from pytest_energy.metering.window import Window, block_sizes
-from pytest_energy.types.measurement import Measurement
+from pytest_energy.types.measurement import AllocatorTrial, Measurement
 
 
 class Interleaving(Protocol):
@@ -28,8 +35,17 @@ class Interleaving(Protocol):
         """A test's body is about to begin."""
         return
 
-    def sizes(self, n: int, each_seconds: float) -> tuple[int, ...]:
-        """Sizes of the blocks of `n` samples, each of which takes about `each_seconds`."""
+    cpu: int | None = None
+    """The CPU that both sides are to be held on; None for none, and before `sizes` is asked."""
+
+    def sizes(self, n: int, each_seconds: float, parallel: bool) -> tuple[int, ...]:
+        """Sizes of the blocks of `n` samples, each of which takes about `each_seconds`.
+
+        Args:
+            n: samples of this side.
+            each_seconds: what one takes, about.
+            parallel: whether this side's work uses several CPUs at once.
+        """
 
     def before(self, block: int) -> bool:
         """Wait until this side may run a block; whether there is one at all."""
@@ -113,6 +129,7 @@ class Plan:
         unmetered: stands around what is not metered, to account for it.
         interleaving: with another revision's loop; None where there is none.
         outside: stands around the other revision's block.
+        conditions: holds CPU and allocator; None to leave them as they are.
         progress: shows the progress of `test`; None for nothing.
         test: pytest's node id.
         noun: what is performed, in the plural.
@@ -127,6 +144,7 @@ class Plan:
     unmetered: Callable[[], AbstractContextManager[None]] = nullcontext
     interleaving: Interleaving | None = None
     outside: Callable[[], AbstractContextManager[None]] = nullcontext
+    conditions: RunConditions | None = None
     progress: Progress | None = None
     test: str = ""
     noun: str = "inferences"
@@ -181,6 +199,8 @@ class Loop:
         self.reason = ""
         """Why there is no figure, where the samples are to blame."""
         self._left = False
+        self._cpu: int | None = None
+        self._allocator_trial: AllocatorTrial | None = None
         self._samples = samples
         self._plan = plan
         self.generator = self._bare() if open_window is None else self._metered(open_window)
@@ -239,12 +259,16 @@ class Loop:
 
     def _complete(self, one: Pass, measurement: Measurement) -> Measurement:
         reference = one.readings.beside(len(measurement.blocks)) if one.readings else None
+        measurement = replace(
+            measurement,
+            reference=reference,
+            cpu=self._cpu,
+            allocator_trial=self._allocator_trial,
+        )
         counter = self._plan.counter
         if counter is None:
-            return replace(measurement, reference=reference)
-        return replace(
-            measurement, reference=reference, flops=counter.flops, flops_unavailable=counter.problem
-        )
+            return measurement
+        return replace(measurement, flops=counter.flops, flops_unavailable=counter.problem)
 
     def _bare(self) -> Generator[Any, None, None]:
         for sample in islice(_cycle(self._samples), self.n):
@@ -253,17 +277,27 @@ class Loop:
             yield sample
 
     def _metered(self, open_window: OpenWindow) -> Generator[Any, None, None]:
-        plan = self._plan
+        plan, conditions = self._plan, self._plan.conditions
         self.warming = True
         warmup = default_warmup(self.n) if plan.warmup is None else plan.warmup
-        each_seconds = 0.0
+        each_seconds, parallel = 0.0, True  # without a warm-up nothing is known
         with plan.unmetered():
+            usage = conditions.usage() if conditions and warmup else None
+            last: Any = None
+            as_is = None
             for sample in islice(_cycle(self._samples), warmup if self.n else 0):
                 self.count += 1
                 began = perf_counter()
+                before = conditions.mark() if conditions else None
                 yield sample
                 synchronise()
                 each_seconds = perf_counter() - began  # the last one's: the first is slow
+                last = sample
+                as_is = (before, conditions.mark()) if conditions and before else None
+            if usage is not None:
+                parallel = usage.parallel
+            if conditions is not None and conditions.make_steady() and as_is:
+                yield from self._try_steady(conditions, last, as_is)
             if plan.counter is not None and self.n:
                 for sample in islice(_cycle(self._samples), 1):
                     self.count += 1
@@ -273,10 +307,14 @@ class Loop:
         sizes = block_sizes(self.n) if self.n else ()
         if plan.interleaving is not None and self.n:
             with plan.outside():
-                sizes = plan.interleaving.sizes(self.n, each_seconds)
+                sizes = plan.interleaving.sizes(self.n, each_seconds, parallel)
         if plan.progress is not None:
             plan.progress.start(plan.test, self.n)
         try:
+            if conditions is not None:
+                shared = plan.interleaving.cpu if plan.interleaving is not None else None
+                alone = plan.interleaving is None and not parallel
+                self._cpu = conditions.hold(conditions.choose_cpu() if alone else shared)
             window = open_window(*self._expected(sizes, each_seconds))
             yield from self._pass(window, sizes, each_seconds, plan.stop)
             one = self.passes[-1]
@@ -298,8 +336,26 @@ class Loop:
                 one.finished = True
             raise
         finally:
+            if conditions is not None:
+                conditions.release()
             if plan.progress is not None:
                 plan.progress.stop()
+
+    def _try_steady(
+        self, conditions: RunConditions, sample: Any, as_is: tuple[Mark, Mark]
+    ) -> Generator[Any, None, None]:
+        """Perform the last sample of the warm-up again, where many page faults may be saved.
+
+        Twice: the first time the memory that is kept from now on is taken from the system.
+        """
+        if faults_between(*as_is) < MANY_FAULTS:
+            return
+        for _ in range(2):
+            self.count += 1
+            before = conditions.mark()
+            yield sample
+            synchronise()
+            self._allocator_trial = trial(as_is, (before, conditions.mark()))
 
     def _expected(
         self, sizes: Sequence[int], each_seconds: float

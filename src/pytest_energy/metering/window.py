@@ -10,13 +10,14 @@ import sys
 from collections.abc import Callable, Mapping
 from time import sleep
 
+from pytest_energy.machine.allocator import page_faults
 from pytest_energy.machine.load import CpuTimes
 from pytest_energy.metering.gpu_sync import synchronise
 from pytest_energy.meters.base import MeterLostError
 from pytest_energy.meters.meter_set import MeterSet
 from pytest_energy.meters.updates import CounterUpdates
 from pytest_energy.types.energy import Domain, Reading, gated_domains
-from pytest_energy.types.measurement import Block, Measurement
+from pytest_energy.types.measurement import AS_IS, Block, Measurement
 
 BLOCKS = 20
 """Blocks of a metered loop, fewer when it has fewer inferences."""
@@ -75,6 +76,7 @@ class Window:
         "_begun",
         "_blocks",
         "_clock",
+        "_faults_at_open",
         "_idle_for",
         "_idle_watts",
         "_in_blocks",
@@ -90,6 +92,7 @@ class Window:
         "_update_aligned",
         "_updates",
         "_watched",
+        "allocator",
         "lost",
     )
 
@@ -119,8 +122,9 @@ class Window:
         self._missed = (0, 0)
         self._interference: tuple[str, ...] = ()
         self._idle_watts: tuple[float, ...] = ()
-        self._blocks: list[tuple[int, float, tuple[int, ...]]] = []
-        self._partial: tuple[float, tuple[int, ...]] | None = None
+        self._blocks: list[tuple[int, float, tuple[int, ...], int | None]] = []
+        self._partial: tuple[float, tuple[int, ...], int | None] | None = None
+        self._faults_at_open: int | None = None
         self._opened: Reading | None = None
         self._begun: CpuTimes | None = None
         self._other_cpu_share: float | None = None
@@ -128,6 +132,8 @@ class Window:
         self._watched = ""
         self.lost = ""
         """Why the meter could not be read; empty while all is well."""
+        self.allocator = AS_IS
+        """How the memory allocator is while this window meters."""
 
     def open(self) -> None:
         """Begin, or go on after a `close` or `pause`."""
@@ -139,6 +145,7 @@ class Window:
             self._watched = watched_by()
         synchronise()
         self._meters.arm()
+        self._faults_at_open = page_faults()
         self._begin(self._read() if self._updates is None else self._read_at_updates()[1])
         if first:
             self._begun = self._meters.cpu_times()
@@ -170,11 +177,13 @@ class Window:
             self._add(before)
             self.end_block(n)
             self._begin(after)
+            self._faults_at_open = page_faults()
             return
         reading = self._read()
         self._add(reading)
         self.end_block(n)
         self._opened = reading
+        self._faults_at_open = page_faults()
 
     def close(self, n: int) -> None:
         """End a block of `n` inferences and stop metering."""
@@ -190,7 +199,7 @@ class Window:
     @property
     def metered_count(self) -> int:
         """Inferences in the blocks so far."""
-        return sum(n for n, _, _ in self._blocks)
+        return sum(n for n, *_ in self._blocks)
 
     @property
     def block_count(self) -> int:
@@ -200,7 +209,7 @@ class Window:
     @property
     def seconds(self) -> float:
         """Metered so far, the block that is not ended yet included."""
-        ended = sum(seconds for _, seconds, _ in self._blocks)
+        ended = sum(seconds for _, seconds, *_ in self._blocks)
         return ended + (self._partial[0] if self._partial else 0.0)
 
     @property
@@ -208,7 +217,7 @@ class Window:
         """Gated joules per inference of the block that ended last; 0 before there is one."""
         if not self._blocks:
             return 0.0
-        n, _, counts = self._blocks[-1]
+        n, _, counts, _ = self._blocks[-1]
         return sum(counts[i] for i in gated_domains(self._meters.domains)) / 1e6 / n
 
     @property
@@ -219,7 +228,7 @@ class Window:
     def joules_so_far(self) -> float:
         """Gated joules of the blocks so far, for showing."""
         gated = gated_domains(self._meters.domains)
-        return sum(counts[i] for _, _, counts in self._blocks for i in gated) / 1e6
+        return sum(counts[i] for _, _, counts, _ in self._blocks for i in gated) / 1e6
 
     def measurement(
         self,
@@ -239,13 +248,13 @@ class Window:
             metered.append((pending, *self._partial))
         if self.lost or not metered:
             return None
-        done = sum(n for n, _, _ in metered)
+        done = sum(n for n, *_ in metered)
         return Measurement(
             meters=self._meters.names,
             domains=self._meters.domains,
             blocks=tuple(
-                Block(n, seconds, tuple(count / 1e6 for count in counts))
-                for n, seconds, counts in metered
+                Block(n, seconds, tuple(count / 1e6 for count in counts), faults)
+                for n, seconds, counts, faults in metered
             ),
             metered_count=done,
             unit_count=done if units is None else units,
@@ -256,6 +265,7 @@ class Window:
             segments=self._segments,
             update_aligned=self._update_aligned,
             idle_watts=self._idle_watts,
+            allocator=self.allocator,
         )
 
     def _read(self) -> Reading | None:
@@ -313,10 +323,18 @@ class Window:
         self.lost = self._meters.why_missed(self._missed)
         if self.lost:
             return
+        faults = self._faults_so_far()
         if self._partial is not None:
             seconds += self._partial[0]
             counts = tuple(a + b for a, b in zip(self._partial[1], counts, strict=True))
-        self._partial = (seconds, counts)
+            earlier = self._partial[2]
+            faults = None if faults is None or earlier is None else faults + earlier
+        self._partial = (seconds, counts, faults)
+
+    def _faults_so_far(self) -> int | None:
+        """Page faults since metering went on; counted outside of the readings."""
+        now, before = page_faults(), self._faults_at_open
+        return None if now is None or before is None else now - before
 
     def read_conditions(self) -> None:
         """What others used, from the first opening to now, whatever was metered of it."""

@@ -45,15 +45,22 @@ class WorkerClient:
         folder: where it starts.
         environment: of the process.
         seconds: how long one answer may take.
+        side: whose process it is, for people.
 
     Raises:
         WorkerLostError: it cannot be started.
     """
 
     def __init__(
-        self, python: Path, folder: Path, environment: dict[str, str], seconds: float
+        self,
+        python: Path,
+        folder: Path,
+        environment: dict[str, str],
+        seconds: float,
+        side: str = "the base",
     ) -> None:
         self._seconds = seconds
+        self._side = side
         # -P: what lies in the folder where it starts is no part of its path.
         command = [str(python), "-P", "-m", "pytest_energy.paired.worker"]
         try:
@@ -76,7 +83,7 @@ class WorkerClient:
                 )
         except OSError as error:
             raise WorkerLostError(
-                f"the base's process could not be started: {error.strerror} ({python})"
+                f"{side}'s process could not be started: {error.strerror} ({python})"
             ) from error
 
     @property
@@ -97,7 +104,8 @@ class WorkerClient:
             self.kill()
             waited = format_seconds(self._seconds)
             raise WorkerLostError(
-                f"the base did not answer within {waited} (--energy-against-timeout)", self._tail()
+                f"{self._side} did not answer within {waited} (--energy-against-timeout)",
+                self._tail(),
             ) from None
         except ChannelClosedError:
             raise WorkerLostError(self._how_it_ended(), self._tail()) from None
@@ -148,13 +156,13 @@ class WorkerClient:
         while not self._has_ended():
             if monotonic() >= deadline:
                 self.kill()
-                return "the base's process closed its channel"
+                return f"{self._side}'s process closed its channel"
             sleep(0.01)
         self.kill()  # what it has started
         status = self._process.returncode or 0
         if status < 0:
-            return f"the base's process was ended by {signal.Signals(-status).name}"
-        return f"the base's process ended with exit status {status}"
+            return f"{self._side}'s process was ended by {signal.Signals(-status).name}"
+        return f"{self._side}'s process ended with exit status {status}"
 
     def _tail(self) -> str:
         self._log.seek(0)

@@ -8,6 +8,7 @@ answers with their joules.
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 
 import pytest
 
@@ -57,10 +58,13 @@ class WorkerInterleaving(Interleaving):
         self._alone = False
         self._over = False
 
-    def sizes(self, n: int, each_seconds: float) -> tuple[int, ...]:
+    def sizes(self, n: int, each_seconds: float, parallel: bool) -> tuple[int, ...]:
         if self._again:
             pytest.skip("the head has gone on")
-        command = self._ask({"reply": "ready", "n": n})
+        command = self._ask(
+            {"reply": "ready", "n": n, "each_seconds": each_seconds, "parallel": parallel}
+        )
+        self.cpu = command.get("cpu")
         return tuple(command["sizes"]) if command["command"] == "block" else block_sizes(n)
 
     def before(self, block: int) -> bool:
@@ -90,6 +94,7 @@ class HeadInterleaving(Interleaving):
         test: pytest's node id.
         following: the next test that both have; fixtures that it needs as well stay.
         shortest_seconds: of a block.
+        choose_cpu: names a CPU to hold both sides on; None where they are not to be held.
     """
 
     def __init__(
@@ -98,8 +103,10 @@ class HeadInterleaving(Interleaving):
         test: str,
         following: str | None,
         shortest_seconds: float,
+        choose_cpu: Callable[[], int | None],
     ) -> None:
         self._client = client
+        self._choose_cpu = choose_cpu
         self._test = test
         self._following = following
         self._shortest = shortest_seconds
@@ -116,7 +123,7 @@ class HeadInterleaving(Interleaving):
         if self._random.random() < 0.5:
             self._start()
 
-    def sizes(self, n: int, each_seconds: float) -> tuple[int, ...]:
+    def sizes(self, n: int, each_seconds: float, parallel: bool) -> tuple[int, ...]:
         self._start()
         count = block_count(n, each_seconds, self._shortest)
         self._sizes = block_sizes(n, count)
@@ -125,6 +132,9 @@ class HeadInterleaving(Interleaving):
         if self._waits and self._answer is not None and self._answer["n"] != n:
             self._other_n = f"the base's n was {self._answer['n']:,}, now {n:,}"
             self._command({"command": "leave"})
+        if self._waits and self._answer is not None:
+            # Work on several threads, of either side, needs all the CPUs that there are.
+            self.cpu = None if parallel or self._answer["parallel"] else self._choose_cpu()
         return self._sizes
 
     def before(self, block: int) -> bool:
@@ -157,11 +167,7 @@ class HeadInterleaving(Interleaving):
         if answer["reply"] != "finished":  # it is out of step: the next test gets another process
             self._lost = WorkerLostError("the base's test did not end when it was asked to")
             return BaseRun((), self._lost.reason)
-        return BaseRun(
-            tuple(decode(Metered, record) for record in answer["metered"]),
-            answer["problem"],
-            answer["detail"],
-        )
+        return base_run(answer)
 
     @property
     def lost(self) -> bool:
@@ -179,7 +185,7 @@ class HeadInterleaving(Interleaving):
 
     def _base_block(self) -> None:
         if self._waits:
-            self._command({"command": "block", "sizes": self._sizes})
+            self._command({"command": "block", "sizes": self._sizes, "cpu": self.cpu})
             if self._answer is not None and self._answer["reply"] == "block":
                 self.base_blocks.append(self._answer["joules"])
 
@@ -189,3 +195,16 @@ class HeadInterleaving(Interleaving):
             self._answer = self._client.ask(message)
         except WorkerLostError as error:
             self._lost = error
+
+
+def base_run(answer: Message) -> BaseRun:
+    """What a worker says of a test that has ended.
+
+    Args:
+        answer: its reply `finished`.
+    """
+    return BaseRun(
+        tuple(decode(Metered, record) for record in answer["metered"]),
+        answer["problem"],
+        answer["detail"],
+    )

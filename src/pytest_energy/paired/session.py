@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
@@ -19,6 +19,7 @@ from pytest_energy.baselines.file_format import BaselineError
 from pytest_energy.machine.process_tree import RunProcesses
 from pytest_energy.paired.channel import Message
 from pytest_energy.paired.client import WorkerClient, WorkerLostError, python_of
+from pytest_energy.paired.fresh_pair import FreshPair, run_pair
 from pytest_energy.paired.import_redirect import (
     Trees,
     loaded_below,
@@ -26,7 +27,12 @@ from pytest_energy.paired.import_redirect import (
     redirected_paths,
 )
 from pytest_energy.paired.interleave import HeadInterleaving
-from pytest_energy.paired.worktree import BaseTree, find_revision, plain_environment
+from pytest_energy.paired.worktree import (
+    BaseTree,
+    counterpart,
+    find_revision,
+    plain_environment,
+)
 from pytest_energy.settings.settings import Settings
 from pytest_energy.types.result import BaseRun
 
@@ -67,6 +73,9 @@ QUIET: Mapping[str, Any] = {
     "energy_precision": None,
 }
 """Options that the base's process has another way than the head's, by their names in pytest."""
+
+OWN_SIDE = "the second process"
+"""What a worker on the user's own tree is called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +140,9 @@ class PairedSession:
                 for name, entry in accepted.read(settings.baselines).items()
                 if entry != of_base.get(name)
             }
-            self._spec = _spec(config, self.tree, meters)
+            revision = self.tree.revision
+            self._spec = _spec(config, revision.head, self.tree.root, meters, "the base")
+            self._own_spec = _spec(config, revision.head, revision.head, meters, OWN_SIDE)
             if self._spec["arguments"]:
                 self._start()
         except BaseException:
@@ -172,8 +183,16 @@ class PairedSession:
                 return f"the base could not be collected: {last}", error
         return "", ""
 
-    def interleaving(self, test: str, shortest_seconds: float) -> HeadInterleaving | None:
-        """Interleaving with a test of the base; None where the base lacks the test, or is lost."""
+    def interleaving(
+        self, test: str, shortest_seconds: float, choose_cpu: Callable[[], int | None]
+    ) -> HeadInterleaving | None:
+        """Interleaving with a test of the base; None where the base lacks the test, or is lost.
+
+        Args:
+            test: pytest's node id.
+            shortest_seconds: of a block.
+            choose_cpu: names a CPU to hold both sides on; None where they are not to be held.
+        """
         if self.missing(test) is not None:
             return None
         if self._client is None:  # the last test ended it
@@ -183,7 +202,7 @@ class PairedSession:
         order = list(self._bodies)
         later = order[order.index(test) + 1 :]
         following = next((name for name in later if name in self.collected.tests), None)
-        return HeadInterleaving(self._client, test, following, shortest_seconds)
+        return HeadInterleaving(self._client, test, following, shortest_seconds, choose_cpu)
 
     def body_differs(self, test: str) -> bool | None:
         """Whether the base's test is written otherwise; None where a source was not found."""
@@ -247,22 +266,78 @@ class PairedSession:
 
     def _start(self) -> None:
         try:
-            client = WorkerClient(self._python, self.tree.root, self._environment, self._seconds)
-            self._client = client
-            self._processes.excluded.add(client.pid)
-            answer = client.ask(self._spec)
-            if answer["reply"] == "failed":
-                last = (answer["detail"].splitlines() or ["it does not say why"])[-1]
-                raise WorkerLostError(f"pytest failed on the base: {last}", answer["detail"])
-            if answer["plugin"] != version("pytest-energy"):
-                raise WorkerLostError(
-                    f"the base's environment has pytest-energy {answer['plugin']}, this one"
-                    f" {version('pytest-energy')}: install the same"
-                )
-            self.collected = Collected(answer["tests"], answer["errors"])
+            self._client = self._started()
+            self.collected = self._collect(self._client, self._spec)
         except WorkerLostError as error:
             self._fatal = error
             self._end()
+
+    def _started(self) -> WorkerClient:
+        """A new process on the base's tree."""
+        client = WorkerClient(self._python, self.tree.root, self._environment, self._seconds)
+        self._processes.excluded.add(client.pid)
+        return client
+
+    def _started_own(self) -> WorkerClient:
+        """A new process on the user's own tree."""
+        head = self.tree.revision.head
+        environment = _environment(Trees(head, head))
+        python = Path(sys.executable)
+        client = WorkerClient(python, head, environment, self._seconds, OWN_SIDE)
+        self._processes.excluded.add(client.pid)
+        return client
+
+    def _collect(self, client: WorkerClient, spec: Message) -> Collected:
+        """Have a worker collect.
+
+        Raises:
+            WorkerLostError: it could not.
+        """
+        side = spec["side"]
+        answer = client.ask(spec)
+        if answer["reply"] == "failed":
+            last = (answer["detail"].splitlines() or ["it does not say why"])[-1]
+            where = "on the base" if side == "the base" else f"in {side}"
+            raise WorkerLostError(f"pytest failed {where}: {last}", answer["detail"])
+        if answer["plugin"] != version("pytest-energy"):
+            raise WorkerLostError(
+                f"{side}'s environment has pytest-energy {answer['plugin']}, this one"
+                f" {version('pytest-energy')}: install the same"
+            )
+        return Collected(answer["tests"], answer["errors"])
+
+    def confirm(
+        self, test: str, shortest_seconds: float, choose_cpu: Callable[[], int | None]
+    ) -> FreshPair:
+        """Run a test once more in two new processes, one for each tree.
+
+        The base's process so far ends: its models would take the room of the new ones.
+
+        Args:
+            test: pytest's node id.
+            shortest_seconds: of a block.
+            choose_cpu: names a CPU to hold both sides on; None where they are not to be held.
+        """
+        self._end()
+        clients: list[WorkerClient] = []
+        try:
+            for start, spec in (
+                (self._started_own, self._own_spec),
+                (self._started, self._spec),
+            ):
+                client = start()
+                clients.append(client)
+                if test not in self._collect(client, spec).tests:
+                    raise WorkerLostError(f"{spec['side']} did not collect the test again")
+            head, base = clients
+            return run_pair(head, base, test, shortest_seconds, choose_cpu)
+        except WorkerLostError as error:
+            lost = BaseRun((), error.reason, error.detail)
+            return FreshPair(lost, lost)
+        finally:
+            for client in clients:
+                self._processes.excluded.discard(client.pid)
+                client.close()
 
 
 def _environment(trees: Trees) -> dict[str, str]:
@@ -277,14 +352,24 @@ def _environment(trees: Trees) -> dict[str, str]:
     return environment
 
 
-def _spec(config: pytest.Config, tree: BaseTree, meters: Sequence[str]) -> Message:
-    """The worker's first command: what to collect, and with which options."""
+def _spec(
+    config: pytest.Config, head: Path, root: Path, meters: Sequence[str], side: str
+) -> Message:
+    """A worker's first command: what to collect, and with which options.
+
+    Args:
+        config: pytest's, of the head.
+        head: the user's own tree.
+        root: the worker's tree; the head's for a second process of its own.
+        meters: names of the head's meters.
+        side: whose process it is, for people.
+    """
 
     def redirected(value: Any) -> Any:
         if isinstance(value, list):
             return [redirected(one) for one in value]
         if isinstance(value, str) and Path(value).is_absolute():
-            return str(tree.counterpart(Path(value)))
+            return str(counterpart(head, root, Path(value)))
         return value
 
     here = config.invocation_params.dir
@@ -303,21 +388,22 @@ def _spec(config: pytest.Config, tree: BaseTree, meters: Sequence[str]) -> Messa
             options[name] = [*options.get(name, ()), *value]
         elif name in options:
             options[name] = value
-    options["rootdir"] = str(tree.counterpart(config.rootpath))
+    options["rootdir"] = str(counterpart(head, root, config.rootpath))
     options["energy_meter"] = list(meters)
-    options["energy_baselines"] = str(tree.root / "no-baselines")
+    options["energy_baselines"] = str(root / "no-baselines")
     places = []
     for argument in config.args:
         path, colons, rest = argument.partition("::")
-        counterpart = tree.counterpart((here / path).resolve())
-        if counterpart.exists():
-            places.append(f"{counterpart}{colons}{rest}")
-    folder = tree.counterpart(here)
+        place = counterpart(head, root, (here / path).resolve())
+        if place.exists():
+            places.append(f"{place}{colons}{rest}")
+    folder = counterpart(head, root, here)
     return {
         "command": "collect",
-        "head": str(tree.revision.head),
-        "base": str(tree.root),
-        "folder": str(folder if folder.is_dir() else tree.root),
+        "side": side,
+        "head": str(head),
+        "base": str(root),
+        "folder": str(folder if folder.is_dir() else root),
         "options": options,
         "paths": paths,
         "arguments": places,

@@ -47,9 +47,13 @@ class Worker:
         trees: the user's and the base's.
         selected: what the head was asked to run, as node ids with absolute paths; the base may
             lack some of it, which is no error.
+        side: whose process this is, for people.
     """
 
-    def __init__(self, channel: Channel, trees: Trees, selected: list[str]) -> None:
+    def __init__(
+        self, channel: Channel, trees: Trees, selected: list[str], side: str = "the base"
+    ) -> None:
+        self._side = side
         self.channel = channel
         self.head_pid = os.getppid()
         self._trees = trees
@@ -81,7 +85,9 @@ class Worker:
         word = "xfailed" if xfailed else "was skipped" if report.skipped else "failed"
         phase = "" if report.when == "call" else f" in its {report.when}"
         last_words = _last_words(report)
-        self._problem = f"the base's test {word}{phase}{f': {last_words}' if last_words else ''}"
+        self._problem = (
+            f"{self._side}'s test {word}{phase}{f': {last_words}' if last_words else ''}"
+        )
         self._detail = "" if report.skipped else report.longreprtext
 
     def serve(self, session: pytest.Session) -> None:
@@ -195,7 +201,7 @@ def main(descriptor: int) -> int:
     trees = Trees(Path(command["head"]), Path(command["base"]))
     redirect_imports(trees)
     os.chdir(command["folder"])
-    worker = Worker(channel, trees, command["arguments"])
+    worker = Worker(channel, trees, command["arguments"], command["side"])
     files = [argument.partition("::")[0] for argument in command["arguments"]]
     try:
         options = command["options"]

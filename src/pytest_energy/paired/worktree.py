@@ -85,11 +85,7 @@ class BaseTree:
 
     def counterpart(self, path: Path) -> Path:
         """The base's copy of a file or folder of the user's tree; any other path as it is."""
-        try:
-            inside = Path(os.path.realpath(path)).relative_to(self.revision.head)
-        except ValueError:
-            return path
-        return self.root / inside
+        return counterpart(self.revision.head, self.root, path)
 
     def set_up(self, command: str, folder: Path) -> None:
         """Run a command of the user's in the base's tree.
@@ -131,6 +127,21 @@ class BaseTree:
             self._lock.release()
         shutil.rmtree(self._temporary, ignore_errors=True)
         self._temporary = None
+
+
+def counterpart(head: Path, root: Path, path: Path) -> Path:
+    """A path of one tree in another; any path outside of it as it is.
+
+    Args:
+        head: root of the tree that the path is of.
+        root: of the other.
+        path: of a file or folder.
+    """
+    try:
+        inside = Path(os.path.realpath(path)).relative_to(head)
+    except ValueError:
+        return path
+    return root / inside
 
 
 def find_revision(rootdir: Path, rev: str, here: Path) -> Revision:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import shlex
 import sys
+import textwrap
 from collections.abc import Generator
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_energy.gate.evaluate import Evaluation, NoPolicy, unjudged
+from pytest_energy.gate.evaluate import Evaluation, NoPolicy, suspect, unjudged
 from pytest_energy.gate.session import GateSession
 from pytest_energy.metering.fixture import MeteredEnergy
 from pytest_energy.metering.instruments import Instruments
@@ -25,10 +28,12 @@ from pytest_energy.verdict.rules import MIN_UPDATES, MIN_UPDATES_ALIGNED
 
 if TYPE_CHECKING:
     from pytest_energy.metering.loop import Interleaving
+    from pytest_energy.paired.fresh_pair import FreshPair
     from pytest_energy.paired.interleave import HeadInterleaving
     from pytest_energy.paired.worker import Worker
     from pytest_energy.report.live import LiveLine
     from pytest_energy.types.inference import Inference
+    from pytest_energy.types.result import Metered, Result
 
 
 class Gate:
@@ -104,7 +109,8 @@ class Gate:
             item.stash[stash.EVALUATION] = policy
             if session.paired is not None:
                 shortest = instruments.shortest_block_seconds(MIN_UPDATES, MIN_UPDATES_ALIGNED)
-                of_head = session.paired.interleaving(test, shortest)
+                choose_cpu = instruments.conditions.choose_cpu
+                of_head = session.paired.interleaving(test, shortest, choose_cpu)
                 interleaving = item.stash[stash.INTERLEAVING] = of_head
         item.stash[stash.ENERGY] = MeteredEnergy(
             test,
@@ -121,7 +127,7 @@ class Gate:
         energy = item.stash.get(stash.ENERGY, None)
         if energy is None:
             return (yield)
-        energy.open_body(marked=is_marked(item))
+        energy.open_body(is_marked(item), may_loop(item))
         try:
             outcome = yield
         except (KeyboardInterrupt, pytest.exit.Exception):
@@ -186,8 +192,9 @@ class Gate:
                 session.results.update((one.subject.key, unjudged(one)) for one in metered)
                 return ""
             results = item.stash[stash.EVALUATION].results(metered, base)
-        if base is not None:
-            instruments.overhead.add(_joules_of_base(base))
+            if base is not None:
+                instruments.overhead.add(_joules_of_base(base))
+                results = self._confirmed(item, metered, base, results)
         # A rerun's properties replace those of the run before.
         kept = [(name, value) for name, value in item.user_properties if name[:7] != "energy."]
         added = [pair for result in results for pair in junit.properties(result, session.carbon)]
@@ -202,6 +209,29 @@ class Gate:
             if session.fails(result.rule, result.verdict)
         )
 
+    def _confirmed(
+        self, item: pytest.Item, metered: list[Metered], base: BaseRun, results: list[Result]
+    ) -> list[Result]:
+        """The results once enough pairs of processes have had their word: only suspects pay."""
+        session, instruments = self._open()
+        paired = session.paired
+        fresh: list[FreshPair] = []
+        while paired is not None:
+            least = 2 if any(map(suspect, results)) else 1
+            compared = any(result.base is not None for result in results)
+            if not compared or 1 + len(fresh) >= max(least, self._settings.processes):
+                break
+            shortest = instruments.shortest_block_seconds(MIN_UPDATES, MIN_UPDATES_ALIGNED)
+            choose_cpu = instruments.conditions.choose_cpu
+            pair = paired.confirm(item.nodeid, shortest, choose_cpu)
+            fresh.append(pair)
+            for run in (pair.head, pair.base):
+                instruments.overhead.add(_joules_of_base(run))
+            results = item.stash[stash.EVALUATION].results(metered, base, fresh)
+            if pair.problem:
+                break
+        return results
+
     def _finish_base(self, item: pytest.Item, energy: MeteredEnergy, left: str) -> BaseRun | None:
         """What the base metered of the test; None where nothing is paired."""
         if self.session is None or self.session.paired is None:
@@ -214,6 +244,30 @@ class Gate:
         """What has to be typed to compare with the same base again."""
         given = self._config.getoption("energy_against", default=None)
         return f" --energy-against {shlex.quote(given)}" if given else ""
+
+
+def may_loop(item: pytest.Item) -> bool:
+    """Whether a test may use `energy.each` or `energy.run`, or hand the fixture on to what does.
+
+    Args:
+        item: a metered test; one without source is taken for one that may.
+    """
+    if "energy" not in getattr(item, "fixturenames", ()):
+        return False
+    try:
+        function = inspect.unwrap(item.function)  # type: ignore[attr-defined]
+        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    except (AttributeError, OSError, SyntaxError, TypeError, ValueError):
+        return True
+    plain = {
+        id(node.value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr in ("measure", "record", "result", "count")
+    }
+    return any(
+        isinstance(node, ast.Name) and node.id == "energy" and id(node) not in plain
+        for node in ast.walk(tree)
+    )
 
 
 def _joules_of_base(base: BaseRun) -> Overhead:

@@ -67,6 +67,8 @@ def open_instruments(config: pytest.Config) -> Instruments:
             count_flops=settings.flops,
             idle_seconds=settings.idle,
             workers=xdist.workers(config),
+            steady_allocator=settings.steady_allocator,
+            pin=settings.pin,
         )
     except ValueError as error:
         raise pytest.UsageError(str(error)) from error

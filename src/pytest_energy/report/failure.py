@@ -22,6 +22,9 @@ from pytest_energy.types.verdict import Change, PairedBase, Quality, Status
 WIDTH = 100
 """Columns of a message at most; the command at its end may be longer."""
 
+MANY_FAULTS = 20
+"""Page faults per inference by which processes of the same code differ by themselves."""
+
 LABEL_WIDTH = 10
 """Columns of the labels at the left."""
 
@@ -85,7 +88,8 @@ def _change(change: Change, result: Result) -> list[str]:
     ]
     if change.passes:
         passes = ", ".join(f"{format_change(one):>7}" for one in change.passes)
-        lines.append(f"  {'passes':<{LABEL_WIDTH}} {passes}")
+        label = "processes" if result.verdict.paired else "passes"
+        lines.append(f"  {label:<{LABEL_WIDTH}} {passes}")
     return lines
 
 
@@ -124,8 +128,20 @@ def _figures(result: Result, measurement: Measurement, carbon: Carbon) -> list[s
         words = result.verdict.interpretation
         text = f"{flops}: {words}" if words else flops
         lines += _wrapped("flops", f"{format_change(change.flops):>7}  {text}")
+    lines += _page_faults(measurement, change)
     lines.append(f"  {'CO2e':<{LABEL_WIDTH}} {_grams(result, measurement, carbon)}")
     return lines
+
+
+def _page_faults(measurement: Measurement, change: Change | None) -> list[str]:
+    """Page faults of both sides, where they differ by more than a process makes of them."""
+    now = measurement.page_faults_per_inference
+    before = change.page_faults if change is not None else None
+    if now is None or before is None or abs(now - before) <= max(MANY_FAULTS, 0.1 * before):
+        return []
+    text = f"{before:,.0f} -> {now:,.0f} page faults per inference"
+    words = "memory is given back to the system and taken again"
+    return _wrapped("memory", f"{text}: {words}" if now > before else text)
 
 
 def idle_power(measurement: Measurement) -> str:

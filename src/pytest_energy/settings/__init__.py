@@ -128,6 +128,14 @@ OPTIONS: tuple[tuple[str, str, str | None, str, str], ...] = (
         "how long the other revision may take for one block, fixtures included (default: 600)",
     ),
     (
+        "processes",
+        "text",
+        "N",
+        "1",
+        "with --energy-against, run each test in so many pairs of new processes at least; a suspect"
+        " gets a second pair in any case (default: 1)",
+    ),
+    (
         "precision",
         "text",
         "PERCENT",
@@ -150,6 +158,24 @@ OPTIONS: tuple[tuple[str, str, str | None, str, str], ...] = (
         "auto",
         "auto: count the floating-point operations of one unmetered inference of energy.each where"
         " torch is loaded; off: do not (default: auto)",
+    ),
+    (
+        "allocator",
+        "text",
+        "HOW",
+        "steady",
+        "steady: from the first metered work on, memory that is freed is kept for the next"
+        " inference (glibc), so that processes agree; as-is: leave the allocator as it is"
+        " (default: steady)",
+    ),
+    (
+        "pin",
+        "text",
+        "WHEN",
+        "auto",
+        "auto: hold metered work on a single thread on one CPU, in a paired run both sides on the"
+        " same, unless CPUs were chosen for the process already; off: leave it to the system"
+        " (default: auto)",
     ),
     (
         "idle",

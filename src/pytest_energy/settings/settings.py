@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from pytest_energy.meters.prometheus.queries import Endpoint
 
 
+MOST_PROCESSES = 100
+"""Pairs of processes that may be asked for; more would be a slip."""
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What holds for the whole session.
@@ -39,10 +43,13 @@ class Settings:
             all n.
         reference: whether estimates are measured beside reference work.
         flops: whether floating-point operations are counted.
+        steady_allocator: whether the memory allocator is held steady.
+        pin: whether metered work on a single thread is held on one CPU.
         idle: for how many seconds idle power is measured before a window; 0 for not.
         country, region: where the electricity comes from; None where not given.
         against: a git revision or folder to compare with; empty for stored baselines.
         against_setup: shell command to run there first; empty for none.
+        processes: pairs of processes that each test of a paired run gets at least.
         against_timeout: seconds that the other revision may take for one block.
         carbon_intensity: gCO2e/kWh, or None.
         pue: power usage effectiveness.
@@ -63,6 +70,8 @@ class Settings:
     precision: float | None
     reference: bool
     flops: bool
+    steady_allocator: bool
+    pin: bool
     idle: float
     country: str | None
     region: str | None
@@ -72,6 +81,7 @@ class Settings:
     against: str
     against_setup: str
     against_timeout: float
+    processes: int
     prometheus: Endpoint | None
     json: Path | None
 
@@ -107,6 +117,8 @@ def read_settings(config: pytest.Config) -> Settings:
         precision=_optional("precision", option_value(config, "precision"), _parse_precision),
         reference=_read("yardstick", option_value(config, "yardstick"), _parse_switch),
         flops=_read("work", option_value(config, "work"), _parse_switch),
+        steady_allocator=_read("allocator", option_value(config, "allocator"), _parse_allocator),
+        pin=_read("pin", option_value(config, "pin"), _parse_switch),
         idle=_read("idle", option_value(config, "idle"), _parse_idle),
         country=option_value(config, "country") or None,
         region=option_value(config, "region") or None,
@@ -120,6 +132,7 @@ def read_settings(config: pytest.Config) -> Settings:
         against_timeout=_read(
             "against_timeout", option_value(config, "against_timeout"), _parse_seconds
         ),
+        processes=_read("processes", option_value(config, "processes"), _parse_processes),
         prometheus=_endpoint(config),
         json=_path(config, "json"),
     )
@@ -191,6 +204,12 @@ def _parse_switch(text: str) -> bool:
     return text == "auto"
 
 
+def _parse_allocator(text: str) -> bool:
+    if text not in ("steady", "as-is"):
+        raise ValueError(f"expected steady or as-is, found {text!r}")
+    return text == "steady"
+
+
 def _parse_number(text: str, least: float, expected: str) -> float:
     try:
         value = float(text)
@@ -207,6 +226,12 @@ def _parse_intensity(text: str) -> float:
 
 def _parse_seconds(text: str) -> float:
     return _parse_number(text, 1.0, "seconds, 1 or more, such as 600")
+
+
+def _parse_processes(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MOST_PROCESSES):
+        raise ValueError(f"expected a whole number from 1 to {MOST_PROCESSES}, found {text!r}")
+    return int(text)
 
 
 def _parse_idle(text: str) -> float:

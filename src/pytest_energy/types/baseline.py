@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pytest_energy.types.energy import Domain
+from pytest_energy.types.measurement import AS_IS
 from pytest_energy.types.result import Subject
 from pytest_energy.types.verdict import Change
 
@@ -29,6 +30,7 @@ class Session:
         repeat_difference: how far the passes differed that the figures are the mean of, as a
             fraction; None for a single pass.
         recorded: what the energy bought, by name.
+        page_faults: per inference, of the typical block; None where the system does not tell.
     """
 
     date: str
@@ -43,6 +45,7 @@ class Session:
     flops: int | None = None
     repeat_difference: float | None = None
     recorded: Mapping[str, float] = field(default_factory=dict)
+    page_faults: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,7 @@ class Baseline:
         domains: what they counted, and how.
         sessions: oldest first, at least one.
         reference_workload: the kind of reference work, or `""`.
+        allocator: `steady` where freed memory was kept for the next inference, else `as-is`.
     """
 
     subject: Subject
@@ -62,6 +66,7 @@ class Baseline:
     domains: tuple[Domain, ...]
     sessions: tuple[Session, ...]
     reference_workload: str = ""
+    allocator: str = AS_IS
 
     @property
     def flops(self) -> int | None:

@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from statistics import fmean
+from statistics import fmean, median
 
 from pytest_energy.types.energy import Domain, gated_domains
 from pytest_energy.types.units import kwh
@@ -24,6 +24,14 @@ BUSY_SHARE = 0.10
 A choice, above what an idle system does by itself."""
 
 
+STEADY, AS_IS = "steady", "as-is"
+"""How the memory allocator was in a metered run."""
+
+STEADY_VARIABLES = "MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=4294967296"
+"""A steady allocator from outside, for any program with glibc (`machine.allocator`). It takes both:
+the second alone also ends the adjusting of M_MMAP_THRESHOLD, and page faults become eight times as
+many on EfficientNet-Lite0."""
+
 MOST_FLOPS = 1e30
 """More than any inference takes, and than any training has taken; such a figure is a slip."""
 
@@ -36,11 +44,14 @@ class Block:
         n: inferences in it.
         seconds: duration.
         joules: one figure per domain.
+        page_faults: of this process, those for which no disk was read; None where the system does
+            not tell.
     """
 
     n: int
     seconds: float
     joules: tuple[float, ...]
+    page_faults: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +85,26 @@ class ReferenceReadings:
     joules: tuple[float, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class AllocatorTrial:
+    """One sample with the memory allocator as it is and, right after, with a steady one.
+
+    Args:
+        page_faults: of the inference with the allocator as it is.
+        seconds: CPU seconds of that inference.
+        steady_seconds: CPU seconds of the same inference with a steady allocator.
+    """
+
+    page_faults: int
+    seconds: float
+    steady_seconds: float
+
+    @property
+    def saving(self) -> float:
+        """Share of the CPU time that a steady allocator saves; below 0 where it costs."""
+        return 1 - self.steady_seconds / self.seconds if self.seconds else 0.0
+
+
 @dataclass(frozen=True)
 class Measurement:
     """The energy of one window.
@@ -101,6 +132,9 @@ class Measurement:
             turned out so long that its end makes no difference).
         idle_watts: power of each domain right before the window, with nothing to do; empty where
             that was not asked for.
+        allocator: `steady` where freed memory was kept for the next inference, else `as-is`.
+        allocator_trial: what keeping it saves, where that was tried; None where it was not.
+        cpu: the one CPU that the process was held on; None where it was not held.
     """
 
     meters: tuple[str, ...]
@@ -118,6 +152,9 @@ class Measurement:
     segments: int = 1
     update_aligned: bool = False
     idle_watts: tuple[float, ...] = ()
+    allocator: str = AS_IS
+    allocator_trial: AllocatorTrial | None = None
+    cpu: int | None = None
 
     @cached_property
     def seconds(self) -> float:
@@ -171,6 +208,12 @@ class Measurement:
         return self.seconds / self.unit_count
 
     @property
+    def page_faults_per_inference(self) -> float | None:
+        """Page faults of the typical block per inference; None where the system does not tell."""
+        faults = [each.page_faults / each.n for each in self.blocks if each.page_faults is not None]
+        return median(faults) if faults else None
+
+    @property
     def watts(self) -> float:
         """Mean power of the gated domains over the window, in watts."""
         return self.joules / self.seconds if self.seconds else 0.0
@@ -183,6 +226,32 @@ class Measurement:
             sum(block.joules[i] for i in self.gated) / block.n * per_inference
             for block in self.blocks
         )
+
+
+def joined(processes: Sequence[Measurement]) -> Measurement:
+    """What several processes measured of the same test, one after the other, as one measurement.
+
+    Args:
+        processes: at least one; each may be cut into blocks of its own.
+
+    Returns:
+        All their blocks in order; the largest share of other processes and every interference.
+    """
+    shares = [one.other_cpu_share for one in processes if one.other_cpu_share is not None]
+    trials = [one.allocator_trial for one in processes if one.allocator_trial is not None]
+    return replace(
+        processes[0],
+        blocks=tuple(block for one in processes for block in one.blocks),
+        metered_count=sum(one.metered_count for one in processes),
+        unit_count=sum(one.unit_count for one in processes),
+        other_cpu_share=max(shares, default=None),
+        interference=tuple(
+            dict.fromkeys(clause for one in processes for clause in one.interference)
+        ),
+        segments=sum(one.segments for one in processes),
+        update_aligned=all(one.update_aligned for one in processes),
+        allocator_trial=trials[0] if trials else None,
+    )
 
 
 def mean_of_passes(passes: Sequence[Measurement]) -> Measurement:
@@ -201,6 +270,7 @@ def mean_of_passes(passes: Sequence[Measurement]) -> Measurement:
             same[0].n,
             fmean(block.seconds for block in same),
             tuple(map(fmean, zip(*(block.joules for block in same), strict=True))),
+            same[-1].page_faults,
         )
         for same in zip(*(one.blocks for one in passes), strict=True)
     )

@@ -123,6 +123,7 @@ class Change:
         domains: the change of each domain, by name.
         flops: change of the floating-point operations per inference; None where they were not
             counted on both sides.
+        page_faults: per inference, of what it was compared with; None where they were not counted.
     """
 
     value: float
@@ -139,6 +140,7 @@ class Change:
     reference_change: float | None = None
     domains: Mapping[str, float] = field(default_factory=dict)
     flops: float | None = None
+    page_faults: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

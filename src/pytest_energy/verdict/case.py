@@ -46,6 +46,8 @@ class Case:
         other_machines: other machine classes that have a baseline of the same test.
         remeasured: whether a suspected change would have been measured again in the same loop.
         separate: whether the passes are sessions of their own: the test was run several times.
+        processes: blocks of each pair of processes, where a paired run had several, one after the
+            other; empty for one.
     """
 
     subject: Subject
@@ -55,6 +57,7 @@ class Case:
     other_machines: Sequence[str] = ()
     remeasured: bool = False
     separate: bool = False
+    processes: Sequence[int] = ()
 
     @property
     def paired(self) -> bool:
@@ -100,6 +103,7 @@ class Case:
                 self.rule.tolerance,
                 self.rule.comparisons,
                 self.against.paired.accepted or 0.0,
+                self.processes,
             )
         return BaselineComparison(
             self.passes,
@@ -135,6 +139,14 @@ class Case:
             ]
         return quality_of(self.measurement, before, self.rule)
 
+    def _page_faults_before(self) -> float | None:
+        """Page faults per inference of what is compared with; None where they were not counted."""
+        if isinstance(self.against, Base):
+            return self.against.measurement.page_faults_per_inference
+        sessions = self.against.sessions if self.against is not None else ()
+        known = [each.page_faults for each in sessions if each.page_faults is not None]
+        return median(known) if known else None
+
     def paired_base(self) -> PairedBase | None:
         """What is known of the base, the number of pairs included; None in a stored comparison."""
         if not isinstance(self.against, Base):
@@ -168,4 +180,5 @@ class Case:
             else math.expm1(comparison.reference_change),
             domains=comparison.domain_changes(self.measurement),
             flops=self.flops_change,
+            page_faults=self._page_faults_before(),
         )

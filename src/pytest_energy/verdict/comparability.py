@@ -19,23 +19,31 @@ class Conditions:
         meters: the meters that were read.
         domains: what they counted, and how.
         reference_workload: the kind of reference workload, or `""`.
+        allocator: how the memory allocator was, `steady` or `as-is`.
     """
 
     subject: Subject
     meters: tuple[str, ...]
     domains: tuple[Domain, ...]
     reference_workload: str
+    allocator: str
 
     @classmethod
     def of_baseline(cls, baseline: Baseline) -> Conditions:
         """The conditions of stored sessions."""
-        return cls(baseline.subject, baseline.meters, baseline.domains, baseline.reference_workload)
+        return cls(
+            baseline.subject,
+            baseline.meters,
+            baseline.domains,
+            baseline.reference_workload,
+            baseline.allocator,
+        )
 
     @classmethod
     def of_measurement(cls, subject: Subject, measurement: Measurement) -> Conditions:
         """The conditions of a measurement."""
         kind = measurement.reference.kind if measurement.reference else ""
-        return cls(subject, measurement.meters, measurement.domains, kind)
+        return cls(subject, measurement.meters, measurement.domains, kind, measurement.allocator)
 
 
 def why_incomparable(before: Conditions, now: Conditions, name: str = "baseline") -> str:
@@ -74,6 +82,11 @@ def why_incomparable(before: Conditions, now: Conditions, name: str = "baseline"
             f"the {name}'s reference workload was {before.reference_workload or 'none'}, now"
             f" {now.reference_workload or 'none'} (it follows the library that is loaded before"
             " the test)"
+        )
+    if before.allocator != now.allocator:
+        return (
+            f"the {name}'s memory allocator was {before.allocator}, now {now.allocator}"
+            " (--energy-allocator)"
         )
     return ""
 

@@ -16,12 +16,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
-from statistics import stdev
+from itertools import accumulate, pairwise
+from statistics import fmean, stdev
 
 from pytest_energy.types.energy import is_estimated
 from pytest_energy.types.measurement import Measurement
 from pytest_energy.verdict.baseline_comparison import (
+    AGREEING,
     MIN_BLOCKS,
     OUTLIER,
     PERSISTING,
@@ -38,6 +39,9 @@ from pytest_energy.verdict.estimators import location, location_error, spread, s
 PROCESS_SPREAD = 0.005
 """Standard deviation of the log ratio of two processes of the same code, however many blocks they
 run (`benchmarks/paired.py`)."""
+
+PROCESS_WEIGHT = 8
+"""Degrees of freedom that `PROCESS_SPREAD` counts for, beside the pairs of processes seen."""
 
 BURST_SD = {False: 0.012, True: 0.05}
 """Standard deviation that an estimate from CPU seconds adds, times the square root of a side's
@@ -89,6 +93,8 @@ class PairedComparison:
         tolerance: allowed rise, as a fraction.
         comparisons: number of verdicts of the whole session: the more, the wider each limit.
         accepted: a rise that is allowed on top, as a fraction.
+        processes: blocks of each pair of processes, where there were several, one after the other;
+            empty for one.
     """
 
     paired = True
@@ -106,6 +112,7 @@ class PairedComparison:
         tolerance: float,
         comparisons: int = 1,
         accepted: float = 0.0,
+        processes: Sequence[int] = (),
     ) -> None:
         self._head = head
         self._base = base
@@ -113,6 +120,7 @@ class PairedComparison:
         self._accepted = math.log1p(accepted)
         self._loaded = bool(head.busy or head.interference or base.interference)
         self._level = 1 - SINGLE_LEVEL / max(1, comparisons)
+        self._processes = tuple(processes) or (len(head.blocks),)
 
     @cached_property
     def ratios(self) -> tuple[float, ...]:
@@ -146,10 +154,32 @@ class PairedComparison:
         outliers = (i for i, ratio in enumerate(self.ratios, 1) if abs(ratio - change) > far)
         return PassChange(change, total, location_error(self.ratios), tuple(outliers))
 
-    @property
+    @cached_property
     def passes(self) -> tuple[PassChange, ...]:
-        """A paired run has one pass."""
-        return (self.mean,)
+        """Each pair of processes by itself; a single one where the blocks of both do not match."""
+        if len(self._processes) < 2 or not self.ratios:
+            return (self.mean,)
+        bounds = [0, *accumulate(self._processes)]
+        parts = [self.ratios[begin:end] for begin, end in pairwise(bounds)]
+        return tuple(
+            PassChange(location(part), location(part), location_error(part), ()) for part in parts
+        )
+
+    @cached_property
+    def _process_error(self) -> float:
+        """Standard error of the mean over the processes seen, beyond their blocks' own noise.
+
+        The prior, and the spread of the pairs of processes where there were several, each weighted
+        with its degrees of freedom (Kalibera and Jones 2013 have the levels).
+        """
+        levels = [one.change for one in self.passes]
+        count = len(levels)
+        middle = fmean(levels)
+        by_blocks = fmean(one.error**2 for one in self.passes) * (count - 1)
+        squares = max(0.0, sum((level - middle) ** 2 for level in levels) - by_blocks)
+        prior = PROCESS_SPREAD**2
+        variance = (PROCESS_WEIGHT * prior + squares) / (PROCESS_WEIGHT + count - 1)
+        return math.sqrt(variance / count)
 
     @property
     def change(self) -> float:
@@ -179,9 +209,9 @@ class PairedComparison:
     def _shared_error(self) -> float:
         """The error that all blocks share: of the processes, and of the moment."""
         if not is_estimated(self._head.domains):
-            return PROCESS_SPREAD
+            return self._process_error
         bursts = BURST_SD[self._loaded] / math.sqrt(max(1e-3, self._head.seconds))
-        return math.hypot(PROCESS_SPREAD, bursts)
+        return math.hypot(self._process_error, bursts)
 
     @cached_property
     def _whole(self) -> _Error:
@@ -228,7 +258,10 @@ class PairedComparison:
     @cached_property
     def _typical_exceeds(self) -> bool:
         allowed, change = self._at_least(self._typical), self.mean.change
-        return change > self._accepted + allowed or change < -allowed
+        agreeing = AGREEING * math.log1p(self._tolerance)
+        each = [one.change for one in self.passes]
+        rise = change > self._accepted + allowed and min(each) > self._accepted + agreeing
+        return rise or (change < -allowed and max(each) < -agreeing)
 
     @cached_property
     def partial_change(self) -> bool:

@@ -15,7 +15,7 @@ def energy():
 
 def test_loops_yield_their_samples_and_nothing_is_measured(energy):
     assert isinstance(energy, Energy)
-    energy.open_body(marked=True)
+    energy.open_body(marked=True, may_loop=True)
     assert list(energy.each("ab")) == ["a", "b", "a", "b", "a"]
     with energy.measure("prefill"):
         energy.record(accuracy=0.9)

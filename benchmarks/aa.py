@@ -1,0 +1,221 @@
+"""Does unchanged code stay green, and is 10 % more work found? On this machine's real noise.
+
+    python benchmarks/aa.py run NAME [--source TREE] [--quiet 20] [--busy 10] [--more 10]
+                            [--only WORKLOAD…] [--mode paired stored] [-- PYTEST OPTIONS]
+    python benchmarks/aa.py show
+
+A run is a pytest process of its own on one workload of `aa_models.py`, paired (`--energy-against`)
+or against five stored sessions; unchanged, or with 10 % more work; alone, or beside a process that
+loads a core. Each run is kept in `.cache/aa/NAME.jsonl` as it ends, and a second call goes on where
+the first stopped. NAME is a variant of the code: `--source` is another checkout's root, and what
+stands behind `--` goes to pytest, so that variants stand in one table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from statistics import fmean, median, stdev
+from typing import Any
+
+from gate_live import neighbour
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
+CACHE = ROOT / ".cache" / "aa"
+WORKLOADS = ("minilm", "efficientnet", "smollm2", "loop", "body")
+STORED = 5
+RED_OR_GREEN = ("regressed", "improved")
+
+
+def repository(place: Path) -> None:
+    """A repository whose last commit is unchanged code."""
+    place.mkdir(parents=True)
+    shutil.copy(HERE / "aa_models.py", place / "test_aa.py")
+    (place / "pytest.ini").write_text("[pytest]\n")
+    (place / "extra.py").write_text("PERCENT = 0\n")
+    for command in (
+        ["init", "--quiet", "--initial-branch=main"],
+        ["add", "."],
+        ["-c", "user.name=bench", "-c", "user.email=bench@localhost", "commit", "-qm", "base"],
+    ):
+        subprocess.run(["git", "-C", str(place), *command], check=True)
+
+
+class Variant:
+    """One state of the code, or one set of options, and the runs that were made of it.
+
+    Args:
+        name: in the table, and of its files.
+        source: root of the checkout whose plugin is run.
+        options: for pytest.
+    """
+
+    def __init__(self, name: str, source: Path, options: Sequence[str]) -> None:
+        self.kept = CACHE / f"{name}.jsonl"
+        self.place = CACHE / name
+        self.options = options
+        self.environment = os.environ | {
+            "PYTHONPATH": os.pathsep.join(
+                map(str, (source / "src", ROOT / "examples" / "tests_models"))
+            ),
+            "PYTEST_ENERGY_CACHE": str(ROOT / ".cache"),
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+            "PYTEST_PLUGINS": "pytest_energy.plugin",
+        }
+        if not self.place.exists():
+            repository(self.place)
+
+    def run(self, workload: str, *options: str) -> dict[str, Any]:
+        """One pytest process; what it found."""
+        report = self.place / "report.json"
+        report.unlink(missing_ok=True)
+        command = [sys.executable, "-m", "pytest", f"test_aa.py::test_{workload}", "-q"]
+        command += ["-p", "no:cacheprovider", f"--energy-json={report}", *options, *self.options]
+        began = time.perf_counter()
+        done = subprocess.run(
+            command,
+            cwd=self.place,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if not report.exists():
+            sys.exit(f"a run failed:\n{done.stdout}\n{done.stderr}")
+        (result,) = json.loads(report.read_text())["results"]
+        verdict = result["verdict"]
+        change = verdict["change"] or {}
+        return {
+            "status": verdict["status"],
+            "reason": verdict["reason"],
+            "change": change.get("value"),
+            "low": change.get("low"),
+            "high": change.get("high"),
+            "exit": done.returncode,
+            "wall_seconds": time.perf_counter() - began,
+            "said": done.stdout[-3000:] if verdict["status"] != "ok" else "",
+        }
+
+    def collect(self, cell: dict[str, Any], wanted: int) -> None:
+        """Make the runs of one cell of the table that are not there yet."""
+        missing = wanted - sum(kept["cell"] == cell for kept in runs(self.kept))
+        if missing <= 0:
+            return
+        (self.place / "extra.py").write_text(f"PERCENT = {cell['percent']}\n")
+        with neighbour(cell["busy"]):
+            for _ in range(missing):
+                if cell["mode"] == "paired":
+                    options = ["--energy-against=main"]
+                else:
+                    options = [f"--energy-baselines={self.place / 'stored'}"]
+                found = self.run(cell["workload"], *options)
+                with self.kept.open("a") as file:
+                    file.write(json.dumps({"cell": cell, **found}) + "\n")
+                change = found["change"]
+                said = "" if change is None else f"{change:+.1%}"
+                print(*cell.values(), found["status"], said, f"{found['wall_seconds']:.0f} s")
+
+    def store(self, workload: str) -> None:
+        """Store the sessions that runs are compared with; those that are there stay."""
+        (self.place / "extra.py").write_text("PERCENT = 0\n")
+        for _ in range(4 * STORED):  # a busy machine may refuse one
+            files = list(self.place.glob("stored/**/*.json"))
+            entries = [e for f in files for e in json.loads(f.read_text())["entries"].items()]
+            if any(
+                f"test_{workload}" in key and len(entry["sessions"]) >= STORED
+                for key, entry in entries
+            ):
+                return
+            stored = f"--energy-baselines={self.place / 'stored'}"
+            found = self.run(workload, stored, "--energy-update")
+            print("stored", workload, found["status"], found["reason"])
+        sys.exit(f"{workload}: {STORED} sessions could not be stored")
+
+
+def runs(path: Path) -> Iterator[dict[str, Any]]:
+    """The runs that were kept."""
+    if path.exists():
+        for line in path.read_text().splitlines():
+            yield json.loads(line)
+
+
+def show() -> None:
+    """One table: a row per variant, kind of run and workload."""
+    print(
+        f"{'variant':12}{'mode':8}{'load':7}{'work':>6}  {'workload':14}"
+        f"{'ok':>4}{'red':>5}{'impr':>5}{'inc':>5}{'other':>6}{'mean':>8}{'sd':>7}{'wall':>7}"
+    )
+    for path in sorted(CACHE.glob("*.jsonl")):
+        cells = defaultdict(list)
+        for run in runs(path):
+            cell = run["cell"]
+            load = "busy" if cell["busy"] else "quiet"
+            cells[cell["mode"], load, cell["percent"], cell["workload"]].append(run)
+        false = Counter[tuple[str, str]]()
+        for (mode, load, percent, workload), found in sorted(cells.items()):
+            count = Counter(run["status"] for run in found)
+            known = [run["change"] for run in found if run["change"] is not None]
+            mean = f"{fmean(known):+.1%}" if known else ""
+            sd = f"{stdev(known):.1%}" if len(known) > 1 else ""
+            names = ("ok", "regressed", "improved", "inconclusive")
+            if not percent:
+                false[mode, load] += sum(count[name] for name in RED_OR_GREEN)
+            print(
+                f"{path.stem:12}{mode:8}{load:7}{percent:5}%  {workload:14}{count['ok']:4}"
+                f"{count['regressed']:5}{count['improved']:5}{count['inconclusive']:5}"
+                f"{len(found) - sum(count[name] for name in names):6}{mean:>8}{sd:>7}"
+                f"{median(run['wall_seconds'] for run in found):5.0f} s"
+            )
+        for (mode, load), number in sorted(false.items()):
+            total = sum(len(f) for c, f in cells.items() if c[:3] == (mode, load, 0))
+            print(f"{path.stem:12}{mode:8}{load:7} unchanged: {number} of {total} red or improved")
+
+
+def main() -> None:
+    given, options = sys.argv[1:], []
+    if "--" in given:
+        where = given.index("--")
+        given, options = given[:where], given[where + 1 :]
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("show", help="print the table")
+    run = commands.add_parser("run", help="make the runs of a variant")
+    run.add_argument("name", help="of the variant")
+    run.add_argument("--source", type=Path, default=ROOT, help="root of another checkout")
+    run.add_argument("--quiet", type=int, default=20, help="runs of unchanged code, alone")
+    run.add_argument("--busy", type=int, default=10, help="beside a process that loads a core")
+    run.add_argument("--more", type=int, default=10, help="runs of 10 % more work, of each load")
+    run.add_argument("--only", nargs="+", choices=WORKLOADS, default=WORKLOADS)
+    run.add_argument("--mode", nargs="+", choices=("paired", "stored"), default=("paired",))
+    wanted = parser.parse_args(given)
+    if wanted.command == "run":
+        if not re.fullmatch(r"[\w.-]+", wanted.name):
+            parser.error(f"a name of letters, digits, dots and dashes, not {wanted.name!r}")
+        variant = Variant(wanted.name, wanted.source.resolve(), options)
+        plan = [(False, 0, wanted.quiet), (True, 0, wanted.busy)]
+        plan += [(False, 10, wanted.more), (True, 10, wanted.more)]
+        for mode in wanted.mode:
+            if mode == "stored":
+                for workload in wanted.only:
+                    variant.store(workload)
+            for busy, percent, count in plan:
+                for workload in wanted.only:
+                    cell = {"mode": mode, "busy": busy, "percent": percent, "workload": workload}
+                    variant.collect(cell, count)
+    show()
+
+
+if __name__ == "__main__":
+    main()

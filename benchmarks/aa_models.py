@@ -1,0 +1,81 @@
+"""The workloads of `aa.py`, metered by pytest; `extra.py` beside it says how much more work to do.
+
+Real weights from the examples' packages, on one thread, with inputs of one size each: so that 10 %
+more of it (tokens, pixels, additions) is about 10 % more work in every inference.
+"""
+
+from __future__ import annotations
+
+import extra
+import pytest
+
+MORE = 1 + extra.PERCENT / 100
+
+inference = pytest.mark.inference
+
+
+def additions(times: int) -> int:
+    """A pure Python loop."""
+    total = 0
+    for i in range(times):
+        total += i * 3 % 7
+    return total
+
+
+@pytest.fixture(scope="session")
+def one_thread():
+    import torch
+
+    torch.set_num_threads(1)
+    return torch
+
+
+@inference(n=200, model="minilm", tolerance="5%")
+def test_minilm(energy, one_thread):
+    import models
+
+    encoder, _ = models.load_minilm()
+    tokens = one_thread.arange(1000, 1000 + round(64 * MORE)).unsqueeze(0)
+
+    @one_thread.inference_mode()
+    def embed(_):
+        encoder.model(input_ids=tokens, attention_mask=one_thread.ones_like(tokens))
+
+    energy.run(embed, range(200))
+
+
+@inference(n=100, model="efficientnet-lite0", tolerance="5%")
+def test_efficientnet(energy, one_thread):
+    import families
+
+    classifier, _ = families._efficientnet("efficientnet-lite0")
+    generator = one_thread.Generator().manual_seed(0)
+    image = one_thread.randn(1, 3, 224, round(224 * MORE), generator=generator)
+    energy.run(lambda _: classifier(image), range(100))
+
+
+@inference(n=25, model="smollm2-135m", tolerance="5%")
+def test_smollm2(energy, one_thread):
+    import models
+
+    language, _ = models.load_smollm2()
+    tokens = one_thread.arange(1000, 1000 + round(60 * MORE)).unsqueeze(0)
+
+    @one_thread.inference_mode()
+    def next_token(_):
+        language.model(tokens, logits_to_keep=1)
+
+    energy.run(next_token, range(25))
+
+
+@inference(n=400, model="python-loop", tolerance="5%")
+def test_loop(energy):
+    times = round(20_000 * MORE)
+    for _ in energy.each(range(400)):
+        additions(times)
+
+
+@inference(n=800, model="python-body", tolerance="5%")
+def test_body():
+    for _ in range(800):
+        additions(round(20_000 * MORE))
