@@ -1,4 +1,4 @@
-"""Page faults and CPU time of an inference, by how glibc's allocator is held, each in new processes.
+"""Page faults and CPU time of an inference by how glibc's allocator is held, in new processes.
 
 python benchmarks/allocator.py [--processes 5] [--pixels 224]
 """

@@ -98,7 +98,7 @@ def test_a_test_that_cannot_run_twice_is_inconclusive_and_says_why(repository, t
     verdict = repository.paired()[TEST]
     assert verdict["status"] == "inconclusive"
     assert verdict["reason"].startswith(
-        "+15.0 % in one pair of processes, and a second pair gave no figure: the second process's"
+        "+15.0 % in one pair of processes, and a second gave no figure: the second process's"
         " test failed: FileExistsError"
     )
 

@@ -250,7 +250,6 @@ def test_a_budget_holds_as_ever(repository):
 
 
 def test_a_precision_ends_both_loops_early(repository):
-    repository.set_cost(2.3)
     (result,) = repository.report("--energy-against=main", "--energy-precision=2%")["results"]
     assert result["measurement"]["metered_count"] == result["base"]["metered_count"] == 25
     (result,) = repository.report("--energy-against=main", "--energy-precision=verdict")["results"]
@@ -301,7 +300,7 @@ def test_json_and_junit_carry_the_base(repository):
     (result,) = report["results"]
     assert result["base"]["joules_per_unit"] == pytest.approx(2.0)
     assert len(result["base"]["blocks"]) == len(result["measurement"]["blocks"]) == 2 * 20
-    assert result["verdict"]["paired"]["pairs"] == 20
+    assert result["verdict"]["paired"]["pairs"] == 2 * 20
     case = ElementTree.parse(repository.path / "junit.xml").find(".//testcase")
     assert case is not None
     properties = {p.get("name"): p.get("value") for p in case.iter("property")}

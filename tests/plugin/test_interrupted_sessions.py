@@ -132,7 +132,7 @@ def test_a_run_that_is_killed_half_way_stores_nothing_and_leaves_the_baseline_wh
         def infer(sample=None):
             spend(2.0)
             calls.append(sample)
-            if len(calls) == 150:  # in the second pass
+            if len(calls) == 50:
                 os.kill(os.getpid(), signal.SIGKILL)
         """
     )

@@ -45,14 +45,20 @@ class Evaluation:
         baseline = self._look_up(subject).baseline
         return baseline.reference_workload if baseline else ""
 
-    def remeasure(self, metered: Sequence[Metered]) -> bool:
-        """Whether to go through the samples once more: to store the figures, or on suspicion.
+    def wants_second_process(self, metered: Sequence[Metered]) -> bool:
+        """Whether a second process is asked: a figure is suspect, or to be stored.
 
         Args:
-            metered: the first pass of the loop, where it can be judged yet, and of each region.
+            metered: of the loop or body, and of each region.
         """
-        if self._workers > 1 or self._session.paired is not None:
+        session = self._session
+        if self._workers > 1 or session.second is None or session.paired is not None:
             return False
+        if not any(one.passes for one in metered) or any(one.interfered for one in metered):
+            return False  # it is in doubt already, and will not be stored
+        return self._suspects(metered)
+
+    def _suspects(self, metered: Sequence[Metered]) -> bool:
         if self._session.settings.update:
             return True
         regions = sum(bool(one.subject.region) for one in metered)
@@ -105,6 +111,7 @@ class Evaluation:
         metered: Sequence[Metered],
         base: BaseRun | None = None,
         fresh: Sequence[FreshPair] = (),
+        second: BaseRun | None = None,
     ) -> list[Result]:
         """Judge what was metered, and remember the results.
 
@@ -112,13 +119,14 @@ class Evaluation:
             metered: of the loop or body, and of each region.
             base: what the base metered of the test; None where stored baselines are compared with.
             fresh: what further pairs of processes have metered of both sides.
+            second: what a second process on the same tree has metered; None where none was asked.
         """
         regions = sum(bool(one.subject.region) for one in metered)
         results = []
         for one in metered:
             rule = self._rule_for(one.subject, regions)
             if base is None:
-                result = self._stored(one, rule)
+                result = self._stored(one, rule, second)
             else:
                 result = self._paired(one, rule, base, fresh)
             self._session.results[one.subject.key] = result
@@ -138,9 +146,17 @@ class Evaluation:
         # Budget and quality are of the whole; a region's divisor is its own.
         return replace(rule, budget_joules=None, budget_text="", max_flops=None, quality="")
 
-    def _stored(self, metered: Metered, rule: Rule) -> Result:
+    def _stored(self, metered: Metered, rule: Rule, second: BaseRun | None) -> Result:
         """Compared with the stored sessions."""
         entry = self._look_up(metered.subject)
+        problem = ""
+        if second is not None and metered.passes:
+            again, problem = _again(second, metered.subject)
+            if again is not None and len(again.blocks) == len(metered.passes[0].blocks):
+                metered = replace(metered, passes=(*metered.passes, again))
+            elif not problem:
+                problem = "it was cut into other blocks there"
+        confirms = self._session.second is not None and self._workers < 2
         if not metered.passes:
             verdict = unmeasured(metered.reason)
         elif entry.problem:
@@ -155,9 +171,12 @@ class Evaluation:
                     rule,
                     entry.baseline,
                     entry.other_machines,
-                    metered.remeasured,
+                    remeasured=confirms,
+                    separate=len(metered.passes) > 1,
                 )
             )
+            if problem:
+                verdict = _unconfirmed(verdict, "process", problem)
         return _result(metered, rule, verdict)
 
     def _paired(
@@ -193,7 +212,7 @@ class Evaluation:
             further = [_measured_by(pair, subject) for pair in fresh]
             problem = next((why for _, _, why in further if why), "")
             if problem:
-                verdict = _unconfirmed(judge(case), problem)
+                verdict = _unconfirmed(judge(case), "pair of processes", problem)
                 return _result(metered, rule, verdict, first[1])
             pairs = [first, *((head, of_base) for head, of_base, _ in further if head and of_base)]
             of_head, measured = (joined(side) for side in zip(*pairs, strict=True))
@@ -226,24 +245,27 @@ def _measured_by(
     pair: FreshPair, subject: Subject
 ) -> tuple[Measurement | None, Measurement | None, str]:
     """What a pair of processes measured of a subject, head and base, or why it has no figure."""
-    sides = []
-    for run in (pair.head, pair.base):
-        own = next((one for one in run.metered if one.subject.region == subject.region), None)
-        if run.problem or own is None or not own.passes:
-            return None, None, run.problem or (own.reason if own else "it was not metered there")
-        sides.append(mean_of_passes(own.passes))
-    return sides[0], sides[1], ""
+    (head, why), (base, why_base) = (_again(run, subject) for run in (pair.head, pair.base))
+    return head, base, why or why_base
 
 
-def _unconfirmed(verdict: Verdict, problem: str) -> Verdict:
-    """A suspicion that no second pair of processes could confirm."""
+def _again(run: BaseRun, subject: Subject) -> tuple[Measurement | None, str]:
+    """What another process measured of a subject, or why it has no figure."""
+    own = next((one for one in run.metered if one.subject.region == subject.region), None)
+    if run.problem or own is None or not own.passes:
+        return None, run.problem or (own.reason if own else "it was not metered there")
+    return mean_of_passes(own.passes), ""
+
+
+def _unconfirmed(verdict: Verdict, what: str, problem: str) -> Verdict:
+    """A suspicion that no second process, or pair of them, could confirm."""
     if verdict.status not in (Status.REGRESSED, Status.IMPROVED) or verdict.change is None:
-        return verdict
+        return replace(verdict, can_be_stored=False, reason=verdict.reason or problem)
     change = format_change(verdict.change.value)
     return replace(
         verdict,
         status=Status.INCONCLUSIVE,
-        reason=f"{change} in one pair of processes, and a second pair gave no figure: {problem}",
+        reason=f"{change} in one {what}, and a second gave no figure: {problem}",
         hint="a test has to run again in a new process to be confirmed: see what stands in the way",
         interpretation="",
         can_be_stored=False,
@@ -264,15 +286,20 @@ def unjudged(metered: Metered) -> Result:
 
 
 class NoPolicy:
-    """What the worker of a paired run asks: the head decides everything."""
+    """What a worker asks: the head decides everything.
+
+    Args:
+        kind: of the reference workload that the head ran beside; empty for none in particular.
+        blocks: after which a loop ends; 0 for all.
+    """
+
+    def __init__(self, kind: str = "", blocks: int = 0) -> None:
+        self._kind = kind
+        self._blocks = blocks
 
     def reference_kind(self, subject: Subject) -> str:
-        """None is preferred: head and base run without a reference workload."""
-        return ""
-
-    def remeasure(self, metered: Sequence[Metered]) -> bool:
-        """Never."""
-        return False
+        """The kind that the head ran beside."""
+        return self._kind
 
     def early_stop(
         self,
@@ -280,6 +307,8 @@ class NoPolicy:
         unit_count: Callable[[int], float | None],
         regions: Callable[[], int],
         base_blocks: Sequence[float] | None,
-    ) -> None:
-        """Never."""
-        return
+    ) -> Callable[[Measurement, int], bool] | None:
+        """Where the first process ended early, after as many blocks."""
+        if not self._blocks:
+            return None
+        return lambda measurement, planned: len(measurement.blocks) >= self._blocks

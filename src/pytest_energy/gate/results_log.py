@@ -27,6 +27,7 @@ from pytest_energy.types.session import Instrumentation, Overhead, SessionReport
 from pytest_energy.types.units import format_change, format_joules, utc_text
 from pytest_energy.types.verdict import COMPARED, Status
 from pytest_energy.verdict.judge import agreement
+from pytest_energy.verdict.rules import load_clause
 
 if TYPE_CHECKING:
     import pytest
@@ -44,6 +45,7 @@ class ResultsLog:
         outcomes: what pytest says of each of them.
         failed: tests of which a part has failed: a subtest, before the test itself is reported.
         stored: what `--energy-update` did, by the subject's key.
+        refused: whether a figure that was to be stored was not, of a test that passed.
         problems: what was asked for and could not be done, each a sentence.
         overhead: what the gate took beside the tests.
     """
@@ -52,6 +54,7 @@ class ResultsLog:
     outcomes: dict[str, str] = field(default_factory=dict)
     failed: set[str] = field(default_factory=set)
     stored: dict[str, str] = field(default_factory=dict)
+    refused: bool = False
     problems: list[str] = field(default_factory=list)
     overhead: Overhead = field(default_factory=Overhead)
 
@@ -126,6 +129,7 @@ class ResultsLog:
                     continue
                 if why_not or result.measurement is None:
                     self.stored[key] = f"not stored: {why_not}"
+                    self.refused |= self.outcomes[name] == "passed"
                     continue
                 addition = Addition(
                     result.subject,
@@ -211,19 +215,21 @@ def _why_not_stored(result: Result, outcome: str) -> str:
 
 def _words(result: Result, stored: Stored) -> str:
     """What storing did, for people."""
+    measurement = result.measurement
+    busy = f"; {load_clause(measurement)}" if measurement and measurement.busy else ""
     if stored.before is None or stored.agreement is None:
-        return "stored"
+        return f"stored{busy}"
     if stored.action is Action.APPENDED:
         count = len(stored.before.sessions)
-        return f"added to {count} session{'s' * (count > 1)}"
+        return f"added to {count} session{'s' * (count > 1)}{busy}"
     change = stored.agreement.change
     if change is None:
-        return f"replaced ({stored.agreement.reason})"
+        return f"replaced ({stored.agreement.reason}){busy}"
     was = f"{format_joules(change.joules)}, {format_change(change.value)}"
     quality = result.verdict.quality
     if quality is not None and quality.change:
         was += f"; {quality.name} {format_change(quality.change)}"
-    return f"replaced (was {was})"
+    return f"replaced (was {was}){busy}"
 
 
 def git_commit(folder: Path) -> str | None:

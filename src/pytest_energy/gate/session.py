@@ -9,6 +9,7 @@ from pytest_energy.baselines.store import BaselineStore
 from pytest_energy.carbon import factors
 from pytest_energy.machine.identity import read_machine
 from pytest_energy.meters import boards
+from pytest_energy.paired.second_process import SecondProcess
 from pytest_energy.paired.session import PairedSession
 from pytest_energy.settings.settings import Settings
 from pytest_energy.types.baseline import Baseline
@@ -59,6 +60,8 @@ class GateSession:
         tests: number of metered tests, over which false alarms are held.
         paired: the base of a paired session; None where stored baselines are compared with.
         results: so far, by the subject's key.
+        second: another process on the same tree, for what is suspect or to be stored; None where
+            there can be none.
     """
 
     settings: Settings
@@ -68,6 +71,7 @@ class GateSession:
     tests: int = 1
     paired: PairedSession | None = None
     results: dict[str, Result] = field(default_factory=dict)
+    second: SecondProcess | None = None
 
     @classmethod
     def of(cls, settings: Settings, tests: int = 1) -> GateSession:
@@ -152,6 +156,8 @@ class GateSession:
         return verdict.status in (FAILING_STRICT if self.settings.strict else FAILING)
 
     def close(self) -> None:
-        """End the base's process, and remove its tree."""
+        """End the other processes, and remove the base's tree."""
+        if self.second is not None:
+            self.second.close()
         if self.paired is not None:
             self.paired.close()

@@ -41,9 +41,7 @@ class WarmupUsage:
         clock: monotonic, in seconds.
     """
 
-    def __init__(
-        self, processes: RunProcesses, clock: Callable[[], float] = perf_counter
-    ) -> None:
+    def __init__(self, processes: RunProcesses, clock: Callable[[], float] = perf_counter) -> None:
         self._processes = processes
         self._clock = clock
         self._began = clock()

@@ -8,7 +8,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
-from functools import partial
 from statistics import median
 from typing import Protocol, TypeVar
 
@@ -23,7 +22,6 @@ from pytest_energy.metering.window import Window
 from pytest_energy.types.inference import Inference, whole_number
 from pytest_energy.types.measurement import Measurement, mean_of_passes
 from pytest_energy.types.result import Metered, Subject
-from pytest_energy.types.session import Overhead
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -34,9 +32,6 @@ class Policy(Protocol):
 
     def reference_kind(self, subject: Subject) -> str:
         """The kind of reference workload that the subject's baseline was measured beside."""
-
-    def remeasure(self, metered: Sequence[Metered]) -> bool:
-        """Whether to go through the samples once more: to store the figures, or on suspicion."""
 
     def early_stop(
         self,
@@ -76,7 +71,7 @@ class Energy(ABC):
 
     @property
     def count(self) -> int:
-        """Samples that `each` has yielded so far, warm-up and re-measurement included."""
+        """Samples that `each` has yielded so far, warm-up included."""
         return 0 if self._loop is None else self._loop.count
 
     @property
@@ -94,7 +89,7 @@ class Energy(ABC):
         Yields:
             The samples: first the warm-up's; with torch loaded the first one again, to count its
             operations; then `n`, from the first one on, or fewer when `precision` is set and
-            reached; then the same once more where the figure is suspect or to be stored.
+            reached.
 
         Raises:
             pytest.UsageError: it was used before in this test.
@@ -267,8 +262,6 @@ class MeteredEnergy(Energy):
         self._progress = progress
         self._body: Window | None = None
         self._body_readings: ReferenceRecorder | None = None
-        self._could_judge = True
-        """Whether a first pass could be judged when it ended: its units were known by then."""
         self._regions: dict[str, Region] = {}
         self._last: Callable[[], Measurement | None] = lambda: None
 
@@ -281,6 +274,12 @@ class MeteredEnergy(Energy):
     def left_early(self) -> bool:
         """Whether the loop ended before all its samples."""
         return self._loop is not None and self._loop.metered < self._loop.n
+
+    @property
+    def loop_blocks(self) -> int:
+        """Blocks of the loop's first pass so far; 0 without a loop."""
+        passes = self._loop.passes if self._loop is not None else []
+        return passes[0].window.block_count if passes else 0
 
     def open_body(self, marked: bool, may_loop: bool) -> None:
         """The test body begins; with the marker, the whole of it is a window."""
@@ -345,8 +344,6 @@ class MeteredEnergy(Energy):
         if loop is not None:
             reason = loop.why_incomplete(interrupted)
             passes = [] if reason else loop.measurements(self._measured)
-            for further in passes[1:]:  # only suspects pay, and the gate says what
-                self._instruments.overhead.add(Overhead(further.seconds, further.joules))
             lost = next((one.window.lost for one in loop.passes if one.window.lost), "")
             return [self._metered("", loop.n, passes, reason, lost)]
         if body is not None:
@@ -363,8 +360,7 @@ class MeteredEnergy(Energy):
         if region.open and not reason:
             reason = "the region was entered and never left"
         passes = [] if reason else self._region_passes(region)
-        inside = None not in region.counts
-        return self._metered(name, region.n(self._loop), passes, reason, region.window.lost, inside)
+        return self._metered(name, region.n(self._loop), passes, reason, region.window.lost)
 
     @contextmanager
     def _measure(self, name: str, n: int) -> Iterator[None]:
@@ -400,12 +396,8 @@ class MeteredEnergy(Energy):
     def _make_loop(self, samples: Iterable[object], n: int) -> Loop:
         instruments, inference = self._instruments, self._inference
         subject = self._subject("", n)
-        # A second pass would train the model further, and its quality would be another one's.
-        learns = inference.training_run is not None and bool(inference.quality)
-        alone = self._interleaving is None
         plan = Plan(
             warmup=inference.warmup,
-            remeasure=partial(self._remeasure, subject) if alone and not learns else None,
             stop=self._policy.early_stop(
                 subject,
                 self._units,
@@ -449,19 +441,6 @@ class MeteredEnergy(Energy):
             return None
         passes = loop.measurements(self._measured)
         return mean_of_passes(passes) if passes else self._measured(loop.passes[-1].window)
-
-    def _remeasure(self, subject: Subject, measurement: Measurement) -> bool:
-        """Whether to go through the samples once more, asked after the first pass."""
-        metered = []
-        units = self._units(measurement.metered_count)
-        self._could_judge = units is not None
-        if units is not None:
-            first = replace(measurement, unit_count=units)
-            metered.append(Metered(subject, (first,)))
-        for name, region in self._regions.items():
-            passes = self._region_passes(region)[:1]
-            metered.append(Metered(self._subject(name, region.n(self._loop)), tuple(passes)))
-        return self._policy.remeasure(metered)
 
     def _region_passes(self, region: Region) -> list[Measurement]:
         """A region's figures; where the loop around it went twice through, each pass's."""
@@ -527,7 +506,6 @@ class MeteredEnergy(Energy):
         passes: list[Measurement],
         reason: str,
         lost: str,
-        inside: bool = True,
     ) -> Metered:
         if lost and not reason:
             passes, reason = [], f"the meter was lost: {lost}"
@@ -542,13 +520,10 @@ class MeteredEnergy(Energy):
             passes = [
                 replace(one, interference=(*one.interference, *interference)) for one in passes
             ]
-        loop = self._loop
-        remeasured = inside and loop is not None and loop.remeasures and self._could_judge
         metered = Metered(
             self._subject(region, n),
             tuple(passes),
             reason,
-            remeasured,
             None if region else self._inference.training_run,
         )
         if passes:

@@ -1,4 +1,4 @@
-"""The metered loop: samples that come round again, warm-up, blocks, re-measurement, early stop."""
+"""The metered loop: samples that come round again, warm-up, blocks, early stop."""
 
 from __future__ import annotations
 
@@ -121,7 +121,6 @@ class Plan:
 
     Args:
         warmup: unmetered inferences first; None for the default.
-        remeasure: whether a finished first pass is to be followed by another.
         stop: whether the blocks so far are enough, of so many planned; None to perform all.
         runner: runs the reference workload between blocks.
         reference_kind: the kind of reference workload that the baseline was measured beside.
@@ -136,7 +135,6 @@ class Plan:
     """
 
     warmup: int | None = None
-    remeasure: Callable[[Measurement], bool] | None = None
     stop: Callable[[Measurement, int], bool] | None = None
     runner: ReferenceRunner | None = None
     reference_kind: str = ""
@@ -168,7 +166,7 @@ class Pass:
 
 
 class Loop:
-    """One pass over `n` samples, after a warm-up; a suspected change is measured again.
+    """One pass over `n` samples, after a warm-up.
 
     Args:
         samples: that can be gone through again and again.
@@ -187,18 +185,17 @@ class Loop:
     ) -> None:
         self.n = n
         self.count = 0
-        """Samples yielded: warm-up, counted inference and further passes included."""
+        """Samples yielded: warm-up and counted inference included."""
         self.metered = 0
-        """Samples yielded to be metered, in all passes."""
+        """Samples yielded to be metered."""
         self.passes: list[Pass] = []
         self.warming = False
         self.running: int | None = None
         """Which pass is being metered, from 0; None before, between and after them."""
         self.block = 0
-        """Which block is being metered, from 0; it goes on counting in a second pass."""
+        """Which block is being metered, from 0."""
         self.reason = ""
         """Why there is no figure, where the samples are to blame."""
-        self._left = False
         self._cpu: int | None = None
         self._allocator_trial: AllocatorTrial | None = None
         self._samples = samples
@@ -208,8 +205,8 @@ class Loop:
 
     @property
     def first_pass(self) -> bool:
-        """Whether the sample yielded last was one of the `n` of the first pass."""
-        return 0 < self.metered <= self.n and len(self.passes) <= 1
+        """Whether the sample yielded last was one of the `n` that are metered."""
+        return 0 < self.metered <= self.n
 
     @property
     def windows(self) -> list[Window]:
@@ -220,11 +217,6 @@ class Loop:
     def finished(self) -> bool:
         """Whether there is a whole pass."""
         return bool(self.windows)
-
-    @property
-    def remeasures(self) -> bool:
-        """Whether a suspected change is measured again: not where the loop was left."""
-        return self._plan.remeasure is not None and not self._left
 
     def why_incomplete(self, interrupted: str) -> str:
         """Why there is no figure; empty when there is one.
@@ -317,16 +309,8 @@ class Loop:
                 self._cpu = conditions.hold(conditions.choose_cpu() if alone else shared)
             window = open_window(*self._expected(sizes, each_seconds))
             yield from self._pass(window, sizes, each_seconds, plan.stop)
-            one = self.passes[-1]
-            if one.finished and plan.remeasure is not None and not self.reason:
-                measurement = one.window.measurement()
-                if measurement is not None and plan.remeasure(self._complete(one, measurement)):
-                    blocks = sizes[: len(measurement.blocks)]
-                    window = open_window(*self._expected(sizes, each_seconds))
-                    yield from self._pass(window, blocks, each_seconds, None)
         except GeneratorExit:
             # A consumer that counts for itself may never ask for the sample after the last.
-            self._left = True
             one = self.passes[-1]
             if one.yielded == self.n and not one.finished:
                 one.window.close(sizes[-1])

@@ -2,93 +2,31 @@
 
 from __future__ import annotations
 
-import json
-import os
-import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from importlib.metadata import version
-from pathlib import Path, PurePosixPath
-from typing import Any
+from dataclasses import replace
+from pathlib import PurePosixPath
 
 import pytest
 
 from pytest_energy.baselines import accepted
 from pytest_energy.baselines.file_format import BaselineError
 from pytest_energy.machine.process_tree import RunProcesses
-from pytest_energy.paired.channel import Message
 from pytest_energy.paired.client import WorkerClient, WorkerLostError, python_of
 from pytest_energy.paired.fresh_pair import FreshPair, run_pair
-from pytest_energy.paired.import_redirect import (
-    Trees,
-    loaded_below,
-    project_modules,
-    redirected_paths,
-)
+from pytest_energy.paired.import_redirect import Trees, loaded_below, project_modules
 from pytest_energy.paired.interleave import HeadInterleaving
-from pytest_energy.paired.worktree import (
-    BaseTree,
-    counterpart,
-    find_revision,
-    plain_environment,
+from pytest_energy.paired.start import (
+    OWN_SIDE,
+    Collected,
+    collect,
+    start_own,
+    worker_environment,
+    worker_spec,
 )
+from pytest_energy.paired.worktree import BaseTree, find_revision
 from pytest_energy.settings.settings import Settings
 from pytest_energy.types.result import BaseRun
-
-QUIET: Mapping[str, Any] = {
-    "plugins": ["no:terminal"],
-    "maxfail": 0,
-    "lf": False,
-    "failedfirst": False,
-    "newfirst": False,
-    "stepwise": False,
-    "reruns": 0,
-    "capture": "no",
-    "usepdb": False,
-    "trace": False,
-    "basetemp": None,
-    "collectonly": False,
-    "durations": None,
-    "continue_on_collection_errors": True,
-    # Reports are the head's.
-    "xmlpath": None,
-    "log_file": None,
-    "pastebin": None,
-    "htmlpath": None,
-    "report_log": None,
-    "json_report": False,
-    "no_cov": True,
-    "cov_source": [],
-    # So is the gate: the base only meters.
-    "energy_report": False,
-    "energy_update": False,
-    "energy_strict": False,
-    "energy_off": False,
-    "energy_prune": False,
-    "energy_json": None,
-    "energy_against": "",
-    "energy_against_setup": "",
-    "energy_yardstick": "off",
-    "energy_precision": None,
-}
-"""Options that the base's process has another way than the head's, by their names in pytest."""
-
-OWN_SIDE = "the second process"
-"""What a worker on the user's own tree is called."""
-
-
-@dataclass(frozen=True, slots=True)
-class Collected:
-    """What the base has of the selected tests.
-
-    Args:
-        tests: the bodies of metered tests, by node id.
-        errors: of files that could not be collected, by node id.
-    """
-
-    tests: Mapping[str, str] = field(default_factory=dict)
-    errors: Mapping[str, str] = field(default_factory=dict)
 
 
 class PairedSession:
@@ -131,7 +69,7 @@ class PairedSession:
             self._python = python_of(
                 self.tree.counterpart(config.rootpath), bool(settings.against_setup)
             )
-            self._environment = _environment(self._trees)
+            self._environment = worker_environment(self._trees)
             of_base: Mapping[str, accepted.Accepted] = {}
             with suppress(BaselineError):  # the base's file is no longer to be mended
                 of_base = accepted.read(self.tree.counterpart(settings.baselines))
@@ -141,8 +79,8 @@ class PairedSession:
                 if entry != of_base.get(name)
             }
             revision = self.tree.revision
-            self._spec = _spec(config, revision.head, self.tree.root, meters, "the base")
-            self._own_spec = _spec(config, revision.head, revision.head, meters, OWN_SIDE)
+            self._spec = worker_spec(config, revision.head, self.tree.root, meters, "the base")
+            self._own_spec = worker_spec(config, revision.head, revision.head, meters, OWN_SIDE)
             if self._spec["arguments"]:
                 self._start()
         except BaseException:
@@ -267,7 +205,7 @@ class PairedSession:
     def _start(self) -> None:
         try:
             self._client = self._started()
-            self.collected = self._collect(self._client, self._spec)
+            self.collected = collect(self._client, self._spec)
         except WorkerLostError as error:
             self._fatal = error
             self._end()
@@ -280,31 +218,9 @@ class PairedSession:
 
     def _started_own(self) -> WorkerClient:
         """A new process on the user's own tree."""
-        head = self.tree.revision.head
-        environment = _environment(Trees(head, head))
-        python = Path(sys.executable)
-        client = WorkerClient(python, head, environment, self._seconds, OWN_SIDE)
+        client = start_own(self.tree.revision.head, self._seconds)
         self._processes.excluded.add(client.pid)
         return client
-
-    def _collect(self, client: WorkerClient, spec: Message) -> Collected:
-        """Have a worker collect.
-
-        Raises:
-            WorkerLostError: it could not.
-        """
-        side = spec["side"]
-        answer = client.ask(spec)
-        if answer["reply"] == "failed":
-            last = (answer["detail"].splitlines() or ["it does not say why"])[-1]
-            where = "on the base" if side == "the base" else f"in {side}"
-            raise WorkerLostError(f"pytest failed {where}: {last}", answer["detail"])
-        if answer["plugin"] != version("pytest-energy"):
-            raise WorkerLostError(
-                f"{side}'s environment has pytest-energy {answer['plugin']}, this one"
-                f" {version('pytest-energy')}: install the same"
-            )
-        return Collected(answer["tests"], answer["errors"])
 
     def confirm(
         self, test: str, shortest_seconds: float, choose_cpu: Callable[[], int | None]
@@ -327,7 +243,7 @@ class PairedSession:
             ):
                 client = start()
                 clients.append(client)
-                if test not in self._collect(client, spec).tests:
+                if test not in collect(client, spec).tests:
                     raise WorkerLostError(f"{spec['side']} did not collect the test again")
             head, base = clients
             return run_pair(head, base, test, shortest_seconds, choose_cpu)
@@ -338,73 +254,3 @@ class PairedSession:
             for client in clients:
                 self._processes.excluded.discard(client.pid)
                 client.close()
-
-
-def _environment(trees: Trees) -> dict[str, str]:
-    environment = plain_environment()
-    # The options travel as values; coverage is the head's.
-    for name in ("PYTEST_CURRENT_TEST", "PYTEST_ADDOPTS", "COVERAGE_PROCESS_START"):
-        environment.pop(name, None)
-    # For processes that the base's tests start: they import the base's tree too.
-    own = [path for path in sys.path if path and trees.in_head(path)]
-    given = [path for path in environment.get("PYTHONPATH", "").split(os.pathsep) if path]
-    environment["PYTHONPATH"] = os.pathsep.join(redirected_paths(trees, [*own, *given]))
-    return environment
-
-
-def _spec(
-    config: pytest.Config, head: Path, root: Path, meters: Sequence[str], side: str
-) -> Message:
-    """A worker's first command: what to collect, and with which options.
-
-    Args:
-        config: pytest's, of the head.
-        head: the user's own tree.
-        root: the worker's tree; the head's for a second process of its own.
-        meters: names of the head's meters.
-        side: whose process it is, for people.
-    """
-
-    def redirected(value: Any) -> Any:
-        if isinstance(value, list):
-            return [redirected(one) for one in value]
-        if isinstance(value, str) and Path(value).is_absolute():
-            return str(counterpart(head, root, Path(value)))
-        return value
-
-    here = config.invocation_params.dir
-    options: dict[str, Any] = {}
-    paths = []
-    for name, value in vars(config.option).items():
-        if isinstance(value, os.PathLike):
-            paths.append(name)
-            value = os.fspath(value)
-        with suppress(TypeError, ValueError):  # what is no plain value stays behind
-            json.dumps(value, allow_nan=False)
-            options[name] = redirected(value)
-    options.pop("file_or_dir", None)
-    for name, value in QUIET.items():
-        if name == "plugins":
-            options[name] = [*options.get(name, ()), *value]
-        elif name in options:
-            options[name] = value
-    options["rootdir"] = str(counterpart(head, root, config.rootpath))
-    options["energy_meter"] = list(meters)
-    options["energy_baselines"] = str(root / "no-baselines")
-    places = []
-    for argument in config.args:
-        path, colons, rest = argument.partition("::")
-        place = counterpart(head, root, (here / path).resolve())
-        if place.exists():
-            places.append(f"{place}{colons}{rest}")
-    folder = counterpart(head, root, here)
-    return {
-        "command": "collect",
-        "side": side,
-        "head": str(head),
-        "base": str(root),
-        "folder": str(folder if folder.is_dir() else root),
-        "options": options,
-        "paths": paths,
-        "arguments": places,
-    }

@@ -64,10 +64,19 @@ class Worker:
         self._attempts = 0
         self.metered: list[Metered] = []
         """What the current test metered; the head judges it."""
+        self.reference_kind = ""
+        """Kind of the reference workload that the current test is to run beside; of a test that is
+        interleaved there is none."""
+        self.most_blocks = 0
+        """Blocks after which the current test's loop ends; 0 for all, or as the head says."""
+        self._alone = False
 
-    def interleaving(self) -> WorkerInterleaving:
-        """Interleaving with the head's loop, for the next test."""
+    def interleaving(self) -> WorkerInterleaving | None:
+        """Interleaving with the head's loop, for the next test; None where it runs by itself."""
         self._attempts += 1
+        if self._alone:  # another plugin may run it again, as it may in the first process
+            self._problem, self._detail, self.metered = "", "", []
+            return None
         return WorkerInterleaving(self.channel, again=self._attempts > 1)
 
     def note_collection(self, report: pytest.CollectReport) -> None:
@@ -110,7 +119,12 @@ class Worker:
             command = self.channel.receive()
             if command["command"] == "quit":
                 return
-            if command["command"] == "run":
+            self._alone = command["command"] == "measure"
+            self.reference_kind = command.get("reference", "")
+            self.most_blocks = command.get("blocks", 0)
+            if self._alone:
+                answer = self._run(items[command["test"]], None)
+            elif command["command"] == "run":
                 answer = self._run(items[command["test"]], items.get(command["next"]))
             else:
                 answer = self._where(command["names"])

@@ -78,6 +78,15 @@ class Gate:
         if self._settings.against:
             items = [item for item in session.items if item in self._metered]
             _open_base(session.config, opened, instruments, items, self._collected)
+        elif sys.platform != "win32" and self._worker is None:  # its socket is inherited
+            from pytest_energy.paired.second_process import SecondProcess
+
+            opened.second = SecondProcess(
+                session.config,
+                instruments.meters.names,
+                self._settings.against_timeout,
+                instruments.meters.processes,
+            )
 
     def pytest_report_collectionfinish(self, config: pytest.Config) -> list[str]:
         if self.session is None or self._instruments is None or config.get_verbosity() < 0:
@@ -103,7 +112,8 @@ class Gate:
         policy: Evaluation | NoPolicy
         interleaving: Interleaving | None = None
         if self._worker is not None:
-            policy, interleaving = NoPolicy(), self._worker.interleaving()
+            policy = NoPolicy(self._worker.reference_kind, self._worker.most_blocks)
+            interleaving = self._worker.interleaving()
         else:
             policy = Evaluation(session, test, inference, instruments.workers)
             item.stash[stash.EVALUATION] = policy
@@ -195,6 +205,8 @@ class Gate:
             if base is not None:
                 instruments.overhead.add(_joules_of_base(base))
                 results = self._confirmed(item, metered, base, results)
+            elif item.stash[stash.EVALUATION].wants_second_process(metered):
+                results = self._second_word(item, energy, metered)
         # A rerun's properties replace those of the run before.
         kept = [(name, value) for name, value in item.user_properties if name[:7] != "energy."]
         added = [pair for result in results for pair in junit.properties(result, session.carbon)]
@@ -231,6 +243,19 @@ class Gate:
             if pair.problem:
                 break
         return results
+
+    def _second_word(
+        self, item: pytest.Item, energy: MeteredEnergy, metered: list[Metered]
+    ) -> list[Result]:
+        """The results with what a second process on the same tree has measured."""
+        session, instruments = self._open()
+        if session.second is None:
+            raise RuntimeError("there is no second process in this session")
+        kinds = (p.reference.kind for one in metered for p in one.passes if p.reference)
+        blocks = energy.loop_blocks if energy.left_early else 0
+        run = session.second.run(item.nodeid, next(kinds, ""), blocks)
+        instruments.overhead.add(_joules_of_base(run))
+        return item.stash[stash.EVALUATION].results(metered, second=run)
 
     def _finish_base(self, item: pytest.Item, energy: MeteredEnergy, left: str) -> BaseRun | None:
         """What the base metered of the test; None where nothing is paired."""

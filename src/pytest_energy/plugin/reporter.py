@@ -57,7 +57,7 @@ class Reporter:
             unwritten = json.write_report(settings.json, report)
             report = replace(report, problems=(*report.problems, *unwritten))
         self._report = report
-        if report.problems and exitstatus == pytest.ExitCode.OK:
+        if (report.problems or log.refused) and exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:

@@ -88,8 +88,7 @@ def _change(change: Change, result: Result) -> list[str]:
     ]
     if change.passes:
         passes = ", ".join(f"{format_change(one):>7}" for one in change.passes)
-        label = "processes" if result.verdict.paired else "passes"
-        lines.append(f"  {label:<{LABEL_WIDTH}} {passes}")
+        lines.append(f"  {'processes':<{LABEL_WIDTH}} {passes}")
     return lines
 
 

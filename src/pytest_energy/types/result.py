@@ -83,16 +83,18 @@ class Metered:
         subject: what was to be measured.
         passes: one measurement per pass over the samples, in order; empty where there is none.
         reason: why there is no figure, as a clause; empty where there is one.
-        remeasured: whether a suspected change would have been measured again in the same loop, so
-            that a single pass means that none was suspected.
         training_run: the whole training that metered steps are a part of; None for inferences.
     """
 
     subject: Subject
     passes: tuple[Measurement, ...] = ()
     reason: str = ""
-    remeasured: bool = False
     training_run: TrainingRun | None = None
+
+    @property
+    def interfered(self) -> bool:
+        """Whether something made a figure doubtful, other processes' CPU time aside."""
+        return any(one.interference for one in self.passes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from statistics import fmean, median, stdev
 
 from pytest_energy.types.baseline import Baseline, Session
 from pytest_energy.types.energy import Method, gated_domains
-from pytest_energy.types.measurement import Measurement, mean_of_passes
+from pytest_energy.types.measurement import BUSY_SHARE, Measurement, mean_of_passes
 from pytest_energy.verdict.estimators import (
     clipped_squares,
     location,
@@ -204,7 +204,9 @@ class BaselineComparison:
         squares = clipped_squares(rest, self._clip_width)
         by_blocks = fmean(error**2 for _, error in self._stored) * (len(rest) - 1)
         squares = max(0.0, squares - by_blocks)
-        variance = (PRIOR_WEIGHT * prior**2 + squares) / (PRIOR_WEIGHT + len(rest) - 1)
+        own = _process_variance(self._measured) if self._own_sessions > 1 else None
+        freedom = PRIOR_WEIGHT + len(rest) - 1 + (own is not None)
+        variance = (PRIOR_WEIGHT * prior**2 + squares + (own or 0.0)) / freedom
         if self._loaded:
             variance += LOADED_SPREAD[_one_thread(self._measured[0])] ** 2
         return math.sqrt(variance)
@@ -226,8 +228,17 @@ class BaselineComparison:
         """
         own = PERSISTING + (1 - PERSISTING) / self._own_sessions
         return math.hypot(
-            self.between_session_sd * math.sqrt(own + 1 / len(self._stored)), self.mean.error
+            self.between_session_sd * math.sqrt(own + 1 / len(self._stored)),
+            self.mean.error,
+            math.hypot(*(self._doubt(session) for session in self._sessions)) / len(self._stored),
         )
+
+    def _doubt(self, session: Session) -> float:
+        """Error of a stored session beyond that of any: of its processes, of a busy machine."""
+        apart = abs(math.log1p(session.repeat_difference or 0.0)) / 2
+        busy = (session.other_cpu_share or 0.0) >= BUSY_SHARE
+        loaded = LOADED_SPREAD[_one_thread(self._measured[0])] if busy else 0.0
+        return math.hypot(max(0.0, apart - self._prior), loaded)
 
     @cached_property
     def passes(self) -> tuple[PassChange, ...]:
@@ -372,6 +383,11 @@ class BaselineComparison:
         return (
             self._residuals(block_figures(self._measured[0])) if self._expected_log_blocks else []
         )
+
+
+def _process_variance(processes: Sequence[Measurement]) -> float:
+    """Variance of a process, of the logs of what several measured, as far as two can tell."""
+    return log_repeat_difference(processes) ** 2 / 2
 
 
 def log_repeat_difference(passes: Sequence[Measurement]) -> float:

@@ -39,12 +39,12 @@ class Case:
 
     Args:
         subject: what was measured.
-        passes: one measurement per pass over the samples, at least one.
+        passes: one measurement per process, at least one.
         rule: what is allowed.
         against: the stored baseline of this machine class, or the base of a paired run; None where
             there is neither.
         other_machines: other machine classes that have a baseline of the same test.
-        remeasured: whether a suspected change would have been measured again in the same loop.
+        remeasured: whether a suspected change would have been measured again, in a second process.
         separate: whether the passes are sessions of their own: the test was run several times.
         processes: blocks of each pair of processes, where a paired run had several, one after the
             other; empty for one.

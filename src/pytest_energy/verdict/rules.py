@@ -146,7 +146,12 @@ def interfered(case: Case) -> Decision | None:
         doubtful = measurement.reference is None or regressed(case) is None
     if not doubtful:
         return None
-    return Decision(Status.INCONCLUSIVE, load_clause(measurement), "measure on a quieter machine")
+    return Decision(
+        Status.INCONCLUSIVE,
+        load_clause(measurement),
+        "measure on a quieter machine",
+        can_be_stored=not case.paired,  # its share of others is stored with it, and widens errors
+    )
 
 
 def load_clause(measurement: Measurement) -> str:
@@ -196,6 +201,8 @@ def passes_disagree(case: Case) -> Decision | None:
 
 
 def _why_passes_disagree(case: Case) -> str:
+    if case.separate:  # processes differ, and the comparison's error has that in it
+        return ""
     difference = abs(case.log_repeat_difference or 0.0)
     if difference <= math.log1p(case.rule.tolerance):
         return ""
@@ -270,15 +277,7 @@ def regressed(case: Case) -> Decision | None:
     if not comparison.exceeds_limit or comparison.change <= 0:
         return None
     reason = _why_partial(case) or _why_passes_disagree(case)
-    # A figure that is in doubt is not stored, though it is surely too high. What a paired run
-    # accepts is a rise that was found.
-    doubted = bool(_why_passes_disagree(case)) or case.measurement.busy
-    return Decision(
-        Status.REGRESSED,
-        reason,
-        can_be_stored=case.paired or not doubted,
-        rests_on_comparison=True,
-    )
+    return Decision(Status.REGRESSED, reason, can_be_stored=True, rests_on_comparison=True)
 
 
 def improved(case: Case) -> Decision | None:

@@ -71,7 +71,7 @@ def test_the_message_of_a_regression_reads_as_the_design_has_it():
     ]
 
 
-def test_passes_machine_and_flops_stand_below_it_within_100_columns():
+def test_processes_machine_and_flops_stand_below_it_within_100_columns():
     seen = result(
         change=replace(CHANGE, passes=(0.152, 0.143), reference_change=-0.071, flops=0.0),
         interpretation="the model is the same, the way it runs is not",
@@ -81,7 +81,7 @@ def test_passes_machine_and_flops_stand_below_it_within_100_columns():
     assert lines[1:4] == [
         "  change     +14.8 %  [+12.9 %, +16.7 %]   allowed +5 %",
         "  detectable  +6.9 %  would have been found, in four of five sessions",
-        "  passes     +15.2 %, +14.3 %",
+        "  processes  +15.2 %, +14.3 %",
     ]
     assert lines[6:8] == [
         "  machine     -7.1 %  reference workload: the machine is faster than it was; taken out",

@@ -25,12 +25,19 @@ def graded_baseline(*joules, accuracy=0.8):
 GUARDED = replace(RULE, quality="accuracy", quality_tolerance=0.01)
 
 
-def test_a_fall_of_quality_counts_on_a_busy_machine_and_says_how_to_accept_it():
+def test_a_fall_of_quality_counts_on_a_busy_machine_and_can_be_accepted():
     busy = graded(2.0, 0.7, other_cpu_share=0.5)
     found = judge(busy, graded_baseline(2.0, 2.0, 2.0), GUARDED)
     assert found.status is Status.REGRESSED
     assert found.quality.decisive
     assert found.reason.startswith("accuracy fell from 0.800 to 0.700")
+    assert found.can_be_stored
+
+
+def test_a_fall_of_quality_beside_a_tracer_says_how_to_accept_it():
+    watched = graded(2.0, 0.7, interference=("a tracer was running",))
+    found = judge(watched, graded_baseline(2.0, 2.0, 2.0), GUARDED)
+    assert found.status is Status.REGRESSED
     assert not found.can_be_stored
     assert found.hint.startswith("to accept it, store it with --energy-update once")
 
