@@ -264,5 +264,5 @@ def test_a_lost_cache_turns_the_gate_red(tmp_path, say):
     assert message, said
     (work,) = [line for line in message if line.split()[:1] == ["work"]]
     assert "+" in work
-    assert "the model has changed: it does more work" in " ".join(" ".join(message).split())
+    assert "each inference does more operations" in " ".join(" ".join(message).split())
     say(HEADING, "a lost KV cache, as the gate tells it:", *message)

@@ -204,7 +204,7 @@ def test_tokens_are_each_sides_own(repository):
         def test_tokens(energy):
             for _ in energy.each(range(20)):
                 infer()
-            energy.record(tokens={tokens} * energy.count)
+                energy.add(tokens={tokens})
         """
     repository.write(test_it=body.format(tokens=10))
     repository.commit()

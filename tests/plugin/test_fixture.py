@@ -281,8 +281,14 @@ def test_another_unit_divides_by_what_was_recorded(project):
 
         @pytest.mark.inference(n=4, warmup=1, unit="token")
         def test_loop(energy):
-            tokens = sum(infer(5) for _ in energy.each([0]))  # 5 tokens each, warm-up too
-            energy.record(tokens=tokens)
+            for _ in energy.each([0]):
+                energy.add(tokens=infer(5))  # in the warm-up too, where it does not count
+
+        @pytest.mark.inference(n=4, warmup=2, unit="token")
+        def test_recorded(energy):
+            for _ in energy.each([0]):
+                infer(5)
+            energy.record(tokens=20)
 
         @pytest.mark.inference(n=4, unit="token")
         def test_run(energy):
@@ -295,15 +301,75 @@ def test_another_unit_divides_by_what_was_recorded(project):
         @pytest.mark.inference(n=1, unit="token")
         def test_none(energy):
             infer(5)
-        """.replace("infer(5) for _ in", "(infer() or 5) for _ in")
+        """.replace("tokens=infer(5))  #", "tokens=infer() or 5)  #")
         .replace("lambda _: infer(5)", "lambda _: infer() or 5")
         .replace("tokens=infer(5)", "tokens=infer() or 5")
     )
     results = {r["subject"]["test"].rpartition("::")[2]: r for r in project.report()["results"]}
-    for name in ("test_loop", "test_run", "test_body"):
+    for name in ("test_loop", "test_recorded", "test_run", "test_body"):
         assert results[name]["measurement"]["joules_per_unit"] == pytest.approx(0.4), name
     assert results["test_none"]["verdict"]["status"] == "unmeasured"
-    assert "energy.record(tokens=…) recorded none or 0" in results["test_none"]["verdict"]["reason"]
+    assert "energy.add(tokens=…) added none or 0" in results["test_none"]["verdict"]["reason"]
+
+
+def test_a_divisor_that_is_recorded_around_a_loop_is_warned_about(project):
+    project.write(
+        test_it="""
+        import pytest
+        from model import infer
+
+        @pytest.mark.inference(n=4, unit="token")
+        def test_each(energy):
+            tokens = 0
+            for _ in energy.each([0]):
+                infer()
+                tokens += 5
+            energy.record(tokens=tokens)
+
+        @pytest.mark.inference(n=4, unit="token")
+        def test_run(energy):
+            energy.record(tokens=5 * len(energy.run(infer, [0])))
+        """
+    )
+    result = project.run()
+    result.assert_outcomes(passed=2, warnings=1)
+    text = " ".join(line.strip() for line in result.outlines)
+    assert "energy.record(tokens=…) is taken for what the metered inferences produced" in text
+    assert "energy.add(tokens=…) inside it counts them by itself" in text
+
+
+def test_what_is_added_is_shown_like_what_is_recorded(project):
+    project.write(
+        test_it="""
+        import pytest
+        from model import infer
+
+        @pytest.mark.inference(n=1)
+        def test_body(energy):
+            infer()
+            energy.add(tokens=3, images=1)
+            energy.add(tokens=4)
+            energy.record(accuracy=0.5)
+        """
+    )
+    (result,) = project.report()["results"]
+    assert result["measurement"]["recorded"] == {"accuracy": 0.5, "images": 1, "tokens": 7}
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("energy.add(tokens='many')", "energy.add(tokens=…): expected a finite number"),
+        ("list(energy.each([1])); energy.add(tokens=1)", "the loop has ended; call it inside"),
+        ("energy.record(tokens=1); energy.add(tokens=1)", "tokens was recorded already"),
+        ("energy.add(tokens=1); energy.record(tokens=1)", "tokens was added up already"),
+    ],
+)
+def test_what_cannot_be_added_is_an_error(project, body, message):
+    project.write(test_it=f"def test_x(energy):\n    {body}\n")
+    project.run().stdout.fnmatch_lines([f"*{message}*"])
+    if "ended" not in message:
+        project.run("--energy-off").stdout.fnmatch_lines([f"*{message}*"])
 
 
 def test_results_of_the_session_can_be_compared(project):

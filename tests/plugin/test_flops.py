@@ -52,15 +52,15 @@ def test_a_failing_test_says_whether_the_model_or_the_way_it_runs_has_changed(to
     for _ in range(5):
         project.run("--energy-update")
     torch_project(inner=20, joules=3.0).run().stdout.fnmatch_lines(
-        ["  flops      +100.0 %  2.40 kFLOP per inference: the model has changed: it does more*"]
+        ["  flops      +100.0 %  2.40 kFLOP per inference: each inference does more operations*"]
     )
     torch_project(joules=3.0).run().stdout.fnmatch_lines(
-        ["  flops       +0.0 %  1.20 kFLOP per inference: the model is the same, the way it runs*"]
+        ["  flops       +0.0 %  1.20 kFLOP per inference: the operations are the same, the way*"]
     )
     report = torch_project(inner=20).run("--energy-report")
     report.assert_outcomes(passed=1)
     text = " ".join(line.strip() for line in report.outlines)
-    assert "flops +100.0 %: more work for the same energy: worth knowing" in text
+    assert "flops +100.0 %: more operations for the same energy: worth knowing" in text
 
 
 def test_max_flops_gates_exactly_and_needs_no_baseline(torch_project):

@@ -15,7 +15,7 @@ def test_x(energy):
         spend(1)
         with energy.measure("decode"):
             spend(next(cold, 2))
-    energy.record(tokens=10 * energy.count)
+        energy.add(tokens=10)
 """
 
 

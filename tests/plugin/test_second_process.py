@@ -141,8 +141,8 @@ def test_it_has_the_sessions_own_options_and_configuration(loop):
     loop.ini("energy_meter = scripted", "addopts = --energy-tolerance=50%", "markers = slow")
     conftest = loop.path / "conftest.py"
     conftest.write_text(
-        conftest.read_text()
-        + "\ndef pytest_addoption(parser):\n    parser.addoption('--joules', type=float, default=2.0)\n"
+        conftest.read_text() + "\ndef pytest_addoption(parser):\n"
+        "    parser.addoption('--joules', type=float, default=2.0)\n"
         "import pytest\n"
         "@pytest.fixture\ndef joules(request):\n    return request.config.getoption('--joules')\n"
     )
@@ -227,3 +227,48 @@ def test_doubled_work_is_accepted_by_one_update(loop):
     loop.run("--energy-update").stdout.fnmatch_lines([f"energy: {TEST}: replaced (was 2.00 J, +*"])
     loop.set_cost(4.05)
     assert loop.verdicts()[TEST]["status"] == "ok"
+
+
+# History
+
+
+def test_what_was_replaced_stays_as_a_line_of_history(loop):
+    store_five(loop)
+    for joules in (3.0, 2.0):
+        loop.set_cost(joules)
+        loop.run("--energy-update").assert_outcomes(passed=1)
+    (entry,) = loop.baseline()["entries"].values()
+    assert len(entry["sessions"]) == 1
+    first, second = entry["history"]
+    assert (first["joules_per_unit"], first["sessions"]) == (2.0, 5)
+    assert first["reason"] == "+50.0 %, accepted with --energy-update"
+    assert (second["joules_per_unit"], second["sessions"]) == (3.0, 1)
+    loop.run("--energy-update")
+    (entry,) = loop.baseline()["entries"].values()
+    assert [line["joules_per_unit"] for line in entry["history"]] == [2.0, 3.0]
+
+
+def test_ten_lines_of_history_are_kept(loop):
+    for number in range(13):
+        loop.set_cost(1.0 + number)
+        loop.run("--energy-update")
+    (entry,) = loop.baseline()["entries"].values()
+    assert [line["joules_per_unit"] for line in entry["history"]] == [
+        float(j) for j in range(3, 13)
+    ]
+
+
+# What ran
+
+
+def test_another_version_stands_beside_a_change(loop):
+    conftest = loop.path / "conftest.py"
+    text = (
+        conftest.read_text()
+        + "\nimport sys, types\nsys.modules['vllm'] = types.ModuleType('vllm')\n"
+    )
+    conftest.write_text(text + "sys.modules['vllm'].__version__ = '0.9.1'\n")
+    store_five(loop)
+    conftest.write_text(text + "sys.modules['vllm'].__version__ = '0.10.0'\n")
+    loop.set_cost(2.5)
+    loop.run().stdout.fnmatch_lines(["  versions   vllm 0.9.1, now 0.10.0"])

@@ -16,7 +16,7 @@ from statistics import median
 from typing import Any
 
 from pytest_energy.files import line_of, shown_path, stable
-from pytest_energy.types.baseline import MOST_N, Baseline, Session
+from pytest_energy.types.baseline import MOST_N, Baseline, Replaced, Session
 from pytest_energy.types.carbon import Carbon
 from pytest_energy.types.codec import DecodeError, MissingMemberError, check_finite, decode, shown
 from pytest_energy.types.codec import Path as Place
@@ -125,6 +125,16 @@ def _entry_record(entry: Baseline, carbon: Carbon) -> dict[str, Any]:
         "reference_workload": entry.reference_workload,
         "allocator": entry.allocator,
         "flops_per_inference": entry.flops,
+        "history": [
+            {
+                "date": one.date,
+                "commit": one.commit,
+                "joules_per_unit": one.joules_per_unit,
+                "sessions": one.sessions,
+                "reason": one.reason,
+            }
+            for one in entry.history
+        ],
         "joules_per_unit": joules,
         "kwh_per_1000": stable(kwh(joules) * 1000),
         "gco2e_per_1000": stable(carbon.grams(joules) * 1000),
@@ -149,6 +159,7 @@ def _entry_record(entry: Baseline, carbon: Carbon) -> dict[str, Any]:
                 "flops": session.flops,
                 "repeat_difference": session.repeat_difference,
                 "page_faults": session.page_faults,
+                "environment": dict(session.environment),
                 **({"recorded": dict(session.recorded)} if session.recorded else {}),
             }
             for session in entry.sessions
@@ -278,6 +289,7 @@ class _EntryRecord:
     sessions: tuple[Session, ...]
     reference_workload: str = ""
     allocator: str = AS_IS
+    history: tuple[Replaced, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -355,8 +367,16 @@ def _entry(entry: _EntryRecord, place: Place, task: str, model: str) -> Baseline
         Domain(name, domain.kind, domain.method, domain.source, 0.0, domain.basis)
         for name, domain in entry.domains.items()
     )
+    for i, replaced in enumerate(entry.history):
+        _check_figure(replaced.joules_per_unit, (*place, "history", i, "joules_per_unit"))
     return Baseline(
-        subject, entry.meters, domains, entry.sessions, entry.reference_workload, entry.allocator
+        subject,
+        entry.meters,
+        domains,
+        entry.sessions,
+        entry.reference_workload,
+        entry.allocator,
+        entry.history,
     )
 
 

@@ -14,15 +14,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
+from statistics import median
 
 from pytest_energy.baselines.file_format import BaselineError, read_file
 from pytest_energy.files import replace_file, shown_path, stable
-from pytest_energy.types.baseline import Agreement, Baseline, Session
+from pytest_energy.types.baseline import Agreement, Baseline, Replaced, Session
 from pytest_energy.types.carbon import Carbon
 from pytest_energy.types.machine import Machine
 from pytest_energy.types.measurement import Measurement
 from pytest_energy.types.result import Subject
-from pytest_energy.types.units import utc_text
+from pytest_energy.types.units import format_change, utc_text
 
 KEEP_SESSIONS = 10
 """Sessions that an entry keeps: the spread between them is what a gate must know."""
@@ -88,6 +89,7 @@ def session_of(
         repeat_difference=None if repeat_difference is None else round(repeat_difference, 4),
         recorded={name: stable(v) for name, v in sorted((measurement.recorded or {}).items())},
         page_faults=None if faults is None else stable(faults),
+        environment=dict(sorted(measurement.environment.items())),
     )
 
 
@@ -206,12 +208,38 @@ class BaselineStore:
                     (*kept, new.session)[-KEEP_SESSIONS:],
                     new.measurement.reference.kind if new.measurement.reference else "",
                     new.measurement.allocator,
+                    _history(stored),
                 )
                 file.put(entry, self.machine.describe(), self.carbon)
             path.parent.mkdir(parents=True, exist_ok=True)
             replace_file(path, file.text())
         self._read.pop(path, None)
         return done
+
+
+KEEP_HISTORY = 10
+"""Replaced sessions of which a line is kept."""
+
+
+def _history(stored: Stored) -> tuple[Replaced, ...]:
+    """An entry's history, once it is stored as it is now."""
+    before, agreement = stored.before, stored.agreement
+    if before is None:
+        return ()
+    if stored.action is Action.APPENDED or agreement is None:
+        return before.history
+    last = before.sessions[-1]
+    reason = agreement.reason
+    if agreement.change is not None:
+        reason = f"{format_change(agreement.change.value)}, accepted with --energy-update"
+    replaced = Replaced(
+        last.date,
+        last.commit,
+        stable(median(session.joules_per_unit for session in before.sessions)),
+        len(before.sessions),
+        reason,
+    )
+    return (*before.history, replaced)[-KEEP_HISTORY:]
 
 
 def _add(before: Baseline | None, new: Addition) -> Stored:

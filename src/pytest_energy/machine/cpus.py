@@ -7,14 +7,20 @@ are hit alike.
 
 from __future__ import annotations
 
+import math
 import os
 import random
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 SEVERAL_CPUS = 1.2
 """CPU seconds per second from which on work ran on several CPUs at once; one thread has at most 1,
 and a little of other threads' housekeeping."""
+
+
+OWN_CGROUP = Path("/proc/self/cgroup")
+"""Which control groups this process is in."""
 
 
 class CpuHold:
@@ -94,3 +100,44 @@ def free_cpus() -> frozenset[int]:
     except OSError:
         return frozenset()
     return frozenset(own) if own == allowed and len(own) > 1 else frozenset()
+
+
+def usable_cpus(cgroups: Path = Path("/sys/fs/cgroup"), own: Path = OWN_CGROUP) -> int:
+    """Logical CPUs that this process may use: those of its affinity, within a container's quota.
+
+    Args:
+        cgroups: where the kernel shows control groups.
+        own: which of them this process is in.
+    """
+    affinity = getattr(os, "sched_getaffinity", None)
+    count = len(affinity(0)) if affinity is not None else os.cpu_count() or 1
+    quotas = [math.ceil(quota) for quota in _quotas(cgroups, own)]
+    return max(1, min([count, *quotas]))
+
+
+def _quotas(cgroups: Path, own: Path) -> Iterator[float]:
+    """CPUs' worth of time that each control group around this process allows."""
+    with suppress(OSError, ValueError):
+        for line in own.read_text(encoding="utf-8").splitlines():
+            _, controllers, path = line.split(":", 2)
+            if controllers and "cpu" not in controllers.split(","):
+                continue
+            top = cgroups / "cpu" if controllers else cgroups  # version 1 has one tree each
+            place = top / path.lstrip("/")
+            # In a container the path may be the host's, and the tree begins at the container.
+            for folder in dict.fromkeys((place, *place.parents, top)):
+                if folder.is_relative_to(top):
+                    yield from _quota(folder)
+
+
+def _quota(folder: Path) -> Iterator[float]:
+    with suppress(OSError, ValueError, ZeroDivisionError):
+        if (folder / "cpu.max").exists():
+            quota, period = (folder / "cpu.max").read_text(encoding="utf-8").split()
+        else:
+            quota, period = (
+                (folder / f"cpu.cfs_{name}_us").read_text(encoding="utf-8").strip()
+                for name in ("quota", "period")
+            )
+        if quota != "max" and int(quota) > 0:
+            yield int(quota) / int(period)

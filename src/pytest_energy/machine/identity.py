@@ -1,6 +1,7 @@
 """What this machine is: the class of machines whose figures may be compared with each other.
 
-CPU model and logical CPUs, GPU models with their power limits, operating system, architecture.
+CPU model, and what tells CPUs apart whose model a hypervisor hides; the logical CPUs that may be
+used, GPU models with their power limits, operating system, architecture.
 Not the host name and not a clock speed in MHz: both differ between equal CI runners.
 """
 
@@ -10,8 +11,10 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
+from pytest_energy.machine.cpus import usable_cpus
 from pytest_energy.types.machine import Cpu, Gpu, Machine
 
 
@@ -38,7 +41,32 @@ def read_cpu(cpuinfo: Path = Path("/proc/cpuinfo")) -> Cpu:
         logical_cpus=logical,
         sockets=max(1, len(fields.get("physical id", ()))),
         virtual=any("hypervisor" in flags.split() for flags in fields.get("flags", ())),
+        details=_details(fields),
     )
+
+
+VECTOR_EXTENSIONS = (
+    "sse4_2", "avx", "avx2", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "avx512_fp16",
+    "amx_tile", "asimd", "asimddp", "bf16", "i8mm", "sve", "sve2",
+)  # fmt: skip
+"""Flags of /proc/cpuinfo that say what a numeric library may choose its kernels by."""
+
+
+def _details(fields: Mapping[str, set[str]]) -> str:
+    """Family, model number, stepping, cache and vector extensions, as far as they are told."""
+
+    def first(name: str) -> str:
+        return min(fields.get(name, {""}))
+
+    words = [f"{name.removeprefix('cpu ')} {first(name)}" for name in _NUMBERS if first(name)]
+    cache = first("cache size")
+    words += [f"{cache} cache"] if cache else []
+    flags = set(f"{first('flags')} {first('features')}".split())
+    words += [flag for flag in VECTOR_EXTENSIONS if flag in flags]
+    return " ".join(words)
+
+
+_NUMBERS = ("cpu family", "model", "stepping", "cpu part", "cpu variant", "cpu revision")
 
 
 def read_vendor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
@@ -74,8 +102,9 @@ def read_machine(gpus: tuple[Gpu, ...]) -> Machine:
     cpu = read_cpu()
     return Machine(
         cpu=" ".join(cpu.model.split()),
-        logical_cpus=cpu.logical_cpus,
+        logical_cpus=usable_cpus(),
         gpus=gpus,
         system=platform.system().lower(),
         architecture=platform.machine().lower(),
+        cpu_details=cpu.details if cpu.virtual else "",  # there the brand string says little
     )

@@ -13,6 +13,7 @@ from typing import Protocol, TypeVar
 
 import pytest
 
+from pytest_energy.machine.environment import read_environment
 from pytest_energy.metering import flops
 from pytest_energy.metering.instruments import Instruments
 from pytest_energy.metering.loop import Interleaving, Loop, Plan, Progress, repeatable
@@ -68,6 +69,7 @@ class Energy(ABC):
         self._loop: Loop | None = None
         self._counts_warmup = True
         self._recorded: dict[str, float] = {}
+        self._added: dict[str, float] = {}
 
     @property
     def count(self) -> int:
@@ -157,15 +159,38 @@ class Energy(ABC):
         """
         __tracebackhide__ = True
         for name, value in quantities.items():
-            try:
-                number = float(value)
-            except (OverflowError, TypeError, ValueError):
-                number = math.nan
-            if not math.isfinite(number):
-                raise pytest.UsageError(
-                    f"energy.record({name}=…): expected a finite number, found {value!r}"
-                )
+            number = _finite(f"energy.record({name}=…)", value)
+            if name in self._added:
+                raise pytest.UsageError(f"energy.record({name}=…): {name} was added up already")
             self._recorded[name] = number
+
+    def add(self, **quantities: float) -> None:
+        """Add to what the metered inferences have produced: `energy.add(tokens=len(answer))`.
+
+        Inside `each` or `run` only what the metered inferences produce counts: what is added during
+        the warm-up is left out. With `unit="token"` the sum of `tokens` is the divisor.
+
+        Args:
+            quantities: finite numbers by name.
+
+        Raises:
+            pytest.UsageError: not a finite number, a name that was recorded already, or the loop
+                has ended.
+        """
+        __tracebackhide__ = True
+        for name, value in quantities.items():
+            number = _finite(f"energy.add({name}=…)", value)
+            if name in self._recorded:
+                raise pytest.UsageError(f"energy.add({name}=…): {name} was recorded already")
+            loop = self._loop
+            if loop is None or loop.running is not None or loop.bare:
+                self._added[name] = self._added.get(name, 0.0) + number
+            elif not loop.warming:
+                raise pytest.UsageError(
+                    f"energy.add({name}=…): the loop has ended; call it inside, after an inference"
+                )
+            else:
+                self._added.setdefault(name, 0.0)
 
     # What the plugin calls.
 
@@ -444,7 +469,7 @@ class MeteredEnergy(Energy):
 
     def _region_passes(self, region: Region) -> list[Measurement]:
         """A region's figures; where the loop around it went twice through, each pass's."""
-        whole = region.window.measurement(recorded=self._recorded, pending=region.pending)
+        whole = region.window.measurement(recorded=self._produced, pending=region.pending)
         if whole is None:
             return []
         count = len(self._loop.windows) if self._loop else 0
@@ -474,17 +499,32 @@ class MeteredEnergy(Energy):
         unit = self._inference.unit
         if unit == "inference" or self._inference.training_run is not None:
             return float(metered_count)
-        recorded = self._recorded.get(f"{unit}s", self._recorded.get(unit))
-        if recorded is None or recorded <= 0:
-            return None
-        if self._loop is not None and self._counts_warmup and self.count:
-            # The test counted over all samples that it saw; the energy is of the metered ones.
-            return recorded * metered_count / self.count
-        return recorded
+        produced = self._produced
+        divisor = produced.get(f"{unit}s", produced.get(unit))
+        return divisor if divisor is not None and divisor > 0 else None
+
+    @property
+    def _produced(self) -> dict[str, float]:
+        """What was recorded, and what was added up."""
+        return self._recorded | self._added
+
+    @property
+    def doubtful_divisor(self) -> str:
+        """What may be wrong with a divisor that was recorded around a loop; empty where nothing."""
+        unit = self._inference.unit
+        recorded = {f"{unit}s", unit} & set(self._recorded)
+        loops = self._loop is not None and self._counts_warmup
+        if unit == "inference" or not (recorded and loops):
+            return ""
+        (name, *_) = recorded
+        return (
+            f"energy.record({name}=…) is taken for what the metered inferences produced, and the"
+            f" loop has warmed up as well: energy.add({name}=…) inside it counts them by itself"
+        )
 
     def _measured(self, window: Window) -> Measurement | None:
         units = self._units(window.metered_count)
-        return window.measurement(units, self._recorded) if units else None
+        return window.measurement(units, self._produced) if units else None
 
     def _subject(self, region: str, n: int) -> Subject:
         inference = self._inference
@@ -512,14 +552,13 @@ class MeteredEnergy(Energy):
         if not passes and not reason:
             unit = self._inference.unit
             reason = (
-                f"unit is {unit!r}, and energy.record({unit}s=…) recorded none or 0:"
-                " call it in the test"
+                f"unit is {unit!r}, and energy.add({unit}s=…) added none or 0: call it in the test"
             )
-        interference = self._instruments.interference
-        if interference:
-            passes = [
-                replace(one, interference=(*one.interference, *interference)) for one in passes
-            ]
+        interference, environment = self._instruments.interference, read_environment()
+        passes = [
+            replace(one, interference=(*one.interference, *interference), environment=environment)
+            for one in passes
+        ]
         metered = Metered(
             self._subject(region, n),
             tuple(passes),
@@ -529,6 +568,21 @@ class MeteredEnergy(Energy):
         if passes:
             self._last = lambda: mean_of_passes(passes)
         return metered
+
+
+def _finite(what: str, value: object) -> float:
+    """A number that was given.
+
+    Raises:
+        pytest.UsageError: it is none, or not finite.
+    """
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except (OverflowError, TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise pytest.UsageError(f"{what}: expected a finite number, found {value!r}")
+    return number
 
 
 def _async_error() -> pytest.UsageError:

@@ -190,6 +190,8 @@ class Loop:
         """Samples yielded to be metered."""
         self.passes: list[Pass] = []
         self.warming = False
+        self.bare = open_window is None
+        """Whether samples are yielded and nothing is metered."""
         self.running: int | None = None
         """Which pass is being metered, from 0; None before, between and after them."""
         self.block = 0

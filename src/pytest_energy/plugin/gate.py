@@ -150,6 +150,8 @@ class Gate:
         caught = getattr(item, "_excinfo", None)
         why = _why_interrupted(caught[0].value) if caught else ""
         message = self._conclude(item, energy, why)
+        if energy.doubtful_divisor:
+            item.warn(pytest.PytestWarning(energy.doubtful_divisor))
         if message and not caught:
             pytest.fail(message, pytrace=False)
         return outcome

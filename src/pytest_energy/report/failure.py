@@ -128,6 +128,8 @@ def _figures(result: Result, measurement: Measurement, carbon: Carbon) -> list[s
         text = f"{flops}: {words}" if words else flops
         lines += _wrapped("flops", f"{format_change(change.flops):>7}  {text}")
     lines += _page_faults(measurement, change)
+    if change is not None and change.environment:
+        lines += _wrapped("versions", "; ".join(change.environment))
     lines.append(f"  {'CO2e':<{LABEL_WIDTH}} {_grams(result, measurement, carbon)}")
     return lines
 

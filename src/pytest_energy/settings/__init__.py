@@ -24,7 +24,7 @@ MARKER = (
     " dataset: part of what must agree with the baseline."
     ' role: "task-specific" or "general-purpose".'
     ' unit: what the energy is divided by, "inference" by default; with "token" the divisor is'
-    " energy.record(tokens=...)."
+    " energy.add(tokens=...) adds up, inference by inference."
     " warmup: unmetered inferences that energy.each performs first."
     ' tolerance: allowed rise, "5%".'
     ' budget: ceiling, "2 J" per unit, "0.5 Wh/1000", "0.6 gCO2e/1000".'

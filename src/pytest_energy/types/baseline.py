@@ -31,6 +31,7 @@ class Session:
             fraction; None for a single pass.
         recorded: what the energy bought, by name.
         page_faults: per inference, of the typical block; None where the system does not tell.
+        environment: versions of what ran, and thread counts, by name.
     """
 
     date: str
@@ -46,6 +47,26 @@ class Session:
     repeat_difference: float | None = None
     recorded: Mapping[str, float] = field(default_factory=dict)
     page_faults: float | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """What an entry's sessions were before they were replaced.
+
+    Args:
+        date: of the last of them, ISO 8601, UTC.
+        commit: the revision that it was measured at; None where that is not known.
+        joules_per_unit: their median.
+        sessions: how many there were.
+        reason: why they were replaced, in words.
+    """
+
+    date: str
+    commit: str | None
+    joules_per_unit: float
+    sessions: int
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +80,7 @@ class Baseline:
         sessions: oldest first, at least one.
         reference_workload: the kind of reference work, or `""`.
         allocator: `steady` where freed memory was kept for the next inference, else `as-is`.
+        history: what stood here before, oldest first.
     """
 
     subject: Subject
@@ -67,6 +89,7 @@ class Baseline:
     sessions: tuple[Session, ...]
     reference_workload: str = ""
     allocator: str = AS_IS
+    history: tuple[Replaced, ...] = ()
 
     @property
     def flops(self) -> int | None:

@@ -18,12 +18,14 @@ class Cpu:
         logical_cpus: hardware threads that the system shows.
         sockets: packages that the system shows.
         virtual: whether a hypervisor is underneath.
+        details: family, model number, stepping, cache and vector extensions, in words.
     """
 
     model: str
     logical_cpus: int
     sockets: int
     virtual: bool
+    details: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +42,11 @@ class Machine:
 
     Args:
         cpu: CPU model.
-        logical_cpus: hardware threads.
+        logical_cpus: hardware threads that the process may use.
         gpus: boards, in the driver's order.
         system: `linux`, `darwin`, `windows`.
         architecture: `x86_64`, `arm64`, …
+        cpu_details: what tells CPUs apart whose model a hypervisor hides; empty where none does.
     """
 
     cpu: str
@@ -51,6 +54,7 @@ class Machine:
     gpus: tuple[Gpu, ...]
     system: str
     architecture: str
+    cpu_details: str = ""
 
     @property
     def slug(self) -> str:
@@ -61,7 +65,8 @@ class Machine:
         parts = [self.cpu, f"{self.logical_cpus}cpu"]
         parts += [f"{count}x{model}" for model, count in models.items()]
         parts += [self.system, self.architecture]
-        text = json.dumps(asdict(self), sort_keys=True)
+        known = {name: value for name, value in asdict(self).items() if value != ""}
+        text = json.dumps(known, sort_keys=True)
         readable = "-".join(_slug(part) for part in parts)[:100].strip("-")
         return f"{readable}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 

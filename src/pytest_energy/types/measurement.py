@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from statistics import fmean, median
 
@@ -135,6 +135,7 @@ class Measurement:
         allocator: `steady` where freed memory was kept for the next inference, else `as-is`.
         allocator_trial: what keeping it saves, where that was tried; None where it was not.
         cpu: the one CPU that the process was held on; None where it was not held.
+        environment: versions of what ran, and thread counts, by name.
     """
 
     meters: tuple[str, ...]
@@ -155,6 +156,7 @@ class Measurement:
     allocator: str = AS_IS
     allocator_trial: AllocatorTrial | None = None
     cpu: int | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def seconds(self) -> float:

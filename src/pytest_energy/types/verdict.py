@@ -124,6 +124,7 @@ class Change:
         flops: change of the floating-point operations per inference; None where they were not
             counted on both sides.
         page_faults: per inference, of what it was compared with; None where they were not counted.
+        environment: what has another version now, or another number of threads, in words.
     """
 
     value: float
@@ -141,6 +142,7 @@ class Change:
     domains: Mapping[str, float] = field(default_factory=dict)
     flops: float | None = None
     page_faults: float | None = None
+    environment: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

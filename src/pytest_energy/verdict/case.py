@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from statistics import median
@@ -115,6 +115,30 @@ class Case:
         )
 
     @cached_property
+    def plain_comparison(self) -> BaselineComparison | None:
+        """The same in plain joules, where nothing but the reference workload differs.
+
+        It follows the threads and libraries that the test itself sets, and what those cost must not
+        pass for that reason.
+        """
+        if not isinstance(self.against, Baseline) or not self.incomparable:
+            return None
+        sessions = tuple(replace(each, reference_joules=()) for each in self.against.sessions)
+        baseline = replace(self.against, reference_workload="", sessions=sessions)
+        passes = [replace(one, reference=None) for one in self.passes]
+        now = Conditions.of_measurement(self.subject, passes[-1])
+        if why_incomparable(Conditions.of_baseline(baseline), now):
+            return None
+        return BaselineComparison(
+            passes,
+            baseline,
+            self.rule.tolerance,
+            comparisons=self.rule.comparisons,
+            remeasured=self.remeasured,
+            separate=self.separate,
+        )
+
+    @cached_property
     def flops_change(self) -> float | None:
         """Change of the floating-point operations, as a fraction; None where not counted twice."""
         now, before = self.measurement.flops, None
@@ -139,6 +163,22 @@ class Case:
             ]
         return quality_of(self.measurement, before, self.rule)
 
+    def _environment_changes(self) -> tuple[str, ...]:
+        """What has another version than in the last stored session, or on the base, in words."""
+        before: Mapping[str, str] = {}
+        if isinstance(self.against, Base):
+            before = self.against.measurement.environment
+        elif self.against is not None:
+            before = self.against.sessions[-1].environment
+        now = self.measurement.environment
+        if not before:
+            return ()
+        return tuple(
+            f"{name} {before.get(name, 'was not loaded')}, now {now.get(name, 'not loaded')}"
+            for name in sorted({*before, *now})
+            if before.get(name) != now.get(name)
+        )
+
     def _page_faults_before(self) -> float | None:
         """Page faults per inference of what is compared with; None where they were not counted."""
         if isinstance(self.against, Base):
@@ -157,7 +197,7 @@ class Case:
 
     def change(self) -> Change | None:
         """The comparison's figures as fractions; None where nothing was compared."""
-        comparison = self.comparison
+        comparison = self.comparison or self.plain_comparison
         if comparison is None:
             return None
         change, half_width = comparison.change, comparison.half_width
@@ -181,4 +221,5 @@ class Case:
             domains=comparison.domain_changes(self.measurement),
             flops=self.flops_change,
             page_faults=self._page_faults_before(),
+            environment=self._environment_changes(),
         )

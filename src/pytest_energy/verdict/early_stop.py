@@ -50,8 +50,9 @@ def suspect(
     budget = rule.budget_joules
     if budget is not None and measurement.joules_per_unit > budget:
         return True
-    comparison = _comparison(subject, measurement, baseline, rule)
-    if comparison is None:
+    case = Case(subject, [measurement], rule, baseline, remeasured=True)
+    comparison = case.comparison or case.plain_comparison
+    if not isinstance(comparison, BaselineComparison):
         return False
     (only,) = comparison.passes
     return max(abs(only.change), abs(only.total)) > SUSPECT * comparison.limit

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from statistics import median
 
 from pytest_energy.types.energy import is_estimated
 from pytest_energy.types.measurement import Measurement
@@ -16,6 +17,7 @@ from pytest_energy.types.result import Subject
 from pytest_energy.types.units import (
     format_change,
     format_flops,
+    format_joules,
     format_percent,
     format_seconds,
     significant,
@@ -142,6 +144,8 @@ def interfered(case: Case) -> Decision | None:
     if case.paired:
         counted = not is_estimated(measurement.domains)
         doubtful = counted and comparison is not None and _leaves_ok(case)
+    elif case.incomparable:
+        doubtful = not risen_in_plain_joules(case)
     else:
         doubtful = measurement.reference is None or regressed(case) is None
     if not doubtful:
@@ -219,8 +223,30 @@ def incomparable(case: Case) -> Decision | None:
     """What is stored, or the base, was measured under other conditions."""
     if not case.incomparable:
         return None
-    hint = "" if case.paired else "start the baseline anew with --energy-update"
-    return Decision(Status.INCOMPARABLE, case.incomparable, hint, not case.paired)
+    if case.paired:
+        return Decision(Status.INCOMPARABLE, case.incomparable)
+    hint = "start the baseline anew with --energy-update"
+    plain = case.plain_comparison
+    if plain is not None:
+        stored = format_joules(median(plain.compared_joules))
+        now = format_joules(case.measurement.joules_per_unit)
+        change = format_change(math.expm1(plain.change))
+        figures = f"in plain joules {stored} -> {now}, {change}"
+        if risen_in_plain_joules(case):
+            reason = f"{figures}, more than noise may do; {case.incomparable}"
+            return Decision(Status.REGRESSED, reason, can_be_stored=True)
+        hint = f"{hint} ({figures}; ±{_noise(plain)} of that may be noise)"
+    return Decision(Status.INCOMPARABLE, case.incomparable, hint, can_be_stored=True)
+
+
+def risen_in_plain_joules(case: Case) -> bool:
+    """Whether energy has risen beyond all noise, though the reference workload is another one."""
+    plain = case.plain_comparison
+    return plain is not None and plain.exceeds_limit and plain.change > 0
+
+
+def _noise(comparison: BaselineComparison) -> str:
+    return format_percent(_rounded(math.expm1(comparison.half_width)))
 
 
 def baseline_of_another_machine(case: Case) -> Decision | None:
@@ -332,7 +358,7 @@ def noise_too_large(case: Case) -> Decision | None:
     too_far = comparison.change > math.log1p(case.rule.tolerance) + 1e-9
     if comparison.error <= _sharp(case.rule) and not too_far:
         return None
-    noise = format_percent(_rounded(math.expm1(comparison.half_width)))
+    noise = _noise(comparison)
     if too_far:
         reason = (
             f"the change is over the tolerance of {tolerance}, and no more than noise may do:"
@@ -565,17 +591,35 @@ def interpretation_of(case: Case, status: Status) -> str:
         return ""
     direction = "same" if change == 0 else "more" if change > 0 else "less"
     words = {
-        (Status.REGRESSED, "same"): "the model is the same, the way it runs is not",
-        (Status.REGRESSED, "more"): "the model has changed: it does more work",
-        (Status.REGRESSED, "less"): "the model does less work, and takes more energy for it",
-        (Status.IMPROVED, "same"): "the model is the same, it runs better",
-        (Status.IMPROVED, "less"): "the model has changed: it does less work",
-        (Status.IMPROVED, "more"): "the model does more work, and takes less energy for it",
-        (Status.OK, "more"): "more work for the same energy: worth knowing",
-        (Status.OK, "less"): "less work for the same energy: worth knowing",
-        (Status.INCONCLUSIVE, "more"): "the model has changed: it does more work",
-        (Status.INCONCLUSIVE, "less"): "the model has changed: it does less work",
-    }.get((status, direction), "the same work")
+        (Status.REGRESSED, "same"): "the operations are the same, the way they run is not",
+        (
+            Status.REGRESSED,
+            "more",
+        ): "each inference does more operations (model, input size, padding or cache)",
+        (
+            Status.REGRESSED,
+            "less",
+        ): "each inference does fewer operations, and takes more energy for them",
+        (Status.IMPROVED, "same"): "the operations are the same, they run better",
+        (
+            Status.IMPROVED,
+            "less",
+        ): "each inference does fewer operations (model, input size, padding or cache)",
+        (
+            Status.IMPROVED,
+            "more",
+        ): "each inference does more operations, and takes less energy for them",
+        (Status.OK, "more"): "more operations for the same energy: worth knowing",
+        (Status.OK, "less"): "fewer operations for the same energy: worth knowing",
+        (
+            Status.INCONCLUSIVE,
+            "more",
+        ): "each inference does more operations (model, input size, padding or cache)",
+        (
+            Status.INCONCLUSIVE,
+            "less",
+        ): "each inference does fewer operations (model, input size, padding or cache)",
+    }.get((status, direction), "the same operations")
     flops = case.measurement.flops
     if flops is not None and flops.without_formula:
         words += f"; not counted, for want of a formula: {', '.join(flops.without_formula)}"

@@ -116,7 +116,7 @@ def test_region(energy):
 def test_tokens(energy):
     for _ in energy.each(range(10)):
         spend(1000)
-    energy.record(tokens=20)
+        energy.add(tokens=2)
 """,
     )
     # The body around the region is a result of its own.

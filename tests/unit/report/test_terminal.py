@@ -74,7 +74,7 @@ def test_the_message_of_a_regression_reads_as_the_design_has_it():
 def test_processes_machine_and_flops_stand_below_it_within_100_columns():
     seen = result(
         change=replace(CHANGE, passes=(0.152, 0.143), reference_change=-0.071, flops=0.0),
-        interpretation="the model is the same, the way it runs is not",
+        interpretation="the operations are the same, the way they run is not",
     )
     measured = replace(seen.measurement, flops=FlopCount(8_450_000_000))
     lines = failure.message(replace(seen, measurement=measured), USA).splitlines()
@@ -85,8 +85,8 @@ def test_processes_machine_and_flops_stand_below_it_within_100_columns():
     ]
     assert lines[6:8] == [
         "  machine     -7.1 %  reference workload: the machine is faster than it was; taken out",
-        "  flops       +0.0 %  8.45 GFLOP per inference: the model is the same, the way it runs is"
-        " not",
+        "  flops       +0.0 %  8.45 GFLOP per inference: the operations are the same, the way they"
+        " run is not",
     ]
     assert max(map(len, lines)) <= 100
 

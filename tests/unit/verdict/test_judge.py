@@ -316,6 +316,27 @@ def test_on_a_busy_machine_only_what_no_load_explains_is_a_regression():
     assert spinning.status is Status.INCONCLUSIVE
 
 
+ANOTHER = "torch float32 product 64x1024x1024, 2 threads"
+
+
+def test_more_threads_that_cost_more_than_noise_may_do_are_a_regression_in_plain_joules():
+    two = replace(beside(28.4, threads=2).reference, kind=ANOTHER)
+    found = judge([replace(beside(28.4), reference=two)] * 2, stored_beside(*FIVE))
+    assert found.status is Status.REGRESSED
+    assert found.reason.startswith("in plain joules 2.00 J -> 28.4 J, +1,3")
+    assert "2 threads" in found.reason
+    assert found.change.value == pytest.approx(13.2, rel=1e-3)
+
+
+def test_another_reference_workload_alone_is_incomparable_and_the_plain_figures_stand_there():
+    other = replace(beside(2.1).reference, kind=ANOTHER)
+    found = judge(replace(beside(2.1), reference=other), stored_beside(*FIVE))
+    assert found.status is Status.INCOMPARABLE
+    assert found.hint.startswith(
+        "start the baseline anew with --energy-update (in plain joules 2.00 J -> 2.10 J, +5.0 %; ±"
+    )
+
+
 def test_a_tolerance_of_nothing_is_more_than_any_machine_can_hold():
     decision = judge(measured(1 / 3), stored(*[0.333333] * 5), Rule(0.0))
     assert decision.status is Status.INCONCLUSIVE
@@ -445,17 +466,23 @@ def test_more_operations_explain_more_energy():
         return judge(now, replace(baseline, sessions=counted))
 
     changed = decide(2.4, 10_000_000_000)
-    assert changed.interpretation == "the model has changed: it does more work"
+    assert (
+        changed.interpretation
+        == "each inference does more operations (model, input size, padding or cache)"
+    )
     assert changed.change.flops == pytest.approx(0.183, abs=1e-3)
     same = decide(2.4, 8_450_000_000)
-    assert same.interpretation == "the model is the same, the way it runs is not"
+    assert same.interpretation == "the operations are the same, the way they run is not"
     assert same.change.flops == 0.0
     quiet = decide(2.0, 8_450_000_001)
     assert (quiet.status, quiet.interpretation) == (
         Status.OK,
-        "more work for the same energy: worth knowing",
+        "more operations for the same energy: worth knowing",
     )
-    assert decide(1.6, 4_000_000_000).interpretation == "the model has changed: it does less work"
+    assert (
+        decide(1.6, 4_000_000_000).interpretation
+        == "each inference does fewer operations (model, input size, padding or cache)"
+    )
 
 
 def test_operators_without_a_formula_are_named():
@@ -465,7 +492,7 @@ def test_operators_without_a_formula_are_named():
     interpretation = judge(now, replace(baseline, sessions=counted)).interpretation
     assert (
         interpretation
-        == "the same work; not counted, for want of a formula: quantized::linear_dynamic"
+        == "the same operations; not counted, for want of a formula: quantized::linear_dynamic"
     )
 
 
