@@ -123,7 +123,7 @@ def ours(method: Method, most: int) -> Rule:
         passes = [measured(new[0])]
         if most > 2 or early_stop.suspect(SUBJECT, passes[0], baseline, asked):
             passes += map(measured, new[1:most])
-        case = Case(SUBJECT, passes, asked, baseline, remeasured=True, separate=most > 2)
+        case = Case(SUBJECT, passes, asked, baseline, remeasured=True)
         return judge(case).status is Status.REGRESSED, len(passes)
 
     return rule

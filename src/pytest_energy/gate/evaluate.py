@@ -172,7 +172,6 @@ class Evaluation:
                     entry.baseline,
                     entry.other_machines,
                     remeasured=confirms,
-                    separate=len(metered.passes) > 1,
                 )
             )
             if problem:

@@ -107,8 +107,6 @@ class BaselineComparison:
         tolerance: allowed change, as a fraction.
         comparisons: number of verdicts of the whole session: the more, the wider each limit.
         remeasured: whether a suspected change is measured again in the same loop.
-        separate: whether the passes are sessions of their own, run one after the other, so that
-            their mean is sharper than each.
     """
 
     paired = False
@@ -121,13 +119,12 @@ class BaselineComparison:
         *,
         comparisons: int = 1,
         remeasured: bool = False,
-        separate: bool = False,
     ) -> None:
         self._measured = passes
         self._baseline = baseline
         self._tolerance = tolerance
         self._loaded = any(one.busy or one.interference for one in passes)
-        self._own_sessions = len(passes) if separate else 1
+        self._own_sessions = len(passes)
         # A session that stopped early says nothing of the blocks after it.
         count = len(passes[0].blocks)
         complete = tuple(s for s in baseline.sessions if len(s.blocks) >= count)

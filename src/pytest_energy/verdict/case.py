@@ -45,7 +45,6 @@ class Case:
             there is neither.
         other_machines: other machine classes that have a baseline of the same test.
         remeasured: whether a suspected change would have been measured again, in a second process.
-        separate: whether the passes are sessions of their own: the test was run several times.
         processes: blocks of each pair of processes, where a paired run had several, one after the
             other; empty for one.
     """
@@ -56,7 +55,6 @@ class Case:
     against: Baseline | Base | None = None
     other_machines: Sequence[str] = ()
     remeasured: bool = False
-    separate: bool = False
     processes: Sequence[int] = ()
 
     @property
@@ -111,7 +109,6 @@ class Case:
             self.rule.tolerance,
             comparisons=self.rule.comparisons,
             remeasured=self.remeasured,
-            separate=self.separate,
         )
 
     @cached_property
@@ -135,7 +132,6 @@ class Case:
             self.rule.tolerance,
             comparisons=self.rule.comparisons,
             remeasured=self.remeasured,
-            separate=self.separate,
         )
 
     @cached_property

@@ -193,29 +193,6 @@ def why_flops_unchecked(measurement: Measurement, rule: Rule) -> tuple[str, str]
     )
 
 
-def passes_disagree(case: Case) -> Decision | None:
-    """Two passes over the same samples differ by more than the tolerance.
-
-    A regression stays one: every pass is over the limit all the same.
-    """
-    reason = _why_passes_disagree(case)
-    if not reason or regressed(case) is not None:
-        return None
-    return Decision(Status.INCONCLUSIVE, reason, "measure on a quieter machine, or on one thread")
-
-
-def _why_passes_disagree(case: Case) -> str:
-    if case.separate:  # processes differ, and the comparison's error has that in it
-        return ""
-    difference = abs(case.log_repeat_difference or 0.0)
-    if difference <= math.log1p(case.rule.tolerance):
-        return ""
-    return (
-        f"two passes over the same samples differ by {format_percent(math.expm1(difference))},"
-        f" more than the tolerance of {format_percent(case.rule.tolerance)}"
-    )
-
-
 # The comparison
 
 
@@ -302,8 +279,9 @@ def regressed(case: Case) -> Decision | None:
         return None
     if not comparison.exceeds_limit or comparison.change <= 0:
         return None
-    reason = _why_partial(case) or _why_passes_disagree(case)
-    return Decision(Status.REGRESSED, reason, can_be_stored=True, rests_on_comparison=True)
+    return Decision(
+        Status.REGRESSED, _why_partial(case), can_be_stored=True, rests_on_comparison=True
+    )
 
 
 def improved(case: Case) -> Decision | None:
@@ -470,7 +448,6 @@ ENERGY_RULES: tuple[Callable[[Case], Decision | None], ...] = (
     too_short_for_its_counters,
     interfered,
     over_budget,
-    passes_disagree,
     incomparable,
     baseline_of_another_machine,
     too_short_to_compare,
