@@ -154,7 +154,7 @@ def test_too_noisy_for_the_tolerance_says_which_n_would_do():
 def test_blocks_of_a_moment_share_the_error_of_the_moment_and_those_of_seconds_do_not():
     def verdict_after(seconds, **facts):
         head, base = (
-            side([joules] * 40, domain=ESTIMATE, seconds=seconds, **facts) for joules in (2.12, 2.0)
+            side([joules] * 40, domain=ESTIMATE, seconds=seconds, **facts) for joules in (2.16, 2.0)
         )
         return judged(head, base).status
 
