@@ -38,8 +38,8 @@ from pytest_energy.verdict.estimators import location, location_error, spread, s
 
 PROCESS_SPREAD = 0.02
 """Standard deviation of the log ratio of two processes of the same code, however many blocks they
-run, held on one CPU with a steady allocator: 2 to 3 % for a convolutional net and for a Python loop,
-less for transformers (`benchmarks/processes.py`)."""
+run, held on one CPU with a steady allocator: 1 % for transformers, 1.4 to 2.7 % for a convolutional
+net, 2.3 to 3.4 % for a Python loop (`benchmarks/processes.py`)."""
 
 PROCESS_WEIGHT = 8
 """Degrees of freedom that `PROCESS_SPREAD` counts for, beside the pairs of processes seen."""
