@@ -272,3 +272,15 @@ def test_another_version_stands_beside_a_change(loop):
     conftest.write_text(text + "sys.modules['vllm'].__version__ = '0.10.0'\n")
     loop.set_cost(2.5)
     loop.run().stdout.fnmatch_lines(["  versions   vllm 0.9.1, now 0.10.0"])
+
+
+# Under pytest-xdist
+
+
+def test_a_single_worker_of_xdist_has_a_second_process_too(loop):
+    pytest.importorskip("xdist")
+    store_five(loop)
+    loop.set_cost(2.3)
+    verdict = loop.verdicts("-n", "1")[TEST]
+    assert verdict["status"] == "regressed"
+    assert verdict["change"]["passes"] == [pytest.approx(0.15), pytest.approx(0.15)]

@@ -15,6 +15,7 @@ import pytest
 
 from pytest_energy.machine.environment import read_environment
 from pytest_energy.metering import flops
+from pytest_energy.metering.batches import batch_sizes, untold_batches
 from pytest_energy.metering.instruments import Instruments
 from pytest_energy.metering.loop import Interleaving, Loop, Plan, Progress, repeatable
 from pytest_energy.metering.reference_work import ReferenceRecorder
@@ -68,6 +69,8 @@ class Energy(ABC):
         self._model = inference.model or model
         self._loop: Loop | None = None
         self._counts_warmup = True
+        self.untold_batches = ""
+        """What to say of a loader of batches that was looped over without saying so."""
         self._recorded: dict[str, float] = {}
         self._added: dict[str, float] = {}
 
@@ -81,12 +84,15 @@ class Energy(ABC):
     def result(self) -> Measurement | None:
         """The last finished measurement of this test; None before there is one."""
 
-    def each(self, samples: Iterable[S]) -> Iterator[S]:
+    def each(self, samples: Iterable[S], batch_size: int | None = None) -> Iterator[S]:
         """Yield `n` samples, metered in blocks, after an unmetered warm-up.
 
         Args:
             samples: any iterable. With fewer than `n` they come round again; a generator is read
                 once and kept. Without a marker, `n` is their number.
+            batch_size: inferences that each of them performs, where they are batches, a loader's
+                for example: then `n`, `count` and the warm-up count inferences, and the last,
+                smaller batch of a round counts as what it is.
 
         Yields:
             The samples: first the warm-up's; with torch loaded the first one again, to count its
@@ -94,17 +100,20 @@ class Energy(ABC):
             reached.
 
         Raises:
-            pytest.UsageError: it was used before in this test.
+            pytest.UsageError: it was used before in this test, or no number of batches makes `n`.
         """
         __tracebackhide__ = True
-        return self._each(samples)
+        return self._each(samples, batch_size)
 
-    def run(self, fn: Callable[[S], T], samples: Iterable[S]) -> list[T]:
+    def run(
+        self, fn: Callable[[S], T], samples: Iterable[S], batch_size: int | None = None
+    ) -> list[T]:
         """The loop of `each` around a plain callable.
 
         Args:
             fn: performs one inference; it is called for the warm-up as well.
             samples: as for `each`.
+            batch_size: as for `each`.
 
         Returns:
             The outputs of the first pass of metered calls, in order: `n` of them, unless
@@ -117,7 +126,7 @@ class Energy(ABC):
         if inspect.iscoroutinefunction(fn):
             raise _async_error()
         outputs: list[T] = []
-        samples = self._each(samples)
+        samples = self._each(samples, batch_size)
         self._counts_warmup = False
         for sample in samples:
             output = fn(sample)
@@ -216,20 +225,28 @@ class Energy(ABC):
         """
 
     @abstractmethod
-    def _make_loop(self, samples: Iterable[object], n: int) -> Loop: ...
+    def _make_loop(
+        self, samples: Iterable[object], n: int, sizes: Sequence[int] | None
+    ) -> Loop: ...
 
     @abstractmethod
     def _measure(self, name: str, n: int) -> AbstractContextManager[None]: ...
 
-    def _each(self, samples: Iterable[S]) -> Generator[S, None, None]:
+    def _each(self, samples: Iterable[S], batch_size: int | None) -> Generator[S, None, None]:
         __tracebackhide__ = True
         if self._loop is not None:
             raise pytest.UsageError(
                 "energy.each or energy.run was used twice in one test: give the second loop a name"
                 ' of its own, with energy.measure("decode", n=…) around a plain loop'
             )
-        kept, n = repeatable(samples, self._inference.n)
-        self._loop = self._make_loop(kept, n)
+        if batch_size is None:
+            self.untold_batches = untold_batches(samples)
+            kept, n = repeatable(samples, self._inference.n)
+            self._loop = self._make_loop(kept, n, None)
+        else:
+            sizes = batch_sizes(samples, self._inference.n, batch_size)
+            kept, _ = repeatable(samples, len(sizes))
+            self._loop = self._make_loop(kept, sum(sizes), sizes)
         return self._loop.generator
 
 
@@ -251,8 +268,8 @@ class UnmeteredEnergy(Energy):
         """Nothing was metered."""
         return []
 
-    def _make_loop(self, samples: Iterable[object], n: int) -> Loop:
-        return Loop(samples, n, None, Plan())
+    def _make_loop(self, samples: Iterable[object], n: int, sizes: Sequence[int] | None) -> Loop:
+        return Loop(samples, n, None, Plan(), sizes)
 
     def _measure(self, name: str, n: int) -> AbstractContextManager[None]:
         return nullcontext()
@@ -418,7 +435,7 @@ class MeteredEnergy(Energy):
             region.open = False
         self._last = lambda: region.window.measurement(pending=region.pending)
 
-    def _make_loop(self, samples: Iterable[object], n: int) -> Loop:
+    def _make_loop(self, samples: Iterable[object], n: int, sizes: Sequence[int] | None) -> Loop:
         instruments, inference = self._instruments, self._inference
         subject = self._subject("", n)
         plan = Plan(
@@ -441,7 +458,7 @@ class MeteredEnergy(Energy):
             noun=f"{subject.act}s",
         )
         self._last = self._loop_so_far
-        return Loop(samples, n, self._loop_window, plan)
+        return Loop(samples, n, self._loop_window, plan, sizes)
 
     def _loop_window(self, expected: float | None, block: float | None) -> Window:
         window = self._instruments.window(expected, block)

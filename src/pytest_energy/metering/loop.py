@@ -174,6 +174,8 @@ class Loop:
         open_window: makes the window of a pass, for a segment and for blocks of so many seconds
             as expected (None: unknown); None to yield the samples alone.
         plan: what is done beside.
+        sizes: inferences of each sample that a pass yields, where these are batches; None for one
+            each.
     """
 
     def __init__(
@@ -182,12 +184,15 @@ class Loop:
         n: int,
         open_window: OpenWindow | None,
         plan: Plan,
+        sizes: Sequence[int] | None = None,
     ) -> None:
         self.n = n
+        self._sizes = sizes
+        self._yields = n if sizes is None else len(sizes)
         self.count = 0
-        """Samples yielded: warm-up and counted inference included."""
+        """Inferences yielded: warm-up and counted inference included."""
         self.metered = 0
-        """Samples yielded to be metered."""
+        """Inferences yielded to be metered."""
         self.passes: list[Pass] = []
         self.warming = False
         self.bare = open_window is None
@@ -233,10 +238,16 @@ class Loop:
 
     def planned(self, n: int) -> int:
         """What `n` inferences inside its first pass would have been, had it not ended early."""
-        yielded = self.passes[0].yielded if self.passes else 0
+        yielded = self._inferences(0, self.passes[0].yielded) if self.passes else 0
         if self.finished and 0 < yielded < self.n:
             return round(n * self.n / yielded)
         return n
+
+    def _inferences(self, first: int, count: int) -> int:
+        """Inferences of so many yielded samples, from one on; after the last the first comes."""
+        if self._sizes is None:
+            return count
+        return sum(self._sizes[i % self._yields] for i in range(first, first + count))
 
     def measurements(self, measured: Callable[[Window], Measurement | None]) -> list[Measurement]:
         """One measurement per finished pass, with the reference readings and the operation count.
@@ -262,25 +273,30 @@ class Loop:
         counter = self._plan.counter
         if counter is None:
             return measurement
-        return replace(measurement, flops=counter.flops, flops_unavailable=counter.problem)
+        flops = counter.flops
+        if flops is not None and self._sizes:  # a batch was counted
+            flops = replace(flops, count=round(flops.count / self._sizes[0]))
+        return replace(measurement, flops=flops, flops_unavailable=counter.problem)
 
     def _bare(self) -> Generator[Any, None, None]:
-        for sample in islice(_cycle(self._samples), self.n):
-            self.count += 1
-            self.metered += 1
+        for i, sample in enumerate(islice(_cycle(self._samples), self._yields)):
+            self.count += self._inferences(i, 1)
+            self.metered += self._inferences(i, 1)
             yield sample
 
     def _metered(self, open_window: OpenWindow) -> Generator[Any, None, None]:
         plan, conditions = self._plan, self._plan.conditions
         self.warming = True
-        warmup = default_warmup(self.n) if plan.warmup is None else plan.warmup
+        warmup = default_warmup(self._yields) if plan.warmup is None else plan.warmup
+        if self._sizes and plan.warmup:  # said in inferences
+            warmup = -(-plan.warmup // max(self._sizes))
         each_seconds, parallel = 0.0, True  # without a warm-up nothing is known
         with plan.unmetered():
             usage = conditions.usage() if conditions and warmup else None
             last: Any = None
             as_is = None
-            for sample in islice(_cycle(self._samples), warmup if self.n else 0):
-                self.count += 1
+            for i, sample in enumerate(islice(_cycle(self._samples), warmup if self.n else 0)):
+                self.count += self._inferences(i, 1)
                 began = perf_counter()
                 before = conditions.mark() if conditions else None
                 yield sample
@@ -294,14 +310,14 @@ class Loop:
                 yield from self._try_steady(conditions, last, as_is)
             if plan.counter is not None and self.n:
                 for sample in islice(_cycle(self._samples), 1):
-                    self.count += 1
+                    self.count += self._inferences(0, 1)
                     with plan.counter.counting():
                         yield sample
         self.warming = False
-        sizes = block_sizes(self.n) if self.n else ()
+        sizes = block_sizes(self._yields) if self.n else ()
         if plan.interleaving is not None and self.n:
             with plan.outside():
-                sizes = plan.interleaving.sizes(self.n, each_seconds, parallel)
+                sizes = plan.interleaving.sizes(self._yields, each_seconds, parallel)
         if plan.progress is not None:
             plan.progress.start(plan.test, self.n)
         try:
@@ -314,8 +330,9 @@ class Loop:
         except GeneratorExit:
             # A consumer that counts for itself may never ask for the sample after the last.
             one = self.passes[-1]
-            if one.yielded == self.n and not one.finished:
-                one.window.close(sizes[-1])
+            if one.yielded == self._yields and not one.finished:
+                last = sizes[-1]
+                one.window.close(self._inferences(self._yields - last, last))
                 if one.readings is not None:
                     one.readings.after(len(sizes))
                 self._hand_over(one.window, len(sizes) - 1)
@@ -337,7 +354,7 @@ class Loop:
         if faults_between(*as_is) < MANY_FAULTS:
             return
         for _ in range(2):
-            self.count += 1
+            self.count += self._inferences(0, 1)
             before = conditions.mark()
             yield sample
             synchronise()
@@ -352,7 +369,7 @@ class Loop:
             return None, None
         block = each_seconds * sizes[0]
         by_block = plan.stop is not None or plan.runner is not None or plan.interleaving is not None
-        return (block if by_block else each_seconds * self.n), block
+        return (block if by_block else each_seconds * self._yields), block
 
     def _pass(
         self,
@@ -381,10 +398,13 @@ class Loop:
             running = True
             end += size
             self.block = first_block + i
+            performed = self._inferences(end - size, size)
+            batches = self._sizes
             for sample in islice(samples, size):
+                inferences = 1 if batches is None else batches[one.yielded]
                 one.yielded += 1
-                self.metered += 1
-                self.count += 1
+                self.metered += inferences
+                self.count += inferences
                 yield sample
                 if progress is not None and progress.due():
                     self._show(progress, one)
@@ -395,9 +415,9 @@ class Loop:
                 stop_early is None and one.readings is None and plan.interleaving is None
             )
             if uninterrupted and not last:
-                window.split(size)
+                window.split(performed)
                 continue
-            window.close(size)
+            window.close(performed)
             running = False
             self._hand_over(window, i)
             stop = last
@@ -413,7 +433,7 @@ class Loop:
         if not one.yielded:
             self.reason = "samples is empty"
         elif one.yielded < end:
-            self.reason = f"samples ran out after {one.yielded:,} of {self.n:,} {plan.noun}"
+            self.reason = f"samples ran out after {self.metered:,} of {self.n:,} {plan.noun}"
         one.finished = True
 
     def _await_block(self, block: int) -> bool:

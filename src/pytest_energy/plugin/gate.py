@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pytest_energy.metering.loop import Interleaving
     from pytest_energy.paired.fresh_pair import FreshPair
     from pytest_energy.paired.interleave import HeadInterleaving
+    from pytest_energy.paired.second_process import SecondProcess
     from pytest_energy.paired.worker import Worker
     from pytest_energy.report.live import LiveLine
     from pytest_energy.types.inference import Inference
@@ -78,15 +79,6 @@ class Gate:
         if self._settings.against:
             items = [item for item in session.items if item in self._metered]
             _open_base(session.config, opened, instruments, items, self._collected)
-        elif sys.platform != "win32" and self._worker is None:  # its socket is inherited
-            from pytest_energy.paired.second_process import SecondProcess
-
-            opened.second = SecondProcess(
-                session.config,
-                instruments.meters.names,
-                self._settings.against_timeout,
-                instruments.meters.processes,
-            )
 
     def pytest_report_collectionfinish(self, config: pytest.Config) -> list[str]:
         if self.session is None or self._instruments is None or config.get_verbosity() < 0:
@@ -150,8 +142,8 @@ class Gate:
         caught = getattr(item, "_excinfo", None)
         why = _why_interrupted(caught[0].value) if caught else ""
         message = self._conclude(item, energy, why)
-        if energy.doubtful_divisor:
-            item.warn(pytest.PytestWarning(energy.doubtful_divisor))
+        for doubt in filter(None, (energy.doubtful_divisor, energy.untold_batches)):
+            item.warn(pytest.PytestWarning(doubt))
         if message and not caught:
             pytest.fail(message, pytrace=False)
         return outcome
@@ -189,6 +181,8 @@ class Gate:
             self._instruments = stash.open_instruments(self._config)
             if self._worker is not None:  # the head has its own context on a GPU, and waits
                 self._instruments.meters.processes.added.add(self._worker.head_pid)
+            elif not self._settings.against and self._instruments.workers < 2:
+                self.session.second = _second_process(self._config, self._instruments)
         return self.session, self._instruments
 
     def _conclude(self, item: pytest.Item, energy: MeteredEnergy, interrupted: str) -> str:
@@ -300,6 +294,17 @@ def may_loop(item: pytest.Item) -> bool:
 def _joules_of_base(base: BaseRun) -> Overhead:
     """The base's own energy is the gate's; the waiting for it is counted as it happens."""
     return Overhead(0.0, sum(one.joules for each in base.metered for one in each.passes))
+
+
+def _second_process(config: pytest.Config, instruments: Instruments) -> SecondProcess | None:
+    """Another process on the same tree, started when a test needs it; None where there is none."""
+    if sys.platform == "win32":  # its socket is inherited
+        return None
+    from pytest_energy.paired.second_process import SecondProcess
+
+    seconds = stash.settings_of(config).against_timeout
+    meters = instruments.meters
+    return SecondProcess(config, meters.names, seconds, meters.processes)
 
 
 def _open_base(

@@ -69,6 +69,9 @@ def write_summary(reporter: pytest.TerminalReporter, report: SessionReport, full
         for domain in report.instrumentation.domains:
             basis = f": {domain.basis}" if domain.basis else ""
             write(f"{domain.name}: {domain.method} ({domain.source}){basis}")
+        measured = [result.measurement for result in results if result.measurement is not None]
+        for allocator in sorted({measurement.allocator for measurement in measured}):
+            write(f"memory: allocator {allocator} (--energy-allocator)")
     else:
         # Each distinct reason why a baseline could not be used.
         for reason in dict.fromkeys(
