@@ -82,6 +82,13 @@ def test_a_fall_that_both_have_is_one(repository):
     assert verdict["change"]["passes"] == pytest.approx([-0.15, -0.15])
 
 
+def test_a_rise_over_the_tolerance_that_one_pair_cannot_settle_gets_a_second(repository):
+    repository.set_cost(2.08)
+    verdict = repository.paired("--energy-tolerance=2%")[TEST]
+    assert verdict["change"]["passes"] == pytest.approx([0.04, 0.04])
+    assert verdict["status"] == "regressed"
+
+
 def test_a_test_that_cannot_run_twice_is_inconclusive_and_says_why(repository, tmp_path):
     once = tmp_path / "once"
     repository.write(

@@ -234,10 +234,17 @@ class Evaluation:
 
 
 def suspect(result: Result) -> bool:
-    """Whether a verdict is one that a single pair of processes is not believed."""
+    """Whether a verdict is one that a single pair of processes is not believed, or cannot reach.
+
+    Args:
+        result: of a paired run.
+    """
     verdict = result.verdict
-    by_quality = verdict.quality is not None and verdict.quality.decisive
-    return verdict.status in (Status.REGRESSED, Status.IMPROVED) and not by_quality
+    if verdict.quality is not None and verdict.quality.decisive:
+        return False
+    over = verdict.change is not None and abs(verdict.change.value) > result.rule.tolerance
+    undecided = verdict.status is Status.INCONCLUSIVE and over
+    return undecided or verdict.status in (Status.REGRESSED, Status.IMPROVED)
 
 
 def _measured_by(
