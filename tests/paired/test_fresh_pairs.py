@@ -142,3 +142,22 @@ def test_both_sides_are_held_on_the_same_cpu(repository):
     (result,) = repository.report("--energy-against=main", "--energy-pin=off")["results"]
     assert result["measurement"]["cpu"] is None
     assert result["base"]["cpu"] is None
+
+
+def test_the_two_are_no_load_of_strangers_to_each_other(repository, tmp_path):
+    scripted = repository.path / "scripted.py"
+    scripted.write_text(
+        scripted.read_text().replace(
+            "    def read(self):\n",
+            "    def read(self):\n"
+            "        from pathlib import Path\n"
+            "        import os\n"
+            f"        place = Path({str(tmp_path)!r}) / str(os.getpid())\n"
+            "        place.write_text(' '.join(map(str, self.processes.excluded)))\n",
+        )
+    )
+    repository.commit()
+    repository.paired("--energy-processes=2")
+    told = {int(p.name): set(map(int, p.read_text().split())) for p in tmp_path.glob("[0-9]*")}
+    pairs = {(one, other) for one, others in told.items() for other in others if other in told}
+    assert any((other, one) in pairs for one, other in pairs)  # each leaves the other out

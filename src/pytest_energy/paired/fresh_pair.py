@@ -62,7 +62,9 @@ def run_pair(
         answers = {i: sides[i].ask(message) for i in order}
         return [answers[0], answers[1]]
 
-    answers = in_turn({"command": "run", "test": test, "next": None})
+    # What the one takes between the other's blocks is no load of strangers.
+    both = [head.pid, base.pid]
+    answers = in_turn({"command": "run", "test": test, "next": None, "beside": both})
     loops = [answer for answer in answers if answer["reply"] == "ready"]
     if len(loops) == 2 and loops[0]["n"] == loops[1]["n"]:
         n, seconds = loops[0]["n"], max(each["each_seconds"] for each in loops)

@@ -70,6 +70,8 @@ class Worker:
         self.most_blocks = 0
         """Blocks after which the current test's loop ends; 0 for all, or as the head says."""
         self._alone = False
+        self.beside: set[int] = set()
+        """Processes that take turns with this one, and are no load of strangers."""
 
     def interleaving(self) -> WorkerInterleaving | None:
         """Interleaving with the head's loop, for the next test; None where it runs by itself."""
@@ -120,6 +122,7 @@ class Worker:
             if command["command"] == "quit":
                 return
             self._alone = command["command"] == "measure"
+            self.beside = set(command.get("beside", ())) - {os.getpid()}
             self.reference_kind = command.get("reference", "")
             self.most_blocks = command.get("blocks", 0)
             if self._alone:

@@ -106,6 +106,7 @@ class Gate:
         if self._worker is not None:
             policy = NoPolicy(self._worker.reference_kind, self._worker.most_blocks)
             interleaving = self._worker.interleaving()
+            instruments.meters.processes.excluded.update(self._worker.beside)
         else:
             policy = Evaluation(session, test, inference, instruments.workers)
             item.stash[stash.EVALUATION] = policy
