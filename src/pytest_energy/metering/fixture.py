@@ -22,7 +22,7 @@ from pytest_energy.metering.reference_work import ReferenceRecorder
 from pytest_energy.metering.region import Region
 from pytest_energy.metering.window import Window
 from pytest_energy.types.inference import Inference, whole_number
-from pytest_energy.types.measurement import Measurement, mean_of_passes
+from pytest_energy.types.measurement import Measurement
 from pytest_energy.types.result import Metered, Subject
 
 S = TypeVar("S")
@@ -134,7 +134,7 @@ class Energy(ABC):
                 if inspect.iscoroutine(output):
                     output.close()
                 raise _async_error()
-            if self._loop is None or self._loop.first_pass:
+            if self._loop is None or self._loop.metered:
                 outputs.append(output)
         return outputs
 
@@ -192,7 +192,7 @@ class Energy(ABC):
             if name in self._recorded:
                 raise pytest.UsageError(f"energy.add({name}=…): {name} was recorded already")
             loop = self._loop
-            if loop is None or loop.running is not None or loop.bare:
+            if loop is None or loop.running or loop.bare:
                 self._added[name] = self._added.get(name, 0.0) + number
             elif not loop.warming:
                 raise pytest.UsageError(
@@ -319,9 +319,9 @@ class MeteredEnergy(Energy):
 
     @property
     def loop_blocks(self) -> int:
-        """Blocks of the loop's first pass so far; 0 without a loop."""
-        passes = self._loop.passes if self._loop is not None else []
-        return passes[0].window.block_count if passes else 0
+        """Blocks of the loop so far; 0 without a loop."""
+        current = self._loop.current if self._loop is not None else None
+        return current.window.block_count if current is not None else 0
 
     def open_body(self, marked: bool, may_loop: bool) -> None:
         """The test body begins; with the marker, the whole of it is a window."""
@@ -385,13 +385,14 @@ class MeteredEnergy(Energy):
         loop, body = self._loop, self._body
         if loop is not None:
             reason = loop.why_incomplete(interrupted)
-            passes = [] if reason else loop.measurements(self._measured)
-            lost = next((one.window.lost for one in loop.passes if one.window.lost), "")
-            return [self._metered("", loop.n, passes, reason, lost)]
+            measurement = None if reason else loop.measurement(self._measured)
+            lost = loop.current.window.lost if loop.current is not None else ""
+            return [self._metered("", loop.n, measurement, reason, lost)]
         if body is not None:
             measurement = None if interrupted else self._measured(body)
-            passes = [self._with_reference(measurement)] if measurement else []
-            return [self._metered("", self._inference.n or 0, passes, interrupted, body.lost)]
+            if measurement is not None:
+                measurement = self._with_reference(measurement)
+            return [self._metered("", self._inference.n or 0, measurement, interrupted, body.lost)]
         # Budget, max_flops and quality are of the whole body, and no region can answer for it.
         inference = self._inference
         whole = inference.budget is not None or inference.max_flops is not None or inference.quality
@@ -401,8 +402,8 @@ class MeteredEnergy(Energy):
         reason = region.reason or interrupted
         if region.open and not reason:
             reason = "the region was entered and never left"
-        passes = [] if reason else self._region_passes(region)
-        return self._metered(name, region.n(self._loop), passes, reason, region.window.lost)
+        measurement = None if reason else self._region_measurement(region)
+        return self._metered(name, region.n(self._loop), measurement, reason, region.window.lost)
 
     @contextmanager
     def _measure(self, name: str, n: int) -> Iterator[None]:
@@ -416,11 +417,11 @@ class MeteredEnergy(Energy):
             raise pytest.UsageError(
                 f"energy.measure({name!r}) is open already: regions cannot nest in themselves"
             )
-        inside = loop is not None and loop.running is not None
+        inside = loop is not None and loop.running
         others = self._body is not None or any(other.open for other in self._regions.values())
         if inside or others:
             region.window.read_at_once()  # waiting would stand in the window around it
-        region.enter((loop.running, loop.block) if loop and inside else (None, 0))
+        region.enter(loop.block if loop is not None and loop.running else None)
         region.open = True
         region.window.open()
         try:
@@ -479,32 +480,20 @@ class MeteredEnergy(Energy):
 
     def _loop_so_far(self) -> Measurement | None:
         loop = self._loop
-        if loop is None or not loop.passes:
+        if loop is None or loop.current is None:
             return None
-        passes = loop.measurements(self._measured)
-        return mean_of_passes(passes) if passes else self._measured(loop.passes[-1].window)
+        return loop.measurement(self._measured) or self._measured(loop.current.window)
 
-    def _region_passes(self, region: Region) -> list[Measurement]:
-        """A region's figures; where the loop around it went twice through, each pass's."""
-        whole = region.window.measurement(recorded=self._produced, pending=region.pending)
-        if whole is None:
-            return []
-        count = len(self._loop.windows) if self._loop else 0
-        parts = [region.of_pass(whole, number) for number in range(max(1, count))]
-        passes = [
-            self._with_reference(part, number)
-            for number, part in enumerate(parts)
-            if part is not None
-        ]
-        same = {len(one.blocks) for one in passes}
-        return passes if len(same) == 1 else passes[:1]
+    def _region_measurement(self, region: Region) -> Measurement | None:
+        measurement = region.window.measurement(recorded=self._produced, pending=region.pending)
+        return None if measurement is None else self._with_reference(measurement)
 
-    def _with_reference(self, measurement: Measurement, which: int = 0) -> Measurement:
+    def _with_reference(self, measurement: Measurement) -> Measurement:
         """Add the reference readings of the loop's pass, or of the body, that it stands in."""
         count = len(measurement.blocks)
         readings, blocks = self._body_readings, 1
-        if self._loop is not None and self._loop.passes:
-            one = self._loop.passes[min(which, len(self._loop.passes) - 1)]
+        if self._loop is not None and self._loop.current is not None:
+            one = self._loop.current
             readings, blocks = one.readings, one.window.block_count
         reference = readings.beside(blocks) if readings else None
         if reference is not None and blocks != count:
@@ -560,31 +549,30 @@ class MeteredEnergy(Energy):
         self,
         region: str,
         n: int,
-        passes: list[Measurement],
+        measurement: Measurement | None,
         reason: str,
         lost: str,
     ) -> Metered:
         if lost and not reason:
-            passes, reason = [], f"the meter was lost: {lost}"
-        if not passes and not reason:
+            measurement, reason = None, f"the meter was lost: {lost}"
+        if measurement is None and not reason:
             unit = self._inference.unit
             reason = (
                 f"unit is {unit!r}, and energy.add({unit}s=…) added none or 0: call it in the test"
             )
-        interference, environment = self._instruments.interference, read_environment()
-        passes = [
-            replace(one, interference=(*one.interference, *interference), environment=environment)
-            for one in passes
-        ]
-        metered = Metered(
+        if measurement is not None:
+            known = measurement = replace(
+                measurement,
+                interference=(*measurement.interference, *self._instruments.interference),
+                environment=read_environment(),
+            )
+            self._last = lambda: known
+        return Metered(
             self._subject(region, n),
-            tuple(passes),
+            () if measurement is None else (measurement,),
             reason,
             None if region else self._inference.training_run,
         )
-        if passes:
-            self._last = lambda: mean_of_passes(passes)
-        return metered
 
 
 def _finite(what: str, value: object) -> float:

@@ -193,12 +193,13 @@ class Loop:
         """Inferences yielded: warm-up and counted inference included."""
         self.metered = 0
         """Inferences yielded to be metered."""
-        self.passes: list[Pass] = []
+        self.current: Pass | None = None
+        """The pass over the samples; None before it begins."""
         self.warming = False
         self.bare = open_window is None
         """Whether samples are yielded and nothing is metered."""
-        self.running: int | None = None
-        """Which pass is being metered, from 0; None before, between and after them."""
+        self.running = False
+        """Whether the pass is being metered: not before it, and not after."""
         self.block = 0
         """Which block is being metered, from 0."""
         self.reason = ""
@@ -211,19 +212,9 @@ class Loop:
         """Yields the samples; closing it early ends what it holds open."""
 
     @property
-    def first_pass(self) -> bool:
-        """Whether the sample yielded last was one of the `n` that are metered."""
-        return 0 < self.metered <= self.n
-
-    @property
-    def windows(self) -> list[Window]:
-        """The windows of the finished passes."""
-        return [one.window for one in self.passes if one.finished]
-
-    @property
     def finished(self) -> bool:
-        """Whether there is a whole pass."""
-        return bool(self.windows)
+        """Whether the pass came to its end."""
+        return self.current is not None and self.current.finished
 
     def why_incomplete(self, interrupted: str) -> str:
         """Why there is no figure; empty when there is one.
@@ -237,10 +228,9 @@ class Loop:
         return self.reason
 
     def planned(self, n: int) -> int:
-        """What `n` inferences inside its first pass would have been, had it not ended early."""
-        yielded = self._inferences(0, self.passes[0].yielded) if self.passes else 0
-        if self.finished and 0 < yielded < self.n:
-            return round(n * self.n / yielded)
+        """What `n` inferences inside the pass would have been, had it not ended early."""
+        if self.finished and 0 < self.metered < self.n:
+            return round(n * self.n / self.metered)
         return n
 
     def _inferences(self, first: int, count: int) -> int:
@@ -249,18 +239,15 @@ class Loop:
             return count
         return sum(self._sizes[i % self._yields] for i in range(first, first + count))
 
-    def measurements(self, measured: Callable[[Window], Measurement | None]) -> list[Measurement]:
-        """One measurement per finished pass, with the reference readings and the operation count.
+    def measurement(self, measured: Callable[[Window], Measurement | None]) -> Measurement | None:
+        """The finished pass, with the reference readings and the operation count; None without.
 
         Args:
-            measured: makes one of a window.
+            measured: makes a measurement of a window.
         """
-        per_pass = []
-        for one in self.passes:
-            measurement = measured(one.window) if one.finished else None
-            if measurement is not None:
-                per_pass.append(self._complete(one, measurement))
-        return per_pass
+        one = self.current
+        measurement = measured(one.window) if one is not None and one.finished else None
+        return None if one is None or measurement is None else self._complete(one, measurement)
 
     def _complete(self, one: Pass, measurement: Measurement) -> Measurement:
         reference = one.readings.beside(len(measurement.blocks)) if one.readings else None
@@ -329,7 +316,9 @@ class Loop:
             yield from self._pass(window, sizes, each_seconds, plan.stop)
         except GeneratorExit:
             # A consumer that counts for itself may never ask for the sample after the last.
-            one = self.passes[-1]
+            one = self.current
+            if one is None:
+                raise
             if one.yielded == self._yields and not one.finished:
                 last = sizes[-1]
                 one.window.close(self._inferences(self._yields - last, last))
@@ -381,9 +370,8 @@ class Loop:
         samples = _cycle(self._samples)
         plan, progress = self._plan, self._plan.progress
         one = Pass(window)
-        first_block = self.block + 1 if self.passes else 0
-        self.passes.append(one)
-        self.running = len(self.passes) - 1
+        self.current = one
+        self.running = True
         if plan.runner is not None and sizes:
             with plan.unmetered():
                 reference = plan.runner.reference(plan.reference_kind)
@@ -397,7 +385,7 @@ class Loop:
                 window.open()
             running = True
             end += size
-            self.block = first_block + i
+            self.block = i
             performed = self._inferences(end - size, size)
             batches = self._sizes
             for sample in islice(samples, size):
@@ -429,7 +417,7 @@ class Loop:
                     one.readings.after(i + 1)
             if stop:
                 break
-        self.running = None
+        self.running = False
         if not one.yielded:
             self.reason = "samples is empty"
         elif one.yielded < end:
@@ -453,6 +441,6 @@ class Loop:
     def _show(self, progress: Progress, one: Pass) -> None:
         if one.window.pausable:
             one.window.pause()
-        progress.update(one.yielded, one.window.joules_so_far())
+        progress.update(self.metered, one.window.joules_so_far())
         if one.window.pausable:
             one.window.open()

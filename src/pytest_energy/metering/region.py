@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
 from pytest_energy.metering.loop import Loop
 from pytest_energy.metering.window import Window
-from pytest_energy.types.measurement import Measurement
 
 ALIGNED_ENTRIES = 3
 """A region that is entered more often does not wait for its counters' updates: the entries' ends
@@ -19,53 +18,41 @@ class Region:
 
     Args:
         window: that meters it.
-        passes: for each ended block, the pass of the loop that it stands in; None outside.
-        counts: inferences performed in each pass, None for outside.
+        inside, outside: inferences performed inside the metered loop, and outside of it.
         pending: inferences since the last block.
-        place: pass and block of the loop in which it was entered last.
+        block: of the loop in which it was entered last; None outside.
         reason: why there is no figure.
         open: whether it is entered now.
         entries: how often it was entered.
     """
 
     window: Window
-    passes: list[int | None] = field(default_factory=list)
-    counts: dict[int | None, int] = field(default_factory=dict)
+    inside: int = 0
+    outside: int = 0
     pending: int = 0
-    place: tuple[int | None, int] = (None, 0)
+    block: int | None = None
     reason: str = ""
     open: bool = False
     entries: int = 0
 
-    def enter(self, place: tuple[int | None, int]) -> None:
-        """Entered at a pass and block of the loop; elsewhere than before, a new block begins."""
+    def enter(self, block: int | None) -> None:
+        """Entered in a block of the loop, or outside; elsewhere than before, a new block begins."""
         self.entries += 1
         if self.entries > ALIGNED_ENTRIES:
             self.window.read_at_once()
-        if self.pending and place != self.place:
+        if self.pending and block != self.block:
             self.window.end_block(self.pending)
-            self.passes.append(self.place[0])
             self.pending = 0
-        self.place = place
+        self.block = block
 
     def leave(self, n: int) -> None:
         """Left, after so many inferences."""
         self.pending += n
-        self.counts[self.place[0]] = self.counts.get(self.place[0], 0) + n
-
-    def of_pass(self, whole: Measurement, number: int) -> Measurement | None:
-        """What belongs to one pass; to the first one, what stands outside the loop as well."""
-        places = [*self.passes, self.place[0]] if self.pending else self.passes
-        keys = (number, None) if number == 0 else (number,)
-        blocks = tuple(b for b, place in zip(whole.blocks, places, strict=True) if place in keys)
-        done = sum(block.n for block in blocks)
-        return (
-            replace(whole, blocks=blocks, metered_count=done, unit_count=float(done))
-            if blocks
-            else None
-        )
+        if self.block is None:
+            self.outside += n
+        else:
+            self.inside += n
 
     def n(self, loop: Loop | None) -> int:
         """Inferences of one whole pass, and of what stands outside the loop."""
-        inside = self.counts.get(0, 0)
-        return (loop.planned(inside) if loop else inside) + self.counts.get(None, 0)
+        return (loop.planned(self.inside) if loop else self.inside) + self.outside

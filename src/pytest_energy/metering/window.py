@@ -257,7 +257,7 @@ class Window:
                 for n, seconds, counts, faults in metered
             ),
             metered_count=done,
-            unit_count=done if units is None else units,
+            unit_count=float(done) if units is None else units,
             other_cpu_share=self._other_cpu_share,
             cpus=self._own_cpus,
             interference=(*((self._watched,) if self._watched else ()), *self._interference),
