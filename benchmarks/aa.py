@@ -29,6 +29,8 @@ from typing import Any
 
 from gate_live import neighbour
 
+from paired import commit_all
+
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 CACHE = ROOT / ".cache" / "aa"
@@ -43,12 +45,7 @@ def repository(place: Path) -> None:
     shutil.copy(HERE / "aa_models.py", place / "test_aa.py")
     (place / "pytest.ini").write_text("[pytest]\n")
     (place / "extra.py").write_text("PERCENT = 0\n")
-    for command in (
-        ["init", "--quiet", "--initial-branch=main"],
-        ["add", "."],
-        ["-c", "user.name=bench", "-c", "user.email=bench@localhost", "commit", "-qm", "base"],
-    ):
-        subprocess.run(["git", "-C", str(place), *command], check=True)
+    commit_all(place)
 
 
 class Variant:

@@ -54,14 +54,19 @@ def repository(folder: Path) -> Path:
     shutil.copy(HERE / "paired_models.py", place / "test_models.py")
     (place / "pytest.ini").write_text("[pytest]\n")
     (place / "extra.py").write_text("WORK = False\n")
+    commit_all(place)
+    (place / "extra.py").write_text("WORK = True\n")
+    return place
+
+
+def commit_all(place: Path) -> None:
+    """Make a folder a repository whose only commit, on main, has all its files."""
     for command in (
         ["init", "--quiet", "--initial-branch=main"],
         ["add", "."],
         ["-c", "user.name=bench", "-c", "user.email=bench@localhost", "commit", "-qm", "base"],
     ):
         subprocess.run(["git", "-C", str(place), *command], check=True)
-    (place / "extra.py").write_text("WORK = True\n")
-    return place
 
 
 def pytest_command(*arguments: str) -> list[str]:

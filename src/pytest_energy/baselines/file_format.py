@@ -18,7 +18,14 @@ from typing import Any
 from pytest_energy.files import line_of, shown_path, stable
 from pytest_energy.types.baseline import MOST_N, Baseline, Replaced, Session
 from pytest_energy.types.carbon import Carbon
-from pytest_energy.types.codec import DecodeError, MissingMemberError, check_finite, decode, shown
+from pytest_energy.types.codec import (
+    DecodeError,
+    MissingMemberError,
+    check_finite,
+    decode,
+    encode,
+    shown,
+)
 from pytest_energy.types.codec import Path as Place
 from pytest_energy.types.energy import Domain, Method
 from pytest_energy.types.measurement import AS_IS, MOST_FLOPS
@@ -125,16 +132,7 @@ def _entry_record(entry: Baseline, carbon: Carbon) -> dict[str, Any]:
         "reference_workload": entry.reference_workload,
         "allocator": entry.allocator,
         "flops_per_inference": entry.flops,
-        "history": [
-            {
-                "date": one.date,
-                "commit": one.commit,
-                "joules_per_unit": one.joules_per_unit,
-                "sessions": one.sessions,
-                "reason": one.reason,
-            }
-            for one in entry.history
-        ],
+        "history": encode(entry.history),
         "joules_per_unit": joules,
         "kwh_per_1000": stable(kwh(joules) * 1000),
         "gco2e_per_1000": stable(carbon.grams(joules) * 1000),

@@ -186,7 +186,7 @@ class Evaluation:
         if session is None:
             raise RuntimeError("there is no base in this session")
         paired = PairedBase(session.label, error=base.detail)
-        of_base = next((b for b in base.metered if b.subject.region == subject.region), None)
+        of_base = _of_region(base, subject)
         if not metered.passes:
             verdict = unmeasured(metered.reason)
         elif base.problem:
@@ -255,9 +255,14 @@ def _measured_by(
     return head, base, why or why_base
 
 
+def _of_region(run: BaseRun, subject: Subject) -> Metered | None:
+    """What another process metered of a subject's region; None where it has none such."""
+    return next((one for one in run.metered if one.subject.region == subject.region), None)
+
+
 def _again(run: BaseRun, subject: Subject) -> tuple[Measurement | None, str]:
     """What another process measured of a subject, or why it has no figure."""
-    own = next((one for one in run.metered if one.subject.region == subject.region), None)
+    own = _of_region(run, subject)
     if run.problem or own is None or not own.passes:
         return None, run.problem or (own.reason if own else "it was not metered there")
     return mean_of_passes(own.passes), ""

@@ -72,6 +72,11 @@ class RunConditions:
         """As it is now: `steady` from the first metered work on, where that is wanted and can be
         had."""
 
+    @property
+    def undecided(self) -> bool:
+        """Whether the allocator is still to be made steady."""
+        return self._wants_steady
+
     def make_steady(self) -> bool:
         """Hold the allocator steady from here on; whether this call is the one that began it."""
         wanted, self._wants_steady = self._wants_steady, False

@@ -36,12 +36,8 @@ class SecondProcess:
         seconds: float,
         processes: RunProcesses,
     ) -> None:
-        self._root = Path(os.path.realpath(config.rootpath))
-        self._spec = worker_spec(config, self._root, self._root, meters, OWN_SIDE)
-        # Here an estimate is compared with stored ones, as in the first process.
-        for name in ("energy_yardstick", "reruns"):
-            if name in self._spec["options"]:
-                self._spec["options"][name] = config.getoption(name, default=None)
+        self._config = config
+        self._meters = meters
         self._seconds = seconds
         self._processes = processes
         self._client: WorkerClient | None = None
@@ -60,9 +56,7 @@ class SecondProcess:
         """
         try:
             if self._client is None:
-                self._client = start_own(self._root, self._seconds)
-                self._processes.excluded.add(self._client.pid)
-                self._collected = collect(self._client, self._spec)
+                self._client = self._start()
             if test not in self._collected.tests:
                 return BaseRun((), f"{OWN_SIDE} did not collect the test again")
             command = {"command": "measure", "test": test, "reference": reference_kind}
@@ -70,6 +64,18 @@ class SecondProcess:
         except WorkerLostError as error:
             self.close()
             return BaseRun((), error.reason, error.detail)
+
+    def _start(self) -> WorkerClient:
+        config, root = self._config, Path(os.path.realpath(self._config.rootpath))
+        spec = worker_spec(config, root, root, self._meters, OWN_SIDE)
+        # Here an estimate is compared with stored ones, as in the first process.
+        for name in ("energy_yardstick", "reruns"):
+            if name in spec["options"]:
+                spec["options"][name] = config.getoption(name, default=None)
+        client = self._client = start_own(root, self._seconds)
+        self._processes.excluded.add(client.pid)
+        self._collected = collect(client, spec)
+        return client
 
     def close(self) -> None:
         """End it."""

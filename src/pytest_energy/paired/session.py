@@ -39,6 +39,8 @@ class PairedSession:
         bodies: the head's metered tests, in the order in which they will run, and their bodies.
         collected: node ids of all that the head has collected, selected or not.
         processes: of this run; the worker is excluded from what is metered.
+        shortest_seconds: tells how long a block has to be, for the sake of its counters.
+        choose_cpu: names a CPU to hold both sides on; None where they are not to be held.
 
     Raises:
         BaseError: there is no base.
@@ -52,11 +54,15 @@ class PairedSession:
         bodies: Mapping[str, str],
         collected: Iterable[str],
         processes: RunProcesses,
+        shortest_seconds: Callable[[], float],
+        choose_cpu: Callable[[], int | None],
     ) -> None:
         here = config.invocation_params.dir
         self._seconds = settings.against_timeout
         self._bodies = bodies
         self._processes = processes
+        self._shortest_seconds = shortest_seconds
+        self._choose_cpu = choose_cpu
         self._collected = frozenset(collected)
         self._client: WorkerClient | None = None
         self._fatal: WorkerLostError | None = None
@@ -121,16 +127,8 @@ class PairedSession:
                 return f"the base could not be collected: {last}", error
         return "", ""
 
-    def interleaving(
-        self, test: str, shortest_seconds: float, choose_cpu: Callable[[], int | None]
-    ) -> HeadInterleaving | None:
-        """Interleaving with a test of the base; None where the base lacks the test, or is lost.
-
-        Args:
-            test: pytest's node id.
-            shortest_seconds: of a block.
-            choose_cpu: names a CPU to hold both sides on; None where they are not to be held.
-        """
+    def interleaving(self, test: str) -> HeadInterleaving | None:
+        """Interleaving with a test of the base; None where the base lacks the test, or is lost."""
         if self.missing(test) is not None:
             return None
         if self._client is None:  # the last test ended it
@@ -140,7 +138,9 @@ class PairedSession:
         order = list(self._bodies)
         later = order[order.index(test) + 1 :]
         following = next((name for name in later if name in self.collected.tests), None)
-        return HeadInterleaving(self._client, test, following, shortest_seconds, choose_cpu)
+        return HeadInterleaving(
+            self._client, test, following, self._shortest_seconds(), self._choose_cpu
+        )
 
     def body_differs(self, test: str) -> bool | None:
         """Whether the base's test is written otherwise; None where a source was not found."""
@@ -222,17 +222,13 @@ class PairedSession:
         self._processes.excluded.add(client.pid)
         return client
 
-    def confirm(
-        self, test: str, shortest_seconds: float, choose_cpu: Callable[[], int | None]
-    ) -> FreshPair:
+    def confirm(self, test: str) -> FreshPair:
         """Run a test once more in two new processes, one for each tree.
 
         The base's process so far ends: its models would take the room of the new ones.
 
         Args:
             test: pytest's node id.
-            shortest_seconds: of a block.
-            choose_cpu: names a CPU to hold both sides on; None where they are not to be held.
         """
         self._end()
         clients: list[WorkerClient] = []
@@ -246,7 +242,7 @@ class PairedSession:
                 if test not in collect(client, spec).tests:
                     raise WorkerLostError(f"{spec['side']} did not collect the test again")
             head, base = clients
-            return run_pair(head, base, test, shortest_seconds, choose_cpu)
+            return run_pair(head, base, test, self._shortest_seconds(), self._choose_cpu)
         except WorkerLostError as error:
             lost = BaseRun((), error.reason, error.detail)
             return FreshPair(lost, lost)

@@ -9,6 +9,7 @@ import sys
 import textwrap
 from collections.abc import Generator
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -111,9 +112,7 @@ class Gate:
             policy = Evaluation(session, test, inference, instruments.workers)
             item.stash[stash.EVALUATION] = policy
             if session.paired is not None:
-                shortest = instruments.shortest_block_seconds(MIN_UPDATES, MIN_UPDATES_ALIGNED)
-                choose_cpu = instruments.conditions.choose_cpu
-                of_head = session.paired.interleaving(test, shortest, choose_cpu)
+                of_head = session.paired.interleaving(test)
                 interleaving = item.stash[stash.INTERLEAVING] = of_head
         item.stash[stash.ENERGY] = MeteredEnergy(
             test,
@@ -130,7 +129,10 @@ class Gate:
         energy = item.stash.get(stash.ENERGY, None)
         if energy is None:
             return (yield)
-        energy.open_body(is_marked(item), may_loop(item))
+        _, instruments = self._open()
+        # The source of a test is parsed only until the allocator is decided on: once per process.
+        loops = instruments.conditions.undecided and may_loop(item)
+        energy.open_body(is_marked(item), may_loop=loops)
         try:
             outcome = yield
         except (KeyboardInterrupt, pytest.exit.Exception):
@@ -230,9 +232,7 @@ class Gate:
             compared = any(result.base is not None for result in results)
             if not compared or 1 + len(fresh) >= max(least, self._settings.processes):
                 break
-            shortest = instruments.shortest_block_seconds(MIN_UPDATES, MIN_UPDATES_ALIGNED)
-            choose_cpu = instruments.conditions.choose_cpu
-            pair = paired.confirm(item.nodeid, shortest, choose_cpu)
+            pair = paired.confirm(item.nodeid)
             fresh.append(pair)
             for run in (pair.head, pair.base):
                 instruments.overhead.add(_joules_of_base(run))
@@ -332,6 +332,8 @@ def _open_base(
                 bodies,
                 collected,
                 instruments.meters.processes,
+                partial(instruments.shortest_block_seconds, MIN_UPDATES, MIN_UPDATES_ALIGNED),
+                instruments.conditions.choose_cpu,
             )
         except (BaseError, BaselineError, OSError) as error:
             raise pytest.UsageError(f"--energy-against: {error}") from error

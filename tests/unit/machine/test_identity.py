@@ -9,17 +9,8 @@ import pytest
 from pytest_energy.machine import identity
 from pytest_energy.machine.cpus import usable_cpus
 
-HIDDEN = """\
-processor	: 0
-vendor_id	: AuthenticAMD
-cpu family	: {family}
-model		: {model}
-model name	: AMD EPYC
-stepping	: 1
-cache size	: 512 KB
-flags		: fpu sse4_2 avx avx2 {flags}
-
-processor	: 1
+CPU = """\
+processor	: {number}
 vendor_id	: AuthenticAMD
 cpu family	: {family}
 model		: {model}
@@ -36,7 +27,8 @@ def machine(tmp_path, monkeypatch):
 
     def machine(**parts):
         cpuinfo = tmp_path / "cpuinfo"
-        cpuinfo.write_text(HIDDEN.format(**{"family": 25, "model": 1, "flags": "", **parts}))
+        told = {"family": 25, "model": 1, "flags": "", **parts}
+        cpuinfo.write_text("\n".join(CPU.format(number=number, **told) for number in range(2)))
         cpu = identity.read_cpu(cpuinfo)
         monkeypatch.setattr(identity, "read_cpu", lambda: cpu)
         found = identity.read_machine(())
