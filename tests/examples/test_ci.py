@@ -22,7 +22,7 @@ COUNTED = '''
 from pytest_energy.metering import window
 from pytest_energy import Domain, Meter, MeterSource, Method
 
-window.SHORTEST_SHARE_SECONDS = 1e9  # what else runs here is no matter of this test
+window.LEAST_SHARE_SECONDS = 1e9  # what else runs here is no matter of this test
 
 
 class Counted(Meter):

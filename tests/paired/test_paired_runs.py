@@ -127,27 +127,6 @@ def test_another_n_is_incomparable(repository):
     )
 
 
-def test_a_body_without_a_loop_takes_turns_as_a_whole_and_says_how_little_that_tells(repository):
-    repository.write(
-        test_it="""
-        import pytest
-        from model import infer
-
-        @pytest.mark.inference(n=2, tolerance="2%")
-        def test_body():
-            infer()
-            infer()
-        """
-    )
-    repository.commit()
-    verdict = repository.paired()["test_it.py::test_body"]
-    assert (verdict["status"], verdict["paired"]["pairs"]) == ("inconclusive", 1)
-    assert "1 pair of blocks can tell little" in verdict["reason"]
-    assert "loop over energy.each" in verdict["hint"]
-    repository.set_cost(3.0)
-    assert repository.paired()["test_it.py::test_body"]["status"] == "regressed"
-
-
 def test_regions_are_compared_each_with_its_own(repository):
     repository.write(
         test_it="""

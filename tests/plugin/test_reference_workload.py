@@ -25,7 +25,7 @@ def test_body():
 @pytest.fixture
 def no_interference(monkeypatch):
     """Whatever else runs on this machine, no window is long enough to see it."""
-    monkeypatch.setattr("pytest_energy.metering.window.SHORTEST_SHARE_SECONDS", 1e9)
+    monkeypatch.setattr("pytest_energy.metering.window.LEAST_SHARE_SECONDS", 1e9)
 
 
 def test_an_estimate_is_measured_beside_reference_work_and_a_counter_is_not(

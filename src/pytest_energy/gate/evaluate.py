@@ -3,19 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from pytest_energy.gate.session import GateSession, Lookup
 from pytest_energy.paired.fresh_pair import FreshPair
 from pytest_energy.types.inference import SETTLED, Inference
 from pytest_energy.types.measurement import Measurement, joined, mean_of_passes
 from pytest_energy.types.result import BaseRun, Metered, Result, Subject
-from pytest_energy.types.units import format_change
 from pytest_energy.types.verdict import PairedBase, Rule, Status, Verdict
 from pytest_energy.verdict import early_stop
+from pytest_energy.verdict.baseline_comparison import MIN_BLOCKS
 from pytest_energy.verdict.case import Base, Case
 from pytest_energy.verdict.judge import judge, unmeasured
 from pytest_energy.verdict.rules import why_flops_unchecked
+
+
+@dataclass(frozen=True, slots=True)
+class FreshPairs:
+    """What further pairs of processes have measured of a test, one for each tree.
+
+    Args:
+        pairs: in their order.
+        instead: whether they stand for the first pair, in which the body ran once.
+    """
+
+    pairs: tuple[FreshPair, ...] = ()
+    instead: bool = False
+
+    @property
+    def count(self) -> int:
+        """How many."""
+        return len(self.pairs)
 
 
 class Evaluation:
@@ -110,7 +128,7 @@ class Evaluation:
         self,
         metered: Sequence[Metered],
         base: BaseRun | None = None,
-        fresh: Sequence[FreshPair] = (),
+        fresh: FreshPairs | None = None,
         second: BaseRun | None = None,
     ) -> list[Result]:
         """Judge what was metered, and remember the results.
@@ -128,7 +146,7 @@ class Evaluation:
             if base is None:
                 result = self._stored(one, rule, second)
             else:
-                result = self._paired(one, rule, base, fresh)
+                result = self._paired(one, rule, base, fresh or FreshPairs())
             self._session.results[one.subject.key] = result
             results.append(result)
         return results
@@ -172,14 +190,13 @@ class Evaluation:
                     entry.baseline,
                     entry.other_machines,
                     remeasured=confirms,
+                    unconfirmed=problem,
                 )
             )
-            if problem:
-                verdict = _unconfirmed(verdict, "process", problem)
         return _result(metered, rule, verdict)
 
     def _paired(
-        self, metered: Metered, rule: Rule, base: BaseRun, fresh: Sequence[FreshPair]
+        self, metered: Metered, rule: Rule, base: BaseRun, fresh: FreshPairs
     ) -> Result:
         """Compared with what the base has metered meanwhile."""
         session, subject = self._session.paired, metered.subject
@@ -205,15 +222,16 @@ class Evaluation:
                 accepted=session.accepted(subject.key),
             )
             first = mean_of_passes(metered.passes), mean_of_passes(of_base.passes)
-            case = Case(subject, [first[0]], rule, Base(of_base.subject, first[1], paired))
-            if not fresh:
-                return _result(metered, rule, judge(case), first[1])
-            further = [_measured_by(pair, subject) for pair in fresh]
+            further = [_measured_by(pair, subject) for pair in fresh.pairs]
             problem = next((why for _, _, why in further if why), "")
-            if problem:
-                verdict = _unconfirmed(judge(case), "pair of processes", problem)
-                return _result(metered, rule, verdict, first[1])
-            pairs = [first, *((head, of_base) for head, of_base, _ in further if head and of_base)]
+            pairs = [(head, of_base) for head, of_base, _ in further if head and of_base]
+            if problem or not fresh.instead:
+                pairs = [first, *pairs]
+            if problem or len(pairs) == 1:
+                of_head, measured = pairs[0]
+                against = Base(of_base.subject, measured, paired)
+                case = Case(subject, [of_head], rule, against, unconfirmed=problem)
+                return _result(replace(metered, passes=(of_head,)), rule, judge(case), measured)
             of_head, measured = (joined(side) for side in zip(*pairs, strict=True))
             against = Base(of_base.subject, measured, paired)
             sizes = [len(head.blocks) for head, _ in pairs]
@@ -247,6 +265,18 @@ def suspect(result: Result) -> bool:
     return undecided or verdict.status in (Status.REGRESSED, Status.IMPROVED)
 
 
+def few_pairs(results: Sequence[Result]) -> bool:
+    """Whether a paired verdict lacks nothing but pairs of blocks: a body is one a side.
+
+    Args:
+        results: of a test: its loop or body first, then its regions.
+    """
+    verdict = results[0].verdict
+    if verdict.paired is None or verdict.change is None or verdict.paired.pairs >= MIN_BLOCKS:
+        return False
+    return verdict.status in (Status.INCONCLUSIVE, Status.REGRESSED, Status.IMPROVED)
+
+
 def _measured_by(
     pair: FreshPair, subject: Subject
 ) -> tuple[Measurement | None, Measurement | None, str]:
@@ -266,21 +296,6 @@ def _again(run: BaseRun, subject: Subject) -> tuple[Measurement | None, str]:
     if run.problem or own is None or not own.passes:
         return None, run.problem or (own.reason if own else "it was not metered there")
     return mean_of_passes(own.passes), ""
-
-
-def _unconfirmed(verdict: Verdict, what: str, problem: str) -> Verdict:
-    """A suspicion that no second process, or pair of them, could confirm."""
-    if verdict.status not in (Status.REGRESSED, Status.IMPROVED) or verdict.change is None:
-        return replace(verdict, can_be_stored=False, reason=verdict.reason or problem)
-    change = format_change(verdict.change.value)
-    return replace(
-        verdict,
-        status=Status.INCONCLUSIVE,
-        reason=f"{change} in one {what}, and a second gave no figure: {problem}",
-        hint="a test has to run again in a new process to be confirmed: see what stands in the way",
-        interpretation="",
-        can_be_stored=False,
-    )
 
 
 def _result(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -13,6 +14,12 @@ LOGICAL_CPUS = os.cpu_count() or 1
 RECENT_SECONDS = 5e-3
 """A reading that is no older stands for one now: the system counts idle time in ticks of 10 ms, and
 shares are computed of windows that are much longer."""
+
+EARLIER_SPACING_SECONDS = 0.1
+"""Readings that are kept for a while lie so far apart."""
+
+EARLIEST_SECONDS = 2.0
+"""A reading that is older says nothing of a window of a moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +73,7 @@ class LoadReader:
         logical_cpus: of the machine.
     """
 
-    __slots__ = ("_clock", "_cpus", "_idle", "_last")
+    __slots__ = ("_clock", "_cpus", "_earlier", "_idle", "_last")
 
     def __init__(
         self,
@@ -76,6 +83,7 @@ class LoadReader:
     ) -> None:
         self._clock, self._idle, self._cpus = clock, idle, logical_cpus
         self._last: CpuTimes | None = None
+        self._earlier: deque[CpuTimes] = deque()
 
     def now(self, own_seconds: float) -> CpuTimes:
         """The CPU time at this moment.
@@ -94,12 +102,38 @@ class LoadReader:
         last, clock = self._last, self._clock
         if last is None or clock() - last.seconds > RECENT_SECONDS:
             self._last = last = self.now(own_seconds())
+            self._keep(last)
         return last
+
+    def _keep(self, reading: CpuTimes) -> None:
+        earlier = self._earlier
+        if not earlier or reading.seconds - earlier[-1].seconds >= EARLIER_SPACING_SECONDS:
+            earlier.append(reading)
+        while len(earlier) > 1 and reading.seconds - earlier[0].seconds > EARLIEST_SECONDS:
+            earlier.popleft()
+
+    def before(self, until: CpuTimes, seconds: float) -> CpuTimes | None:
+        """The latest reading that was taken so long before another one, or the first there is.
+
+        What ran beside a window of a moment ran a moment ago as well, most likely.
+
+        Args:
+            until: a reading.
+            seconds: that should lie between the two.
+
+        Returns:
+            None where none is younger than `EARLIEST_SECONDS`.
+        """
+        ages = [(until.seconds - each.seconds, each) for each in self._earlier]
+        young = [(age, each) for age, each in ages if age <= EARLIEST_SECONDS]
+        enough = [each for age, each in young if age >= seconds]
+        return enough[-1] if enough else young[0][1] if young else None
 
     def other_cpu_share(self, since: CpuTimes, until: CpuTimes) -> float | None:
         """Share of the machine's CPU time that others used between two readings, 0 to 1.
 
-        The system counts idle time in ticks of 10 ms: tell it of half a second or more.
+        The system counts idle time in ticks of 10 ms: a fifth of a second is the
+        least to tell it of.
         """
         if since.idle_seconds is None or until.idle_seconds is None:
             return None

@@ -46,8 +46,9 @@ class RunProcesses:
         return _ended_children_ns() + living_children_ns(self.excluded)
 
     def excluded_cpu_ns(self) -> int:
-        """CPU nanoseconds of the excluded children that are alive, with their own children."""
-        return _trees_cpu_ns(list(self.excluded), frozenset()) if self.excluded and _LINUX else 0
+        """CPU nanoseconds of the excluded processes that are alive, with their own children."""
+        without = {os.getpid()}  # in a worker the head, its parent, may be excluded
+        return _trees_cpu_ns(list(self.excluded), without) if self.excluded and _LINUX else 0
 
 
 def _is_strange(pid: int) -> bool:
@@ -134,11 +135,12 @@ def living_children_ns(excluded: Set[int] = frozenset()) -> int:
 
 
 def _trees_cpu_ns(waiting: list[int], without: Set[int]) -> int:
-    total = 0
+    total, done = 0, set(without)
     while waiting:
         pid = waiting.pop()
-        if pid in without:
+        if pid in done:
             continue
+        done.add(pid)
         try:
             # Linux encodes the CPU clock of a process in its clock id (clock_getcpuclockid(3)).
             total += time.clock_gettime_ns((~pid << 3) | 2)

@@ -303,6 +303,7 @@ class MeteredEnergy(Energy):
         self._interleaving = interleaving
         self._progress = progress
         self._body: Window | None = None
+        self._body_cpu: int | None = None
         self._body_readings: ReferenceRecorder | None = None
         self._regions: dict[str, Region] = {}
         self._last: Callable[[], Measurement | None] = lambda: None
@@ -337,6 +338,7 @@ class MeteredEnergy(Energy):
         if self._interleaving is not None:
             with instruments.counting_overhead():
                 self._interleaving.begin()
+                self._body_cpu = instruments.conditions.hold(self._interleaving.cpu)
         if marked and self._inference.n is not None:
             self._body = instruments.window()
             self._body.open()
@@ -355,6 +357,7 @@ class MeteredEnergy(Energy):
         """End the loop where a reference has kept it waiting; why it has no figure, or nothing."""
         self._instruments.meters.disarm()
         if self._loop is None:
+            self._instruments.conditions.release()
             return interrupted
         self._loop.generator.close()
         return interrupted or self._loop.why_incomplete("")
@@ -391,7 +394,7 @@ class MeteredEnergy(Energy):
         if body is not None:
             measurement = None if interrupted else self._measured(body)
             if measurement is not None:
-                measurement = self._with_reference(measurement)
+                measurement = replace(self._with_reference(measurement), cpu=self._body_cpu)
             return [self._metered("", self._inference.n or 0, measurement, interrupted, body.lost)]
         # Budget, max_flops and quality are of the whole body, and no region can answer for it.
         inference = self._inference

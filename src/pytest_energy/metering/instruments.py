@@ -104,6 +104,7 @@ class Instruments:
             self.meters.processes, steady=steady_allocator, pin=pin and workers < 2
         )
         """Holds CPU and allocator while work is metered."""
+        self.meters.cpu_times()  # a first window of a moment looks back to here
         self.overhead = OverheadAccount(self.meters)
         self.overhead.add(Overhead(perf_counter() - start, 0.0))
 

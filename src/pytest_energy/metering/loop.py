@@ -36,7 +36,8 @@ class Interleaving(Protocol):
         return
 
     cpu: int | None = None
-    """The CPU that both sides are to be held on; None for none, and before `sizes` is asked."""
+    """The CPU that both sides are to be held on; None for none, and for a loop before `sizes` is
+    asked."""
 
     def sizes(self, n: int, each_seconds: float, parallel: bool) -> tuple[int, ...]:
         """Sizes of the blocks of `n` samples, each of which takes about `each_seconds`.

@@ -23,7 +23,14 @@ BLOCKS = 20
 """Blocks of a metered loop, fewer when it has fewer inferences."""
 
 SHORTEST_SHARE_SECONDS = 0.5
-"""A shorter window says nothing about others: the kernel counts idle time in ticks of 10 ms."""
+"""A shorter window says nothing about others, since the kernel counts idle time in ticks of 10 ms:
+what ran right before it counts too."""
+
+LEAST_SHARE_SECONDS = 0.2
+"""In less, ticks of 10 ms can look like a tenth of two CPUs, the share of a busy machine."""
+
+LEAST_CPUS_SECONDS = 0.05
+"""In less, a clock that was read 5 ms ago says nothing of how many CPUs a process used."""
 
 PAUSABLE_SECONDS = 2e-3
 """Pausing costs the uncertainty of one more reading; a counter slower than this is left running."""
@@ -342,15 +349,19 @@ class Window:
             return
         now = self._meters.interference()
         self._interference = tuple(dict.fromkeys((*self._interference, *now)))
-        clock = self._clock
-        if clock() - self._begun.seconds < SHORTEST_SHARE_SECONDS:
+        since, load = self._begun, self._meters.load
+        if self._clock() - since.seconds < LEAST_CPUS_SECONDS:
             return
         times = self._meters.cpu_times()
-        self._own_cpus = (times.own_seconds - self._begun.own_seconds) / (
-            times.seconds - self._begun.seconds
-        )
-        if not self._meters.remote:
-            self._other_cpu_share = self._meters.load.other_cpu_share(self._begun, times)
+        seconds = times.seconds - since.seconds
+        if seconds > 0:
+            self._own_cpus = (times.own_seconds - since.own_seconds) / seconds
+        if self._meters.remote:
+            return
+        if seconds < SHORTEST_SHARE_SECONDS:
+            since = load.before(times, SHORTEST_SHARE_SECONDS) or since
+        if times.seconds - since.seconds >= LEAST_SHARE_SECONDS:
+            self._other_cpu_share = load.other_cpu_share(since, times)
 
 
 def _counter(domain: Domain) -> str:

@@ -47,12 +47,14 @@ class WorkerInterleaving(Interleaving):
 
     Args:
         channel: to the head.
+        cpu: that a body without a loop is held on; None for none. A loop is told another way.
         again: whether another plugin runs a test once more that has failed. The head knows
             nothing of that, and has gone on.
     """
 
-    def __init__(self, channel: Channel, again: bool = False) -> None:
+    def __init__(self, channel: Channel, cpu: int | None = None, again: bool = False) -> None:
         self._again = again
+        self.cpu = cpu
         self.base_blocks = []
         self._channel = channel
         self._alone = False

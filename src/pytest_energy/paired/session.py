@@ -12,6 +12,7 @@ import pytest
 from pytest_energy.baselines import accepted
 from pytest_energy.baselines.file_format import BaselineError
 from pytest_energy.machine.process_tree import RunProcesses
+from pytest_energy.paired.channel import Message
 from pytest_energy.paired.client import WorkerClient, WorkerLostError, python_of
 from pytest_energy.paired.fresh_pair import FreshPair, run_pair
 from pytest_energy.paired.import_redirect import Trees, loaded_below, project_modules
@@ -65,6 +66,7 @@ class PairedSession:
         self._choose_cpu = choose_cpu
         self._collected = frozenset(collected)
         self._client: WorkerClient | None = None
+        self._own: WorkerClient | None = None
         self._fatal: WorkerLostError | None = None
         self.collected = Collected()
         self.tree = BaseTree(find_revision(config.rootpath, settings.against, here))
@@ -197,8 +199,12 @@ class PairedSession:
             self.tree.remove()
 
     def _end(self) -> None:
-        client, self._client = self._client, None
-        if client is not None:
+        clients = [client for client in (self._client, self._own) if client is not None]
+        self._client = self._own = None
+        self._close(clients)
+
+    def _close(self, clients: Sequence[WorkerClient]) -> None:
+        for client in clients:
             self._processes.excluded.discard(client.pid)
             client.close()
 
@@ -222,10 +228,30 @@ class PairedSession:
         self._processes.excluded.add(client.pid)
         return client
 
+    def repeat(self, test: str) -> FreshPair:
+        """Run a test that has no loop, or few blocks, again and again in both trees' processes.
+
+        The own tree has one for this, which stays for the next such test, as the base's does.
+
+        Args:
+            test: pytest's node id.
+        """
+        try:
+            if self._own is None:
+                self._own = self._started_own()
+                _collect_one(self._own, self._own_spec, test)
+            if self._client is None:
+                self._client = self._started()
+                _collect_one(self._client, self._spec, test)
+            return self._run_pair(self._own, self._client, test)
+        except WorkerLostError as error:
+            self._end()
+            return _lost(error)
+
     def confirm(self, test: str) -> FreshPair:
         """Run a test once more in two new processes, one for each tree.
 
-        The base's process so far ends: its models would take the room of the new ones.
+        The processes so far end: their models would take the room of the new ones.
 
         Args:
             test: pytest's node id.
@@ -239,14 +265,28 @@ class PairedSession:
             ):
                 client = start()
                 clients.append(client)
-                if test not in collect(client, spec).tests:
-                    raise WorkerLostError(f"{spec['side']} did not collect the test again")
+                _collect_one(client, spec, test)
             head, base = clients
-            return run_pair(head, base, test, self._shortest_seconds(), self._choose_cpu)
+            return self._run_pair(head, base, test)
         except WorkerLostError as error:
-            lost = BaseRun((), error.reason, error.detail)
-            return FreshPair(lost, lost)
+            return _lost(error)
         finally:
-            for client in clients:
-                self._processes.excluded.discard(client.pid)
-                client.close()
+            self._close(clients)
+
+    def _run_pair(self, head: WorkerClient, base: WorkerClient, test: str) -> FreshPair:
+        return run_pair(head, base, test, self._shortest_seconds(), self._choose_cpu)
+
+
+def _collect_one(client: WorkerClient, spec: Message, test: str) -> None:
+    """Have a worker collect, and see that it has a test.
+
+    Raises:
+        WorkerLostError: it has not.
+    """
+    if test not in collect(client, spec).tests:
+        raise WorkerLostError(f"{spec['side']} did not collect the test again")
+
+
+def _lost(error: WorkerLostError) -> FreshPair:
+    lost = BaseRun((), error.reason, error.detail)
+    return FreshPair(lost, lost)

@@ -70,8 +70,10 @@ class Worker:
         self.most_blocks = 0
         """Blocks after which the current test's loop ends; 0 for all, or as the head says."""
         self._alone = False
-        self.beside: set[int] = set()
+        self.beside: set[int] = {self.head_pid}
         """Processes that take turns with this one, and are no load of strangers."""
+        self.cpu: int | None = None
+        """The CPU that a body without a loop is held on; None for none."""
 
     def interleaving(self) -> WorkerInterleaving | None:
         """Interleaving with the head's loop, for the next test; None where it runs by itself."""
@@ -79,7 +81,7 @@ class Worker:
         if self._alone:  # another plugin may run it again, as it may in the first process
             self._problem, self._detail, self.metered = "", "", []
             return None
-        return WorkerInterleaving(self.channel, again=self._attempts > 1)
+        return WorkerInterleaving(self.channel, self.cpu, again=self._attempts > 1)
 
     def note_collection(self, report: pytest.CollectReport) -> None:
         """A file that could not be collected: the head's tests in it learn why."""
@@ -122,18 +124,22 @@ class Worker:
             if command["command"] == "quit":
                 return
             self._alone = command["command"] == "measure"
-            self.beside = set(command.get("beside", ())) - {os.getpid()}
+            self.beside = {self.head_pid, *command.get("beside", ())} - {os.getpid()}
+            self.cpu = command.get("cpu")
             self.reference_kind = command.get("reference", "")
             self.most_blocks = command.get("blocks", 0)
             if self._alone:
                 answer = self._run(items[command["test"]], None)
             elif command["command"] == "run":
-                answer = self._run(items[command["test"]], items.get(command["next"]))
+                item = items[command["test"]]
+                # Its own module's and session's fixtures stay for the next time.
+                following = item.parent if command.get("again") else items.get(command["next"])
+                answer = self._run(item, following)
             else:
                 answer = self._where(command["names"])
             self.channel.send(answer)
 
-    def _run(self, item: pytest.Item, following: pytest.Item | None) -> Message:
+    def _run(self, item: pytest.Item, following: pytest.Item | pytest.Collector | None) -> Message:
         self._problem, self._detail, self.metered, self._attempts = "", "", [], 0
         # What the last test left for one that the head then did not run; an error in that is not
         # this test's.

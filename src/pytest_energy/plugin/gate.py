@@ -9,12 +9,20 @@ import sys
 import textwrap
 from collections.abc import Generator
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_energy.gate.evaluate import Evaluation, NoPolicy, suspect, unjudged
+from pytest_energy.gate.evaluate import (
+    Evaluation,
+    FreshPairs,
+    NoPolicy,
+    few_pairs,
+    suspect,
+    unjudged,
+)
 from pytest_energy.gate.session import GateSession
 from pytest_energy.metering.fixture import MeteredEnergy
 from pytest_energy.metering.instruments import Instruments
@@ -29,7 +37,6 @@ from pytest_energy.verdict.rules import MIN_UPDATES, MIN_UPDATES_ALIGNED
 
 if TYPE_CHECKING:
     from pytest_energy.metering.loop import Interleaving
-    from pytest_energy.paired.fresh_pair import FreshPair
     from pytest_energy.paired.interleave import HeadInterleaving
     from pytest_energy.paired.second_process import SecondProcess
     from pytest_energy.paired.worker import Worker
@@ -226,17 +233,20 @@ class Gate:
         """The results once enough pairs of processes have had their word: only suspects pay."""
         session, instruments = self._open()
         paired = session.paired
-        fresh: list[FreshPair] = []
-        while paired is not None:
-            least = 2 if any(map(suspect, results)) else 1
-            compared = any(result.base is not None for result in results)
-            if not compared or 1 + len(fresh) >= max(least, self._settings.processes):
-                break
-            pair = paired.confirm(item.nodeid)
-            fresh.append(pair)
+        pairs = FreshPairs()
+        while paired is not None and any(result.base is not None for result in results):
+            if not pairs.count and few_pairs(results):
+                pair = paired.repeat(item.nodeid)
+                pairs = FreshPairs((pair,), instead=not pair.problem)
+            else:
+                least = 2 if any(map(suspect, results)) else 1
+                if pairs.count + (not pairs.instead) >= max(least, self._settings.processes):
+                    break
+                pair = paired.confirm(item.nodeid)
+                pairs = replace(pairs, pairs=(*pairs.pairs, pair))
             for run in (pair.head, pair.base):
                 instruments.overhead.add(_joules_of_base(run))
-            results = item.stash[stash.EVALUATION].results(metered, base, fresh)
+            results = item.stash[stash.EVALUATION].results(metered, base, pairs)
             if pair.problem:
                 break
         return results

@@ -47,6 +47,8 @@ class Case:
         remeasured: whether a suspected change would have been measured again, in a second process.
         processes: blocks of each pair of processes, where a paired run had several, one after the
             other; empty for one.
+        unconfirmed: why the second process, or pair of them, that was asked gave no figure; empty
+            where it did, or none was asked.
     """
 
     subject: Subject
@@ -56,6 +58,7 @@ class Case:
     other_machines: Sequence[str] = ()
     remeasured: bool = False
     processes: Sequence[int] = ()
+    unconfirmed: str = ""
 
     @property
     def paired(self) -> bool:

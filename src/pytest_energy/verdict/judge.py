@@ -38,14 +38,14 @@ def judge(case: Case) -> Verdict:
     repeat_difference = case.log_repeat_difference if decision.shows_change else None
     verdict = Verdict(
         status=decision.status,
-        reason=decision.reason,
+        reason=decision.reason or case.unconfirmed,
         hint=decision.hint,
         change=case.change() if decision.shows_change else None,
         repeat_difference=None if repeat_difference is None else math.expm1(repeat_difference),
         interpretation=interpretation_of(case, decision.status)
         if decision.rests_on_comparison
         else "",
-        can_be_stored=decision.can_be_stored,
+        can_be_stored=decision.can_be_stored and not case.unconfirmed,
         paired=case.paired_base(),
         quality=case.quality,
     )

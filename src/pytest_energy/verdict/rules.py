@@ -272,6 +272,20 @@ def is_momentary(measurement: Measurement) -> bool:
     return moment and (is_estimated(measurement.domains) or measurement.update_aligned)
 
 
+def unconfirmed(case: Case) -> Decision | None:
+    """The change is more than is allowed in one process, and no second one could say so too."""
+    comparison = case.comparison
+    if not case.unconfirmed or comparison is None or not comparison.exceeds_limit:
+        return None
+    change = format_change(math.expm1(comparison.change))
+    what = "pair of processes" if case.paired else "process"
+    return Decision(
+        Status.INCONCLUSIVE,
+        f"{change} in one {what}, and a second gave no figure: {case.unconfirmed}",
+        "a test has to run again in a new process to be confirmed: see what stands in the way",
+    )
+
+
 def regressed(case: Case) -> Decision | None:
     """The change is a rise of more than is allowed."""
     comparison = case.comparison
@@ -362,7 +376,8 @@ def _pairs_too_noisy(case: Case, comparison: PairedComparison) -> Decision | Non
         return _undecided(
             case,
             f"{pairs if comparison.pairs else 'one figure of each side'} can tell little: the same"
-            f" code differs by ±{noise} from run to run, too much for a tolerance of {tolerance}",
+            f" code differs by ±{noise} from run to run, too much for a tolerance of {tolerance}"
+            f"{f'; it was not repeated: {case.unconfirmed}' if case.unconfirmed else ''}",
             f"loop over energy.each(samples), with more {subject.act}s, so that head and base are"
             " interleaved block by block",
         )
@@ -451,6 +466,7 @@ ENERGY_RULES: tuple[Callable[[Case], Decision | None], ...] = (
     incomparable,
     baseline_of_another_machine,
     too_short_to_compare,
+    unconfirmed,
     regressed,
     flops_unchecked,
     no_baseline,
