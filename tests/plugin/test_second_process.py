@@ -284,3 +284,13 @@ def test_a_single_worker_of_xdist_has_a_second_process_too(loop):
     verdict = loop.verdicts("-n", "1")[TEST]
     assert verdict["status"] == "regressed"
     assert verdict["change"]["passes"] == [pytest.approx(0.15), pytest.approx(0.15)]
+
+
+def test_more_processes_can_be_asked_for_and_the_verdict_is_of_all(loop):
+    store_five(loop)
+    (result,) = loop.report("--energy-processes=3")["results"]
+    assert (result["verdict"]["status"], result["verdict"]["change"]["passes"]) == ("ok", [0, 0, 0])
+    takes_here(loop, 2.4)
+    (result,) = loop.report("--energy-processes=3")["results"]
+    assert result["verdict"]["status"] == "inconclusive"
+    assert result["verdict"]["change"]["passes"] == pytest.approx([0.2, 0, 0], abs=1e-6)

@@ -63,18 +63,19 @@ class Evaluation:
         baseline = self._look_up(subject).baseline
         return baseline.reference_workload if baseline else ""
 
-    def wants_second_process(self, metered: Sequence[Metered]) -> bool:
-        """Whether a second process is asked: a figure is suspect, or to be stored.
+    def further_processes(self, metered: Sequence[Metered]) -> int:
+        """How many more processes are asked: one where a figure is suspect, or to be stored.
 
         Args:
             metered: of the loop or body, and of each region.
         """
         session = self._session
         if self._workers > 1 or session.second is None or session.paired is not None:
-            return False
+            return 0
         if not any(one.passes for one in metered) or any(one.interfered for one in metered):
-            return False  # it is in doubt already, and will not be stored
-        return self._suspects(metered)
+            return 0  # it is in doubt already, and will not be stored
+        wanted = session.settings.processes - 1
+        return wanted or int(self._suspects(metered))
 
     def _suspects(self, metered: Sequence[Metered]) -> bool:
         if self._session.settings.update:
@@ -129,7 +130,7 @@ class Evaluation:
         metered: Sequence[Metered],
         base: BaseRun | None = None,
         fresh: FreshPairs | None = None,
-        second: BaseRun | None = None,
+        again: Sequence[BaseRun] = (),
     ) -> list[Result]:
         """Judge what was metered, and remember the results.
 
@@ -137,14 +138,14 @@ class Evaluation:
             metered: of the loop or body, and of each region.
             base: what the base metered of the test; None where stored baselines are compared with.
             fresh: what further pairs of processes have metered of both sides.
-            second: what a second process on the same tree has metered; None where none was asked.
+            again: what further processes on the same tree have metered; empty where none was asked.
         """
         regions = sum(bool(one.subject.region) for one in metered)
         results = []
         for one in metered:
             rule = self._rule_for(one.subject, regions)
             if base is None:
-                result = self._stored(one, rule, second)
+                result = self._stored(one, rule, again)
             else:
                 result = self._paired(one, rule, base, fresh or FreshPairs())
             self._session.results[one.subject.key] = result
@@ -164,16 +165,16 @@ class Evaluation:
         # Budget and quality are of the whole; a region's divisor is its own.
         return replace(rule, budget_joules=None, budget_text="", max_flops=None, quality="")
 
-    def _stored(self, metered: Metered, rule: Rule, second: BaseRun | None) -> Result:
+    def _stored(self, metered: Metered, rule: Rule, again: Sequence[BaseRun]) -> Result:
         """Compared with the stored sessions."""
         entry = self._look_up(metered.subject)
         problem = ""
-        if second is not None and metered.passes:
-            again, problem = _again(second, metered.subject)
-            if again is not None and len(again.blocks) == len(metered.passes[0].blocks):
-                metered = replace(metered, passes=(*metered.passes, again))
-            elif not problem:
-                problem = "it was cut into other blocks there"
+        for run in again if metered.passes else ():
+            more, why = _again(run, metered.subject)
+            if more is not None and len(more.blocks) == len(metered.passes[0].blocks):
+                metered = replace(metered, passes=(*metered.passes, more))
+            else:
+                problem = problem or why or "it was cut into other blocks there"
         confirms = self._session.second is not None and self._workers < 2
         if not metered.passes:
             verdict = unmeasured(metered.reason)
@@ -195,9 +196,7 @@ class Evaluation:
             )
         return _result(metered, rule, verdict)
 
-    def _paired(
-        self, metered: Metered, rule: Rule, base: BaseRun, fresh: FreshPairs
-    ) -> Result:
+    def _paired(self, metered: Metered, rule: Rule, base: BaseRun, fresh: FreshPairs) -> Result:
         """Compared with what the base has metered meanwhile."""
         session, subject = self._session.paired, metered.subject
         if session is None:

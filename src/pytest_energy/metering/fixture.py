@@ -365,11 +365,20 @@ class MeteredEnergy(Energy):
     def conclude(self, interrupted: str = "") -> list[Metered]:
         """What was metered, or why there is no figure: the loop or body, then each region."""
         self.end_loop(interrupted)
+        with self._instruments.counting_overhead():
+            for window in self._windows:
+                window.look_around()
         regions = [
             self._region_metered(name, region, interrupted)
             for name, region in self._regions.items()
         ]
         return [*self._body_metered(interrupted), *regions]
+
+    @property
+    def _windows(self) -> list[Window]:
+        current = self._loop.current if self._loop is not None else None
+        main = current.window if current is not None else self._body
+        return [*([main] if main else []), *(each.window for each in self._regions.values())]
 
     def missing(self, interrupted: str = "") -> Metered:
         """The reason why a test that metered neither body nor loop has no figure."""

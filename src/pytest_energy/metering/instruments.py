@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from time import perf_counter
+from time import perf_counter, sleep
 
 from pytest_energy.metering.conditions import RunConditions
 from pytest_energy.metering.reference_work import ReferenceRunner
@@ -14,7 +14,11 @@ from pytest_energy.meters.base import MeterLostError, MeterSource
 from pytest_energy.meters.meter_set import MeterSet
 from pytest_energy.meters.updates import CounterUpdates
 from pytest_energy.types.energy import gated_domains
+from pytest_energy.types.measurement import BUSY_SHARE
 from pytest_energy.types.session import Instrumentation, MeterUse, Overhead
+
+QUIET_SECONDS = 1.0
+"""A machine that others leave alone for so long is quiet."""
 
 
 class OverheadAccount:
@@ -104,7 +108,7 @@ class Instruments:
             self.meters.processes, steady=steady_allocator, pin=pin and workers < 2
         )
         """Holds CPU and allocator while work is metered."""
-        self.meters.cpu_times()  # a first window of a moment looks back to here
+        self.meters.cpu_times_between()  # a first window of a moment looks back to here
         self.overhead = OverheadAccount(self.meters)
         self.overhead.add(Overhead(perf_counter() - start, 0.0))
 
@@ -143,6 +147,24 @@ class Instruments:
     def counting_overhead(self) -> AbstractContextManager[None]:
         """Add what the block takes to the gate's own account."""
         return self.overhead.counting()
+
+    def await_quiet(self, seconds: float, sleep: Callable[[float], None] = sleep) -> None:
+        """Wait until other processes leave this machine alone, as far as the system tells.
+
+        Args:
+            seconds: to wait at most; 0 for not at all.
+            sleep: waits so many seconds by the meters' clock.
+        """
+        meters = self.meters
+        if not seconds or self.workers > 1 or meters.remote:
+            return
+        with self.counting_overhead():
+            deadline, quiet = meters.clock() + seconds, False
+            while not quiet and meters.clock() < deadline:
+                since = meters.cpu_times_between()
+                sleep(QUIET_SECONDS)
+                share = meters.load.other_cpu_share(since, meters.cpu_times_between())
+                quiet = share is None or share < BUSY_SHARE
 
     def shortest_block_seconds(self, updates: int, aligned_updates: int) -> float:
         """Seconds that a block has to span for the sake of the slowest gated counter.

@@ -16,7 +16,7 @@ from pytest_energy.metering.gpu_sync import synchronise
 from pytest_energy.meters.base import MeterLostError
 from pytest_energy.meters.meter_set import MeterSet
 from pytest_energy.meters.updates import CounterUpdates
-from pytest_energy.types.energy import Domain, Reading, gated_domains
+from pytest_energy.types.energy import Domain, Reading, gated_domains, is_estimated
 from pytest_energy.types.measurement import AS_IS, Block, Measurement
 
 BLOCKS = 20
@@ -362,6 +362,25 @@ class Window:
             since = load.before(times, SHORTEST_SHARE_SECONDS) or since
         if times.seconds - since.seconds >= LEAST_SHARE_SECONDS:
             self._other_cpu_share = load.other_cpu_share(since, times)
+
+    def look_around(self) -> None:
+        """Find out what others use where this window, and what ran before it, were too short to.
+
+        It waits for the rest of `SHORTEST_SHARE_SECONDS`: once in a process, since later windows
+        have something to look back to. An estimate needs it, which others change; a counter's
+        window of a moment is left alone.
+        """
+        since, load, meters = self._begun, self._meters.load, self._meters
+        if since is None or self._other_cpu_share is not None or meters.remote:
+            return
+        if since.idle_seconds is None or not is_estimated(meters.domains):
+            return
+        times = meters.cpu_times_between()
+        since = load.before(times, SHORTEST_SHARE_SECONDS) or since
+        missing = SHORTEST_SHARE_SECONDS - (times.seconds - since.seconds)
+        if missing > 0:
+            self._sleep(missing)
+        self._other_cpu_share = load.other_cpu_share(since, meters.cpu_times_between())
 
 
 def _counter(domain: Domain) -> str:

@@ -202,11 +202,14 @@ class MeterSet:
         return None
 
     def cpu_times(self) -> CpuTimes:
-        """The machine's CPU time now, or a moment ago."""
-        return self.load.recent(self._own_seconds)
+        """The machine's CPU time now, or a moment ago; right after a reading of the meters."""
+        return self.load.recent(lambda: self._own_seconds(self.own_cpu_ns()))
 
-    def _own_seconds(self) -> float:
-        known = self.own_cpu_ns()
+    def cpu_times_between(self) -> CpuTimes:
+        """The same where no reading of the meters has just told this run's own CPU time."""
+        return self.load.recent(lambda: self._own_seconds(None))
+
+    def _own_seconds(self, known: int | None) -> float:
         own = self.processes.cpu_ns() if known is None else known
         # Another revision's process is part of this run, though not of what is measured.
         return (own + self.processes.excluded_cpu_ns()) / 1e9

@@ -9,7 +9,6 @@ import sys
 import textwrap
 from collections.abc import Generator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -137,6 +136,7 @@ class Gate:
         if energy is None:
             return (yield)
         _, instruments = self._open()
+        self._await_quiet()
         # The source of a test is parsed only until the allocator is decided on: once per process.
         loops = instruments.conditions.undecided and may_loop(item)
         energy.open_body(is_marked(item), may_loop=loops)
@@ -211,8 +211,9 @@ class Gate:
             if base is not None:
                 instruments.overhead.add(_joules_of_base(base))
                 results = self._confirmed(item, metered, base, results)
-            elif item.stash[stash.EVALUATION].wants_second_process(metered):
-                results = self._second_word(item, energy, metered)
+            else:
+                more = item.stash[stash.EVALUATION].further_processes(metered)
+                results = self._of_processes(item, energy, metered, more) if more else results
         # A rerun's properties replace those of the run before.
         kept = [(name, value) for name, value in item.user_properties if name[:7] != "energy."]
         added = [pair for result in results for pair in junit.properties(result, session.carbon)]
@@ -227,6 +228,12 @@ class Gate:
             if session.fails(result.rule, result.verdict)
         )
 
+    def _await_quiet(self) -> None:
+        """Wait for a quiet machine, where that is asked for; a worker's head has waited."""
+        _, instruments = self._open()
+        if self._worker is None:
+            instruments.await_quiet(self._settings.wait)
+
     def _confirmed(
         self, item: pytest.Item, metered: list[Metered], base: BaseRun, results: list[Result]
     ) -> list[Result]:
@@ -235,34 +242,39 @@ class Gate:
         paired = session.paired
         pairs = FreshPairs()
         while paired is not None and any(result.base is not None for result in results):
-            if not pairs.count and few_pairs(results):
-                pair = paired.repeat(item.nodeid)
-                pairs = FreshPairs((pair,), instead=not pair.problem)
-            else:
-                least = 2 if any(map(suspect, results)) else 1
-                if pairs.count + (not pairs.instead) >= max(least, self._settings.processes):
-                    break
-                pair = paired.confirm(item.nodeid)
-                pairs = replace(pairs, pairs=(*pairs.pairs, pair))
+            repeats = not pairs.count and few_pairs(results)
+            least = 2 if any(map(suspect, results)) else 1
+            seen = pairs.count + (not pairs.instead)
+            if not repeats and seen >= max(least, self._settings.processes):
+                break
+            self._await_quiet()
+            pair = paired.repeat(item.nodeid) if repeats else paired.confirm(item.nodeid)
             for run in (pair.head, pair.base):
                 instruments.overhead.add(_joules_of_base(run))
+            instead = pairs.instead or (repeats and not pair.problem)
+            pairs = FreshPairs((*pairs.pairs, pair), instead)
             results = item.stash[stash.EVALUATION].results(metered, base, pairs)
             if pair.problem:
                 break
         return results
 
-    def _second_word(
-        self, item: pytest.Item, energy: MeteredEnergy, metered: list[Metered]
+    def _of_processes(
+        self, item: pytest.Item, energy: MeteredEnergy, metered: list[Metered], more: int
     ) -> list[Result]:
-        """The results with what a second process on the same tree has measured."""
+        """The results with what further processes on the same tree have measured."""
         session, instruments = self._open()
         if session.second is None:
             raise RuntimeError("there is no second process in this session")
         kinds = (p.reference.kind for one in metered for p in one.passes if p.reference)
-        blocks = energy.loop_blocks if energy.left_early else 0
-        run = session.second.run(item.nodeid, next(kinds, ""), blocks)
-        instruments.overhead.add(_joules_of_base(run))
-        return item.stash[stash.EVALUATION].results(metered, second=run)
+        kind, blocks = next(kinds, ""), energy.loop_blocks if energy.left_early else 0
+        runs: list[BaseRun] = []
+        for _ in range(more):
+            if runs:
+                session.second.close()  # the next one is a new one
+            self._await_quiet()
+            runs.append(session.second.run(item.nodeid, kind, blocks))
+            instruments.overhead.add(_joules_of_base(runs[-1]))
+        return item.stash[stash.EVALUATION].results(metered, again=runs)
 
     def _finish_base(self, item: pytest.Item, energy: MeteredEnergy, left: str) -> BaseRun | None:
         """What the base metered of the test; None where nothing is paired."""

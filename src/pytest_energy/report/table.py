@@ -156,7 +156,10 @@ def _note(result: Result, stored: Mapping[str, str]) -> str:
         blocks = ", ".join(map(str, change.outliers))
         parts.append(f"block{'s' * (len(change.outliers) > 1)} {blocks} stood out")
     if change is not None and change.passes and verdict.status in _COMPARISONS:
-        several = f"{len(change.passes)} pairs of processes" if verdict.paired else "two processes"
+        number = len(change.passes)
+        several = f"{'two' if number == 2 else number} processes"
+        if verdict.paired:
+            several = f"{number} pairs of processes"
         parts.append(f"{several}: {', '.join(format_change(one) for one in change.passes)}")
     if change is not None and change.flops:
         parts.append(f"flops {format_change(change.flops)}: {verdict.interpretation}")

@@ -125,15 +125,17 @@ OPTIONS: tuple[tuple[str, str, str | None, str, str], ...] = (
         "text",
         "SECONDS",
         "600",
-        "how long the other revision may take for one block, fixtures included (default: 600)",
+        "how long the other revision, or a second process, may take for one block, fixtures"
+        " included (default: 600)",
     ),
     (
         "processes",
         "text",
         "N",
         "1",
-        "with --energy-against, run each test in so many pairs of new processes at least; a suspect"
-        " gets a second pair in any case (default: 1)",
+        "run each test in so many processes at least, with --energy-against in so many pairs, all"
+        " but the first new; what is suspect or to be stored gets a second in any case"
+        " (default: 1)",
     ),
     (
         "precision",
@@ -176,6 +178,14 @@ OPTIONS: tuple[tuple[str, str, str | None, str, str], ...] = (
         "auto: hold metered work on a single thread on one CPU, in a paired run both sides on the"
         " same, unless CPUs were chosen for the process already; off: leave it to the system"
         " (default: auto)",
+    ),
+    (
+        "wait",
+        "text",
+        "SECONDS",
+        "0",
+        "before each metered test, wait for so long at most until other processes leave the machine"
+        " alone for a second (default: 0, do not)",
     ),
     (
         "idle",

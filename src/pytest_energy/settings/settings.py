@@ -45,6 +45,7 @@ class Settings:
         flops: whether floating-point operations are counted.
         steady_allocator: whether the memory allocator is held steady.
         pin: whether metered work on a single thread is held on one CPU.
+        wait: for how many seconds at most a test waits for a quiet machine; 0 for not.
         idle: for how many seconds idle power is measured before a window; 0 for not.
         country, region: where the electricity comes from; None where not given.
         against: a git revision or folder to compare with; empty for stored baselines.
@@ -72,6 +73,7 @@ class Settings:
     flops: bool
     steady_allocator: bool
     pin: bool
+    wait: float
     idle: float
     country: str | None
     region: str | None
@@ -119,6 +121,7 @@ def read_settings(config: pytest.Config) -> Settings:
         flops=_read("work", option_value(config, "work"), _parse_switch),
         steady_allocator=_read("allocator", option_value(config, "allocator"), _parse_allocator),
         pin=_read("pin", option_value(config, "pin"), _parse_switch),
+        wait=_read("wait", option_value(config, "wait"), _parse_wait),
         idle=_read("idle", option_value(config, "idle"), _parse_idle),
         country=option_value(config, "country") or None,
         region=option_value(config, "region") or None,
@@ -232,6 +235,10 @@ def _parse_processes(text: str) -> int:
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MOST_PROCESSES):
         raise ValueError(f"expected a whole number from 1 to {MOST_PROCESSES}, found {text!r}")
     return int(text)
+
+
+def _parse_wait(text: str) -> float:
+    return _parse_number(text, 0.0, "seconds such as 60, or 0 for none")
 
 
 def _parse_idle(text: str) -> float:

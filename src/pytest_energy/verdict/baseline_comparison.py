@@ -201,9 +201,9 @@ class BaselineComparison:
         squares = clipped_squares(rest, self._clip_width)
         by_blocks = fmean(error**2 for _, error in self._stored) * (len(rest) - 1)
         squares = max(0.0, squares - by_blocks)
-        own = _process_variance(self._measured) if self._own_sessions > 1 else None
-        freedom = PRIOR_WEIGHT + len(rest) - 1 + (own is not None)
-        variance = (PRIOR_WEIGHT * prior**2 + squares + (own or 0.0)) / freedom
+        own = _process_squares(self._measured)
+        freedom = PRIOR_WEIGHT + len(rest) - 1 + self._own_sessions - 1
+        variance = (PRIOR_WEIGHT * prior**2 + squares + own) / freedom
         if self._loaded:
             variance += LOADED_SPREAD[_one_thread(self._measured[0])] ** 2
         return math.sqrt(variance)
@@ -382,17 +382,24 @@ class BaselineComparison:
         )
 
 
-def _process_variance(processes: Sequence[Measurement]) -> float:
-    """Variance of a process, of the logs of what several measured, as far as two can tell."""
-    return log_repeat_difference(processes) ** 2 / 2
+def _process_squares(processes: Sequence[Measurement]) -> float:
+    """Sum of the squares by which the logs of what processes measured differ from their mean."""
+    levels = [_log_over(processes[0], one) for one in processes]
+    middle = fmean(levels)
+    return sum((level - middle) ** 2 for level in levels)
 
 
 def log_repeat_difference(passes: Sequence[Measurement]) -> float:
     """Log of the last pass over the first, block by block."""
-    first, last = (block_figures(one) for one in (passes[0], passes[-1]))
-    if min(*first, *last) <= 0:
-        return math.log(_figure(passes[-1]) / _figure(passes[0]))
-    return location([math.log(b / a) for a, b in zip(first, last, strict=True)])
+    return _log_over(passes[0], passes[-1])
+
+
+def _log_over(one: Measurement, other: Measurement) -> float:
+    """Log of the other over the one, block by block."""
+    before, after = block_figures(one), block_figures(other)
+    if min(*before, *after) <= 0:
+        return math.log(_figure(other) / _figure(one))
+    return location([math.log(b / a) for a, b in zip(before, after, strict=True)])
 
 
 def block_figures(measured: Measurement | Session) -> tuple[float, ...]:

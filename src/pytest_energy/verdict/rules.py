@@ -153,7 +153,7 @@ def interfered(case: Case) -> Decision | None:
     return Decision(
         Status.INCONCLUSIVE,
         load_clause(measurement),
-        "measure on a quieter machine",
+        "measure on a quieter machine, or wait for quiet with --energy-wait=60",
         can_be_stored=not case.paired,  # its share of others is stored with it, and widens errors
     )
 

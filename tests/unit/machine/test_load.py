@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import pytest
 
 from pytest_energy.machine.load import LOGICAL_CPUS, LoadReader, idle_seconds
 from pytest_energy.metering.window import Window
 from pytest_energy.meters.meter_set import MeterSet
+from pytest_energy.types.energy import Method
 from support.clocks import Clock
 
 
@@ -61,3 +63,50 @@ def test_a_short_window_does_not_judge_its_neighbours(window):
     window.open()
     window.close(1)
     assert window.measurement().other_cpu_share is None
+
+
+def estimated_window(meter, clock, idle, sleep):
+    """A window of a tenth of a second over an estimate, on a machine of two CPUs."""
+    meter.domains = tuple(replace(d, method=Method.ESTIMATED) for d in meter.domains)
+    meter.own_cpu_ns = None
+    meters = MeterSet([meter], clock=clock, load=LoadReader(clock, idle, logical_cpus=2))
+    window = Window(meters, sleep=sleep)
+    return meters, window
+
+
+def test_a_short_window_looks_back_to_what_ran_right_before_it(meter):
+    clock = Clock()
+    meters, window = estimated_window(meter, clock, lambda: clock.now, lambda _: None)
+    for _ in range(8):  # one of two CPUs idles
+        meters.cpu_times_between()
+        clock.now += 0.1
+    window.open()
+    clock.now += 0.1
+    window.close(1)
+    assert window.measurement().other_cpu_share == pytest.approx(0.5, abs=0.02)
+
+
+def test_where_nothing_ran_before_it_a_short_window_looks_around_for_a_moment(meter):
+    clock, slept = Clock(), []
+
+    def sleep(seconds):
+        slept.append(seconds)
+        clock.now += seconds
+
+    _, window = estimated_window(meter, clock, lambda: clock.now, sleep)
+    window.open()
+    clock.now += 0.1
+    window.close(1)
+    assert window.measurement().other_cpu_share is None
+    window.look_around()
+    assert slept == pytest.approx([0.4])
+    assert window.measurement().other_cpu_share == pytest.approx(0.5, abs=0.02)
+    window.look_around()
+    assert len(slept) == 1
+
+
+def test_a_reading_of_long_ago_says_nothing_of_a_short_window():
+    reader = LoadReader(clock := Clock(), lambda: 0.0)
+    reader.recent(lambda: 0.0)
+    clock.now += 60
+    assert reader.before(reader.recent(lambda: 0.0), 0.5).seconds == clock.now

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from pytest_energy import Domain, Meter, MeterSource, Method
+from pytest_energy.machine.load import LoadReader
 from pytest_energy.metering.instruments import Instruments
 from pytest_energy.types.energy import Reading
 from pytest_energy.types.session import MeterUse, Overhead
+from support.clocks import Clock
 
 
 class Scripted(Meter):
@@ -66,3 +68,23 @@ def test_workers_side_by_side_are_interference(meter):
     opened = Instruments(["scripted"], [MeterSource("scripted", lambda: meter)], workers=3)
     assert opened.interference == ("3 pytest-xdist workers ran side by side",)
     opened.close()
+
+
+@pytest.mark.parametrize(
+    ("busy", "waited"), [(0.0, 1.0), (3.5, 5.0), (100.0, 10.0)], ids=["at once", "soon", "no"]
+)
+def test_a_test_waits_until_others_leave_the_machine_alone(instruments, busy, waited):
+    clock = Clock()
+    began = clock.now
+
+    def idle():  # for so many seconds, others use one of two CPUs
+        return 2 * clock.now - min(clock.now, began + busy)
+
+    instruments.meters.clock = clock
+    instruments.meters.load = LoadReader(clock, idle, logical_cpus=2)
+    instruments.await_quiet(10.0, clock.sleep)
+    assert clock.now - began == waited
+
+
+def test_without_a_time_to_wait_nothing_is_waited_for(instruments):
+    instruments.await_quiet(0.0, lambda _: pytest.fail("it slept"))
