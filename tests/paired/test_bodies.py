@@ -78,8 +78,8 @@ def test_what_only_the_first_run_does_is_no_measure_of_the_rest(repository):
     repository.write(
         test_it=BODY.replace(
             "def test_body():\n",
-            "def test_body():\n    if not LOADED:\n        LOADED.append(infer())\n        infer()\n"
-            "        infer()\n",
+            "def test_body():\n    if not LOADED:\n        LOADED.append(infer())\n"
+            "        infer()\n        infer()\n",
         )
         + "\nLOADED = []\n"
     )

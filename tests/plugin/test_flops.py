@@ -40,11 +40,16 @@ def torch_project(project, monkeypatch):
 def test_work_is_counted_once_outside_the_windows_and_stored(torch_project):
     project = torch_project()
     (result,) = project.report("--energy-update")["results"]
-    assert result["measurement"]["flops"] == {"count": 1200, "without_formula": []}
+    assert result["measurement"]["flops"] == {
+        "count": 1200,
+        "without_formula": [],
+        "samples": [1200],
+    }
     assert result["measurement"]["joules_per_unit"] == 2.0
     entry = project.baseline()["entries"][TEST]
     assert entry["flops_per_inference"] == 1200
     assert entry["sessions"][0]["flops"] == 1200
+    assert entry["sessions"][0]["flops_samples"] == [1200]
 
 
 def test_a_failing_test_says_whether_the_model_or_the_way_it_runs_has_changed(torch_project):
@@ -52,10 +57,10 @@ def test_a_failing_test_says_whether_the_model_or_the_way_it_runs_has_changed(to
     for _ in range(5):
         project.run("--energy-update")
     torch_project(inner=20, joules=3.0).run().stdout.fnmatch_lines(
-        ["  flops      +100.0 %  2.40 kFLOP per inference: each inference does more operations*"]
+        ["  flops      +100.0 %  2.40 kFLOP per inference (one sample): each inference does more*"]
     )
     torch_project(joules=3.0).run().stdout.fnmatch_lines(
-        ["  flops       +0.0 %  1.20 kFLOP per inference: the operations are the same, the way*"]
+        ["  flops       +0.0 %  1.20 kFLOP per inference (one sample): the operations are*"]
     )
     report = torch_project(inner=20).run("--energy-report")
     report.assert_outcomes(passed=1)
@@ -77,3 +82,35 @@ def test_a_ceiling_that_could_not_be_checked_does_not_pass_for_one_that_held(tor
     assert result["verdict"]["status"] == "inconclusive"
     assert "max_flops" in result["verdict"]["reason"]
     assert result["measurement"]["flops"] is None
+
+
+LENGTHS = """
+import pytest, torch
+from scripted import spend
+
+layer = torch.nn.Linear(10, 20)
+LENGTHS = [1, 9, 4, 4] * 50
+
+@pytest.mark.inference(n=200, task="t", model="m")
+def test_loop(energy):
+    for length in energy.each(LENGTHS):
+        layer(torch.ones(length + {padding}, 10))
+        spend({joules})
+"""
+
+
+def test_samples_of_several_lengths_are_counted_and_compared_each_with_itself(project, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", torch)
+    project.write(test_it=LENGTHS.format(padding=0, joules=2.0))
+    for _ in range(5):
+        project.run("--energy-update")
+    (session, *_) = project.baseline()["entries"][TEST]["sessions"]
+    assert len(session["flops_samples"]) == 10
+    assert session["flops"] == round(sum(session["flops_samples"]) / 10)
+    project.write(test_it=LENGTHS.format(padding=1, joules=3.0))
+    (result,) = project.report()["results"]
+    mean = session["flops"] / 400
+    assert result["verdict"]["change"]["flops"] == pytest.approx(1 / mean, abs=1e-3)
+    project.run().stdout.re_match_lines(
+        [r"  flops .* \(mean of 10 samples, standard error [\d.]+ %\):"]
+    )

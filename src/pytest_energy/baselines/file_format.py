@@ -155,6 +155,7 @@ def _entry_record(entry: Baseline, carbon: Carbon) -> dict[str, Any]:
                 "other_cpu_share": session.other_cpu_share,
                 "reference_joules": list(session.reference_joules),
                 "flops": session.flops,
+                "flops_samples": list(session.flops_samples),
                 "repeat_difference": session.repeat_difference,
                 "page_faults": session.page_faults,
                 "environment": dict(session.environment),
@@ -404,6 +405,8 @@ def _check_session(session: Session, place: Place) -> None:
         _check_figure(joules, (*place, "reference_joules", i))
     if session.flops is not None:
         _check_count(session.flops, (*place, "flops"), most=MOST_FLOPS)
+    for i, count in enumerate(session.flops_samples):
+        _check_figure(count, (*place, "flops_samples", i), zero=True)
     if session.page_faults is not None:
         _check_figure(session.page_faults, (*place, "page_faults"), zero=True)
 

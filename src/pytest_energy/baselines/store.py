@@ -70,6 +70,7 @@ def session_of(
     """
     reference = measurement.reference.joules if measurement.reference else ()
     faults = measurement.page_faults_per_inference
+    flops = measurement.flops if measurement.flops and measurement.flops.count else None
     return Session(
         date=utc_text(date),
         metered_count=measurement.metered_count,
@@ -85,7 +86,8 @@ def session_of(
         if measurement.other_cpu_share is None
         else round(measurement.other_cpu_share, 3),
         reference_joules=tuple(map(stable, reference)),
-        flops=measurement.flops.count if measurement.flops and measurement.flops.count else None,
+        flops=flops.count if flops is not None else None,
+        flops_samples=flops.samples if flops is not None else (),
         repeat_difference=None if repeat_difference is None else round(repeat_difference, 4),
         recorded={name: stable(v) for name, v in sorted((measurement.recorded or {}).items())},
         page_faults=None if faults is None else stable(faults),

@@ -95,7 +95,7 @@ class Energy(ABC):
                 smaller batch of a round counts as what it is.
 
         Yields:
-            The samples: first the warm-up's; with torch loaded the first one again, to count its
+            The samples: first the warm-up's; with torch loaded a few again, to count their
             operations; then `n`, from the first one on, or fewer when `precision` is set and
             reached.
 

@@ -7,7 +7,7 @@ table and misses fused attention on CPUs (torch 2.13); counts here equal the ana
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from typing import Any
@@ -31,12 +31,38 @@ def can_count() -> bool:
     return "torch" in sys.modules and hasattr(sys.modules["torch"], "Tensor")
 
 
+MOST_SAMPLES = 16
+"""Samples that are counted at most: a mean of so many lengths that differ by a half of themselves
+(standard deviation) is known to an eighth."""
+
+SHARE_OF_SAMPLES = 0.05
+"""Share of the samples that are counted, at least one: what counting may add to a loop."""
+
+ALIKE = 3
+"""Samples, the first, the middle and the last one, that agree: then all are taken to be alike."""
+
+
+def counted_samples(n: int) -> tuple[int, ...]:
+    """Positions of the samples to be counted, in order, by n alone: so they are always the same.
+
+    The first, the middle and the last one, then more, evenly spread.
+
+    Args:
+        n: samples of the loop, at least one.
+    """
+    count = max(1, min(MOST_SAMPLES, int(n * SHARE_OF_SAMPLES)))
+    spread = (i * (n - 1) // max(1, count - 1) for i in range(count))
+    first = (0, n // 2, n - 1)[: min(count, ALIKE)]
+    return tuple(dict.fromkeys((*first, *spread)))[:count]
+
+
 class FlopCounter:
-    """Counts the operations of what runs inside `counting`."""
+    """Counts the operations of what runs inside `counting`, a sample at a time."""
 
     def __init__(self) -> None:
-        self.flops: FlopCount | None = None
-        """What was counted; None before, and where counting failed."""
+        self._without_formula: set[str] = set()
+        self.samples: list[int] = []
+        """Operations of each sample so far."""
         self.problem = ""
         """Why nothing was counted."""
 
@@ -56,7 +82,26 @@ class FlopCounter:
         if mode is not None and not self.problem:
             self.problem = mode.problem
             if not self.problem:
-                self.flops = FlopCount(mode.flops, tuple(sorted(mode.without_formula)))
+                self.samples.append(mode.flops)
+                self._without_formula |= mode.without_formula
+
+    def enough(self) -> bool:
+        """Whether more samples would say nothing new: it failed, or the first ones agree."""
+        alike = len(self.samples) >= ALIKE and len(set(self.samples)) == 1
+        return bool(self.problem) or alike
+
+    def flops(self, sizes: Sequence[int]) -> FlopCount | None:
+        """What was counted; None before, and where counting failed.
+
+        Args:
+            sizes: inferences that each of the counted samples performed.
+        """
+        if self.problem or not self.samples:
+            return None
+        done = list(zip(self.samples, sizes, strict=False))
+        mean = sum(count for count, _ in done) / sum(size for _, size in done)
+        each = tuple(round(count / size) for count, size in done)
+        return FlopCount(round(mean), tuple(sorted(self._without_formula)), each)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from pytest_energy.metering.conditions import (
     faults_between,
     trial,
 )
-from pytest_energy.metering.flops import FlopCounter
+from pytest_energy.metering.flops import FlopCounter, counted_samples
 from pytest_energy.metering.gpu_sync import synchronise
 from pytest_energy.metering.reference_work import ReferenceRecorder, ReferenceRunner
 from pytest_energy.metering.window import Window, block_sizes
@@ -206,6 +206,7 @@ class Loop:
         self.reason = ""
         """Why there is no figure, where the samples are to blame."""
         self._cpu: int | None = None
+        self._counted: list[int] = []
         self._allocator_trial: AllocatorTrial | None = None
         self._samples = samples
         self._plan = plan
@@ -261,9 +262,7 @@ class Loop:
         counter = self._plan.counter
         if counter is None:
             return measurement
-        flops = counter.flops
-        if flops is not None and self._sizes:  # a batch was counted
-            flops = replace(flops, count=round(flops.count / self._sizes[0]))
+        flops = counter.flops([self._inferences(i, 1) for i in self._counted])
         return replace(measurement, flops=flops, flops_unavailable=counter.problem)
 
     def _bare(self) -> Generator[Any, None, None]:
@@ -297,10 +296,7 @@ class Loop:
             if conditions is not None and conditions.make_steady() and as_is:
                 yield from self._try_steady(conditions, last, as_is)
             if plan.counter is not None and self.n:
-                for sample in islice(_cycle(self._samples), 1):
-                    self.count += self._inferences(0, 1)
-                    with plan.counter.counting():
-                        yield sample
+                yield from self._count_flops(plan.counter)
         self.warming = False
         sizes = block_sizes(self._yields) if self.n else ()
         if plan.interleaving is not None and self.n:
@@ -333,6 +329,21 @@ class Loop:
                 conditions.release()
             if plan.progress is not None:
                 plan.progress.stop()
+
+    def _count_flops(self, counter: FlopCounter) -> Generator[Any, None, None]:
+        """Perform some samples once more, to count their operations: as few as say enough."""
+        wanted = counted_samples(self._yields)
+        samples = self._samples
+        if not isinstance(samples, Sequence):  # the first ones: others may be slow to come by
+            samples = list(islice(_cycle(samples), len(wanted)))
+            wanted = tuple(range(len(samples)))
+        for position in wanted if samples else ():
+            if counter.enough():
+                return
+            self._counted.append(position)
+            self.count += self._inferences(position, 1)
+            with counter.counting():
+                yield samples[position % len(samples)]
 
     def _try_steady(
         self, conditions: RunConditions, sample: Any, as_is: tuple[Mark, Mark]

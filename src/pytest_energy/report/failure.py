@@ -7,7 +7,7 @@ import textwrap
 
 from pytest_energy.types.carbon import Carbon
 from pytest_energy.types.energy import Method
-from pytest_energy.types.measurement import Measurement
+from pytest_energy.types.measurement import FlopCount, Measurement
 from pytest_energy.types.result import Result
 from pytest_energy.types.units import (
     format_change,
@@ -24,6 +24,9 @@ WIDTH = 100
 
 MANY_FAULTS = 20
 """Page faults per inference by which processes of the same code differ by themselves."""
+
+SAME_CHANGE = 0.005
+"""Changes that differ by less are not told apart in words."""
 
 LABEL_WIDTH = 10
 """Columns of the labels at the left."""
@@ -86,10 +89,26 @@ def _change(change: Change, result: Result) -> list[str]:
             f"would have been found, in four of five {times}",
         ),
     ]
+    lines += _quotient(change, result)
     if change.passes:
         passes = ", ".join(f"{format_change(one):>7}" for one in change.passes)
         lines.append(f"  {'processes':<{LABEL_WIDTH}} {passes}")
     return lines
+
+
+def _quotient(change: Change, result: Result) -> list[str]:
+    """The figures of the headline divided, where that is another change than the judged one."""
+    measurement = result.measurement
+    if measurement is None or not change.joules:
+        return []
+    quotient = measurement.joules_per_unit / change.joules - 1
+    if abs(quotient - change.value) < SAME_CHANGE:
+        return []
+    now, before = format_joules(measurement.joules_per_unit), format_joules(change.joules)
+    why = ["the typical block"] if len(measurement.blocks) > 1 else []
+    why += ["in units of the reference workload"] if change.reference_change is not None else []
+    text = f"{now} over {before}; judged is {', '.join(why)}" if why else f"{now} over {before}"
+    return _wrapped("plain", f"{format_change(quotient):>7}  {text}")
 
 
 def _paired(paired: PairedBase) -> list[str]:
@@ -124,6 +143,7 @@ def _figures(result: Result, measurement: Measurement, carbon: Carbon) -> list[s
         lines.append(_line("machine", format_change(change.reference_change), text))
     if measurement.flops is not None and change is not None and change.flops is not None:
         flops = f"{format_flops(measurement.flops.count)} per {result.subject.act}"
+        flops += _samples_counted(measurement.flops)
         words = result.verdict.interpretation
         text = f"{flops}: {words}" if words else flops
         lines += _wrapped("flops", f"{format_change(change.flops):>7}  {text}")
@@ -132,6 +152,16 @@ def _figures(result: Result, measurement: Measurement, carbon: Carbon) -> list[s
         lines += _wrapped("versions", "; ".join(change.environment))
     lines.append(f"  {'CO2e':<{LABEL_WIDTH}} {_grams(result, measurement, carbon)}")
     return lines
+
+
+def _samples_counted(flops: FlopCount) -> str:
+    """How many samples an operation count is of, where that makes a difference."""
+    if len(flops.samples) < 2:
+        return " (one sample)"
+    if not flops.standard_error:
+        return ""
+    error = format_percent(float(f"{flops.standard_error:.1g}"))
+    return f" (mean of {len(flops.samples)} samples, standard error {error})"
 
 
 def _page_faults(measurement: Measurement, change: Change | None) -> list[str]:

@@ -158,8 +158,9 @@ OPTIONS: tuple[tuple[str, str, str | None, str, str], ...] = (
         "text",
         "WHEN",
         "auto",
-        "auto: count the floating-point operations of one unmetered inference of energy.each where"
-        " torch is loaded; off: do not (default: auto)",
+        "auto: count the floating-point operations of a twentieth of the inferences of energy.each,"
+        " unmetered (at most 16, and 3 where these agree), where torch is loaded; off: do not"
+        " (default: auto)",
     ),
     (
         "allocator",

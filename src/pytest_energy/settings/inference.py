@@ -84,7 +84,7 @@ def read_inference(item: pytest.Item) -> Inference:
         )
     if inference.max_flops is not None and "energy" not in getattr(item, "fixturenames", ()):
         raise ValueError(
-            "max_flops: operations are counted in one unmetered inference of energy.each, and a"
+            "max_flops: operations are counted in unmetered inferences of energy.each, and a"
             " body is never called twice: loop over energy.each(samples)"
         )
     return inference

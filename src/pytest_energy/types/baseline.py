@@ -27,6 +27,7 @@ class Session:
         reference_joules: joules of one repetition of the reference work beside each block; empty
             without one.
         flops: floating-point operations of one inference; None where not counted.
+        flops_samples: of each sample that was counted; empty where `flops` is the first one's.
         repeat_difference: how far the passes differed that the figures are the mean of, as a
             fraction; None for a single pass.
         recorded: what the energy bought, by name.
@@ -44,6 +45,7 @@ class Session:
     other_cpu_share: float | None
     reference_joules: tuple[float, ...] = ()
     flops: int | None = None
+    flops_samples: tuple[int, ...] = ()
     repeat_difference: float | None = None
     recorded: Mapping[str, float] = field(default_factory=dict)
     page_faults: float | None = None
@@ -94,8 +96,13 @@ class Baseline:
     @property
     def flops(self) -> int | None:
         """Operations of one inference as last stored; None where they never were."""
-        counted = [session.flops for session in self.sessions if session.flops is not None]
-        return counted[-1] if counted else None
+        return next((each.flops for each in reversed(self.sessions) if each.flops), None)
+
+    @property
+    def flops_samples(self) -> tuple[int, ...]:
+        """The same of each sample that was counted then; empty where none was."""
+        last = next((each for each in reversed(self.sessions) if each.flops), None)
+        return () if last is None or last.flops is None else last.flops_samples or (last.flops,)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from statistics import fmean, median
+from statistics import fmean, median, stdev
 
 from pytest_energy.types.energy import Domain, gated_domains
 from pytest_energy.types.units import kwh
@@ -59,12 +59,22 @@ class FlopCount:
     """Floating-point operations of one inference: the same on every machine, at every load.
 
     Args:
-        count: of the first sample; a multiplication and an addition are two.
+        count: of the samples that were counted, their mean; a multiplication and an addition are
+            two.
         without_formula: names of operators without a formula, quantised ones for example.
+        samples: of each of them, the first one first.
     """
 
     count: int
     without_formula: tuple[str, ...] = ()
+    samples: tuple[int, ...] = ()
+
+    @property
+    def standard_error(self) -> float:
+        """Of the mean as that of all samples, as a fraction; 0 where those counted agree."""
+        if len(self.samples) < 2 or not self.count:
+            return 0.0
+        return stdev(self.samples) / math.sqrt(len(self.samples)) / self.count
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from functools import cached_property
 from statistics import median
 
 from pytest_energy.types.baseline import Baseline
-from pytest_energy.types.measurement import Measurement, mean_of_passes
+from pytest_energy.types.measurement import FlopCount, Measurement, mean_of_passes
 from pytest_energy.types.result import Subject
 from pytest_energy.types.verdict import Change, PairedBase, Quality, Rule
 from pytest_energy.verdict.baseline_comparison import BaselineComparison, log_repeat_difference
@@ -139,13 +139,19 @@ class Case:
 
     @cached_property
     def flops_change(self) -> float | None:
-        """Change of the floating-point operations, as a fraction; None where not counted twice."""
-        now, before = self.measurement.flops, None
+        """Change of the floating-point operations, as a fraction; None where not counted twice.
+
+        Of the samples that were counted both times: which they are depends on n alone.
+        """
+        now = _flops_samples(self.measurement.flops)
+        before: tuple[int, ...] = ()
         if isinstance(self.against, Base):
-            before = self.against.measurement.flops and self.against.measurement.flops.count
+            before = _flops_samples(self.against.measurement.flops)
         elif self.against is not None:
-            before = self.against.flops
-        return now.count / before - 1 if now is not None and before else None
+            before = self.against.flops_samples
+        both = list(zip(now, before, strict=False))
+        total = sum(count for _, count in both)
+        return sum(count for count, _ in both) / total - 1 if total else None
 
     @cached_property
     def quality(self) -> Quality | None:
@@ -222,3 +228,8 @@ class Case:
             page_faults=self._page_faults_before(),
             environment=self._environment_changes(),
         )
+
+
+def _flops_samples(flops: FlopCount | None) -> tuple[int, ...]:
+    """Operations of each sample that was counted; of the first where no more is known."""
+    return () if flops is None else flops.samples or (flops.count,)

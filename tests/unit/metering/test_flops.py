@@ -6,7 +6,7 @@ import warnings
 
 import pytest
 
-from pytest_energy.metering.flops import FlopCounter, can_count
+from pytest_energy.metering.flops import FlopCounter, can_count, counted_samples
 from pytest_energy.types.measurement import FlopCount
 
 torch = pytest.importorskip("torch", reason="needs torch")
@@ -18,7 +18,7 @@ def count(call):
     with counter.counting(), torch.inference_mode():
         call()
     assert not counter.problem
-    return counter.flops
+    return counter.flops([1])
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ LAYER = 2 * 64 * (4 * 768 * 768 + 2 * 768 * 3072) + 2 * 2 * 64 * 64 * 768
 
 def test_it_equals_the_analytic_count_fused_attention_included(distilbert):
     assert can_count()
-    assert count(lambda: distilbert(TOKENS)) == FlopCount(2 * LAYER)
+    assert count(lambda: distilbert(TOKENS)) == FlopCount(2 * LAYER, (), (2 * LAYER,))
 
 
 def test_it_is_the_same_at_every_repetition_and_on_any_number_of_threads(distilbert):
@@ -94,14 +94,14 @@ def test_a_compiled_model_is_counted_operator_by_operator():
     layer = torch.nn.Linear(10, 20)
     compiled = torch.compile(layer, backend="eager")
     compiled(torch.randn(3, 10))
-    assert count(lambda: compiled(torch.randn(3, 10))) == FlopCount(2 * 3 * 10 * 20)
+    assert count(lambda: compiled(torch.randn(3, 10))) == FlopCount(1200, (), (1200,))
 
 
 def test_an_error_of_the_model_is_the_models_own():
     counter = FlopCounter()
     with pytest.raises(RuntimeError, match="shapes cannot be multiplied"), counter.counting():
         torch.randn(2, 3) @ torch.randn(2, 3)
-    assert counter.flops is None
+    assert counter.flops([1]) is None
     torch.ones(1).add(1)  # and nothing of the counter is left behind
 
 
@@ -110,7 +110,7 @@ def test_training_counts_the_backward_pass_too():
     counter = FlopCounter()
     with counter.counting():
         layer(torch.randn(3, 10)).sum().backward()
-    assert counter.flops.count == 2 * (2 * 3 * 10 * 20)
+    assert counter.flops([1]).count == 2 * (2 * 3 * 10 * 20)
 
 
 def test_what_cannot_be_counted_is_said_and_never_raised(monkeypatch):
@@ -118,5 +118,46 @@ def test_what_cannot_be_counted_is_said_and_never_raised(monkeypatch):
     counter = FlopCounter()
     with counter.counting():
         torch.ones(1).add(1)
-    assert counter.flops is None
+    assert counter.flops([1]) is None
     assert counter.problem == "ZeroDivisionError: division by zero"
+
+
+# How many samples
+
+
+@pytest.mark.parametrize(
+    ("n", "positions"),
+    [
+        (1, (0,)),
+        (39, (0,)),
+        (60, (0, 30, 59)),
+        (100, (0, 50, 99, 24, 49)),
+        (1000, (0, 500, 999, *(i * 999 // 15 for i in range(1, 14)))),
+    ],
+)
+def test_a_twentieth_of_the_samples_is_counted_spread_evenly(n, positions):
+    assert counted_samples(n) == positions
+
+
+def test_three_that_agree_are_enough():
+    counter = FlopCounter()
+    layer = torch.nn.Linear(10, 20)
+    for rows in (3, 3, 3):
+        assert not counter.enough()
+        with counter.counting():
+            layer(torch.ones(rows, 10))
+    assert counter.enough()
+    assert counter.flops([1, 1, 1]) == FlopCount(1200, (), (1200, 1200, 1200))
+    assert counter.flops([1, 1, 1]).standard_error == 0
+
+
+def test_samples_that_differ_are_averaged_over_the_inferences_that_they_are():
+    counter = FlopCounter()
+    layer = torch.nn.Linear(10, 20)
+    for rows in (4, 2):
+        with counter.counting():
+            layer(torch.ones(rows, 10))
+    assert not counter.enough()
+    assert counter.flops([4, 2]) == FlopCount(400, (), (400, 400))
+    assert counter.flops([1, 1]) == FlopCount(1200, (), (1600, 800))
+    assert counter.flops([1, 1]).standard_error == pytest.approx(1 / 3)

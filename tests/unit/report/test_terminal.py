@@ -76,7 +76,7 @@ def test_processes_machine_and_flops_stand_below_it_within_100_columns():
         change=replace(CHANGE, passes=(0.152, 0.143), reference_change=-0.071, flops=0.0),
         interpretation="the operations are the same, the way they run is not",
     )
-    measured = replace(seen.measurement, flops=FlopCount(8_450_000_000))
+    measured = replace(seen.measurement, flops=FlopCount(8_450_000_000, (), 3 * (8_450_000_000,)))
     lines = failure.message(replace(seen, measurement=measured), USA).splitlines()
     assert lines[1:4] == [
         "  change     +14.8 %  [+12.9 %, +16.7 %]   allowed +5 %",
@@ -89,6 +89,15 @@ def test_processes_machine_and_flops_stand_below_it_within_100_columns():
         " run is not",
     ]
     assert max(map(len, lines)) <= 100
+
+
+def test_where_the_headline_divided_is_another_change_it_says_why():
+    change = replace(CHANGE, value=0.172, reference_change=-0.021)
+    assert failure.message(result(change=change), USA).splitlines()[3:5] == [
+        "  plain      +14.8 %  2.41 J over 2.10 J; judged is the typical block, in units of the"
+        " reference",
+        "             workload",
+    ]
 
 
 def test_a_limit_above_the_tolerance_says_what_was_asked_for():
