@@ -38,6 +38,16 @@ def test_a_long_loop_shows_a_live_line_and_leaves_no_trace(project, columns, fla
         assert re.search(r"^test_it\.py \.\. ", last, re.MULTILINE)
 
 
+def test_a_loop_over_batches_shows_inferences(project):
+    text = LIVE.replace("energy.each([0])", "energy.each([[0] * 6] * 10, batch_size=6)")
+    project.write(test_it=text.replace("sleep(0.02)", "sleep(0.1)"))
+    drawn, _ = screen_of(COMMAND, project.path, 80)
+    shown = {int(n) for screen in drawn for n in re.findall(r"test_live.* (\d+)/60 ", screen)}
+    assert shown
+    assert all(done % 6 == 0 for done in shown)
+    assert max(shown) > 10
+
+
 @pytest.mark.parametrize(
     ("flags", "environment"),
     [

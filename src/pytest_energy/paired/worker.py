@@ -17,6 +17,7 @@ import textwrap
 import traceback
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,42 @@ from pytest_energy.types.result import Metered
 
 PARENT_DIED = 1
 """PR_SET_PDEATHSIG of prctl(2)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """How the head wants a test to be run.
+
+    Args:
+        alone: whether it runs by itself, not block by block with another side.
+        reference_kind: of the reference workload beside it; of a test that is interleaved there is
+            none.
+        most_blocks: after which its loop ends; 0 for all, or as the head says.
+        beside: processes that take turns with this one, and are no load of strangers.
+        cpu: that a body without a loop is held on; None for none.
+    """
+
+    alone: bool = False
+    reference_kind: str = ""
+    most_blocks: int = 0
+    beside: frozenset[int] = frozenset()
+    cpu: int | None = None
+
+    @classmethod
+    def of(cls, command: Message, head_pid: int) -> Order:
+        """What a command says.
+
+        Args:
+            command: the head's.
+            head_pid: its process id; it waits meanwhile.
+        """
+        return cls(
+            alone=command["command"] == "measure",
+            reference_kind=command.get("reference", ""),
+            most_blocks=command.get("blocks", 0),
+            beside=frozenset({head_pid, *command.get("beside", ())} - {os.getpid()}),
+            cpu=command.get("cpu"),
+        )
 
 
 class Worker:
@@ -64,24 +101,16 @@ class Worker:
         self._attempts = 0
         self.metered: list[Metered] = []
         """What the current test metered; the head judges it."""
-        self.reference_kind = ""
-        """Kind of the reference workload that the current test is to run beside; of a test that is
-        interleaved there is none."""
-        self.most_blocks = 0
-        """Blocks after which the current test's loop ends; 0 for all, or as the head says."""
-        self._alone = False
-        self.beside: set[int] = {self.head_pid}
-        """Processes that take turns with this one, and are no load of strangers."""
-        self.cpu: int | None = None
-        """The CPU that a body without a loop is held on; None for none."""
+        self.current = Order()
+        """How the current test is to be run."""
 
     def interleaving(self) -> WorkerInterleaving | None:
         """Interleaving with the head's loop, for the next test; None where it runs by itself."""
         self._attempts += 1
-        if self._alone:  # another plugin may run it again, as it may in the first process
+        if self.current.alone:  # another plugin may run it again, as it may in the first process
             self._problem, self._detail, self.metered = "", "", []
             return None
-        return WorkerInterleaving(self.channel, self.cpu, again=self._attempts > 1)
+        return WorkerInterleaving(self.channel, self.current.cpu, again=self._attempts > 1)
 
     def note_collection(self, report: pytest.CollectReport) -> None:
         """A file that could not be collected: the head's tests in it learn why."""
@@ -123,12 +152,8 @@ class Worker:
             command = self.channel.receive()
             if command["command"] == "quit":
                 return
-            self._alone = command["command"] == "measure"
-            self.beside = {self.head_pid, *command.get("beside", ())} - {os.getpid()}
-            self.cpu = command.get("cpu")
-            self.reference_kind = command.get("reference", "")
-            self.most_blocks = command.get("blocks", 0)
-            if self._alone:
+            self.current = Order.of(command, self.head_pid)
+            if self.current.alone:
                 answer = self._run(items[command["test"]], None)
             elif command["command"] == "run":
                 item = items[command["test"]]

@@ -111,9 +111,10 @@ class Gate:
         policy: Evaluation | NoPolicy
         interleaving: Interleaving | None = None
         if self._worker is not None:
-            policy = NoPolicy(self._worker.reference_kind, self._worker.most_blocks)
+            order = self._worker.current
+            policy = NoPolicy(order.reference_kind, order.most_blocks)
             interleaving = self._worker.interleaving()
-            instruments.meters.processes.excluded.update(self._worker.beside)
+            instruments.meters.processes.excluded.update(order.beside)
         else:
             policy = Evaluation(session, test, inference, instruments.workers)
             item.stash[stash.EVALUATION] = policy

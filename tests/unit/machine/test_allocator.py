@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from ctypes.util import find_library
 
 import pytest
 
@@ -71,6 +72,18 @@ def test_another_allocator_that_is_preloaded_is_left_alone(glibc, tmp_path):
     )
     subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source], check=True)
     held, *_ = run(LD_PRELOAD=str(library))
+    assert not held
+
+
+@pytest.mark.parametrize(
+    ("library", "package"),
+    [("jemalloc", "libjemalloc2"), ("tcmalloc_minimal", "libtcmalloc-minimal4")],
+)
+def test_the_allocators_that_people_preload_are_left_alone(glibc, library, package):
+    preloaded = find_library(library)
+    if preloaded is None:
+        pytest.skip(f"needs the system package {package}")
+    held, *_ = run(LD_PRELOAD=preloaded)
     assert not held
 
 
