@@ -2,13 +2,17 @@
 
     python benchmarks/aa.py run NAME [--source TREE] [--quiet 20] [--busy 10] [--more 10]
                             [--only WORKLOAD…] [--mode paired stored] [-- PYTEST OPTIONS]
+    python benchmarks/aa.py run NAME --mode accept [--quiet 20] [--only minilm loop]
+    python benchmarks/aa.py demo NAME [--source TREE] [--quiet 10] [--busy 10]
     python benchmarks/aa.py show
 
 A run is a pytest process of its own on one workload of `aa_models.py`, paired (`--energy-against`)
 or against five stored sessions; unchanged, or with 10 % more work; alone, or beside a process that
-loads a core. Each run is kept in `.cache/aa/NAME.jsonl` as it ends, and a second call goes on where
-the first stopped. NAME is a variant of the code: `--source` is another checkout's root, and what
-stands behind `--` goes to pytest, so that variants stand in one table.
+loads a core. `accept` stores the doubled work over five sessions, with one `--energy-update`, and
+`demo` is `make demo`, against the baselines that are shipped. Each run is kept in
+`.cache/aa/NAME.jsonl` as it ends, and a second call goes on where the first stopped. NAME is a
+variant of the code: `--source` is another checkout's root, and what stands behind `--` goes to
+pytest, so that variants stand in one table.
 """
 
 from __future__ import annotations
@@ -37,6 +41,8 @@ CACHE = ROOT / ".cache" / "aa"
 WORKLOADS = ("minilm", "efficientnet", "smollm2", "loop", "body")
 STORED = 5
 RED_OR_GREEN = ("regressed", "improved")
+DOUBLED = 100
+"""Per cent more work, to be accepted."""
 
 
 def repository(place: Path) -> None:
@@ -112,31 +118,73 @@ class Variant:
         with neighbour(cell["busy"]):
             for _ in range(missing):
                 if cell["mode"] == "paired":
-                    options = ["--energy-against=main"]
+                    found = self.run(cell["workload"], "--energy-against=main")
+                elif cell["mode"] == "stored":
+                    stored = f"--energy-baselines={self.place / 'stored'}"
+                    found = self.run(cell["workload"], stored)
                 else:
-                    options = [f"--energy-baselines={self.place / 'stored'}"]
-                found = self.run(cell["workload"], *options)
-                with self.kept.open("a") as file:
-                    file.write(json.dumps({"cell": cell, **found}) + "\n")
-                change = found["change"]
-                said = "" if change is None else f"{change:+.1%}"
-                print(*cell.values(), found["status"], said, f"{found['wall_seconds']:.0f} s")
+                    found = self.accept(cell["workload"])
+                keep(self.kept, cell, found)
+
+    def accept(self, workload: str) -> dict[str, Any]:
+        """One update with other work than is stored: `ok` where it has taken its place."""
+        accepted = self.place / "accepted"
+        shutil.rmtree(accepted, ignore_errors=True)
+        shutil.copytree(self.place / "stored", accepted)
+        found = self.run(workload, f"--energy-baselines={accepted}", "--energy-update")
+        (sessions,) = [entry["sessions"] for entry in entries(accepted, workload)]
+        taken = found["exit"] == 0 and len(sessions) == 1
+        return {**found, "status": "ok" if taken else f"refused ({found['status']})"}
 
     def store(self, workload: str) -> None:
         """Store the sessions that runs are compared with; those that are there stay."""
         (self.place / "extra.py").write_text("PERCENT = 0\n")
         for _ in range(4 * STORED):  # a busy machine may refuse one
-            files = list(self.place.glob("stored/**/*.json"))
-            entries = [e for f in files for e in json.loads(f.read_text())["entries"].items()]
-            if any(
-                f"test_{workload}" in key and len(entry["sessions"]) >= STORED
-                for key, entry in entries
-            ):
+            stored_so_far = entries(self.place / "stored", workload)
+            if any(len(entry["sessions"]) >= STORED for entry in stored_so_far):
                 return
             stored = f"--energy-baselines={self.place / 'stored'}"
             found = self.run(workload, stored, "--energy-update")
             print("stored", workload, found["status"], found["reason"])
         sys.exit(f"{workload}: {STORED} sessions could not be stored")
+
+
+def entries(folder: Path, workload: str) -> list[dict[str, Any]]:
+    """What a baseline folder has of a workload."""
+    files = [json.loads(path.read_text()) for path in folder.glob("**/*.json")]
+    found = [item for file in files for item in file["entries"].items()]
+    return [entry for key, entry in found if key.endswith(f"::test_{workload}")]
+
+
+def keep(path: Path, cell: dict[str, Any], found: dict[str, Any]) -> None:
+    """Add a run to its variant's file, and show it."""
+    with path.open("a") as file:
+        file.write(json.dumps({"cell": cell, **found}) + "\n")
+    said = "" if found["change"] is None else f"{found['change']:+.1%}"
+    print(*cell.values(), found["status"], said, f"{found['wall_seconds']:.0f} s", flush=True)
+
+
+def demo(name: str, source: Path, busy: bool, wanted: int) -> None:
+    """`make demo` so many times: `ok` where it ends well, with what its tests said."""
+    cell = {"mode": "demo", "busy": busy, "percent": 0, "workload": "demo"}
+    kept, report = CACHE / f"{name}.jsonl", CACHE / f"{name}-demo.json"
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with neighbour(busy):
+        for _ in range(wanted - sum(one["cell"] == cell for one in runs(kept))):
+            began = time.perf_counter()
+            command = ["make", "demo", f"DEMO_ARGS=--energy-json={report}"]
+            done = subprocess.run(command, cwd=source, capture_output=True, text=True, check=False)
+            verdicts = [one["verdict"] for one in json.loads(report.read_text())["results"]]
+            statuses = ", ".join(verdict["status"] for verdict in verdicts)
+            found = {
+                "status": "ok" if done.returncode == 0 else f"exit {done.returncode}",
+                "reason": statuses,
+                "change": None,
+                "exit": done.returncode,
+                "wall_seconds": time.perf_counter() - began,
+                "said": done.stdout[-5000:],
+            }
+            keep(kept, cell, found)
 
 
 def runs(path: Path) -> Iterator[dict[str, Any]]:
@@ -195,19 +243,30 @@ def main() -> None:
     run.add_argument("--busy", type=int, default=10, help="beside a process that loads a core")
     run.add_argument("--more", type=int, default=10, help="runs of 10 % more work, of each load")
     run.add_argument("--only", nargs="+", choices=WORKLOADS, default=WORKLOADS)
-    run.add_argument("--mode", nargs="+", choices=("paired", "stored"), default=("paired",))
+    run.add_argument(
+        "--mode", nargs="+", choices=("paired", "stored", "accept"), default=("paired",)
+    )
+    shipped = commands.add_parser("demo", help="make the demo so many times")
+    shipped.add_argument("name", help="of the variant")
+    shipped.add_argument("--source", type=Path, default=ROOT, help="root of another checkout")
+    shipped.add_argument("--quiet", type=int, default=10, help="times, alone")
+    shipped.add_argument("--busy", type=int, default=10, help="beside a process that loads a core")
     wanted = parser.parse_args(given)
+    if wanted.command == "demo":
+        for busy, count in ((False, wanted.quiet), (True, wanted.busy)):
+            demo(wanted.name, wanted.source.resolve(), busy, count)
     if wanted.command == "run":
         if not re.fullmatch(r"[\w.-]+", wanted.name):
             parser.error(f"a name of letters, digits, dots and dashes, not {wanted.name!r}")
         variant = Variant(wanted.name, wanted.source.resolve(), options)
         plan = [(False, 0, wanted.quiet), (True, 0, wanted.busy)]
         plan += [(False, 10, wanted.more), (True, 10, wanted.more)]
+        doubled = [(False, DOUBLED, wanted.quiet)]
         for mode in wanted.mode:
-            if mode == "stored":
+            if mode != "paired":
                 for workload in wanted.only:
                     variant.store(workload)
-            for busy, percent, count in plan:
+            for busy, percent, count in plan if mode != "accept" else doubled:
                 for workload in wanted.only:
                     cell = {"mode": mode, "busy": busy, "percent": percent, "workload": workload}
                     variant.collect(cell, count)
