@@ -41,6 +41,14 @@ def test_where_one_pair_tells_enough_nothing_is_repeated(repository):
     assert (verdict["status"], verdict["paired"]["pairs"]) == ("ok", 1)
 
 
+def test_a_long_body_is_not_repeated(repository, monkeypatch):
+    monkeypatch.setattr("pytest_energy.gate.evaluate.LONGEST_BODY_SECONDS", 0.0)
+    verdict = repository.paired()[TEST]
+    assert (verdict["status"], verdict["paired"]["pairs"]) == ("inconclusive", 1)
+    assert verdict["reason"].startswith("1 pair of blocks can tell little")
+    assert verdict["hint"].startswith("loop over energy.each(samples)")
+
+
 def test_a_dearer_body_is_confirmed_in_new_processes(repository):
     repository.set_cost(2.3)
     verdict = repository.paired()[TEST]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from pytest_energy.gate.session import GateSession, Lookup
-from pytest_energy.paired.fresh_pair import FreshPair
+from pytest_energy.paired.fresh_pair import LONGEST_BODY_SECONDS, FreshPair
 from pytest_energy.types.inference import SETTLED, Inference
 from pytest_energy.types.measurement import Measurement, joined, mean_of_passes
 from pytest_energy.types.result import BaseRun, Metered, Result, Subject
@@ -270,8 +270,10 @@ def few_pairs(results: Sequence[Result]) -> bool:
     Args:
         results: of a test: its loop or body first, then its regions.
     """
-    verdict = results[0].verdict
+    verdict, measurement = results[0].verdict, results[0].measurement
     if verdict.paired is None or verdict.change is None or verdict.paired.pairs >= MIN_BLOCKS:
+        return False
+    if measurement is None or measurement.seconds > LONGEST_BODY_SECONDS:
         return False
     return verdict.status in (Status.INCONCLUSIVE, Status.REGRESSED, Status.IMPROVED)
 

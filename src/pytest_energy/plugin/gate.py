@@ -242,6 +242,8 @@ class Gate:
         session, instruments = self._open()
         paired = session.paired
         pairs = FreshPairs()
+        if any(one.interfered for one in metered):
+            return results  # in doubt whatever another pair says
         while paired is not None and any(result.base is not None for result in results):
             repeats = not pairs.count and few_pairs(results)
             least = 2 if any(map(suspect, results)) else 1
