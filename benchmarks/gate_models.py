@@ -13,6 +13,7 @@ from functools import partial
 import pytest
 import torch
 import transformers
+from transformers.initialization import no_init_weights
 
 MORE = bool(int(os.environ.get("GATE_MORE", "0")))
 N = int(os.environ.get("GATE_N", "0"))
@@ -34,7 +35,7 @@ def randomly(model):
 
 def build(kind, config):
     # Their own initialisation takes ten seconds and is thrown away.
-    with transformers.initialization.no_init_weights():
+    with no_init_weights():
         return randomly(kind(config))
 
 

@@ -2,8 +2,9 @@
 
     python benchmarks/reference_workload.py [--threads 1] [--passive] [--sessions 6] [--blocks 16]
 
-Each session is a process of its own, every other one beside a process that loads a core. CPU
-seconds of three models and five references are interleaved, block by block. Printed is the standard
+Each session is a process of its own, every other one beside a process that loads a core, with a
+steady allocator and, on one thread, held on one CPU, as the plugin does. CPU seconds of three
+models and six references are interleaved, block by block. Printed is the standard
 deviation, between sessions, of the log of each model's level: as it is, and divided by each
 reference, block by block and session by session.
 """
@@ -22,10 +23,14 @@ from statistics import fmean, median, stdev
 
 import gate_live
 
+from pytest_energy.machine.allocator import hold_steady
+from pytest_energy.machine.cpus import CpuHold
+from pytest_energy.metering.reference_work import TorchLayer
 from pytest_energy.verdict.estimators import location
 
 MODELS = ("distilbert", "gpt2", "resnet50")
 REFERENCES = {
+    "transformer layer": "the plugin's own, three of them",
     "streaming product": "matrices of 75 MB, once round",
     "matrix-vector": "the same matrices, one row",
     "cached product": "256 x 256 x 256",
@@ -43,6 +48,11 @@ def session(threads: int, blocks: int) -> None:
     import gate_models
 
     torch.set_num_threads(threads)
+    hold_steady()
+    if threads == 1:
+        hold = CpuHold()
+        hold.hold(hold.choose())
+    layer = TorchLayer(torch)
     rows, weights = torch.randn(64, 768), [torch.randn(768, 3072) for _ in range(8)]
     square, image = torch.randn(256, 256), torch.randn(1, 64, 56, 56)
     kernel = torch.randn(64, 64, 3, 3)
@@ -56,6 +66,7 @@ def session(threads: int, blocks: int) -> None:
         "distilbert": (model("distilbert"), 3),
         "gpt2": (model("gpt2"), 1),
         "resnet50": (model("resnet50"), 3),
+        "transformer layer": (lambda: layer.repeat(3), 4),
         "streaming product": (lambda: [rows @ w for w in weights], 4),
         "matrix-vector": (lambda: [rows[:1] @ w for w in weights], 6),
         "cached product": (lambda: [square @ square for _ in range(20)], 3),

@@ -62,7 +62,7 @@ def test_the_best_library_that_is_loaded_is_taken_and_none_is_imported(monkeypat
     assert [workload.library for workload in reference_work.references()] == ["numpy", "python"]
     monkeypatch.setitem(sys.modules, "torch", torch)
     assert reference_work.references()[0].kind == (
-        f"torch float32 product 64x768x3072, {torch.get_num_threads()}"
+        f"torch float32 transformer layer 64x768, {torch.get_num_threads()}"
         f" thread{'s' * (torch.get_num_threads() > 1)}"
     )
 
@@ -72,6 +72,8 @@ def test_the_baselines_kind_is_taken_whatever_else_is_loaded():
     runner = reference_work.ReferenceRunner(MeterSet([Counted()]))
     kind = reference_work.PythonLoop().kind
     assert runner.reference(kind).kind == kind
+    of_old = next(r.kind for r in reference_work.references() if "product" in r.kind)
+    assert runner.reference(of_old).kind == of_old
     assert runner.reference("of a library that is not here").library == "torch"
 
 
@@ -81,8 +83,10 @@ def test_the_test_s_own_random_numbers_and_modes_are_left_alone():
     expected = torch.rand(1)
     torch.manual_seed(3)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        product = reference_work.TorchProduct(torch)
+        layer, product = reference_work.TorchLayer(torch), reference_work.TorchProduct(torch)
+        layer.repeat(4)
         product.repeat(9)
+        assert layer._operands[0].dtype is torch.float32
         assert product._operands[2].dtype is torch.float32
         assert torch.is_autocast_enabled("cpu")
     assert not torch.is_inference_mode_enabled()
