@@ -193,8 +193,10 @@ class BaselineComparison:
     def between_session_sd(self) -> float:
         """Standard deviation between sessions, beyond what their blocks' noise explains.
 
-        The prior and the stored sessions' own spread, each weighted with its degrees of freedom;
-        a session far out counts for no more than `CLIP` times the spread of the others.
+        The prior and the stored sessions' own spread, each weighted with its degrees of freedom, and
+        no less than the sessions themselves show (by their median absolute deviation): there are
+        machines, and hours, in which the same code differs by twice the prior. A session far out counts for no more than `CLIP` times the
+        spread of the others.
         """
         prior = self._prior
         rest = [level - self._centre for level, _ in self._stored]
@@ -204,6 +206,7 @@ class BaselineComparison:
         own = _process_squares(self._measured)
         freedom = PRIOR_WEIGHT + len(rest) - 1 + self._own_sessions - 1
         variance = (PRIOR_WEIGHT * prior**2 + squares + own) / freedom
+        variance = max(variance, spread([level for level, _ in self._stored]) ** 2)
         if self._loaded:
             variance += LOADED_SPREAD[_one_thread(self._measured[0])] ** 2
         return math.sqrt(variance)

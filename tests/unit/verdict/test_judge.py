@@ -66,6 +66,13 @@ def test_a_wide_spread_between_sessions_widens_the_limit():
     assert judge(measured(2.0), stored(1.8, 1.9, 2.0, 2.1, 2.2)).change.limit > 0.10
 
 
+def test_sessions_that_differ_by_more_than_the_prior_are_believed():
+    # By the prior's weight, a spread of 7 % would pass for one of 4 %, and this for a regression.
+    verdict = judge(measured(2.25), stored(1.86, 2.14, 2.0, 1.88, 2.12))
+    assert verdict.status is Status.INCONCLUSIVE
+    assert verdict.change.limit > 0.15
+
+
 def test_where_sessions_differ_too_much_for_the_tolerance_nothing_can_be_said():
     spread = stored(1.8, 1.9, 2.0, 2.1, 2.2)
     decision = judge(measured(2.0), spread)
