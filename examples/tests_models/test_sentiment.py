@@ -26,9 +26,9 @@ inference = functools.partial(
     n=N,
     task="text-classification",
     dataset="movie-review-snippets",
-    # An estimate from CPU seconds, over windows of a few seconds: on a shared virtual machine it may
-    # differ by 10 % between sessions, and the mistake below is 14 times the operations. Where energy
-    # is counted, or against another revision, write "5%".
+    # An estimate from CPU seconds, over a few of them: on a shared virtual machine it may differ by
+    # 10 % between sessions, and the mistake below is 14 times the operations. Where energy is
+    # counted, or against another revision, write "5%".
     tolerance="20%",
 )
 

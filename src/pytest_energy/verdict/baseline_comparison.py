@@ -193,10 +193,10 @@ class BaselineComparison:
     def between_session_sd(self) -> float:
         """Standard deviation between sessions, beyond what their blocks' noise explains.
 
-        The prior and the stored sessions' own spread, each weighted with its degrees of freedom, and
-        no less than the sessions themselves show (by their median absolute deviation): there are
-        machines, and hours, in which the same code differs by twice the prior. A session far out counts for no more than `CLIP` times the
-        spread of the others.
+        The prior and the stored sessions' own spread, each weighted with its degrees of freedom,
+        and no less than the sessions themselves show (by their median absolute deviation): there
+        are machines, and hours, in which the same code differs by twice the prior. A session far
+        out counts for no more than `CLIP` times the spread of the others.
         """
         prior = self._prior
         rest = [level - self._centre for level, _ in self._stored]
