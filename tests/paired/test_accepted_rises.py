@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from support.projects import TEST
+from support.projects import TEST, flowing
 
 
 def test_an_accepted_rise_is_ok_until_the_base_has_it_and_more_than_it_is_not(repository):
@@ -37,7 +37,7 @@ def test_what_is_accepted_outside_of_the_repository_would_never_be_used_up(repos
     repository.set_cost(2.3)
     elsewhere = tmp_path.with_name(f"{tmp_path.name}-elsewhere")
     result = repository.against("--energy-update", f"--energy-baselines={elsewhere}")
-    said = " ".join(line.strip() for line in result.outlines)
+    said = flowing(result)
     assert f"not accepted: {elsewhere} lies outside of {repository.path}" in said
     assert not elsewhere.exists()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_energy.metering.batches import batch_sizes
+from support.projects import flowing
 
 LOADER = """
 import pytest
@@ -87,7 +88,7 @@ def test_x(energy):
     )
     result = project.run()
     result.assert_outcomes(passed=1, warnings=1)
-    text = " ".join(line.strip() for line in result.outlines)
+    text = flowing(result)
     assert "energy.each got a loader of batch_size 8, and n counts its batches" in text
     assert "energy.each(loader, batch_size=8) it counts inferences" in text
 

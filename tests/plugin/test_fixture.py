@@ -6,6 +6,8 @@ import textwrap
 
 import pytest
 
+from support.projects import flowing
+
 ASYNC = ("anyio.pytest_plugin", "pytest_asyncio.plugin")
 
 
@@ -333,7 +335,7 @@ def test_a_divisor_that_is_recorded_around_a_loop_is_warned_about(project):
     )
     result = project.run()
     result.assert_outcomes(passed=2, warnings=1)
-    text = " ".join(line.strip() for line in result.outlines)
+    text = flowing(result)
     assert "energy.record(tokens=…) is taken for what the metered inferences produced" in text
     assert "energy.add(tokens=…) inside it counts them by itself" in text
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from support.projects import TEST
+from support.projects import TEST, flowing
 
 torch = pytest.importorskip("torch", reason="needs torch")
 pytest.importorskip("torch.utils.flop_counter", reason="needs torch")
@@ -64,7 +64,7 @@ def test_a_failing_test_says_whether_the_model_or_the_way_it_runs_has_changed(to
     )
     report = torch_project(inner=20).run("--energy-report")
     report.assert_outcomes(passed=1)
-    text = " ".join(line.strip() for line in report.outlines)
+    text = flowing(report)
     assert "flops +100.0 %: more operations for the same energy: worth knowing" in text
 
 

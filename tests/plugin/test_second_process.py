@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from support.projects import LOOP, TEST, store_five
+from support.projects import LOOP, TEST, flowing, store_five
 
 
 def takes_here(project, joules, elsewhere=2.0):
@@ -35,7 +35,7 @@ def test_what_one_process_alone_takes_more_does_not_fail(loop):
     assert result["verdict"]["change"]["passes"] == [pytest.approx(0.2), pytest.approx(0.0)]
     assert result["measurement"]["joules_per_unit"] == pytest.approx(2.2)
     assert result["measurement"]["metered_count"] == 100
-    text = " ".join(line.strip() for line in loop.run("--energy-report").outlines)
+    text = flowing(loop.run("--energy-report"))
     assert "two processes: +20.0 %, +0.0 %" in text
 
 
@@ -215,7 +215,7 @@ def test_nothing_is_stored_on_one_process_s_word(loop, tmp_path):
         )
     )
     result = loop.run("--energy-update")
-    text = " ".join(line.strip() for line in result.outlines)
+    text = flowing(result)
     assert "not stored: the second process's test failed: FileExistsError" in text
     assert loop.baselines() == []
     assert result.ret == pytest.ExitCode.TESTS_FAILED

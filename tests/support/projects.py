@@ -186,6 +186,11 @@ def test_loop(energy):
 """
 
 
+def flowing(result: pytest.RunResult) -> str:
+    """What a run printed as one line, however it was wrapped."""
+    return " ".join(line.strip() for line in result.outlines)
+
+
 def store_five(project):
     for _ in range(5):
         project.run("--energy-update")

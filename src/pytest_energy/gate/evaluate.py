@@ -30,11 +30,6 @@ class FreshPairs:
     pairs: tuple[FreshPair, ...] = ()
     instead: bool = False
 
-    @property
-    def count(self) -> int:
-        """How many."""
-        return len(self.pairs)
-
 
 class Evaluation:
     """One test's rule and baselines, and the verdicts that follow from them.
@@ -202,7 +197,7 @@ class Evaluation:
         if session is None:
             raise RuntimeError("there is no base in this session")
         paired = PairedBase(session.label, error=base.detail)
-        of_base = _of_region(base, subject)
+        of_base = base.of(subject)
         if not metered.passes:
             verdict = unmeasured(metered.reason)
         elif base.problem:
@@ -224,17 +219,16 @@ class Evaluation:
             further = [_measured_by(pair, subject) for pair in fresh.pairs]
             problem = next((why for _, _, why in further if why), "")
             pairs = [(head, of_base) for head, of_base, _ in further if head and of_base]
-            if problem or not fresh.instead:
+            if problem:
+                pairs = [first]
+            elif not fresh.instead:
                 pairs = [first, *pairs]
-            if problem or len(pairs) == 1:
-                of_head, measured = pairs[0]
-                against = Base(of_base.subject, measured, paired)
-                case = Case(subject, [of_head], rule, against, unconfirmed=problem)
-                return _result(replace(metered, passes=(of_head,)), rule, judge(case), measured)
             of_head, measured = (joined(side) for side in zip(*pairs, strict=True))
             against = Base(of_base.subject, measured, paired)
             sizes = [len(head.blocks) for head, _ in pairs]
-            verdict = judge(Case(subject, [of_head], rule, against, processes=sizes))
+            verdict = judge(
+                Case(subject, [of_head], rule, against, processes=sizes, unconfirmed=problem)
+            )
             return _result(replace(metered, passes=(of_head,)), rule, verdict, measured)
         return _result(metered, rule, replace(verdict, paired=paired))
 
@@ -286,14 +280,9 @@ def _measured_by(
     return head, base, why or why_base
 
 
-def _of_region(run: BaseRun, subject: Subject) -> Metered | None:
-    """What another process metered of a subject's region; None where it has none such."""
-    return next((one for one in run.metered if one.subject.region == subject.region), None)
-
-
 def _again(run: BaseRun, subject: Subject) -> tuple[Measurement | None, str]:
     """What another process measured of a subject, or why it has no figure."""
-    own = _of_region(run, subject)
+    own = run.of(subject)
     if run.problem or own is None or not own.passes:
         return None, run.problem or (own.reason if own else "it was not metered there")
     return mean_of_passes(own.passes), ""

@@ -112,22 +112,19 @@ class LoadReader:
         while len(earlier) > 1 and reading.seconds - earlier[0].seconds > EARLIEST_SECONDS:
             earlier.popleft()
 
-    def before(self, until: CpuTimes, seconds: float) -> CpuTimes | None:
+    def before(self, until: CpuTimes, seconds: float) -> CpuTimes:
         """The latest reading that was taken so long before another one, or the first there is.
 
-        What ran beside a window of a moment ran a moment ago as well, most likely.
+        What ran beside a window of a moment ran a moment ago as well, most likely. No reading is
+        older than `EARLIEST_SECONDS`.
 
         Args:
-            until: a reading.
+            until: a reading that was just taken here.
             seconds: that should lie between the two.
-
-        Returns:
-            None where none is younger than `EARLIEST_SECONDS`.
         """
-        ages = [(until.seconds - each.seconds, each) for each in self._earlier]
-        young = [(age, each) for age, each in ages if age <= EARLIEST_SECONDS]
-        enough = [each for age, each in young if age >= seconds]
-        return enough[-1] if enough else young[0][1] if young else None
+        earlier = self._earlier
+        enough = (each for each in reversed(earlier) if until.seconds - each.seconds >= seconds)
+        return next(enough, earlier[0] if earlier else until)
 
     def other_cpu_share(self, since: CpuTimes, until: CpuTimes) -> float | None:
         """Share of the machine's CPU time that others used between two readings, 0 to 1.

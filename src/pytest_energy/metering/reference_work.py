@@ -80,7 +80,10 @@ class TorchWork(ReferenceWorkload):
     def __init__(self, torch: Any) -> None:
         super().__init__(torch.get_num_threads())
         self._torch = torch
-        self._generator = torch.Generator().manual_seed(0)  # the global one is the test's
+
+    @cached_property
+    def _generator(self) -> Any:
+        return self._torch.Generator().manual_seed(0)  # the global one is the test's
 
     @contextmanager
     def _plain(self) -> Iterator[None]:

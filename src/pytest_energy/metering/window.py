@@ -349,7 +349,7 @@ class Window:
             return
         now = self._meters.interference()
         self._interference = tuple(dict.fromkeys((*self._interference, *now)))
-        since, load = self._begun, self._meters.load
+        since = self._begun
         if self._clock() - since.seconds < LEAST_CPUS_SECONDS:
             return
         times = self._meters.cpu_times()
@@ -358,10 +358,15 @@ class Window:
             self._own_cpus = (times.own_seconds - since.own_seconds) / seconds
         if self._meters.remote:
             return
-        if seconds < SHORTEST_SHARE_SECONDS:
-            since = load.before(times, SHORTEST_SHARE_SECONDS) or since
+        since = self._looking_back(since, times)
         if times.seconds - since.seconds >= LEAST_SHARE_SECONDS:
-            self._other_cpu_share = load.other_cpu_share(since, times)
+            self._other_cpu_share = self._meters.load.other_cpu_share(since, times)
+
+    def _looking_back(self, begun: CpuTimes, until: CpuTimes) -> CpuTimes:
+        """The reading from which on others are told of: the window's first, or one before it."""
+        if until.seconds - begun.seconds >= SHORTEST_SHARE_SECONDS:
+            return begun
+        return self._meters.load.before(until, SHORTEST_SHARE_SECONDS)
 
     def look_around(self) -> None:
         """Find out what others use where this window, and what ran before it, were too short to.
@@ -370,17 +375,17 @@ class Window:
         have something to look back to. An estimate needs it, which others change; a counter's
         window of a moment is left alone.
         """
-        since, load, meters = self._begun, self._meters.load, self._meters
+        since, meters = self._begun, self._meters
         if since is None or self._other_cpu_share is not None or meters.remote:
             return
         if since.idle_seconds is None or not is_estimated(meters.domains):
             return
         times = meters.cpu_times_between()
-        since = load.before(times, SHORTEST_SHARE_SECONDS) or since
+        since = self._looking_back(since, times)
         missing = SHORTEST_SHARE_SECONDS - (times.seconds - since.seconds)
         if missing > 0:
             self._sleep(missing)
-        self._other_cpu_share = load.other_cpu_share(since, meters.cpu_times_between())
+        self._other_cpu_share = meters.load.other_cpu_share(since, meters.cpu_times_between())
 
 
 def _counter(domain: Domain) -> str:

@@ -20,6 +20,10 @@ from pytest_energy.paired.interleave import base_run, block_count
 from pytest_energy.types.measurement import Measurement, joined
 from pytest_energy.types.result import BaseRun, Metered
 from pytest_energy.types.units import format_joules
+from pytest_energy.verdict.baseline_comparison import MIN_BLOCKS
+
+CHANCE = random.Random()
+"""Not the test's: it may have seeded that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +80,9 @@ def run_pair(
     )
 
 
-FEWEST_PAIRS, MOST_PAIRS = 5, 20
-"""Of bodies, that are run one after the other: fewer do not tell their own noise, and more than 20
-settle a ratio no further than two processes do (`PROCESS_SPREAD`)."""
+MOST_PAIRS = 20
+"""Of bodies, that are run one after the other (`MIN_BLOCKS` are the fewest): more settle a ratio no
+further than two processes do (`PROCESS_SPREAD`)."""
 
 BODY_SECONDS = 6.0
 """A body is repeated for about so long on each side, within these numbers."""
@@ -97,50 +101,47 @@ def repetitions(first: FreshPair) -> int:
     Args:
         first: the pair's first run of the test.
     """
-    found = [_main(run) for run in (first.head, first.base)]
-    if first.problem or any(one is None for one in found):
+    both = _main(first)
+    if first.problem or len(both) < 2:
         return 0
-    known = [one for one in found if one is not None]
-    seconds = max(one.seconds for one in known)
-    if min(len(one.blocks) for one in known) >= FEWEST_PAIRS or seconds > LONGEST_BODY_SECONDS:
+    seconds = max(one.seconds for one in both)
+    if min(len(one.blocks) for one in both) >= MIN_BLOCKS or seconds > LONGEST_BODY_SECONDS:
         return 0
-    return min(MOST_PAIRS, max(FEWEST_PAIRS, round(BODY_SECONDS / max(seconds, 1e-3))))
+    return min(MOST_PAIRS, max(MIN_BLOCKS, round(BODY_SECONDS / max(seconds, 1e-3))))
 
 
-def _main(run: BaseRun) -> Measurement | None:
-    """What was measured of the body or loop; of the first region where there is nothing else."""
-    found = [one.passes[-1] for one in run.metered if one.passes]
-    return found[0] if found else None
+def _main(pair: FreshPair) -> list[Measurement]:
+    """What each side measured of its loop or body, or else of its first region, where it did."""
+    found: list[Measurement] = []
+    for run in (pair.head, pair.base):
+        found += [one.passes[-1] for one in run.metered if one.passes][:1]
+    return found
 
 
 def _parallel(pair: FreshPair) -> bool:
     """Whether the work of either side may have used several CPUs at once."""
-    used = [one.cpus for one in (_main(pair.head), _main(pair.base)) if one is not None]
-    return any(cpus is None or cpus > SEVERAL_CPUS for cpus in used)
+    return any(one.cpus is None or one.cpus > SEVERAL_CPUS for one in _main(pair))
 
 
 def _several(first: BaseRun, runs: Sequence[BaseRun]) -> BaseRun:
     """All runs of a test in one process after the first, as one whose blocks they are."""
     metered = []
-    for number, one in enumerate(runs[0].metered):
-        same = [run.metered[number : number + 1] for run in runs]
-        subjects = [each[0].subject for each in same if each]
-        if len(subjects) < len(runs) or set(subjects) != {one.subject}:
+    for one in runs[0].metered:
+        same = [found for run in runs if (found := run.of(one.subject)) is not None]
+        if len(same) < len(runs) or any(each.subject != one.subject for each in same):
             return BaseRun((), "the test metered other regions when it ran again")
-        passes = [each[0].passes[-1] for each in same if each[0].passes]
-        if len(passes) < len(runs):
-            reason = next(each[0].reason for each in same if not each[0].passes)
-            metered.append(Metered(one.subject, reason=reason))
-            continue
-        metered.append(replace(one, passes=(joined(passes),)))
+        failed = next((each for each in same if not each.passes), None)
+        passes = () if failed else (joined([each.passes[-1] for each in same]),)
+        metered.append(failed or replace(one, passes=passes))
     problem = _other_work(first, metered)
     return BaseRun((), problem) if problem else BaseRun(tuple(metered))
 
 
 def _other_work(first: BaseRun, again: Sequence[Metered]) -> str:
     """Why the repetitions are not the work that the first run was; empty where they are."""
-    for one, more in zip(first.metered, again, strict=False):
-        if not (one.passes and more.passes):
+    for more in again:
+        one = first.of(more.subject)
+        if one is None or not (one.passes and more.passes):
             continue
         before, after = one.passes[-1].joules_per_unit, more.passes[-1].joules_per_unit
         if max(before, after) > OTHER_WORK * min(before, after):
@@ -176,8 +177,8 @@ class _Turns:
         """
         # What the one takes between the other's blocks is no load of strangers.
         both = [self.head.pid, self.base.pid]
-        command = {"command": "run", "test": self.test, "next": None, "again": True}
-        answers = self._in_turn({**command, "cpu": cpu, "beside": both})
+        command = {"command": "run", "test": self.test, "again": True, "cpu": cpu, "beside": both}
+        answers = self._in_turn(command)
         loops = [answer for answer in answers if answer["reply"] == "ready"]
         if len(loops) == 2 and loops[0]["n"] == loops[1]["n"]:
             n, seconds = loops[0]["n"], max(each["each_seconds"] for each in loops)
@@ -195,9 +196,6 @@ class _Turns:
 
     def _in_turn(self, message: Message) -> list[Message]:
         sides = (self.head, self.base)
-        order = _CHANCE.sample(range(2), 2)
+        order = CHANCE.sample(range(2), 2)
         answers = {i: sides[i].ask(message) for i in order}
         return [answers[0], answers[1]]
-
-
-_CHANCE = random.Random()  # not the test's: it may have seeded that

@@ -245,9 +245,9 @@ class Gate:
         if any(one.interfered for one in metered):
             return results  # in doubt whatever another pair says
         while paired is not None and any(result.base is not None for result in results):
-            repeats = not pairs.count and few_pairs(results)
+            repeats = not pairs.pairs and few_pairs(results)
             least = 2 if any(map(suspect, results)) else 1
-            seen = pairs.count + (not pairs.instead)
+            seen = len(pairs.pairs) + (not pairs.instead)
             if not repeats and seen >= max(least, self._settings.processes):
                 break
             self._await_quiet()

@@ -96,13 +96,18 @@ class Baseline:
     @property
     def flops(self) -> int | None:
         """Operations of one inference as last stored; None where they never were."""
-        return next((each.flops for each in reversed(self.sessions) if each.flops), None)
+        return self._counted.flops if self._counted is not None else None
 
     @property
     def flops_samples(self) -> tuple[int, ...]:
         """The same of each sample that was counted then; empty where none was."""
-        last = next((each for each in reversed(self.sessions) if each.flops), None)
+        last = self._counted
         return () if last is None or last.flops is None else last.flops_samples or (last.flops,)
+
+    @property
+    def _counted(self) -> Session | None:
+        """The last session whose operations were counted; None where there is none."""
+        return next((each for each in reversed(self.sessions) if each.flops is not None), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,3 +131,7 @@ class BaseRun:
     metered: tuple[Metered, ...] = ()
     problem: str = ""
     detail: str = ""
+
+    def of(self, subject: Subject) -> Metered | None:
+        """What it metered of a subject's region; None where it has none such."""
+        return next((one for one in self.metered if one.subject.region == subject.region), None)
