@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from functools import cache
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
+from pytest_energy.machine.load import LoadReader
 from pytest_energy.report.json import SCHEMA_FILE
 from support import plugins
 
@@ -46,11 +48,17 @@ def sources():
 
 
 CONFTEST = """
+import os
 import scripted
 
 def pytest_energy_meters(config):
+    if os.getpid() != {own_pid}:
+        from pytest_energy.machine.load import LoadReader
+
+        LoadReader.other_cpu_share = lambda *_: None
     return scripted.sources()
 """
+"""In processes of its own a project sees no neighbours: other tests run beside it."""
 
 
 @cache
@@ -77,7 +85,8 @@ class Project:
         self.own_process = False
         """Whether pytest runs in a process of its own: torch cannot be imported twice in one."""
         pytester.makepyfile(scripted=SCRIPTED_METER)
-        pytester.makeconftest(CONFTEST)
+        pytester.makeconftest(CONFTEST.format(own_pid=os.getpid()))
+        monkeypatch.setattr(LoadReader, "other_cpu_share", lambda *_: None)
         self.ini("energy_meter = scripted")
         self.set_cost(2.0)
 
