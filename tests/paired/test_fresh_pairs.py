@@ -67,7 +67,23 @@ def test_a_rise_in_one_process_that_another_does_not_have_is_not_red(repository)
     takes_in_this_process_alone(repository, 2.3)
     verdict = repository.paired()[TEST]
     assert verdict["status"] == "inconclusive"
-    assert verdict["change"]["passes"] == pytest.approx([0.15, 0], abs=1e-6)
+    assert verdict["change"]["passes"] == pytest.approx([0.15, 0, 0], abs=1e-6)
+
+
+def test_where_two_pairs_disagree_a_third_decides(repository):
+    takes_in_this_process_alone(repository, 2.14)
+    verdict = repository.paired()[TEST]
+    assert verdict["status"] == "ok"
+    assert verdict["change"]["passes"] == pytest.approx([0.07, 0, 0], abs=1e-6)
+
+
+def test_a_rise_that_half_of_the_processes_have_is_never_ok(numbered):
+    """The first process is pytest's own, the last the base's: two of every pair."""
+    numbered.write_model(joules="2.14 if number in (1, 5) else 2.0")
+    verdict = numbered.paired()[TEST]
+    assert verdict["change"]["passes"] == pytest.approx([0.07, 0, 0.07], abs=1e-6)
+    assert verdict["status"] == "inconclusive"
+    assert verdict["reason"].startswith("pairs of processes disagree: +7.0 %, +0.0 %, +7.0 %")
 
 
 def test_a_fall_in_one_process_alone_is_no_improvement(repository):

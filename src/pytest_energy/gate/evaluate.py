@@ -244,18 +244,23 @@ class Evaluation:
         return replace(verdict, status=status, reason=reason, hint="", can_be_stored=False)
 
 
-def suspect(result: Result) -> bool:
-    """Whether a verdict is one that a single pair of processes is not believed, or cannot reach.
+def pairs_needed(result: Result) -> int:
+    """How many pairs of processes a verdict of a paired run should rest on, as far as is known.
+
+    Two where one would be believed alone, or cannot tell; three where two disagree about a rise.
 
     Args:
         result: of a paired run.
     """
-    verdict = result.verdict
-    if verdict.quality is not None and verdict.quality.decisive:
-        return False
-    over = verdict.change is not None and abs(verdict.change.value) > result.rule.tolerance
-    undecided = verdict.status is Status.INCONCLUSIVE and over
-    return undecided or verdict.status in (Status.REGRESSED, Status.IMPROVED)
+    verdict, tolerance = result.verdict, result.rule.tolerance
+    if verdict.change is None or (verdict.quality is not None and verdict.quality.decisive):
+        return 1
+    accepted = (verdict.paired and verdict.paired.accepted) or 0.0
+    over = [one > (1 + accepted) * (1 + tolerance) - 1 for one in verdict.change.passes]
+    if verdict.status is Status.INCONCLUSIVE and any(over) and not all(over):
+        return 3
+    undecided = verdict.status is Status.INCONCLUSIVE and abs(verdict.change.value) > tolerance
+    return 2 if undecided or verdict.status in (Status.REGRESSED, Status.IMPROVED) else 1
 
 
 def few_pairs(results: Sequence[Result]) -> bool:

@@ -19,7 +19,7 @@ from pytest_energy.gate.evaluate import (
     FreshPairs,
     NoPolicy,
     few_pairs,
-    suspect,
+    pairs_needed,
     unjudged,
 )
 from pytest_energy.gate.session import GateSession
@@ -246,7 +246,7 @@ class Gate:
             return results  # in doubt whatever another pair says
         while paired is not None and any(result.base is not None for result in results):
             repeats = not pairs.pairs and few_pairs(results)
-            least = 2 if any(map(suspect, results)) else 1
+            least = max(map(pairs_needed, results))
             seen = len(pairs.pairs) + (not pairs.instead)
             if not repeats and seen >= max(least, self._settings.processes):
                 break

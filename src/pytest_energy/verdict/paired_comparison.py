@@ -290,6 +290,13 @@ class PairedComparison:
         return self._typical_exceeds or self.partial_change
 
     @property
+    def divided(self) -> bool:
+        """Whether half of the pairs of processes or more are over the tolerance, and not all."""
+        allowed = self._accepted + math.log1p(self._tolerance)
+        over = sum(one.change > allowed for one in self.passes)
+        return len(self.passes) / 2 <= over < len(self.passes)
+
+    @property
     def excess(self) -> float:
         """The rise over what was accepted before."""
         return self.change - self._accepted

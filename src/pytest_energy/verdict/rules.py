@@ -400,6 +400,20 @@ def _pairs_too_noisy(case: Case, comparison: PairedComparison) -> Decision | Non
     )
 
 
+def processes_disagree(case: Case) -> Decision | None:
+    """As many pairs of processes are over the tolerance as are not: neither side is believed."""
+    comparison = case.comparison
+    if not isinstance(comparison, PairedComparison) or not comparison.divided:
+        return None
+    changes = [format_change(math.expm1(one.change)) for one in comparison.passes]
+    tolerance = format_percent(case.rule.tolerance)
+    return _undecided(
+        case,
+        f"pairs of processes disagree: {', '.join(changes)}, with a tolerance of {tolerance}",
+        f"ask for more of them, with --energy-processes={2 * len(changes)} for example",
+    )
+
+
 def _undecided(case: Case, reason: str, hint: str) -> Decision:
     return Decision(Status.INCONCLUSIVE, reason, hint, not case.paired, rests_on_comparison=True)
 
@@ -454,7 +468,14 @@ def within_tolerance(case: Case) -> Decision:
 
 def _leaves_ok(case: Case) -> bool:
     """Whether no rule about the comparison decides, so that it would be `ok`."""
-    rules = (too_short_to_compare, regressed, improved, suspect_blocks, noise_too_large)
+    rules = (
+        too_short_to_compare,
+        regressed,
+        improved,
+        suspect_blocks,
+        noise_too_large,
+        processes_disagree,
+    )
     return all(rule(case) is None for rule in rules)
 
 
@@ -473,6 +494,7 @@ ENERGY_RULES: tuple[Callable[[Case], Decision | None], ...] = (
     improved,
     suspect_blocks,
     noise_too_large,
+    processes_disagree,
     within_tolerance,
 )
 """What the joules say, in order of precedence: the first rule that decides wins."""

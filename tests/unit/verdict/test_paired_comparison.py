@@ -184,6 +184,39 @@ def test_more_tests_in_a_session_allow_each_to_lie_further():
     assert one_of_many.limit > alone.limit
 
 
+# Pairs of processes
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        ((1.06, 1.01), Status.INCONCLUSIVE),
+        ((1.01, 1.06), Status.INCONCLUSIVE),
+        ((1.06, 1.01, 1.01), Status.OK),
+        ((1.055, 1.0, 1.055), Status.INCONCLUSIVE),
+        ((1.04, 1.03), Status.OK),
+        ((0.94, 1.01), Status.OK),
+        ((1.07, 1.08), Status.REGRESSED),
+    ],
+)
+def test_where_half_of_the_pairs_of_processes_have_risen_it_is_not_ok(changes, status):
+    head = side([2.0 * factor for factor in changes for _ in range(20)])
+    base = side([2.0] * 20 * len(changes))
+    against = Base(SUBJECT, base, PairedBase("1a2b3c4 (main)"))
+    case = Case(SUBJECT, [head], RULE, against, processes=[20] * len(changes))
+    assert judge(case).status is status
+
+
+def test_pairs_of_processes_that_disagree_are_named():
+    head, base = side([2.12] * 20 + [2.02] * 20), side([2.0] * 40)
+    against = Base(SUBJECT, base, PairedBase("1a2b3c4 (main)"))
+    verdict = judge(Case(SUBJECT, [head], RULE, against, processes=[20, 20]))
+    assert verdict.reason == (
+        "pairs of processes disagree: +6.0 %, +1.0 %, with a tolerance of 5 %"
+    )
+    assert verdict.hint == "ask for more of them, with --energy-processes=4 for example"
+
+
 # What is accepted, and what stands in the way
 
 
