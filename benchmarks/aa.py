@@ -27,6 +27,7 @@ import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from statistics import fmean, median, stdev
 from typing import Any
@@ -40,6 +41,9 @@ ROOT = HERE.parent
 CACHE = ROOT / ".cache" / "aa"
 WORKLOADS = ("minilm", "efficientnet", "smollm2", "loop", "body")
 STORED = 5
+FRESH_SECONDS = 1200
+"""Sessions that were stored longer ago are stored anew before a workload's runs."""
+
 RED_OR_GREEN = ("regressed", "improved")
 DOUBLED = 100
 """Per cent more work, to be accepted."""
@@ -109,9 +113,13 @@ class Variant:
             "said": done.stdout[-3000:] if verdict["status"] != "ok" else "",
         }
 
+    def missing(self, cell: dict[str, Any], wanted: int) -> int:
+        """How many runs of a cell are still to be made."""
+        return wanted - sum(kept["cell"] == cell for kept in runs(self.kept))
+
     def collect(self, cell: dict[str, Any], wanted: int) -> None:
         """Make the runs of one cell of the table that are not there yet."""
-        missing = wanted - sum(kept["cell"] == cell for kept in runs(self.kept))
+        missing = self.missing(cell, wanted)
         if missing <= 0:
             return
         (self.place / "extra.py").write_text(f"PERCENT = {cell['percent']}\n")
@@ -137,8 +145,12 @@ class Variant:
         return {**found, "status": "ok" if taken else f"refused ({found['status']})"}
 
     def store(self, workload: str) -> None:
-        """Store the sessions that runs are compared with; those that are there stay."""
+        """Store the sessions that runs are compared with, of this hour: an estimate drifts."""
         (self.place / "extra.py").write_text("PERCENT = 0\n")
+        for path, entry in stored_in(self.place / "stored", workload):
+            last = datetime.fromisoformat(entry["sessions"][-1]["date"])
+            if (datetime.now(UTC) - last).total_seconds() > FRESH_SECONDS:
+                path.unlink()
         for _ in range(4 * STORED):  # a busy machine may refuse one
             stored_so_far = entries(self.place / "stored", workload)
             if any(len(entry["sessions"]) >= STORED for entry in stored_so_far):
@@ -149,11 +161,19 @@ class Variant:
         sys.exit(f"{workload}: {STORED} sessions could not be stored")
 
 
+def stored_in(folder: Path, workload: str) -> list[tuple[Path, dict[str, Any]]]:
+    """What a baseline folder has of a workload: the file, and its entry."""
+    return [
+        (path, entry)
+        for path in folder.glob("**/*.json")
+        for key, entry in json.loads(path.read_text())["entries"].items()
+        if key.endswith(f"::test_{workload}")
+    ]
+
+
 def entries(folder: Path, workload: str) -> list[dict[str, Any]]:
     """What a baseline folder has of a workload."""
-    files = [json.loads(path.read_text()) for path in folder.glob("**/*.json")]
-    found = [item for file in files for item in file["entries"].items()]
-    return [entry for key, entry in found if key.endswith(f"::test_{workload}")]
+    return [entry for _, entry in stored_in(folder, workload)]
 
 
 def keep(path: Path, cell: dict[str, Any], found: dict[str, Any]) -> None:
@@ -263,13 +283,15 @@ def main() -> None:
         plan += [(False, 10, wanted.more), (True, 10, wanted.more)]
         doubled = [(False, DOUBLED, wanted.quiet)]
         for mode in wanted.mode:
-            if mode != "paired":
-                for workload in wanted.only:
+            for workload in wanted.only:
+                cells = [
+                    ({"mode": mode, "busy": busy, "percent": percent, "workload": workload}, count)
+                    for busy, percent, count in (plan if mode != "accept" else doubled)
+                ]
+                if mode != "paired" and any(variant.missing(*cell) > 0 for cell in cells):
                     variant.store(workload)
-            for busy, percent, count in plan if mode != "accept" else doubled:
-                for workload in wanted.only:
-                    cell = {"mode": mode, "busy": busy, "percent": percent, "workload": workload}
-                    variant.collect(cell, count)
+                for cell in cells:
+                    variant.collect(*cell)
     show()
 
 

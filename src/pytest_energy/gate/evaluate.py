@@ -79,7 +79,9 @@ class Evaluation:
         for one in metered:
             rule = self._rule_for(one.subject, regions)
             baseline = self._look_up(one.subject).baseline
-            if one.passes and early_stop.suspect(one.subject, one.passes[0], baseline, rule):
+            if one.passes and early_stop.suspect(
+                one.subject, one.passes[0], baseline, rule, self._session.now
+            ):
                 return True
         return False
 
@@ -187,6 +189,7 @@ class Evaluation:
                     entry.other_machines,
                     remeasured=confirms,
                     unconfirmed=problem,
+                    now=self._session.now,
                 )
             )
         return _result(metered, rule, verdict)

@@ -135,7 +135,7 @@ class ResultsLog:
                     result.subject,
                     result.measurement,
                     session_of(result.measurement, now, commit, verdict.repeat_difference),
-                    partial(_agreement, result, result.measurement),
+                    partial(_agreement, result, result.measurement, now),
                 )
                 path = session.store.path(result.subject)
                 files.setdefault(path, []).append((result, addition))
@@ -188,7 +188,9 @@ class ResultsLog:
             self.stored[key] = f"accepted: {change} over {paired.label} ({file})"
 
 
-def _agreement(result: Result, measurement: Measurement, baseline: Baseline) -> Agreement:
+def _agreement(
+    result: Result, measurement: Measurement, now: datetime, baseline: Baseline
+) -> Agreement:
     """Whether a result belongs to a stored entry."""
     return agreement(
         result.subject,
@@ -196,6 +198,7 @@ def _agreement(result: Result, measurement: Measurement, baseline: Baseline) -> 
         baseline,
         result.rule,
         remeasured=result.verdict.repeat_difference is not None,
+        now=now,
     )
 
 

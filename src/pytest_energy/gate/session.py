@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from pytest_energy.baselines.file_format import BaselineError
 from pytest_energy.baselines.store import BaselineStore
@@ -60,6 +61,7 @@ class GateSession:
         tests: number of metered tests, over which false alarms are held.
         paired: the base of a paired session; None where stored baselines are compared with.
         results: so far, by the subject's key.
+        now: when the session began, in UTC.
         second: another process on the same tree, for what is suspect or to be stored; None where
             there can be none.
     """
@@ -72,6 +74,7 @@ class GateSession:
     paired: PairedSession | None = None
     results: dict[str, Result] = field(default_factory=dict)
     second: SecondProcess | None = None
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @classmethod
     def of(cls, settings: Settings, tests: int = 1) -> GateSession:

@@ -11,11 +11,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from statistics import fmean, median, stdev
 
 from pytest_energy.types.baseline import Baseline, Session
-from pytest_energy.types.energy import Method, gated_domains
+from pytest_energy.types.energy import Method, gated_domains, is_estimated
 from pytest_energy.types.measurement import BUSY_SHARE, Measurement, mean_of_passes
 from pytest_energy.verdict.estimators import (
     clipped_squares,
@@ -38,6 +39,17 @@ PRIOR_SPREAD_REFERENCE = {True: 0.025, False: 0.08}
 """Standard deviation between sessions of the same code for an estimate in units of the reference
 workload, by whether the model runs on one thread: 1.7 to 2.6 % there, 5 to 15 % on two, quiet and
 loaded sessions mixed (`benchmarks/reference_workload.py`)."""
+
+OCCASION_SECONDS = 3600.0
+"""Sessions that follow each other sooner are of one occasion: the machine is the same."""
+
+OCCASION_SPREAD = 0.05
+"""Standard deviation that the occasion adds to an estimate, in units of the reference workload as
+well: five sessions within three minutes, the same code 25 and 95 minutes later on virtual CPUs, was
+-1.4 and -9.1 % (MiniLM), -0.1 and -13.2 % (EfficientNet-Lite0), -1.4 and -6.1 % (SmolLM2)."""
+
+OCCASION_WEIGHT = 4
+"""Degrees of freedom that it counts for: with five occasions, half."""
 
 PRIOR_WEIGHT = 8
 """Degrees of freedom that the prior counts for: with nine stored sessions, half."""
@@ -107,6 +119,7 @@ class BaselineComparison:
         tolerance: allowed change, as a fraction.
         comparisons: number of verdicts of the whole session: the more, the wider each limit.
         remeasured: whether a suspected change is measured again in the same loop.
+        now: when the passes ran, in UTC; None for the occasion of the stored sessions.
     """
 
     paired = False
@@ -119,7 +132,9 @@ class BaselineComparison:
         *,
         comparisons: int = 1,
         remeasured: bool = False,
+        now: datetime | None = None,
     ) -> None:
+        self._now = now
         self._measured = passes
         self._baseline = baseline
         self._tolerance = tolerance
@@ -190,6 +205,44 @@ class BaselineComparison:
         return CLIP * max(spread([level for level, _ in self._stored]), self._prior)
 
     @cached_property
+    def occasions(self) -> tuple[tuple[int, ...], ...]:
+        """The stored sessions by occasion: positions of those that followed each other closely."""
+        dates = [datetime.fromisoformat(session.date) for session in self._sessions]
+        groups: list[list[int]] = []
+        for i in sorted(range(len(dates)), key=dates.__getitem__):
+            if groups and _seconds(dates[groups[-1][-1]], dates[i]) < OCCASION_SECONDS:
+                groups[-1].append(i)
+            else:
+                groups.append([i])
+        return tuple(map(tuple, groups))
+
+    @cached_property
+    def other_occasion(self) -> bool:
+        """Whether the occasion matters: an estimate, and not all of one occasion and now as well."""
+        if self._now is None or not is_estimated(self._baseline.domains):
+            return False
+        last = datetime.fromisoformat(self._sessions[self.occasions[-1][-1]].date)
+        return len(self.occasions) > 1 or _seconds(last, self._now) >= OCCASION_SECONDS
+
+    @property
+    def _independent(self) -> int:
+        """Stored figures that share nothing: sessions, or occasions where these matter."""
+        return len(self.occasions) if self.other_occasion else len(self._stored)
+
+    @cached_property
+    def _between_occasion_sd(self) -> float:
+        """Standard deviation between sessions of different occasions.
+
+        From the prior of both levels, and what the occasions' own means show.
+        """
+        prior = self._prior**2 + OCCASION_SPREAD**2
+        means = [fmean(self._stored[i][0] for i in group) for group in self.occasions]
+        middle = fmean(means)
+        squares = sum((mean - middle) ** 2 for mean in means)
+        freedom = OCCASION_WEIGHT + len(means) - 1
+        return math.sqrt((OCCASION_WEIGHT * prior + squares) / freedom)
+
+    @cached_property
     def between_session_sd(self) -> float:
         """Standard deviation between sessions, beyond what their blocks' noise explains.
 
@@ -207,6 +260,8 @@ class BaselineComparison:
         freedom = PRIOR_WEIGHT + len(rest) - 1 + self._own_sessions - 1
         variance = (PRIOR_WEIGHT * prior**2 + squares + own) / freedom
         variance = max(variance, spread([level for level, _ in self._stored]) ** 2)
+        if self.other_occasion:
+            variance = max(variance, self._between_occasion_sd**2)
         if self._loaded:
             variance += LOADED_SPREAD[_one_thread(self._measured[0])] ** 2
         return math.sqrt(variance)
@@ -226,9 +281,11 @@ class BaselineComparison:
         The blocks' is that of their scatter around their stored counterparts, whose own noise is
         part of that scatter.
         """
-        own = PERSISTING + (1 - PERSISTING) / self._own_sessions
+        # Another process of the same occasion says nothing about the occasion.
+        apart = 1.0 if self.other_occasion else PERSISTING
+        own = apart + (1 - apart) / self._own_sessions
         return math.hypot(
-            self.between_session_sd * math.sqrt(own + 1 / len(self._stored)),
+            self.between_session_sd * math.sqrt(own + 1 / self._independent),
             self.mean.error,
             math.hypot(*(self._doubt(session) for session in self._sessions)) / len(self._stored),
         )
@@ -383,6 +440,12 @@ class BaselineComparison:
         return (
             self._residuals(block_figures(self._measured[0])) if self._expected_log_blocks else []
         )
+
+
+def _seconds(earlier: datetime, later: datetime) -> float:
+    """From one moment to another; one without a zone is in UTC."""
+    moments = [each if each.tzinfo else each.replace(tzinfo=UTC) for each in (earlier, later)]
+    return (moments[1] - moments[0]).total_seconds()
 
 
 def _process_squares(processes: Sequence[Measurement]) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import cached_property
 from statistics import median
 
@@ -47,6 +48,7 @@ class Case:
         remeasured: whether a suspected change would have been measured again, in a second process.
         processes: blocks of each pair of processes, where a paired run had several, one after the
             other; empty for one.
+        now: when the passes ran, in UTC; None for the occasion of the stored sessions.
         unconfirmed: why the second process, or pair of them, that was asked gave no figure; empty
             where it did, or none was asked.
     """
@@ -59,6 +61,7 @@ class Case:
     remeasured: bool = False
     processes: Sequence[int] = ()
     unconfirmed: str = ""
+    now: datetime | None = None
 
     @property
     def paired(self) -> bool:
@@ -112,6 +115,7 @@ class Case:
             self.rule.tolerance,
             comparisons=self.rule.comparisons,
             remeasured=self.remeasured,
+            now=self.now,
         )
 
     @cached_property
@@ -135,6 +139,7 @@ class Case:
             self.rule.tolerance,
             comparisons=self.rule.comparisons,
             remeasured=self.remeasured,
+            now=self.now,
         )
 
     @cached_property

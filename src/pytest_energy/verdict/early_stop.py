@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from statistics import fmean, stdev
 
 from pytest_energy.types.baseline import Baseline
@@ -35,7 +36,11 @@ INTERIM_LEVEL = 0.01
 
 
 def suspect(
-    subject: Subject, measurement: Measurement, baseline: Baseline | None, rule: Rule
+    subject: Subject,
+    measurement: Measurement,
+    baseline: Baseline | None,
+    rule: Rule,
+    now: datetime | None = None,
 ) -> bool:
     """Whether a first pass calls for another: near or beyond a limit, or a few blocks stand out.
 
@@ -44,13 +49,14 @@ def suspect(
         measurement: the first pass.
         baseline: what is stored, if anything.
         rule: what is allowed.
+        now: when it was measured, in UTC; None for the occasion of the stored sessions.
     """
     if why_unresolved(subject, measurement):
         return False
     budget = rule.budget_joules
     if budget is not None and measurement.joules_per_unit > budget:
         return True
-    case = Case(subject, [measurement], rule, baseline, remeasured=True)
+    case = Case(subject, [measurement], rule, baseline, remeasured=True, now=now)
     comparison = case.comparison or case.plain_comparison
     if not isinstance(comparison, BaselineComparison):
         return False

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from datetime import datetime
 
 from pytest_energy.types.baseline import Agreement, Baseline
 from pytest_energy.types.measurement import Measurement
@@ -59,6 +60,7 @@ def agreement(
     baseline: Baseline,
     rule: Rule,
     remeasured: bool = True,
+    now: datetime | None = None,
 ) -> Agreement:
     """Whether a measurement belongs to the stored sessions: comparable, within the limits.
 
@@ -69,8 +71,9 @@ def agreement(
         rule: what the test allows.
         remeasured: whether a suspected change was measured again: what `judge` calls a change is
             not added to the stored sessions.
+        now: when it was measured, in UTC; None for the occasion of the stored sessions.
     """
-    case = Case(subject, passes, rule, baseline, remeasured=remeasured)
+    case = Case(subject, passes, rule, baseline, remeasured=remeasured, now=now)
     comparison = case.comparison
     if comparison is None:
         return Agreement(False, case.incomparable, None)

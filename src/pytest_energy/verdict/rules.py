@@ -433,6 +433,10 @@ ENOUGH_SESSIONS = 5
 """With fewer stored sessions, storing more is the first hint."""
 
 
+ENOUGH_OCCASIONS = 8
+"""With so many, whose means differ by as little as sessions of one, a tolerance of 5 % holds."""
+
+
 def _what_would_help(case: Case, comparison: BaselineComparison) -> str:
     subject, sessions = case.subject, comparison.session_count
     holds = _holding(2 * comparison.error, comparison.limit, comparison.change)
@@ -445,6 +449,13 @@ def _what_would_help(case: Case, comparison: BaselineComparison) -> str:
             enough = f"{subject.argument}={needed:,} would do"
             return f"perform more {subject.act}s: {enough} (and a new baseline)"
         return f"perform more {subject.act}s, or allow {holds}"
+    if comparison.other_occasion and len(comparison.occasions) < ENOUGH_OCCASIONS:
+        count = len(comparison.occasions)
+        return (
+            f"the stored sessions are of {count} occasion{'s' * (count > 1)}, and an estimate"
+            " differs from one to another: compare the two revisions in one interleaved run, with"
+            f" --energy-against, store more on other days, or allow {holds}"
+        )
     more = ENOUGH_SESSIONS - sessions
     if more > 0:
         return (
