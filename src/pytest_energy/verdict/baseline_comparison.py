@@ -218,7 +218,7 @@ class BaselineComparison:
 
     @cached_property
     def other_occasion(self) -> bool:
-        """Whether the occasion matters: an estimate, and not all of one occasion and now as well."""
+        """Whether the occasion matters: for an estimate, unless all is of one, now as well."""
         if self._now is None or not is_estimated(self._baseline.domains):
             return False
         last = datetime.fromisoformat(self._sessions[self.occasions[-1][-1]].date)
