@@ -433,8 +433,8 @@ ENOUGH_SESSIONS = 5
 """With fewer stored sessions, storing more is the first hint."""
 
 
-ENOUGH_OCCASIONS = 8
-"""With so many, whose means differ by as little as sessions of one, a tolerance of 5 % holds."""
+ENOUGH_OCCASIONS = 10
+"""With so many, whose means agree within 1 %, a tolerance of 5 % holds."""
 
 
 def _what_would_help(case: Case, comparison: BaselineComparison) -> str:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from pytest_energy.types.energy import Domain, Method
+from pytest_energy.types.measurement import ReferenceReadings
 from pytest_energy.types.units import utc_text
 from pytest_energy.types.verdict import Status
 from pytest_energy.verdict.case import Case
@@ -73,3 +74,19 @@ def test_a_counter_knows_no_occasion():
     counter = Domain("cpu", "cpu", Method.COUNTER, "RAPL", 0.001)
     baseline = stored_at(90, 90, 90, 90, 90, domain=counter)
     assert of_now(2.0, baseline, domain=counter).status is Status.OK
+
+
+def test_ten_occasions_that_agree_let_a_tolerance_of_five_percent_hold():
+    figures = [2.0 * (1 + 0.01 * sign) for sign in (1, -1)] * 5
+    baseline = stored_at(*range(24, 264, 24))
+    sessions = tuple(
+        replace(session, reference_joules=(1.0,) * 20, blocks=(joules,) * 20, joules_per_unit=joules)
+        for session, joules in zip(baseline.sessions, figures, strict=True)
+    )
+    baseline = replace(baseline, reference_workload="layer", sessions=sessions)
+    reference = ReferenceReadings("layer", 1, (1.0,) * 20)
+    now = measured(2.02, domains=(ESTIMATE,), seconds=5.0, reference=reference, cpus=1.0)
+    case = Case(SUBJECT, [now], RULE, baseline, remeasured=True, now=NOW)
+    assert judge(case).status is Status.OK
+    few = replace(baseline, sessions=sessions[-5:])
+    assert judge(replace(case, against=few)).status is Status.INCONCLUSIVE
