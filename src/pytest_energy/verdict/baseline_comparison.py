@@ -50,7 +50,7 @@ minutes -1.4 % (MiniLM), -0.1 % (EfficientNet-Lite0), -1.3 % (SmolLM2), means of
 95 minutes -9.1, -13.2 and -6.1 %, after 105 -12.1, -16.1 and -5.1 %. In calm weeks it is 2 %."""
 
 OCCASION_WEIGHT = 2
-"""Degrees of freedom that it counts for, since it rests on few hosts: with three occasions, half."""
+"""Degrees of freedom that it counts for: it rests on few hosts. With three occasions, half."""
 
 PRIOR_WEIGHT = 8
 """Degrees of freedom that the prior counts for: with nine stored sessions, half."""

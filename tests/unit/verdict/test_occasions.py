@@ -77,11 +77,11 @@ def test_a_counter_knows_no_occasion():
 
 
 def test_ten_occasions_that_agree_let_a_tolerance_of_five_percent_hold():
-    figures = [2.0 * (1 + 0.01 * sign) for sign in (1, -1)] * 5
+    figures = [2.02, 1.98] * 5
     baseline = stored_at(*range(24, 264, 24))
     sessions = tuple(
-        replace(session, reference_joules=(1.0,) * 20, blocks=(joules,) * 20, joules_per_unit=joules)
-        for session, joules in zip(baseline.sessions, figures, strict=True)
+        replace(each, reference_joules=(1.0,) * 20, blocks=(joules,) * 20, joules_per_unit=joules)
+        for each, joules in zip(baseline.sessions, figures, strict=True)
     )
     baseline = replace(baseline, reference_workload="layer", sessions=sessions)
     reference = ReferenceReadings("layer", 1, (1.0,) * 20)
