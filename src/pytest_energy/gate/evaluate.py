@@ -15,6 +15,7 @@ from pytest_energy.verdict import early_stop
 from pytest_energy.verdict.baseline_comparison import MIN_BLOCKS
 from pytest_energy.verdict.case import Base, Case
 from pytest_energy.verdict.judge import judge, unmeasured
+from pytest_energy.verdict.paired_comparison import count_over
 from pytest_energy.verdict.rules import why_flops_unchecked
 
 
@@ -259,8 +260,9 @@ def pairs_needed(result: Result) -> int:
     if verdict.change is None or (verdict.quality is not None and verdict.quality.decisive):
         return 1
     accepted = (verdict.paired and verdict.paired.accepted) or 0.0
-    over = [one > (1 + accepted) * (1 + tolerance) - 1 for one in verdict.change.passes]
-    if verdict.status is Status.INCONCLUSIVE and any(over) and not all(over):
+    passes = verdict.change.passes
+    over = count_over(passes, tolerance, accepted)
+    if verdict.status is Status.INCONCLUSIVE and 0 < over < len(passes):
         return 3
     undecided = verdict.status is Status.INCONCLUSIVE and abs(verdict.change.value) > tolerance
     return 2 if undecided or verdict.status in (Status.REGRESSED, Status.IMPROVED) else 1

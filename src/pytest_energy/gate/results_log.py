@@ -135,7 +135,8 @@ class ResultsLog:
                     result.subject,
                     result.measurement,
                     session_of(result.measurement, now, commit, verdict.repeat_difference),
-                    partial(_agreement, result, result.measurement, now),
+                    # By the moment that the verdict goes by.
+                    partial(_agreement, result, result.measurement, session.now),
                 )
                 path = session.store.path(result.subject)
                 files.setdefault(path, []).append((result, addition))

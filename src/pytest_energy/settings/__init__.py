@@ -135,8 +135,7 @@ OPTIONS: tuple[tuple[str, str, str | None, str, str], ...] = (
         "1",
         "run each test in so many processes at least, with --energy-against in so many pairs, all"
         " but the first new; what is suspect or to be stored gets a second in any case, two"
-        " pairs that disagree a third"
-        " (default: 1)",
+        " pairs that disagree a third (default: 1)",
     ),
     (
         "precision",

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from statistics import fmean, median, stdev
 
@@ -40,7 +40,7 @@ PRIOR_SPREAD_REFERENCE = {True: 0.025, False: 0.08}
 workload, by whether the model runs on one thread: 1.7 to 2.6 % there, 5 to 15 % on two, quiet and
 loaded sessions mixed (`benchmarks/reference_workload.py`)."""
 
-OCCASION_SECONDS = 3600.0
+OCCASION = timedelta(hours=1)
 """Sessions that follow each other sooner are of one occasion: the machine is the same."""
 
 OCCASION_SPREAD = 0.07
@@ -208,22 +208,27 @@ class BaselineComparison:
     @cached_property
     def occasions(self) -> tuple[tuple[int, ...], ...]:
         """The stored sessions by occasion: positions of those that followed each other closely."""
-        dates = [datetime.fromisoformat(session.date) for session in self._sessions]
+        moments = self._moments
         groups: list[list[int]] = []
-        for i in sorted(range(len(dates)), key=dates.__getitem__):
-            if groups and _seconds(dates[groups[-1][-1]], dates[i]) < OCCASION_SECONDS:
+        for i in sorted(range(len(moments)), key=moments.__getitem__):
+            if groups and moments[i] - moments[groups[-1][-1]] < OCCASION:
                 groups[-1].append(i)
             else:
                 groups.append([i])
         return tuple(map(tuple, groups))
 
     @cached_property
+    def _moments(self) -> tuple[datetime, ...]:
+        """When each stored session ran; a date without a zone is in UTC."""
+        dates = (datetime.fromisoformat(session.date) for session in self._sessions)
+        return tuple(date if date.tzinfo else date.replace(tzinfo=UTC) for date in dates)
+
+    @cached_property
     def other_occasion(self) -> bool:
         """Whether the occasion matters: for an estimate, unless all is of one, now as well."""
         if self._now is None or not is_estimated(self._baseline.domains):
             return False
-        last = datetime.fromisoformat(self._sessions[self.occasions[-1][-1]].date)
-        return len(self.occasions) > 1 or _seconds(last, self._now) >= OCCASION_SECONDS
+        return len(self.occasions) > 1 or self._now - max(self._moments) >= OCCASION
 
     @property
     def _independent(self) -> int:
@@ -441,12 +446,6 @@ class BaselineComparison:
         return (
             self._residuals(block_figures(self._measured[0])) if self._expected_log_blocks else []
         )
-
-
-def _seconds(earlier: datetime, later: datetime) -> float:
-    """From one moment to another; one without a zone is in UTC."""
-    moments = [each if each.tzinfo else each.replace(tzinfo=UTC) for each in (earlier, later)]
-    return (moments[1] - moments[0]).total_seconds()
 
 
 def _process_squares(processes: Sequence[Measurement]) -> float:

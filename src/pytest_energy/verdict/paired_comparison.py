@@ -13,7 +13,7 @@ error.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate, pairwise
@@ -292,9 +292,9 @@ class PairedComparison:
     @property
     def divided(self) -> bool:
         """Whether half of the pairs of processes or more are over the tolerance, and not all."""
-        allowed = self._accepted + math.log1p(self._tolerance)
-        over = sum(one.change > allowed for one in self.passes)
-        return len(self.passes) / 2 <= over < len(self.passes)
+        changes = [math.expm1(one.change) for one in self.passes]
+        over = count_over(changes, self._tolerance, math.expm1(self._accepted))
+        return len(changes) / 2 <= over < len(changes)
 
     @property
     def excess(self) -> float:
@@ -319,6 +319,17 @@ class PairedComparison:
     def compared_joules(self) -> list[float]:
         """Joules per unit of the base."""
         return [self._base.joules_per_unit]
+
+
+def count_over(changes: Iterable[float], tolerance: float, accepted: float) -> int:
+    """How many changes are rises of more than the tolerance over what was accepted before.
+
+    Args:
+        changes: of each pair of processes, as fractions.
+        tolerance: as a fraction.
+        accepted: as a fraction.
+    """
+    return sum(change > (1 + accepted) * (1 + tolerance) - 1 for change in changes)
 
 
 def _sums(measured: Measurement, bounds: Sequence[int]) -> list[float]:

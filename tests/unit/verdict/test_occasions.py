@@ -28,9 +28,9 @@ def stored_at(*hours, domain=ESTIMATE, joules=2.0):
     return replace(sessions, sessions=dated)
 
 
-def of_now(joules, baseline, domain=ESTIMATE):
-    now = measured(joules, domains=(domain,), seconds=5.0)
-    return judge(Case(SUBJECT, [now, now], RULE, baseline, remeasured=True, now=NOW))
+def of_now(joules, baseline, domain=ESTIMATE, now=NOW):
+    one = measured(joules, domains=(domain,), seconds=5.0)
+    return judge(Case(SUBJECT, [one, one], RULE, baseline, remeasured=True, now=now))
 
 
 def test_an_estimate_of_another_hour_is_neither_improved_nor_ok_by_sessions_of_one():
@@ -45,17 +45,15 @@ def test_an_estimate_of_another_hour_is_neither_improved_nor_ok_by_sessions_of_o
 
 def test_within_the_hour_sessions_are_what_they_are():
     just_now = stored_at(0.4, 0.4, 0.3, 0.2, 0.1)
-    assert of_now(2.0, just_now).change.limit == pytest.approx(
-        judge(
-            Case(
-                SUBJECT,
-                [measured(2.0, domains=(ESTIMATE,), seconds=5.0)] * 2,
-                RULE,
-                just_now,
-                remeasured=True,
-            )
-        ).change.limit
-    )
+    untold = of_now(2.0, just_now, now=None)
+    assert of_now(2.0, just_now).change.limit == pytest.approx(untold.change.limit)
+
+
+def test_a_date_without_a_zone_is_in_utc():
+    mixed = stored_at(1.6, 1.55, 1.5)
+    naive = replace(mixed.sessions[0], date=mixed.sessions[0].date.removesuffix("Z"))
+    verdict = of_now(2.0, replace(mixed, sessions=(naive, *mixed.sessions[1:])))
+    assert "the stored sessions are of 1 occasion" in verdict.hint
 
 
 def test_a_rise_beyond_what_an_hour_may_do_is_found_all_the_same():
