@@ -40,6 +40,9 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 CACHE = ROOT / ".cache" / "aa"
 WORKLOADS = ("minilm", "efficientnet", "smollm2", "loop", "body")
+OTHERS = ("numpy_loop", "numpy_small", "torch_loop", "torch_mlp")
+"""Work on one thread in programs whose libraries would use all of them, as they do by default."""
+
 STORED = 5
 FRESH_SECONDS = 1200
 """Sessions that were stored longer ago are stored anew before a workload's runs."""
@@ -262,7 +265,7 @@ def main() -> None:
     run.add_argument("--quiet", type=int, default=20, help="runs of unchanged code, alone")
     run.add_argument("--busy", type=int, default=10, help="beside a process that loads a core")
     run.add_argument("--more", type=int, default=10, help="runs of 10 % more work, of each load")
-    run.add_argument("--only", nargs="+", choices=WORKLOADS, default=WORKLOADS)
+    run.add_argument("--only", nargs="+", choices=WORKLOADS + OTHERS, default=WORKLOADS)
     run.add_argument(
         "--mode", nargs="+", choices=("paired", "stored", "accept"), default=("paired",)
     )

@@ -1,6 +1,7 @@
 """The workloads of `aa.py`, metered by pytest; `extra.py` beside it says how much more work to do.
 
-Real weights from the examples' packages, on one thread. An inference is ten forward passes, and
+Real weights from the examples' packages, on one thread; and work on one thread in programs that
+have numpy or torch, whose threads are left as they are. An inference is ten forward passes, and
 10 % more work is an eleventh; of a Python loop, 10 % more additions; of SmolLM2 72 tokens for 60,
 which is 9.6 % more CPU time (mean of seven processes, on one CPU, with a steady allocator).
 """
@@ -87,3 +88,45 @@ def test_loop(energy):
 def test_body():
     for _ in range(800):
         additions(round(20_000 * MORE))
+
+
+# Programs that have a numeric library with threads, and do not use them here.
+
+
+@inference(n=100, model="numpy-loop", tolerance="5%")
+def test_numpy_loop(energy):
+    pytest.importorskip("numpy")
+    times = round(100_000 * MORE)
+    for _ in energy.each(range(100)):
+        additions(times)
+
+
+@inference(n=100, model="numpy-small", tolerance="5%")
+def test_numpy_small(energy):
+    numpy = pytest.importorskip("numpy")
+    square = numpy.random.default_rng(0).standard_normal((48, 48), dtype=numpy.float32)
+    for _ in energy.each(range(100)):
+        x = square
+        for _ in range(round(500 * MORE)):
+            x = numpy.tanh(square @ x)
+
+
+@inference(n=100, model="torch-loop", tolerance="5%")
+def test_torch_loop(energy):
+    pytest.importorskip("torch")
+    times = round(100_000 * MORE)
+    for _ in energy.each(range(100)):
+        additions(times)
+
+
+@inference(n=100, model="torch-mlp", tolerance="5%")
+def test_torch_mlp(energy):
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(0)
+    layers = torch.nn.Linear(64, 64), torch.nn.ReLU(), torch.nn.Linear(64, 8)
+    model = torch.nn.Sequential(*layers).eval()
+    rows = torch.randn(4, 64)
+    with torch.inference_mode():
+        for _ in energy.each(range(100)):
+            for _ in range(round(100 * MORE)):
+                model(rows)

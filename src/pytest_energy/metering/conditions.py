@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from time import perf_counter, process_time
+from time import perf_counter, process_time, sleep
 
 from pytest_energy.machine import allocator
 from pytest_energy.machine.cpus import SEVERAL_CPUS, CpuHold
@@ -18,6 +18,11 @@ less than a tenth of a millisecond (0.25 to 1 µs each, on the machines at hand)
 
 CLOCKS_DIFFER_SECONDS = 1e-3
 """CPU and wall clock are not read at one moment: less than so much is no second CPU."""
+
+REST_SECONDS, LOOK_SECONDS, RESTING_SHARE = 0.3, 0.004, 0.2
+"""How long to wait at most for other threads to rest, how long to look each time, and the share of
+a CPU below which they do. OpenMP's and a BLAS's wait for more work at full speed: milliseconds in
+libgomp, 0.1 s in OpenBLAS, 0.2 s in Intel's (KMP_BLOCKTIME)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +91,8 @@ class RunConditions:
         return True
 
     def usage(self) -> WarmupUsage:
-        """Begin to watch how many CPUs are used."""
+        """Begin to watch how many CPUs are used, once other threads rest."""
+        wait_for_rest()
         return WarmupUsage(self._processes)
 
     def mark(self) -> Mark:
@@ -112,6 +118,19 @@ class RunConditions:
         """Give all threads the CPUs that they had."""
         if self._hold is not None:
             self._hold.release()
+
+
+def wait_for_rest() -> None:
+    """Wait until no thread of this process does anything, or for as long as that is worth it.
+
+    Else what was called before, reference work included, would be taken for what comes after.
+    """
+    until = perf_counter() + REST_SECONDS
+    while perf_counter() < until:
+        began, used = perf_counter(), process_time()
+        sleep(LOOK_SECONDS)
+        if process_time() - used < RESTING_SHARE * (perf_counter() - began):
+            return
 
 
 def faults_between(before: Mark, after: Mark) -> int:

@@ -90,6 +90,11 @@ class FlopCounter:
         alike = len(self.samples) >= ALIKE and len(set(self.samples)) == 1
         return bool(self.problem) or alike
 
+    @property
+    def counted_none(self) -> bool:
+        """Whether samples were counted, and torch did none of their work."""
+        return bool(self.samples) and not (any(self.samples) or self._without_formula)
+
     def flops(self, sizes: Sequence[int]) -> FlopCount | None:
         """What was counted; None before, and where counting failed.
 

@@ -20,7 +20,11 @@ from pytest_energy.metering.conditions import (
 )
 from pytest_energy.metering.flops import FlopCounter, counted_samples
 from pytest_energy.metering.gpu_sync import synchronise
-from pytest_energy.metering.reference_work import ReferenceRecorder, ReferenceRunner
+from pytest_energy.metering.reference_work import (
+    ReferenceRecorder,
+    ReferenceRunner,
+    ReferenceWorkload,
+)
 from pytest_energy.metering.window import Window, block_sizes
 from pytest_energy.types.measurement import AllocatorTrial, Measurement
 
@@ -305,12 +309,14 @@ class Loop:
         if plan.progress is not None:
             plan.progress.start(plan.test, self.n)
         try:
+            reference = self._choose_reference(parallel) if sizes else None
             if conditions is not None:
                 shared = plan.interleaving.cpu if plan.interleaving is not None else None
-                alone = plan.interleaving is None and not parallel
+                single = not parallel and (reference is None or reference.threads == 1)
+                alone = plan.interleaving is None and single
                 self._cpu = conditions.hold(conditions.choose_cpu() if alone else shared)
             window = open_window(*self._expected(sizes, each_seconds))
-            yield from self._pass(window, sizes, each_seconds, plan.stop)
+            yield from self._pass(window, sizes, each_seconds, plan.stop, reference)
         except GeneratorExit:
             # A consumer that counts for itself may never ask for the sample after the last.
             one = self.current
@@ -329,6 +335,15 @@ class Loop:
                 conditions.release()
             if plan.progress is not None:
                 plan.progress.stop()
+
+    def _choose_reference(self, parallel: bool) -> ReferenceWorkload | None:
+        """What runs beside the blocks; None where nothing has to."""
+        plan = self._plan
+        if plan.runner is None:
+            return None
+        torch_works = plan.counter is None or not plan.counter.counted_none
+        with plan.unmetered():
+            return plan.runner.reference(plan.reference_kind, parallel, torch_works)
 
     def _count_flops(self, counter: FlopCounter) -> Generator[Any, None, None]:
         """Perform some samples once more, to count their operations: as few as say enough."""
@@ -378,15 +393,15 @@ class Loop:
         sizes: Sequence[int],
         each_seconds: float,
         stop_early: Callable[[Measurement, int], bool] | None,
+        reference: ReferenceWorkload | None,
     ) -> Generator[Any, None, None]:
         samples = _cycle(self._samples)
         plan, progress = self._plan, self._plan.progress
         one = Pass(window)
         self.current = one
         self.running = True
-        if plan.runner is not None and sizes:
+        if plan.runner is not None and reference is not None:
             with plan.unmetered():
-                reference = plan.runner.reference(plan.reference_kind)
                 one.readings = ReferenceRecorder(plan.runner, reference)
                 one.readings.begin(each_seconds * sizes[0])
         end, running = 0, False

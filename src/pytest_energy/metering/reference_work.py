@@ -16,6 +16,7 @@ from functools import cached_property
 from time import perf_counter
 from typing import Any
 
+from pytest_energy.metering.conditions import wait_for_rest
 from pytest_energy.meters.base import MeterLostError
 from pytest_energy.meters.meter_set import MeterSet
 from pytest_energy.types.energy import gated_domains, is_estimated
@@ -40,6 +41,9 @@ ROWS, INNER, COLUMNS, MATRICES = 64, 768, 3072, 8
 """The product: 64 tokens times the widest layer of a base-size transformer (768 x 3,072, as in BERT
 and GPT-2), going round eight such layers, 75 MB, so that weights come from memory as a model's do.
 """
+
+FEW_ROWS = 8
+"""Rows of the product on a single thread: 3.5 ms, through a matrix that comes from memory."""
 
 LAYERS = 3
 """The layer goes round so many sets of weights, 85 MB, for the same reason."""
@@ -69,16 +73,17 @@ class ReferenceWorkload(ABC):
 
 
 class TorchWork(ReferenceWorkload):
-    """Work in torch, in float32, on the threads that torch uses now.
+    """Work in torch, in float32.
 
     Args:
         torch: the module.
+        threads: that it runs on; those that torch uses now if left out.
     """
 
     library = "torch"
 
-    def __init__(self, torch: Any) -> None:
-        super().__init__(torch.get_num_threads())
+    def __init__(self, torch: Any, threads: int | None = None) -> None:
+        super().__init__(threads or torch.get_num_threads())
         self._torch = torch
 
     @cached_property
@@ -88,8 +93,15 @@ class TorchWork(ReferenceWorkload):
     @contextmanager
     def _plain(self) -> Iterator[None]:
         # What the user's code has switched on around the loop is not to change the reference.
-        with self._torch.inference_mode(), self._torch.autocast("cpu", enabled=False):
-            yield
+        threads = self._torch.get_num_threads()
+        if threads != self.threads:
+            self._torch.set_num_threads(self.threads)
+        try:
+            with self._torch.inference_mode(), self._torch.autocast("cpu", enabled=False):
+                yield
+        finally:
+            if threads != self.threads:
+                self._torch.set_num_threads(threads)
 
     def _normal(self, *shape: int) -> Any:
         torch = self._torch
@@ -108,8 +120,8 @@ class TorchLayer(TorchWork):
 
     work = f"float32 transformer layer {ROWS}x{INNER}"
 
-    def __init__(self, torch: Any) -> None:
-        super().__init__(torch)
+    def __init__(self, torch: Any, threads: int | None = None) -> None:
+        super().__init__(torch, threads)
         self._next = 0
 
     @cached_property
@@ -151,7 +163,11 @@ class TorchProduct(TorchWork):
 
 
 class NumpyProduct(ReferenceWorkload):
-    """A float32 matrix product in numpy, of the shape of torch's."""
+    """A float32 matrix product in numpy, of the shape of torch's, on as many threads as its BLAS.
+
+    For work on several threads alone: on a single CPU those of the BLAS would wait for each other,
+    and for a tenth of a second after the product they wait for the next one, at full speed.
+    """
 
     library = "numpy"
     work = TorchProduct.work
@@ -178,6 +194,41 @@ class NumpyProduct(ReferenceWorkload):
             self._numpy.matmul(x, weights[i % MATRICES], out=out)
 
 
+class NumpyRows(ReferenceWorkload):
+    """A float32 product of few rows in numpy's own C, and whole numbers in the interpreter.
+
+    `einsum` never calls the BLAS, so that one thread does all of it, whatever else is set. Programs
+    that have numpy and run on one thread do some of both: over the two of them, a loop in Python,
+    small products, and JSON each keep within 2 % from process to process.
+    """
+
+    library = "numpy"
+    work = f"float32 einsum {FEW_ROWS}x{INNER}x{COLUMNS} and integer loop of 50,000"
+
+    def __init__(self, numpy: Any) -> None:
+        super().__init__(1)
+        self._numpy = numpy
+        self._loop = PythonLoop()
+        self._next = 0
+
+    @cached_property
+    def _operands(self) -> tuple[Any, list[Any], Any]:
+        random = self._numpy.random.default_rng(0)
+
+        def normal(*shape: int) -> Any:
+            return random.standard_normal(shape, dtype=self._numpy.float32)
+
+        out = self._numpy.empty((FEW_ROWS, COLUMNS), dtype=self._numpy.float32)
+        return normal(FEW_ROWS, INNER), [normal(INNER, COLUMNS) for _ in range(MATRICES)], out
+
+    def repeat(self, times: int) -> None:
+        x, weights, out = self._operands
+        for _ in range(times):
+            self._numpy.einsum("ij,jk->ik", x, weights[self._next % MATRICES], out=out)
+            self._next += 1
+            self._loop.repeat(1)
+
+
 class PythonLoop(ReferenceWorkload):
     """Whole-number arithmetic in the interpreter, for programs without a numeric library."""
 
@@ -194,15 +245,35 @@ class PythonLoop(ReferenceWorkload):
                 value = (value * 31 + i) & 0xFFFFFFFF
 
 
-def references() -> list[ReferenceWorkload]:
-    """What there is in this process, the best first; nothing is imported for it."""
-    available: list[ReferenceWorkload] = []
+def references(parallel: bool | None = None, torch_works: bool = True) -> list[ReferenceWorkload]:
+    """What there is in this process, the best first; nothing is imported for it.
+
+    Args:
+        parallel: whether the work that it is for runs on several CPUs at once; None where that is
+            not known. Beside work on one thread a reference on several tells nothing: held on the
+            same CPU, its threads wait for each other.
+        torch_works: whether torch may do some of the work: a program can have it and use it
+            elsewhere.
+    """
     torch, numpy = sys.modules.get("torch"), sys.modules.get("numpy")
+    best: list[ReferenceWorkload] = []
+    others: list[ReferenceWorkload] = []
     if torch is not None and hasattr(torch, "get_num_threads"):
-        available += [TorchLayer(torch), TorchProduct(torch)]
+        several = torch.get_num_threads()
+        suitable = _of_torch(torch, 1 if parallel is False else several)
+        best += suitable if torch_works else []
+        others += [] if torch_works else suitable
+        others += _of_torch(torch, several if parallel is False else 1)
     if numpy is not None and hasattr(numpy, "matmul"):
-        available.append(NumpyProduct(numpy))
-    return [*available, PythonLoop()]
+        product, rows = NumpyProduct(numpy), NumpyRows(numpy)
+        suits = parallel or product.threads == 1
+        best += [product, rows] if suits else [rows]
+        others += [] if suits else [product]
+    return [*best, PythonLoop(), *others]
+
+
+def _of_torch(torch: Any, threads: int) -> list[ReferenceWorkload]:
+    return [TorchLayer(torch, threads), TorchProduct(torch, threads)]
 
 
 class ReferenceRunner:
@@ -224,14 +295,18 @@ class ReferenceRunner:
         """Whether what is gated is an estimate."""
         return is_estimated(self._meters.domains)
 
-    def reference(self, preferred: str = "") -> ReferenceWorkload:
+    def reference(
+        self, preferred: str = "", parallel: bool | None = None, torch_works: bool = True
+    ) -> ReferenceWorkload:
         """The reference to use now, warmed up.
 
         Args:
             preferred: the kind that the baseline was measured beside: it is used where it is at
                 hand, whatever else other tests have imported.
+            parallel: whether the work runs on several CPUs at once; None where that is not known.
+            torch_works: whether torch may do some of the work.
         """
-        at_hand = references()
+        at_hand = references(parallel, torch_works)
         chosen = next((r for r in at_hand if r.kind == preferred), at_hand[0])
         known = self._references.setdefault(chosen.kind, chosen)
         if known is chosen:
@@ -295,6 +370,8 @@ class ReferenceRecorder:
     def before_body(self) -> None:
         """Before a body that is one block of unknown length."""
         self._share(0, UNKNOWN_SECONDS)
+        if self._reference.threads > 1:
+            wait_for_rest()
 
     def after_body(self, seconds: float) -> None:
         """After a body of so many seconds; short ones that follow each other share a reading."""

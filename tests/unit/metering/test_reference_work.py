@@ -43,7 +43,7 @@ class RecordedWork(reference_work.ReferenceWorkload):
 @pytest.fixture
 def reference(monkeypatch):
     work = RecordedWork()
-    monkeypatch.setattr(reference_work, "references", lambda: [work])
+    monkeypatch.setattr(reference_work, "references", lambda *_: [work])
     return work
 
 
@@ -59,12 +59,54 @@ def test_the_best_library_that_is_loaded_is_taken_and_none_is_imported(monkeypat
     monkeypatch.delitem(sys.modules, "numpy")
     assert [workload.library for workload in reference_work.references()] == ["python"]
     monkeypatch.setitem(sys.modules, "numpy", numpy)
-    assert [workload.library for workload in reference_work.references()] == ["numpy", "python"]
+    assert reference_work.references()[0].library == "numpy"
     monkeypatch.setitem(sys.modules, "torch", torch)
     assert reference_work.references()[0].kind == (
         f"torch float32 transformer layer 64x768, {torch.get_num_threads()}"
         f" thread{'s' * (torch.get_num_threads() > 1)}"
     )
+
+
+@pytest.mark.parametrize("library", ["torch", "numpy"])
+def test_beside_work_on_one_thread_runs_a_reference_on_one_thread(library, monkeypatch):
+    module = pytest.importorskip(library, reason=f"needs {library}")
+    if library == "numpy":
+        monkeypatch.delitem(sys.modules, "torch", raising=False)
+        for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setattr("os.cpu_count", lambda: 4)
+        of_several, of_unknown = 4, 1
+    else:
+        monkeypatch.setattr(module, "get_num_threads", lambda: 4)
+        of_several = of_unknown = 4
+    single, several, unknown = (
+        reference_work.references(parallel)[0] for parallel in (False, True, None)
+    )
+    assert {each.library for each in (single, several, unknown)} == {library}
+    assert (single.threads, several.threads, unknown.threads) == (1, of_several, of_unknown)
+    # What a baseline was measured beside is at hand all the same.
+    for parallel in (False, True):
+        kinds = [each.kind for each in reference_work.references(parallel)]
+        assert {single.kind, several.kind} <= set(kinds)
+
+
+def test_beside_work_that_torch_has_no_part_in_runs_none_of_torchs():
+    pytest.importorskip("torch", reason="needs torch")
+    assert reference_work.references(False)[0].library == "torch"
+    assert reference_work.references(False, torch_works=False)[0].library != "torch"
+
+
+def test_a_reference_on_one_thread_leaves_torchs_threads_as_they_were():
+    torch = pytest.importorskip("torch", reason="needs torch")
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        layer = reference_work.TorchLayer(torch, 1)
+        layer.repeat(1)
+        assert layer.threads == 1
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_the_baselines_kind_is_taken_whatever_else_is_loaded():
