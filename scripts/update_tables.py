@@ -4,10 +4,11 @@
     python scripts/update_tables.py [FOLDER]
 
 FOLDER is where the files go: `src/pytest_energy/carbon/data` of this clone when left out. Three
-files are written: `grid_intensity.json` (gCO2e/kWh of the world, of countries and of regions),
-`cpu_power.csv` (thermal design power in watts by CPU model) and codecarbon's licence. What
-codecarbon computes, as a Canadian province from its mix, is asked of codecarbon. Run it when
-`tests/test_tables.py` reports that codecarbon has other figures, and look at the difference.
+files are written: `grid_intensity.json` (gCO2e/kWh of the world, of countries and of regions, and
+countries' other codes and names, these from pycountry), `cpu_power.csv` (thermal design power in
+watts by CPU model) and codecarbon's licence. What codecarbon computes, as a Canadian province from
+its mix, is asked of codecarbon. Run it when `tests/unit/carbon` reports that codecarbon has other
+figures, and look at the difference.
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ import csv
 import datetime
 import json
 import sys
+from collections.abc import Mapping
 from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
 try:
     import codecarbon
+    import pycountry
     from codecarbon.core.emissions import Emissions
     from codecarbon.core.units import Energy
     from codecarbon.external.geography import GeoMetadata
@@ -62,6 +65,28 @@ def countries() -> dict[str, list[Any]]:
         code: [mix["country_name"], mix.get("carbon_intensity") or 0.0, mix["year"]]
         for code, mix in sorted(_json("private_infra/global_energy_mix.json").items())
     }
+
+
+def alpha_2() -> dict[str, str]:
+    """Alpha-3 codes by ISO 3166-1 alpha-2 code, of the countries that have a figure.
+
+    `UK` is there too: ISO 3166-1 reserves it for the United Kingdom, whose code is `GB`.
+    """
+    known = countries()
+    codes = {one.alpha_2: one.alpha_3 for one in pycountry.countries if one.alpha_3 in known}
+    return dict(sorted({**codes, "UK": "GBR"}.items()))
+
+
+def other_names() -> dict[str, str]:
+    """Alpha-3 codes by ISO 3166-1's names of the countries, where `countries` has another one."""
+    known = countries()
+    names = {
+        name: one.alpha_3
+        for one in pycountry.countries
+        for name in (getattr(one, what, "") for what in ("name", "common_name", "official_name"))
+        if name and one.alpha_3 in known and name != known[one.alpha_3][0]
+    }
+    return dict(sorted(names.items()))
 
 
 def _region_years() -> dict[str, dict[str, int | None]]:
@@ -136,13 +161,15 @@ def grid_intensity(today: str) -> str:
     }
     lines = [f"  {json.dumps(name)}: {json.dumps(value)}" for name, value in head.items()]
     lines.append(f'  "countries": {_entries(countries(), 2)}')
+    lines.append(f'  "alpha_2": {_entries(alpha_2(), 2)}')
+    lines.append(f'  "other_names": {_entries(other_names(), 2)}')
     inner = {country: _entries(found, 4) for country, found in regions().items()}
     joined = ",\n".join(f"    {json.dumps(country)}: {text}" for country, text in inner.items())
     lines.append(f'  "regions": {{\n{joined}\n  }}')
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
-def _entries(entries: dict[str, list[Any]], indent: int) -> str:
+def _entries(entries: Mapping[str, Any], indent: int) -> str:
     blanks = " " * indent
     lines = [
         f"{blanks}  {json.dumps(name)}: {json.dumps(row, ensure_ascii=False)}"

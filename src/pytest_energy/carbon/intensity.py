@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import unicodedata
 
 from pytest_energy.carbon import tables as reference
 from pytest_energy.types.carbon import Carbon
@@ -32,14 +33,14 @@ def resolve(
         return Carbon(reference.world_grams_per_kwh(), "world average", 2018, source, pue)
 
     mixes = reference.country_mixes()
-    code = country.upper()
+    code = _code_of(country)
     if code not in mixes or not mixes[code].grams_per_kwh:
-        known = {name: mix.name for name, mix in mixes.items()}
-        near = difflib.get_close_matches(code, known, 3, 0.4)
-        near += [c for c, name in known.items() if name.lower() == country.lower()]
-        hint = ", ".join(f"{c} ({known[c]})" for c in dict.fromkeys(near))
+        names = {plain(name): each for name, each in reference.country_names().items()}
+        near = [names[name] for name in difflib.get_close_matches(plain(country), names, 3, 0.7)]
+        near += difflib.get_close_matches(code, mixes, 3, 0.6)
+        hint = ", ".join(f"{each} ({mixes[each].name})" for each in dict.fromkeys(near))
         raise ValueError(
-            f"energy_country: no carbon intensity for {country!r}; use an ISO 3166-1 alpha-3 code"
+            f"energy_country: no carbon intensity for {country!r}; use an ISO 3166-1 code or name"
             + (f"; near it: {hint}" if hint else "")
         )
     if region is None:
@@ -47,13 +48,32 @@ def resolve(
         source = f"Our World in Data, through {reference.edition()}"
         return Carbon(mix.grams_per_kwh, mix.name, mix.year, source, pue)
 
-    names = reference.region_names(code)
-    chosen = {name.lower(): name for name in names}.get(region.lower())
+    regions = reference.region_names(code)
+    chosen = {plain(name): name for name in regions}.get(plain(region))
     if chosen is None:
-        near = difflib.get_close_matches(region.lower(), [name.lower() for name in names], 3, 0.4)
+        near = difflib.get_close_matches(plain(region), list(map(plain, regions)), 3, 0.4)
         raise ValueError(
             f"energy_region: no carbon intensity for {region!r} in {code}"
             + (f"; near it: {', '.join(near)}" if near else "; leave it out to use the country's")
         )
     grams = reference.region_grams_per_kwh(code, chosen)
-    return Carbon(grams, f"{chosen}, {code}", names[chosen], reference.edition(), pue)
+    return Carbon(grams, f"{chosen}, {code}", regions[chosen], reference.edition(), pue)
+
+
+def plain(name: str) -> str:
+    """A name without capitals, accents and what is no letter: `Québec` and `quebec` are one."""
+    parts = unicodedata.normalize("NFKD", name).casefold()
+    return "".join(letter for letter in parts if letter.isalnum())
+
+
+def _code_of(country: str) -> str:
+    """The alpha-3 code of a country, from that code, its alpha-2 code or its name.
+
+    Args:
+        country: as the user wrote it.
+    """
+    code = country.strip().upper()
+    if code in reference.country_mixes():
+        return code
+    names = {plain(name): each for name, each in reference.country_names().items()}
+    return reference.country_codes().get(code) or names.get(plain(country)) or code

@@ -89,6 +89,25 @@ def country_mixes() -> dict[str, CountryMix]:
     return {code: CountryMix(*row) for code, row in _grids()["countries"].items()}
 
 
+@lru_cache(maxsize=1)
+def country_codes() -> dict[str, str]:
+    """Alpha-3 codes of countries by their alpha-2 codes.
+
+    Source: ISO 3166-1, through pycountry; and `UK`, which it reserves for the United Kingdom.
+    """
+    return dict(_grids()["alpha_2"])
+
+
+@lru_cache(maxsize=1)
+def country_names() -> dict[str, str]:
+    """Alpha-3 codes of countries by their names, in English.
+
+    Source: Our World in Data, and ISO 3166-1's own names through pycountry.
+    """
+    ours = {mix.name: code for code, mix in country_mixes().items()}
+    return {**_grids()["other_names"], **ours}
+
+
 def world_grams_per_kwh() -> float:
     """The world's average intensity of electricity, 475 gCO2e/kWh.
 

@@ -52,11 +52,41 @@ def test_a_figure_of_the_users_own_wins():
 
 
 @pytest.mark.parametrize(
+    ("country", "place"),
+    [
+        ("DEU", "Germany"),
+        ("de", "Germany"),
+        ("Germany", "Germany"),
+        ("UK", "United Kingdom"),
+        ("GB", "United Kingdom"),
+        ("united states", "United States"),
+        ("Türkiye", "Turkey"),
+        ("TR", "Turkey"),
+        ("Czech Republic", "Czechia"),
+    ],
+)
+def test_a_country_is_named_by_either_code_or_by_its_name(country, place):
+    assert carbon.resolve(country, None, None, 1.0).place == place
+
+
+def test_names_are_told_apart_by_their_letters_not_by_accents_and_capitals():
+    with_accents = carbon.resolve("Canada", "Québec", None, 1.0)
+    assert with_accents == carbon.resolve("CAN", "quebec", None, 1.0)
+    assert carbon.resolve("CIV", None, None, 1.0) == carbon.resolve(
+        "cote d'ivoire", None, None, 1.0
+    )
+
+
+@pytest.mark.parametrize(
     ("country", "near"),
-    [("DE", "DEU (Germany)"), ("US", "USA (United States)"), ("france", "FRA (France)")],
+    [
+        ("Germny", "DEU (Germany)"),
+        ("United States of Amerika", "USA (United States)"),
+        ("XX", "use an ISO 3166-1 code"),
+    ],
 )
 def test_an_unknown_country_is_refused_with_near_ones(country, near):
-    with pytest.raises(ValueError, match="alpha-3") as error:
+    with pytest.raises(ValueError, match="energy_country: no carbon intensity for") as error:
         carbon.resolve(country, None, None, 1.0)
     assert near in str(error.value)
 
