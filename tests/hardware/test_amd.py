@@ -28,7 +28,7 @@ def answer(monkeypatch, error):
     def refuse(descriptor, size, offset):
         raise error
 
-    monkeypatch.setattr(sysfs.os, "pread", refuse)
+    monkeypatch.setattr(sysfs, "pread", refuse)
 
 
 # Boards, through the kernel's files

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections.abc import Set
 from dataclasses import dataclass, field
-from pathlib import Path
+
+from pytest_energy.world import (
+    HAS_PROC,
+    clock_gettime_ns,
+    listdir,
+    open_bytes,
+    process_time_ns,
+)
 
 
 @dataclass(slots=True)
@@ -39,7 +45,7 @@ class RunProcesses:
         A child that ends without being waited for takes its own along; callers that need a count
         that never goes back keep the largest (`CpuTime` does).
         """
-        return time.process_time_ns() + self.children_cpu_ns()
+        return process_time_ns() + self.children_cpu_ns()
 
     def children_cpu_ns(self) -> int:
         """CPU nanoseconds of the children alone, without the excluded ones."""
@@ -70,7 +76,8 @@ if sys.platform == "linux":
 
     def _parent(pid: int) -> int | None:
         try:
-            stat = Path(f"/proc/{pid}/stat").read_bytes()
+            with open_bytes(f"/proc/{pid}/stat") as file:
+                stat = file.read()
         except OSError:
             return None
         return int(stat.rpartition(b")")[2].split()[1])
@@ -127,7 +134,7 @@ def living_children_ns(excluded: Set[int] = frozenset()) -> int:
     """
     if not _has_children():
         return 0
-    if not _LINUX or not Path("/proc/self/task").exists():
+    if not _LINUX or not HAS_PROC:
         return living_children_ns_psutil(excluded)
     # Only this process's own tree is walked: psutil reads the whole process table, milliseconds
     # on a busy machine, and that time would stand in the window.
@@ -143,8 +150,8 @@ def _trees_cpu_ns(waiting: list[int], without: Set[int]) -> int:
         done.add(pid)
         try:
             # Linux encodes the CPU clock of a process in its clock id (clock_getcpuclockid(3)).
-            total += time.clock_gettime_ns((~pid << 3) | 2)
-            with open(f"/proc/{pid}/stat", "rb", buffering=0) as stat:
+            total += clock_gettime_ns((~pid << 3) | 2)
+            with open_bytes(f"/proc/{pid}/stat") as stat:
                 fields = stat.read().rpartition(b")")[2].split()
             total += (int(fields[13]) + int(fields[14])) * _TICK_NANOSECONDS
         except (OSError, IndexError):  # it ended meanwhile: its parent has its seconds
@@ -157,8 +164,8 @@ def _child_ids(process: str) -> list[int]:
     ids: list[int] = []
     try:
         # Plain opens and names: pathlib would take three times as long.
-        for thread in os.listdir(f"/proc/{process}/task"):  # noqa: PTH208
-            with open(f"/proc/{process}/task/{thread}/children", "rb", buffering=0) as children:
+        for thread in listdir(f"/proc/{process}/task"):
+            with open_bytes(f"/proc/{process}/task/{thread}/children") as children:
                 ids += map(int, children.read().split())
     except OSError:
         pass

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from time import perf_counter, process_time, sleep
 
 from pytest_energy.machine import allocator
 from pytest_energy.machine.cpus import SEVERAL_CPUS, CpuHold
 from pytest_energy.machine.process_tree import RunProcesses
 from pytest_energy.types.measurement import AS_IS, STEADY, AllocatorTrial
+from pytest_energy.world import clock, process_time, sleep
 
 MANY_FAULTS = 100
 """Page faults of an inference from which on it is tried what a steady allocator saves: fewer take
@@ -46,7 +46,7 @@ class WarmupUsage:
         clock: monotonic, in seconds.
     """
 
-    def __init__(self, processes: RunProcesses, clock: Callable[[], float] = perf_counter) -> None:
+    def __init__(self, processes: RunProcesses, clock: Callable[[], float] = clock) -> None:
         self._processes = processes
         self._clock = clock
         self._began = clock()
@@ -125,11 +125,11 @@ def wait_for_rest() -> None:
 
     Else what was called before, reference work included, would be taken for what comes after.
     """
-    until = perf_counter() + REST_SECONDS
-    while perf_counter() < until:
-        began, used = perf_counter(), process_time()
+    until = clock() + REST_SECONDS
+    while clock() < until:
+        began, used = clock(), process_time()
         sleep(LOOK_SECONDS)
-        if process_time() - used < RESTING_SHARE * (perf_counter() - began):
+        if process_time() - used < RESTING_SHARE * (clock() - began):
             return
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from time import perf_counter, sleep
 
 from pytest_energy.metering.conditions import RunConditions
 from pytest_energy.metering.reference_work import ReferenceRunner
@@ -15,7 +14,9 @@ from pytest_energy.meters.meter_set import MeterSet
 from pytest_energy.meters.updates import CounterUpdates
 from pytest_energy.types.energy import gated_domains
 from pytest_energy.types.measurement import BUSY_SHARE
+from pytest_energy.types.obstacle import Obstacle
 from pytest_energy.types.session import Instrumentation, MeterUse, Overhead
+from pytest_energy.world import clock, sleep
 
 QUIET_SECONDS = 1.0
 """A machine that others leave alone for so long is quiet."""
@@ -36,7 +37,7 @@ class OverheadAccount:
     @contextmanager
     def counting(self) -> Iterator[None]:
         """Add what the block takes."""
-        start = perf_counter()
+        start = clock()
         before = self._microjoules()
         try:
             yield
@@ -46,7 +47,7 @@ class OverheadAccount:
             if before and after:
                 gated = gated_domains(self._meters.domains)
                 joules = max(0.0, sum(after[i] - before[i] for i in gated) / 1e6)
-            self.add(Overhead(perf_counter() - start, joules))
+            self.add(Overhead(clock() - start, joules))
 
     def add(self, overhead: Overhead) -> None:
         """Add what was metered by itself, a re-measurement for example."""
@@ -95,7 +96,7 @@ class Instruments:
         steady_allocator: bool = False,
         pin: bool = False,
     ) -> None:
-        start = perf_counter()
+        start = clock()
         self.meters = open_meters(names, sources)
         self.updates = CounterUpdates(self.meters)
         runner = ReferenceRunner(self.meters)
@@ -110,7 +111,7 @@ class Instruments:
         """Holds CPU and allocator while work is metered."""
         self.meters.cpu_times_between()  # a first window of a moment looks back to here
         self.overhead = OverheadAccount(self.meters)
-        self.overhead.add(Overhead(perf_counter() - start, 0.0))
+        self.overhead.add(Overhead(clock() - start, 0.0))
 
     @property
     def instrumentation(self) -> Instrumentation:
@@ -128,6 +129,11 @@ class Instruments:
             return ()
         # A counter meters all workers, and an estimate rises when they contend for the CPU.
         return (f"{self.workers} pytest-xdist workers ran side by side",)
+
+    @property
+    def obstacles(self) -> tuple[Obstacle, ...]:
+        """What of that `--energy-allow` can allow."""
+        return (Obstacle.WORKERS,) if self.interference else ()
 
     def window(
         self, expected_seconds: float | None = None, block_seconds: float | None = None

@@ -13,7 +13,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
-from time import perf_counter
 from typing import Any
 
 from pytest_energy.metering.conditions import wait_for_rest
@@ -21,9 +20,13 @@ from pytest_energy.meters.base import MeterLostError
 from pytest_energy.meters.meter_set import MeterSet
 from pytest_energy.types.energy import gated_domains, is_estimated
 from pytest_energy.types.measurement import ReferenceReadings
+from pytest_energy.world import clock
 
 SHARE = 0.1
 """Duration of a reading, as a share of the work between two readings."""
+
+BODY_SHARE = 0.05
+"""The same beside a body that is one window: nothing else of a run goes on meanwhile."""
 
 SHORTEST_SECONDS = 0.02
 """One reading takes at least so long."""
@@ -311,9 +314,9 @@ class ReferenceRunner:
         known = self._references.setdefault(chosen.kind, chosen)
         if known is chosen:
             known.repeat(MATRICES)
-            began = perf_counter()
+            began = clock()
             known.repeat(MATRICES)
-            self._repetition_seconds[known.kind] = (perf_counter() - began) / MATRICES
+            self._repetition_seconds[known.kind] = (clock() - began) / MATRICES
         return known
 
     def due(self, reference: ReferenceWorkload, seconds: float) -> bool:
@@ -346,7 +349,7 @@ class ReferenceRunner:
     def recent(self, reference: ReferenceWorkload) -> float | None:
         """The last reading, if it is no older than `RECENT_SECONDS`."""
         when, joules = self._latest.get(reference.kind, (-RECENT_SECONDS, 0.0))
-        return joules if joules and perf_counter() - when <= RECENT_SECONDS else None
+        return joules if joules and clock() - when <= RECENT_SECONDS else None
 
 
 class ReferenceRecorder:
@@ -376,7 +379,7 @@ class ReferenceRecorder:
     def after_body(self, seconds: float) -> None:
         """After a body of so many seconds; short ones that follow each other share a reading."""
         if self._runner.due(self._reference, seconds):
-            self._take(1, seconds)
+            self._take(1, seconds * BODY_SHARE / SHARE)
         else:
             self._share(1, seconds)
 

@@ -6,18 +6,19 @@ used meanwhile, and whether something watched the program that makes it run diff
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
-from time import sleep
 
 from pytest_energy.machine.allocator import page_faults
 from pytest_energy.machine.load import CpuTimes
 from pytest_energy.metering.gpu_sync import synchronise
+from pytest_energy.metering.watchers import CoveragePause, watched_by
 from pytest_energy.meters.base import MeterLostError
 from pytest_energy.meters.meter_set import MeterSet
 from pytest_energy.meters.updates import CounterUpdates
-from pytest_energy.types.energy import Domain, Reading, gated_domains, is_estimated
+from pytest_energy.types.energy import Domain, Method, Reading, gated_domains, is_estimated
 from pytest_energy.types.measurement import AS_IS, Block, Measurement
+from pytest_energy.types.obstacle import Obstacle
+from pytest_energy.world import sleep
 
 BLOCKS = 20
 """Blocks of a metered loop, fewer when it has fewer inferences."""
@@ -50,16 +51,8 @@ STOPPED_UPDATES = 20
 """A counter that was seen to move, and does not for so many of its periods, has stopped."""
 
 
-def watched_by() -> str:
-    """What watches this program and makes it run differently; empty when nothing does."""
-    if sys.gettrace() is not None or sys.getprofile() is not None:
-        return "a tracer (coverage, a profiler or a debugger) was running"
-    if sys.version_info >= (3, 12):
-        for tool in range(6):
-            name = sys.monitoring.get_tool(tool)
-            if name is not None:
-                return f"sys.monitoring was in use by {name}"
-    return ""
+STOPPED_SECONDS = 0.1
+"""No counter of hardware that draws power rests for so long, and rarely moving ones more."""
 
 
 class Window:
@@ -90,16 +83,19 @@ class Window:
         "_interference",
         "_meters",
         "_missed",
+        "_moved",
         "_opened",
         "_other_cpu_share",
         "_own_cpus",
         "_partial",
+        "_rest",
         "_segments",
         "_sleep",
         "_update_aligned",
         "_updates",
         "_watched",
         "allocator",
+        "coverage",
         "lost",
     )
 
@@ -136,15 +132,19 @@ class Window:
         self._begun: CpuTimes | None = None
         self._other_cpu_share: float | None = None
         self._own_cpus: float | None = None
+        self._moved: set[int] = set()
+        self._rest: dict[int, float] = {}
         self._watched = ""
         self.lost = ""
         """Why the meter could not be read; empty while all is well."""
+        self.coverage = CoveragePause()
         self.allocator = AS_IS
         """How the memory allocator is while this window meters."""
 
     def open(self) -> None:
         """Begin, or go on after a `close` or `pause`."""
         first = self._begun is None
+        self.coverage.begin()
         if first:
             self._interference = self._meters.interference()
             if self._idle_for:
@@ -169,6 +169,7 @@ class Window:
         opened, updates = self._opened, self._updates
         short = updates and opened and updates.needs_alignment(self._clock() - opened.seconds)
         self._add(self._read_at_updates()[0] if short else self._read())
+        self.coverage.end()
 
     def end_block(self, n: int) -> None:
         """After a `pause`: what was metered since the last block is one of `n` inferences."""
@@ -273,6 +274,7 @@ class Window:
             update_aligned=self._update_aligned,
             idle_watts=self._idle_watts,
             allocator=self.allocator,
+            obstacles=(Obstacle.TRACER,) if self._watched else (),
         )
 
     def _read(self) -> Reading | None:
@@ -320,12 +322,8 @@ class Window:
         counts = tuple(b - a for a, b in zip(opened.microjoules, reading.microjoules, strict=True))
         seconds = reading.seconds - opened.seconds
         for i, (domain, count) in enumerate(zip(self._meters.domains, counts, strict=True)):
-            if count < 0:
-                self.lost = f"{_counter(domain)} went back by {-count / 1e6:.3g} J"
-                return
-            still = count == 0 and i in self._meters.active
-            if still and seconds > STOPPED_UPDATES * domain.resolution_seconds:
-                self.lost = f"{_counter(domain)} has stopped: it did not move for {seconds:.3g} s"
+            self.lost = self._why_faulty(i, domain, count, seconds)
+            if self.lost:
                 return
         self.lost = self._meters.why_missed(self._missed)
         if self.lost:
@@ -337,6 +335,28 @@ class Window:
             earlier = self._partial[2]
             faults = None if faults is None or earlier is None else faults + earlier
         self._partial = (seconds, counts, faults)
+
+    def _why_faulty(self, i: int, domain: Domain, count: int, seconds: float) -> str:
+        """Why a count cannot be what the hardware took in a segment; empty where it can."""
+        most = self._meters.max_watts[i] * (seconds + 2 * domain.resolution_seconds)
+        if count / 1e6 > most:
+            return (
+                f"{_counter(domain)} rose by {count / 1e6:.3g} J in {seconds:.3g} s, more than"
+                f" anything can take ({most:.3g} J): a faulty reading"
+            )
+        if count:
+            self._rest.pop(i, None)
+            self._moved.add(i)
+            return ""
+        # Hardware always takes something; what is estimated, or told by a plugin, need not.
+        if domain.method is not Method.COUNTER or not (
+            i in self._moved or i in self._meters.active
+        ):
+            return ""
+        rest = self._rest[i] = self._rest.get(i, 0.0) + seconds
+        if rest <= max(STOPPED_UPDATES * domain.resolution_seconds, STOPPED_SECONDS):
+            return ""
+        return f"{_counter(domain)} has stopped: it did not move for {rest:.3g} s"
 
     def _faults_so_far(self) -> int | None:
         """Page faults since metering went on; counted outside of the readings."""

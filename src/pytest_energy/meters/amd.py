@@ -16,7 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from pytest_energy.files import text_of
-from pytest_energy.meters.base import Meter, MeterLostError, MeterUnavailableError
+from pytest_energy.meters.base import (
+    MOST_BOARD_WATTS,
+    Meter,
+    MeterLostError,
+    MeterUnavailableError,
+)
 from pytest_energy.meters.power_sampler import PowerSampler
 from pytest_energy.meters.sysfs import Counter, NumberFile, open_number
 from pytest_energy.types.energy import Domain, Method
@@ -196,6 +201,7 @@ class Amd(Meter):
     """
 
     name = "amd"
+    max_watts = MOST_BOARD_WATTS
 
     def __init__(self, root: Path | None = None) -> None:
         root = root or _drm_root()

@@ -23,6 +23,10 @@ UPDATE_SECONDS = 1e-3
 """Update period of a socket's register (Documentation/hwmon/amd_energy.rst)."""
 
 
+MOST_WATTS = 1000.0
+"""More than a socket draws."""
+
+
 class AmdEnergy(Meter):
     """CPU sockets as AMD's out-of-tree driver `amd_energy` counts them.
 
@@ -34,6 +38,7 @@ class AmdEnergy(Meter):
     """
 
     name = "amd_energy"
+    max_watts = MOST_WATTS
     covers = frozenset({"cpu"})
 
     def __init__(self, root: Path | None = None) -> None:

@@ -18,6 +18,9 @@ UPDATE_SECONDS = 0.01
 """How often the counters move at the slowest: windows under 10 ms are mostly their steps
 (zeus-apple-silicon, README, "Accuracy")."""
 
+MOST_WATTS = 1000.0
+"""More than such a chip draws."""
+
 PARTS = {
     "cpu": ("cpu_total_mj",),
     "gpu": ("gpu_mj", "gpu_sram_mj"),
@@ -36,6 +39,7 @@ class Apple(Meter):
     """
 
     name = "apple"
+    max_watts = MOST_WATTS
 
     def __init__(self) -> None:
         try:

@@ -26,6 +26,10 @@ __all__ = [
 ]
 
 
+MOST_BOARD_WATTS = 5000.0
+"""More than an accelerator board draws: the largest modules of two dies are rated at 2.7 kW."""
+
+
 class MeterUnavailableError(Exception):
     """A meter cannot be opened here.
 
@@ -63,6 +67,10 @@ class Meter(ABC):
 
     max_read_interval_seconds: float = inf
     """How far apart two readings may lie before the hardware may have wrapped unseen."""
+
+    max_watts: float = inf
+    """More than what any one of its domains counts can draw: a count that rose faster is a faulty
+    reading."""
 
     covers: frozenset[str] = frozenset()
     """Kinds of hardware that it counts whole whatever its domains are called, so that no other

@@ -6,14 +6,14 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from math import inf
-from operator import index
-from time import perf_counter
+from operator import index, lt
 
 from pytest_energy.machine.load import CpuTimes, LoadReader
 from pytest_energy.machine.process_tree import RunProcesses
 from pytest_energy.meters.base import Meter, MeterLostError
 from pytest_energy.meters.wrap_guard import WrapGuard
 from pytest_energy.types.energy import Reading, gated_domains
+from pytest_energy.world import clock
 
 ASK_SECONDS = 0.1
 """What else uses the hardware is asked no more often."""
@@ -36,7 +36,7 @@ class MeterSet:
         self,
         meters: Sequence[Meter],
         note: str = "",
-        clock: Callable[[], float] = perf_counter,
+        clock: Callable[[], float] = clock,
         load: LoadReader | None = None,
     ) -> None:
         self.clock = clock
@@ -48,6 +48,9 @@ class MeterSet:
             meter.processes = self.processes
         self.names = tuple(meter.name for meter in self.meters)
         self.domains = tuple(domain for meter in self.meters for domain in meter.domains)
+        self.max_watts = tuple(meter.max_watts for meter in self.meters for _ in meter.domains)
+        """More than each domain can draw."""
+        self._last: dict[str, tuple[int, ...]] = {}
         self.note = note
         self.max_read_interval_seconds = min(
             (meter.max_read_interval_seconds for meter in meters), default=inf
@@ -120,6 +123,10 @@ class MeterSet:
             raise MeterLostError(
                 f"{meter.name}: {len(counts)} counts for {len(meter.domains)} domains"
             )
+        before = self._last.get(meter.name, counts)
+        self._last[meter.name] = counts
+        if any(map(lt, counts, before)):
+            raise MeterLostError(_went_back(meter, before, counts))
         return counts
 
     def arm(self) -> None:
@@ -221,6 +228,14 @@ class MeterSet:
         for meter in self.meters:
             with suppress(Exception):  # at the end of a session nothing can be done about it
                 meter.close()
+
+
+def _went_back(meter: Meter, before: Sequence[int], counts: Sequence[int]) -> str:
+    """Which counter went back, and by how much."""
+    falls = [a - b for a, b in zip(before, counts, strict=True)]
+    fall = max(falls)
+    domain = meter.domains[falls.index(fall)]
+    return f"the counter of {domain.name} ({domain.source}) went back by {fall / 1e6:.3g} J"
 
 
 def _refuse_counting_twice(meters: Sequence[Meter]) -> None:

@@ -15,7 +15,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_energy.meters.base import Meter, MeterLostError, MeterUnavailableError
+from pytest_energy.meters.base import (
+    MOST_BOARD_WATTS,
+    Meter,
+    MeterLostError,
+    MeterUnavailableError,
+)
 from pytest_energy.meters.power_sampler import PowerSampler
 from pytest_energy.types.energy import Domain, Method
 from pytest_energy.types.machine import Gpu
@@ -180,6 +185,7 @@ class Nvml(Meter):
     """
 
     name = "nvml"
+    max_watts = MOST_BOARD_WATTS
 
     def __init__(self, every: bool = False) -> None:
         import pynvml

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from time import perf_counter
 
 from pytest_energy.meters.base import MeterLostError
+from pytest_energy.world import clock
 
 LONGEST_GAP_SECONDS = 1.0
 """Samples that lie further apart tell too little: C code that keeps the interpreter's lock also
@@ -33,7 +33,7 @@ class PowerSampler:
         self._period = period_seconds
         self._lock = threading.Lock()
         self._last_watts = watts()
-        self._last_seconds = perf_counter()
+        self._last_seconds = clock()
         self._joules = [0.0] * len(self._last_watts)
         self._lost: Exception | None = None
         self.missed_samples = 0
@@ -73,7 +73,7 @@ class PowerSampler:
             except Exception as error:  # raised at the next read: a thread's own error stays unseen
                 self._lost = error
                 return
-            now = perf_counter()
+            now = clock()
             passed = now - self._last_seconds
             if passed > LONGEST_GAP_SECONDS:
                 self.missed_samples += 1

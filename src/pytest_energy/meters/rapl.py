@@ -15,13 +15,13 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from time import perf_counter
 
 from pytest_energy.files import text_of
 from pytest_energy.machine.identity import read_vendor
 from pytest_energy.meters.base import Meter, MeterLostError, MeterUnavailableError
 from pytest_energy.meters.sysfs import mirrors, open_number
 from pytest_energy.types.energy import Domain, Method
+from pytest_energy.world import clock, pread
 
 POWERCAP_ROOT = Path("/sys/class/powercap")
 """Where the kernel shows the zones; `PYTEST_ENERGY_POWERCAP` names another place (containers)."""
@@ -110,11 +110,11 @@ def _zones(root: Path) -> dict[str, Path]:
 class _Powercap(Meter):
     """Zones of the powercap tree, as counters."""
 
-    most_watts = MOST_WATTS
+    most_watts = max_watts = MOST_WATTS
 
     def __init__(self) -> None:
         self._open: list[_Zone] = []
-        self._read_at = perf_counter()
+        self._read_at = clock()
 
     def _take(self, zones: Iterable[tuple[str, str, Path]]) -> None:
         """Open zones, each with its domain's name and kind."""
@@ -133,8 +133,7 @@ class _Powercap(Meter):
     def read(self) -> tuple[int, ...]:
         """Microjoules since the meter was opened, zone by zone."""
         # Every window pays for this twice: no calls and no attribute access beyond what it takes.
-        pread = os.pread
-        now = perf_counter()
+        now = clock()
         passed = now - self._read_at
         self._read_at = now
         counts = []
@@ -244,7 +243,7 @@ class Psys(_Powercap):
     """
 
     name = "rapl_psys"
-    most_watts = MOST_PLATFORM_WATTS
+    most_watts = max_watts = MOST_PLATFORM_WATTS
     covers = frozenset({"cpu", "dram"})
 
     def __init__(self, root: Path | None = None) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_energy.meters.base import MeterLostError, MeterUnavailableError
+from pytest_energy.world import pread
 
 MIRROR_MICROJOULES = 1_000_000
 """Two readings of one counter, one after the other, are no further apart than this: 1 J."""
@@ -32,7 +33,7 @@ class NumberFile:
             OSError: the file cannot be read: its hardware went away, or sleeps.
             ValueError: there is no number in it, or one below zero.
         """
-        number = int(os.pread(self.descriptor, 32, 0))
+        number = int(pread(self.descriptor, 32, 0))
         if number < 0:
             raise ValueError(f"{number} is no amount")
         return number

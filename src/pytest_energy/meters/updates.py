@@ -13,12 +13,12 @@ from collections.abc import Callable
 from itertools import pairwise
 from math import inf
 from statistics import median
-from time import perf_counter
 
 from pytest_energy.meters.base import Meter, MeterLostError
 from pytest_energy.meters.meter_set import MeterSet
 from pytest_energy.types.energy import Method, Reading, gated_domains
 from pytest_energy.types.units import format_seconds
+from pytest_energy.world import clock
 
 FASTEST_SECONDS = 1e-4
 """A counter that moves more often than this needs no waiting."""
@@ -49,7 +49,7 @@ PATIENCE = 12
 """Periods, as a meter states them, after which a counter is taken to stand still."""
 
 
-def observe(meter: Meter, clock: Callable[[], float] = perf_counter) -> tuple[float | None, ...]:
+def observe(meter: Meter, clock: Callable[[], float] = clock) -> tuple[float | None, ...]:
     """Watch a meter's counters until it is known how often they move.
 
     Args:

@@ -12,6 +12,7 @@ from functools import cached_property
 from statistics import fmean, median, stdev
 
 from pytest_energy.types.energy import Domain, gated_domains
+from pytest_energy.types.obstacle import Obstacle
 from pytest_energy.types.units import kwh
 
 ALIGNED_ERROR_UPDATES = 0.04
@@ -128,6 +129,7 @@ class Measurement:
         other_cpu_share: share of the machine's CPU time that other processes used meanwhile, 0 to
             1; None when the window was too short to tell.
         interference: what else makes the figure doubtful, each a clause in words.
+        obstacles: what of that lies in the run itself, as `--energy-allow` names it.
         recorded: what the energy bought, from `energy.record`.
         reference: what the reference workload took between the blocks; None where energy is
             counted.
@@ -167,6 +169,7 @@ class Measurement:
     allocator_trial: AllocatorTrial | None = None
     cpu: int | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
+    obstacles: tuple[Obstacle, ...] = ()
 
     @cached_property
     def seconds(self) -> float:
@@ -260,6 +263,7 @@ def joined(processes: Sequence[Measurement]) -> Measurement:
         interference=tuple(
             dict.fromkeys(clause for one in processes for clause in one.interference)
         ),
+        obstacles=tuple(dict.fromkeys(each for one in processes for each in one.obstacles)),
         segments=sum(one.segments for one in processes),
         update_aligned=all(one.update_aligned for one in processes),
         allocator_trial=trials[0] if trials else None,
@@ -298,4 +302,5 @@ def mean_of_passes(passes: Sequence[Measurement]) -> Measurement:
         reference=reference,
         other_cpu_share=max(shares, default=None),
         interference=tuple(dict.fromkeys(clause for one in passes for clause in one.interference)),
+        obstacles=tuple(dict.fromkeys(each for one in passes for each in one.obstacles)),
     )

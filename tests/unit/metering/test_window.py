@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from pytest_energy.metering.window import BLOCKS, Window, block_sizes
 from pytest_energy.meters.meter_set import MeterSet
+from support.clocks import Clock
 from support.meters import Scripted
 
 
@@ -109,3 +110,55 @@ def test_a_tracer_is_named(window):
 def test_only_counters_that_are_fast_enough_are_paused():
     assert Window(MeterSet([Scripted(1e-3)])).pausable
     assert not Window(MeterSet([Scripted(0.1)])).pausable
+
+
+# Readings that cannot be
+
+
+def metered_by(meter, blocks):
+    """A window whose blocks last and take so much: seconds and joules."""
+    clock = Clock()
+    window = Window(MeterSet([meter], clock=clock))
+    for seconds, joules in blocks:
+        window.open()
+        clock.now += seconds
+        meter.joules += joules
+        window.close(1)
+    return window
+
+
+def test_a_count_that_rose_faster_than_the_hardware_can_is_no_reading(meter):
+    meter.max_watts = 1000.0
+    window = metered_by(meter, [(0.002, 1.0), (0.002, 50_000.0)])
+    assert window.lost.startswith("the counter of cpu (RAPL) rose by 5e+04 J in 0.002 s, more than")
+    assert window.lost.endswith(": a faulty reading")
+    assert window.measurement() is None
+
+
+def test_what_the_hardware_can_take_is_a_reading(meter):
+    meter.max_watts = 1000.0
+    assert metered_by(meter, [(0.002, 1.0), (1.0, 900.0)]).lost == ""
+
+
+def test_a_counter_that_stops_half_way_is_a_lost_meter(meter):
+    window = metered_by(meter, [(0.05, 1.0)] * 10 + [(0.05, 0.0)] * 10)
+    assert window.lost == "the counter of cpu (RAPL) has stopped: it did not move for 0.15 s"
+
+
+def test_a_counter_that_rests_for_a_moment_is_none(meter):
+    assert metered_by(meter, [(0.05, 1.0), (0.05, 0.0)] * 10).lost == ""
+
+
+def test_a_counter_that_went_back_between_two_windows_is_lost_once(meter):
+    meters = MeterSet([meter])
+    first, second, third = (Window(meters) for _ in range(3))
+    meter.joules = 10.0
+    first.open()
+    first.close(1)
+    meter.joules = 4.0
+    for window in (second, third):
+        window.open()
+        meter.joules += 1.0
+        window.close(1)
+    assert first.lost == third.lost == ""
+    assert second.lost == "the counter of cpu (RAPL) went back by 6 J"

@@ -15,7 +15,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
-from time import perf_counter
 
 from pytest_energy.meters.base import Meter, MeterLostError, MeterUnavailableError
 from pytest_energy.meters.prometheus.queries import MICROJOULES, OWN, PRESETS, Endpoint, Query
@@ -28,6 +27,7 @@ from pytest_energy.meters.prometheus.server import (
     one_line,
 )
 from pytest_energy.types.energy import Domain, Method
+from pytest_energy.world import clock
 
 STALE_SCRAPES = 3
 """Scrape intervals without a new sample after which a series is stale."""
@@ -68,7 +68,7 @@ class _Counter:
         self._total = 0
         self._lost = ""
         self.interval = 0.0
-        self._asked = perf_counter()
+        self._asked = clock()
         answer = self._ask("")
         self._last = self._counts(answer.values)
         self._ages = answer.ages
@@ -97,7 +97,7 @@ class _Counter:
         """Microjoules since the meter was opened."""
         if self._lost:
             raise TroubleError(self._lost)
-        asked = perf_counter()
+        asked = clock()
         # From just before the last sample that was seen, so that a counter which fell back and has
         # overtaken its old value since cannot be distinguished from one that has only risen.
         age = max(self._ages.values(), default=0.0)

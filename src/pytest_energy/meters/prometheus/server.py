@@ -13,11 +13,11 @@ from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from time import perf_counter
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from pytest_energy.meters.prometheus.queries import PASSWORD, TOKEN, USER
+from pytest_energy.world import clock
 
 TIMEOUT_SECONDS = 5.0
 """For connecting, for each wait, and for an answer as a whole; an instant query of a few series
@@ -213,7 +213,7 @@ def _read(raw: Any, most_bytes: int, late: str) -> bytes:
     """The body of an answer, as long as it comes in time and within the limit."""
     # read1 returns what has come; urllib3 before 2.2 has only read, which waits for all it asks.
     read = getattr(raw, "read1", raw.read)
-    until = perf_counter() + TIMEOUT_SECONDS
+    until = clock() + TIMEOUT_SECONDS
     body = bytearray()
     while piece := read(65536):
         body += piece
@@ -222,7 +222,7 @@ def _read(raw: Any, most_bytes: int, late: str) -> bytes:
                 f"the answer is longer than {most_bytes / 1e6:g} MB",
                 "write a query of fewer series",
             )
-        if perf_counter() > until:
+        if clock() > until:
             raise TroubleError(late)
     return bytes(body)
 
