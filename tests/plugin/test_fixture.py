@@ -116,7 +116,7 @@ def test_each_yields_exactly_n_samples_after_a_warm_up_that_is_not_metered(proje
 
         @pytest.mark.inference(n=10, warmup=3)
         def test_each(energy):
-            seen = [infer(sample) for sample in energy.each("abcd")]
+            seen = [infer(sample) for sample in energy.each(list("abcd"))]
             assert "".join(seen) == "abc" + "abcdabcdab"
             assert energy.count == 13
             assert energy.result.metered_count == 10
@@ -209,7 +209,7 @@ def test_run_refuses_a_coroutine_function_instead_of_timing_its_creation(project
     )
     result = project.run()
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["*energy.run got a coroutine function*await fn(sample)*"])
+    result.stdout.fnmatch_lines(["*energy.run got a * write: * await fn(sample)*"])
 
 
 def test_the_loop_works_in_an_async_test(project):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -17,6 +16,12 @@ from pytest_energy.machine.environment import read_environment
 from pytest_energy.metering import flops
 from pytest_energy.metering.batches import batch_sizes, untold_batches
 from pytest_energy.metering.instruments import Instruments
+from pytest_energy.metering.lazy import (
+    in_event_loop,
+    why_lazy_function,
+    why_lazy_output,
+    why_put_off,
+)
 from pytest_energy.metering.loop import Interleaving, Loop, Plan, Progress, repeatable
 from pytest_energy.metering.reference_work import ReferenceRecorder
 from pytest_energy.metering.region import Region
@@ -120,20 +125,19 @@ class Energy(ABC):
             `precision` ended it.
 
         Raises:
-            pytest.UsageError: `fn` is a coroutine function; its calls would only create coroutines.
+            pytest.UsageError: `fn` puts its work off: a coroutine or generator function, or one
+                that returns a future or an iterator.
         """
         __tracebackhide__ = True
-        if inspect.iscoroutinefunction(fn):
-            raise _async_error()
+        if lazy := why_lazy_function(fn):
+            raise pytest.UsageError(f"energy.run got {lazy}")
         outputs: list[T] = []
         samples = self._each(samples, batch_size)
         self._counts_warmup = False
         for sample in samples:
             output = fn(sample)
-            if inspect.isawaitable(output):
-                if inspect.iscoroutine(output):
-                    output.close()
-                raise _async_error()
+            if lazy := why_lazy_output(output):
+                raise pytest.UsageError(f"energy.run got {lazy}")
             if self._loop is None or self._loop.metered:
                 outputs.append(output)
         return outputs
@@ -306,6 +310,8 @@ class MeteredEnergy(Energy):
         self._body_cpu: int | None = None
         self._body_readings: ReferenceRecorder | None = None
         self._regions: dict[str, Region] = {}
+        self._went_on: tuple[float, float] | None = None
+        self._in_event_loop = False
         self._last: Callable[[], Measurement | None] = lambda: None
 
     @property
@@ -323,6 +329,10 @@ class MeteredEnergy(Energy):
         """Blocks of the loop so far; 0 without a loop."""
         current = self._loop.current if self._loop is not None else None
         return current.window.block_count if current is not None else 0
+
+    def look_up(self) -> None:
+        """Have all read that is stored of this test, while the file system is the real one."""
+        self._policy.reference_kind(self._subject("", self._inference.n or 0))
 
     def open_body(self, marked: bool, may_loop: bool) -> None:
         """The test body begins; with the marker, the whole of it is a window."""
@@ -356,10 +366,16 @@ class MeteredEnergy(Energy):
     def end_loop(self, interrupted: str = "") -> str:
         """End the loop where a reference has kept it waiting; why it has no figure, or nothing."""
         self._instruments.meters.disarm()
+        if self._loop is not None:
+            self._loop.generator.close()
+            if self._went_on is None:
+                after, waited = self._loop.since_end()
+                self._went_on = after, after if self._in_event_loop else waited
+        for window in self._windows:
+            window.coverage.end()  # where the body raised
         if self._loop is None:
             self._instruments.conditions.release()
             return interrupted
-        self._loop.generator.close()
         return interrupted or self._loop.why_incomplete("")
 
     def conclude(self, interrupted: str = "") -> list[Metered]:
@@ -380,6 +396,12 @@ class MeteredEnergy(Energy):
         main = current.window if current is not None else self._body
         return [*([main] if main else []), *(each.window for each in self._regions.values())]
 
+    @property
+    def coverage_paused(self) -> bool:
+        """Whether coverage.py was stopped while something was metered."""
+        windows = [*self._windows, *([self._body] if self._body else [])]
+        return any(window.coverage.ever for window in windows)
+
     def missing(self, interrupted: str = "") -> Metered:
         """The reason why a test that metered neither body nor loop has no figure."""
         subject = self._subject("", self._inference.n or 0)
@@ -396,7 +418,7 @@ class MeteredEnergy(Energy):
     def _body_metered(self, interrupted: str) -> list[Metered]:
         loop, body = self._loop, self._body
         if loop is not None:
-            reason = loop.why_incomplete(interrupted)
+            reason = loop.why_incomplete(interrupted) or self._why_put_off(loop)
             measurement = None if reason else loop.measurement(self._measured)
             lost = loop.current.window.lost if loop.current is not None else ""
             return [self._metered("", loop.n, measurement, reason, lost)]
@@ -409,6 +431,12 @@ class MeteredEnergy(Energy):
         inference = self._inference
         whole = inference.budget is not None or inference.max_flops is not None or inference.quality
         return [] if self._regions and not whole else [self.missing(interrupted)]
+
+    def _why_put_off(self, loop: Loop) -> str:
+        """Why the loop did not do the test's work; empty where nothing says so."""
+        if loop.current is None or self._went_on is None or not self._counts_warmup:
+            return ""
+        return why_put_off(loop.current.window.seconds, loop.current.yielded, *self._went_on)
 
     def _region_metered(self, name: str, region: Region, interrupted: str) -> Metered:
         reason = region.reason or interrupted
@@ -451,6 +479,9 @@ class MeteredEnergy(Energy):
     def _make_loop(self, samples: Iterable[object], n: int, sizes: Sequence[int] | None) -> Loop:
         instruments, inference = self._instruments, self._inference
         subject = self._subject("", n)
+        self._in_event_loop = in_event_loop()
+        if self._body is not None:  # the loop is metered in its place
+            self._body.coverage.end()
         plan = Plan(
             warmup=inference.warmup,
             stop=self._policy.early_stop(
@@ -576,6 +607,7 @@ class MeteredEnergy(Energy):
             known = measurement = replace(
                 measurement,
                 interference=(*measurement.interference, *self._instruments.interference),
+                obstacles=(*measurement.obstacles, *self._instruments.obstacles),
                 environment=read_environment(),
             )
             self._last = lambda: known
@@ -600,10 +632,3 @@ def _finite(what: str, value: object) -> float:
     if not math.isfinite(number):
         raise pytest.UsageError(f"{what}: expected a finite number, found {value!r}")
     return number
-
-
-def _async_error() -> pytest.UsageError:
-    return pytest.UsageError(
-        "energy.run got a coroutine function, whose calls only create coroutines; in an async test"
-        " write: for sample in energy.each(samples): await fn(sample)"
-    )

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from itertools import islice
-from time import perf_counter
 from typing import Any, Protocol
 
 import pytest
@@ -27,6 +26,7 @@ from pytest_energy.metering.reference_work import (
 )
 from pytest_energy.metering.window import Window, block_sizes
 from pytest_energy.types.measurement import AllocatorTrial, Measurement
+from pytest_energy.world import clock, thread_time
 
 
 class Interleaving(Protocol):
@@ -94,6 +94,8 @@ def repeatable(samples: Iterable[Any], n: int | None) -> tuple[Iterable[Any], in
     Raises:
         pytest.UsageError: nothing that can be looped over.
     """
+    if strange := _no_samples(samples):
+        raise pytest.UsageError(f"energy.each: {strange}")
     if not hasattr(samples, "__iter__") and not hasattr(samples, "__getitem__"):
         raise pytest.UsageError(f"energy.each: expected samples to loop over, found {samples!r}")
     if isinstance(samples, Iterator):
@@ -105,6 +107,17 @@ def repeatable(samples: Iterable[Any], n: int | None) -> tuple[Iterable[Any], in
             samples = list(samples)
             n = len(samples)
     return samples, n
+
+
+def _no_samples(samples: object) -> str:
+    """Why something that can be looped over holds no samples, as a clause; empty where it does."""
+    if isinstance(samples, str | bytes | bytearray):
+        return "a text would be gone through letter by letter: pass [text], or a list of texts"
+    if isinstance(samples, Mapping):
+        return "a mapping would give its keys alone: pass list(samples.values()), or .items()"
+    if hasattr(samples, "itertuples"):
+        return "a DataFrame would give its columns' names: pass list(samples.itertuples())"
+    return ""
 
 
 def _cycle(samples: Iterable[Any]) -> Iterator[Any]:
@@ -207,6 +220,7 @@ class Loop:
         """Whether the pass is being metered: not before it, and not after."""
         self.block = 0
         """Which block is being metered, from 0."""
+        self._end()
         self.reason = ""
         """Why there is no figure, where the samples are to blame."""
         self._cpu: int | None = None
@@ -288,11 +302,11 @@ class Loop:
             as_is = None
             for i, sample in enumerate(islice(_cycle(self._samples), warmup if self.n else 0)):
                 self.count += self._inferences(i, 1)
-                began = perf_counter()
+                began = clock()
                 before = conditions.mark() if conditions else None
                 yield sample
                 synchronise()
-                each_seconds = perf_counter() - began  # the last one's: the first is slow
+                each_seconds = clock() - began  # the last one's: the first is slow
                 last = sample
                 as_is = (before, conditions.mark()) if conditions and before else None
             if usage is not None:
@@ -329,12 +343,21 @@ class Loop:
                     one.readings.after(len(sizes))
                 self._hand_over(one.window, len(sizes) - 1)
                 one.finished = True
+                self._end()
             raise
         finally:
             if conditions is not None:
                 conditions.release()
             if plan.progress is not None:
                 plan.progress.stop()
+
+    def _end(self) -> None:
+        self.ended, self._cpu_at_end = clock(), thread_time()
+
+    def since_end(self) -> tuple[float, float]:
+        """Seconds since the last sample was done with, and those in which this thread waited."""
+        after = clock() - self.ended
+        return after, max(0.0, after - (thread_time() - self._cpu_at_end))
 
     def _choose_reference(self, parallel: bool) -> ReferenceWorkload | None:
         """What runs beside the blocks; None where nothing has to."""
@@ -445,6 +468,7 @@ class Loop:
             if stop:
                 break
         self.running = False
+        self._end()
         if not one.yielded:
             self.reason = "samples is empty"
         elif one.yielded < end:

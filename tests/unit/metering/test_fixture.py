@@ -16,7 +16,7 @@ def energy():
 def test_loops_yield_their_samples_and_nothing_is_measured(energy):
     assert isinstance(energy, Energy)
     energy.open_body(marked=True, may_loop=True)
-    assert list(energy.each("ab")) == ["a", "b", "a", "b", "a"]
+    assert list(energy.each(["a", "b"])) == ["a", "b", "a", "b", "a"]
     with energy.measure("prefill"):
         energy.record(accuracy=0.9)
     energy.close_body()
@@ -26,7 +26,7 @@ def test_loops_yield_their_samples_and_nothing_is_measured(energy):
 
 
 def test_a_callable_is_called_for_each_sample(energy):
-    assert energy.run(str.upper, "ab") == ["A", "B", "A", "B", "A"]
+    assert energy.run(str.upper, ["a", "b"]) == ["A", "B", "A", "B", "A"]
 
 
 def test_what_is_wrong_is_wrong_without_metering_too(energy):
@@ -36,6 +36,6 @@ def test_what_is_wrong_is_wrong_without_metering_too(energy):
         energy.measure("decode", n=0)
     with pytest.raises(pytest.UsageError, match="expected a finite number"):
         energy.record(accuracy=float("nan"))
-    list(energy.each("ab"))
+    list(energy.each(["a", "b"]))
     with pytest.raises(pytest.UsageError, match="used twice"):
-        energy.each("ab")
+        energy.each(["a", "b"])
