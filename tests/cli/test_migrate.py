@@ -11,8 +11,8 @@ import sys
 import time
 from pathlib import Path
 
+import portalocker
 import pytest
-from filelock import FileLock
 
 from pytest_energy.baselines import accepted
 from pytest_energy.baselines.file_format import read_file
@@ -300,7 +300,7 @@ def test_a_killed_process_leaves_each_file_old_or_new(tmp_path):
 
 def test_another_run_that_writes_meanwhile_is_waited_for(folder):
     before = files(folder)
-    with FileLock(folder / ".lock"):
+    with portalocker.Lock(folder / ".lock"):
         process = subprocess.Popen([*COMMAND, str(folder)], stdout=subprocess.PIPE, text=True)
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(timeout=2)

@@ -87,6 +87,8 @@ class Project:
         pytester.makepyfile(scripted=SCRIPTED_METER)
         pytester.makeconftest(CONFTEST.format(own_pid=os.getpid()))
         monkeypatch.setattr(LoadReader, "other_cpu_share", lambda *_: None)
+        # One machine a project: others run beside it.
+        monkeypatch.setenv("PYTEST_ENERGY_LOCK_DIR", str(pytester.path.parent))
         self.ini("energy_meter = scripted")
         self.set_cost(2.0)
 

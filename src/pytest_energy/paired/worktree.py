@@ -15,8 +15,9 @@ import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
-from filelock import FileLock, Timeout
+import portalocker
 
 PREFIX = "pytest-energy-base-"
 """Prefix of the temporary folders; leftovers of killed runs are found by it."""
@@ -59,7 +60,7 @@ class BaseTree:
     def __init__(self, revision: Revision) -> None:
         self.revision = revision
         self._temporary: Path | None = None
-        self._lock: FileLock | None = None
+        self._lock: portalocker.Lock[IO[str]] | None = None
         if revision.folder is not None:
             self.root = revision.folder
             return
@@ -73,7 +74,7 @@ class BaseTree:
             ) from error
         self.root = self._temporary / TREE
         try:
-            self._lock = FileLock(self._temporary / "lock")
+            self._lock = portalocker.Lock(self._temporary / "lock")
             self._lock.acquire()
             # The repository's own hooks are no business of a temporary checkout.
             hooks = ("-c", f"core.hooksPath={os.devnull}")
@@ -203,7 +204,8 @@ def sweep(head: Path) -> None:
         if not folder.exists():
             _remove(head, folder)
             continue
-        with suppress(Timeout, OSError), FileLock(folder / "lock", timeout=0):
+        at_once = portalocker.Lock(folder / "lock", timeout=0, fail_when_locked=True)
+        with suppress(portalocker.LockException, OSError), at_once:
             _remove(head, folder)
             shutil.rmtree(folder, ignore_errors=True)
 

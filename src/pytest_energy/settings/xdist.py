@@ -21,3 +21,13 @@ def is_xdist_controller(config: pytest.Config) -> bool:
 def workers(config: pytest.Config) -> int:
     """Test processes that run side by side; 1 without pytest-xdist."""
     return int(getattr(config, "workerinput", {}).get("workercount", 1))
+
+
+def run_of(config: pytest.Config) -> str:
+    """The run that a worker works for, as pytest-xdist names it; empty without it."""
+    return str(getattr(config, "workerinput", {}).get("testrunuid", ""))
+
+
+def worker_name(config: pytest.Config) -> str:
+    """This worker's name, such as `gw0`; empty without pytest-xdist."""
+    return str(getattr(config, "workerinput", {}).get("workerid", ""))
