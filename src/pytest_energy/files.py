@@ -43,7 +43,10 @@ def line_of(text: str, where: tuple[str | int, ...]) -> int:
 
 def shown_path(path: Path) -> str:
     """A path for people: relative to the current folder where it lies inside."""
-    here = Path.cwd()
+    try:
+        here = Path.cwd()
+    except OSError:  # the current folder was deleted
+        return str(path)
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 

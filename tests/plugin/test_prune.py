@@ -20,13 +20,18 @@ def test_prune_deletes_only_tests_that_were_collected_and_are_gone(project):
     # Deselected is not gone, nor is what was not collected.
     project.write(test_a=head + test.format("one"))
     (project.path / "test_c.py").unlink()
-    project.run("--energy-prune", "-k", "three", "test_b.py")
+    project.run("--energy-prune=delete", "-k", "three", "test_b.py")
     assert len(project.baselines()) == 4
 
-    result = project.run("--energy-prune", "-k", "nothing")
-    result.stdout.fnmatch_lines(["energy: pruned *four.json: *", "energy: pruned *two.json: *"])
+    result = project.run("--energy-prune=delete", "-k", "nothing")
+    result.stdout.fnmatch_lines(
+        [
+            "energy: pruned *four.json: test_c.py::test_four: its file is deleted",
+            "energy: pruned *two.json: test_a.py::test_two: there is no test 'test_two'",
+        ]
+    )
     assert [p.stem for p in project.baselines()] == ["one", "three"]
-    project.run("--energy-prune").stdout.fnmatch_lines(["energy: nothing to prune"])
+    project.run("--energy-prune=delete").stdout.fnmatch_lines(["energy: nothing to prune"])
 
 
 def test_without_prune_nothing_is_deleted(loop):
@@ -39,7 +44,7 @@ def test_without_prune_nothing_is_deleted(loop):
 def test_prune_works_when_no_metered_test_is_left(loop):
     loop.run("--energy-update")
     loop.write(test_it="def test_other(): pass")
-    loop.run("--energy-prune")
+    loop.run("--energy-prune=delete")
     assert loop.baselines() == []
     assert [p.name for p in (loop.path / "baselines").iterdir() if p.is_dir()] == []
 
@@ -47,7 +52,7 @@ def test_prune_works_when_no_metered_test_is_left(loop):
 def test_prune_leaves_the_tests_of_a_module_that_fails_to_import(loop):
     loop.run("--energy-update")
     loop.write(test_it="import nothing_like_it")
-    loop.run("--energy-prune", "--continue-on-collection-errors")
+    loop.run("--energy-prune=delete", "--continue-on-collection-errors")
     assert len(loop.baselines()) == 1
 
 
@@ -55,9 +60,9 @@ def test_prune_leaves_the_tests_of_a_module_that_fails_to_import(loop):
 def test_prune_is_refused_where_not_all_tests_are_collected(loop, argument):
     loop.run("--energy-update")
     loop.load_plugins(argument)
-    result = loop.pytester.runpytest("--energy-prune", argument)  # with a cache, for --lf
+    result = loop.pytester.runpytest("--energy-prune=delete", argument)  # with a cache, for --lf
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["*--energy-prune deletes the baselines*"])
+    result.stderr.fnmatch_lines(["*--energy-prune looks for baselines of tests that were not*"])
     assert len(loop.baselines()) == 1
 
 
@@ -78,7 +83,7 @@ def test_prune_leaves_what_another_machine_has_more_of(project):
     elsewhere.write_text(path.read_text())
     source = project.path / "test_it.py"
     source.write_text(source.read_text().replace('["cpu", "cuda"]', '["cpu"]'))
-    project.run("--energy-prune")
+    project.run("--energy-prune=delete")
     assert list(json.loads(path.read_text())["entries"]) == ["test_it.py::test_x[cpu]"]
     assert len(json.loads(elsewhere.read_text())["entries"]) == 2
 
@@ -98,5 +103,57 @@ def test_prune_leaves_a_class_that_could_not_be_collected(project):
             "@pytest.mark.inf", "@pytest.mark.parametrize('a', 3)\n        @pytest.mark.inf"
         )
     )
-    project.run("--energy-prune", "--continue-on-collection-errors")
+    project.run("--energy-prune=delete", "--continue-on-collection-errors")
     assert len(project.baselines()) == 1
+
+
+def test_what_no_test_claims_is_named_before_anything_is_deleted(loop):
+    loop.run("--energy-update")
+    (path,) = loop.baselines()
+    source = loop.path / "test_it.py"
+    source.write_text(source.read_text().replace("test_loop", "test_round"))
+    shown = loop.run("--energy-prune=show")
+    assert shown.ret == pytest.ExitCode.OK
+    shown.stdout.fnmatch_lines(
+        [
+            f"energy: *{path.name}: {TEST}: there is no test 'test_loop'",
+            "energy: nothing was deleted; --energy-prune=delete deletes them",
+        ]
+    )
+    assert path.exists()
+    loop.run("--energy-prune=delete").stdout.fnmatch_lines(
+        [f"energy: pruned *{path.name}: {TEST}*"]
+    )
+    assert not path.exists()
+
+
+def test_a_model_that_is_renamed_in_its_marker_leaves_its_entry_to_be_pruned(loop):
+    loop.run("--energy-update")
+    source = loop.path / "test_it.py"
+    source.write_text(source.read_text().replace('model="', 'model="new-'))
+    text = loop.run().stdout.str()
+    assert "stored, and no test claims them: test_it.py::test_loop" in " ".join(text.split())
+    loop.run("--energy-prune=show").stdout.fnmatch_lines(["*the test's model is 'new-*' now"])
+
+
+def test_a_test_that_is_metered_no_more_leaves_its_entry_to_be_pruned(loop):
+    loop.run("--energy-update")
+    loop.write(test_it="def test_loop(): pass")
+    loop.run("--energy-prune=show").stdout.fnmatch_lines(["*the test is no longer metered"])
+
+
+def test_json_of_others_in_the_folder_is_left_alone(loop):
+    loop.run("--energy-update")
+    theirs = loop.path / "baselines" / "bert" / "fp32" / "config.json"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text('{"hidden_size": 768}')
+    result = loop.run("--energy-prune=delete")
+    result.stdout.fnmatch_lines(["energy: nothing to prune"])
+    assert result.ret == pytest.ExitCode.OK
+    assert theirs.exists()
+
+
+def test_anything_but_show_and_delete_is_refused(loop):
+    result = loop.run("--energy-prune=test_it.py")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*--energy-prune*expected show or delete, found 'test_it.py'*"])

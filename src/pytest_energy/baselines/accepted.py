@@ -8,7 +8,6 @@ the same entry yet. Once the change is merged the base has it, and the entry mea
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,6 +21,9 @@ NAME = "accepted.json"
 SCHEMA = 1
 """Version of the file's form."""
 
+MOST_RISE = 10.0
+"""A rise to more than eleven times the energy is no rise that is accepted, but a slip."""
+
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
@@ -31,11 +33,18 @@ class Accepted:
         change: over the base, as a fraction.
         base: what it was measured against, for people.
         date: when, in UTC.
+        reason: why, in the words of who accepted it; empty where none were given.
     """
 
     change: float
     base: str
     date: str
+    reason: str = ""
+
+    @property
+    def because(self) -> str:
+        """When and why, for people."""
+        return f"{self.date[:10]}: {self.reason}" if self.reason else self.date[:10]
 
 
 def read(folder: Path) -> dict[str, Accepted]:
@@ -51,8 +60,14 @@ def read(folder: Path) -> dict[str, Accepted]:
             raise ValueError(f"schema {record['schema']!r} is not {SCHEMA}")
         entries = {name: Accepted(**entry) for name, entry in record["accepted"].items()}
         for name, entry in entries.items():
-            if not (isinstance(entry.change, float) and 0 <= entry.change < math.inf):
-                raise ValueError(f"{name}: expected a rise such as 0.15, found {entry.change!r}")
+            if not (isinstance(entry.change, float) and 0 <= entry.change <= MOST_RISE):
+                raise ValueError(
+                    f"{name}: expected a rise such as 0.15, {MOST_RISE:g} at most, found"
+                    f" {entry.change!r}"
+                )
+            for member in (entry.base, entry.date, entry.reason):
+                if not isinstance(member, str):
+                    raise TypeError(f"{name}: expected a text, found {member!r}")
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

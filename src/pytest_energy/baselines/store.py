@@ -6,13 +6,15 @@ One file per machine class, task and model: `<folder>/<machine>/<task>/<model>.j
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
 from statistics import median
 
@@ -112,12 +114,14 @@ class Addition:
         session: the figures to store.
         agreement: whether the session belongs to the stored ones. It is asked under the lock,
             about what is stored then: another run may have written meanwhile.
+        reason: why, in the words of who accepts it; empty where none were given.
     """
 
     subject: Subject
     measurement: Measurement
     session: Session
     agreement: Callable[[Baseline], Agreement]
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,17 +142,50 @@ class Stored:
 class BaselineStore:
     """The baselines of one machine class, and where other classes keep theirs.
 
+    An entry's name begins with the test's file, relative to `home`: the same from wherever pytest
+    is started.
+
     Args:
         folder: `baselines/`.
         machine: this machine's class.
         carbon: for the grams that stand beside the joules.
+        root: pytest's rootdir, which the tests of subjects are relative to.
+        home: what entries are named from; `root` if left out.
     """
 
-    def __init__(self, folder: Path, machine: Machine, carbon: Carbon) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        machine: Machine,
+        carbon: Carbon,
+        root: Path | None = None,
+        home: Path | None = None,
+    ) -> None:
         self.folder = folder
         self.machine = machine
         self.carbon = carbon
-        self._read: dict[Path, dict[str, Baseline]] = {}
+        self._root = root or folder.parent
+        self._home = home or self._root
+        self._read: dict[Path, dict[str, Baseline] | BaselineError] = {}
+
+    def named(self, subject: Subject) -> Subject:
+        """A subject as its entry names it.
+
+        Args:
+            subject: with its test as pytest names it, relative to rootdir.
+        """
+        path, colons, rest = subject.test.partition("::")
+        file = Path(os.path.normpath(self._root / path))
+        if self._home == self._root or not file.is_relative_to(self._home):
+            return subject
+        return replace(subject, test=file.relative_to(self._home).as_posix() + colons + rest)
+
+    def test_of(self, entry: Subject) -> str:
+        """The test of an entry, as pytest names it."""
+        path, colons, rest = entry.test.partition("::")
+        if self._home == self._root:
+            return entry.test
+        return Path(os.path.relpath(self._home / path, self._root)).as_posix() + colons + rest
 
     def path(self, subject: Subject, machine: str | None = None) -> Path:
         """The file of a subject's task and model, for this machine class or another one."""
@@ -161,26 +198,55 @@ class BaselineStore:
         Raises:
             BaselineError: the file cannot be read.
         """
-        path = self.path(subject)
-        if path not in self._read:
-            self._read[path] = read_file(path).entries
-        return self._read[path].get(subject.key)
+        found = self._entries(self.path(subject))
+        if isinstance(found, BaselineError):
+            raise found
+        return found.get(self.named(subject).key)
 
     def machines_with(self, subject: Subject) -> tuple[str, ...]:
         """Other machine classes that have an entry of this subject."""
-        machines = []
-        for folder in sorted(self.folder.iterdir()) if self.folder.is_dir() else ():
-            path = self.path(subject, folder.name)
-            if folder.name != self.machine.slug and path.is_file():
-                try:
-                    if path not in self._read:
-                        self._read[path] = read_file(path).entries
-                    entries = self._read[path]
-                except BaselineError:
-                    continue  # not the file that this run depends on
-                if subject.key in entries:
-                    machines.append(folder.name)
+        key, machines = self.named(subject).key, []
+        for name in self._machines:
+            if name != self.machine.slug:
+                entries = self._entries(self.path(subject, name))
+                # A file that cannot be read is not the one that this run depends on.
+                if not isinstance(entries, BaselineError) and key in entries:
+                    machines.append(name)
         return tuple(machines)
+
+    def load(self, subject: Subject) -> None:
+        """Read all that there is of a subject's task and model, so that no file is needed later.
+
+        A test may put another file system in the place of this one.
+        """
+        for name in {self.machine.slug, *self._machines}:
+            self._entries(self.path(subject, name))
+
+    def subjects(self) -> list[tuple[Path, str, Subject]]:
+        """Every entry of this machine class: its file, its name there, and what was measured."""
+        found = []
+        for path in sorted((self.folder / self.machine.slug).glob("*/*.json")):
+            entries = self._entries(path)
+            if not isinstance(entries, BaselineError):
+                found += [(path, key, entry.subject) for key, entry in entries.items()]
+        return found
+
+    @cached_property
+    def _machines(self) -> tuple[str, ...]:
+        """Machine classes that have a folder."""
+        try:
+            return tuple(sorted(place.name for place in self.folder.iterdir() if place.is_dir()))
+        except OSError:
+            return ()
+
+    def _entries(self, path: Path) -> dict[str, Baseline] | BaselineError:
+        """What a file has, or why it cannot be read."""
+        if path not in self._read:
+            try:
+                self._read[path] = read_file(path).entries
+            except BaselineError as error:
+                self._read[path] = error
+        return self._read[path]
 
     def store(self, additions: Sequence[Addition]) -> list[Stored]:
         """Add sessions to their entries, or start entries anew.
@@ -199,18 +265,19 @@ class BaselineStore:
         with writing(self.folder, path):
             file = read_file(path)
             for new in additions:
-                stored = _add(file.entries.get(new.subject.key), new)
+                subject = self.named(new.subject)
+                stored = _add(file.entries.get(subject.key), new)
                 done.append(stored)
                 appended = stored.before is not None and stored.action is Action.APPENDED
                 kept = stored.before.sessions if appended and stored.before else ()
                 entry = Baseline(
-                    new.subject,
+                    subject,
                     new.measurement.meters,
                     new.measurement.domains,
                     (*kept, new.session)[-KEEP_SESSIONS:],
                     new.measurement.reference.kind if new.measurement.reference else "",
                     new.measurement.allocator,
-                    _history(stored),
+                    _history(stored, new.reason),
                 )
                 file.put(entry, self.machine.describe(), self.carbon)
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -223,7 +290,7 @@ KEEP_HISTORY = 10
 """Replaced sessions of which a line is kept."""
 
 
-def _history(stored: Stored) -> tuple[Replaced, ...]:
+def _history(stored: Stored, given: str) -> tuple[Replaced, ...]:
     """An entry's history, once it is stored as it is now."""
     before, agreement = stored.before, stored.agreement
     if before is None:
@@ -234,6 +301,7 @@ def _history(stored: Stored) -> tuple[Replaced, ...]:
     reason = agreement.reason
     if agreement.change is not None:
         reason = f"{format_change(agreement.change.value)}, accepted with --energy-update"
+    reason += f": {given}" if given else ""
     replaced = Replaced(
         last.date,
         last.commit,
@@ -252,46 +320,83 @@ def _add(before: Baseline | None, new: Addition) -> Stored:
     return Stored(action, before, agreement)
 
 
-def prune(folder: Path, gone: Callable[[str, Subject], bool]) -> list[str]:
-    """Delete the entries of tests that are gone.
+def is_baseline_folder(folder: Path) -> bool:
+    """Whether a folder holds baselines of ours; others keep other things under this name."""
+    return any(_is_ours(path) for path in folder.glob("*/*/*.json"))
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a file is a baseline file, as far as its form says, or would be once mended."""
+    try:
+        text = path.read_text("utf-8", errors="replace")
+    except OSError:
+        return False
+    return '"schema"' in text and '"entries"' in text
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A stored entry.
+
+    Args:
+        path: its file.
+        machine: the class that it is of.
+        subject: what was measured, as the entry names it.
+    """
+
+    path: Path
+    machine: str
+    subject: Subject
+
+    @property
+    def shown(self) -> str:
+        """For people: file and name."""
+        return f"{shown_path(self.path)}: {self.subject.key}"
+
+
+def entries_of(folder: Path) -> list[Entry]:
+    """Every entry of every machine class, in order; JSON that is not ours is passed over.
+
+    Raises:
+        BaselineError: a file of ours that cannot be read.
+    """
+    return [
+        Entry(path, path.parent.parent.name, entry.subject)
+        for path in sorted(folder.glob("*/*/*.json"))
+        if _is_ours(path)
+        for entry in read_file(path).entries.values()
+    ]
+
+
+def delete(folder: Path, gone: Sequence[Entry]) -> None:
+    """Delete entries, and files and folders that are empty then.
 
     Args:
         folder: `baselines/`.
-        gone: whether an entry is of a test that is not there any more, from the machine class
-            and the entry's subject.
-
-    Returns:
-        What was deleted, as `file: entry`.
+        gone: from `entries_of`.
 
     Raises:
         BaselineError: a file cannot be read or written; what was deleted before it stays so.
     """
-    deleted = []
-    for path in sorted(folder.glob("*/*/*.json")):
+    for path in dict.fromkeys(entry.path for entry in gone):
         with writing(folder, path):
             file = read_file(path)
-            keys = [
-                key
-                for key, entry in file.entries.items()
-                if gone(path.parent.parent.name, entry.subject)
-            ]
-            for key in keys:
-                file.drop(key)
-            if keys and file.entries:
+            for entry in gone:
+                if entry.path == path and entry.subject.key in file.entries:
+                    file.drop(entry.subject.key)
+            if file.entries:
                 replace_file(path, file.text())
-            elif keys:
-                path.unlink()
-                for empty in (path.parent, path.parent.parent):
-                    if not any(empty.iterdir()):
-                        empty.rmdir()
-        deleted += [f"{shown_path(path)}: {key}" for key in keys]
-    return deleted
+                continue
+            path.unlink()
+            for empty in (path.parent, path.parent.parent):
+                if not any(empty.iterdir()):
+                    empty.rmdir()
 
 
 @contextmanager
 def writing(folder: Path, path: Path) -> Iterator[None]:
     """Hold the folder's lock, and raise what goes wrong as a `BaselineError` about `path`."""
-    from filelock import FileLock, Timeout
+    import portalocker
 
     lock = folder / ".lock"
     try:
@@ -299,11 +404,15 @@ def writing(folder: Path, path: Path) -> Iterator[None]:
         ignore = folder / ".gitignore"
         if not ignore.exists():
             ignore.write_text("# a lock against two runs writing at once\n.lock\n")
-        with FileLock(lock, timeout=LOCK_SECONDS):
+        with portalocker.Lock(lock, timeout=LOCK_SECONDS):
             yield
-    except Timeout as error:
+    except portalocker.AlreadyLocked as error:
         raise BaselineError(
             path, f"another run has held {lock} for {LOCK_SECONDS} s; try again when it has ended"
+        ) from error
+    except portalocker.LockException as error:
+        raise BaselineError(
+            path, f"{lock} cannot be locked: {error}; nothing was written"
         ) from error
     except OSError as error:
         raise BaselineError(path, f"{error.strerror or error}; nothing was written") from error

@@ -10,11 +10,11 @@ import sys
 import tempfile
 from contextlib import suppress
 from pathlib import Path
-from time import monotonic, sleep
 from typing import IO
 
 from pytest_energy.paired.channel import Channel, ChannelClosedError, ChannelTimeoutError, Message
 from pytest_energy.types.units import format_seconds
+from pytest_energy.world import clock, sleep
 
 FAREWELL_SECONDS = 20
 """Time that the base's fixtures have for their teardown, at the end."""
@@ -114,14 +114,14 @@ class WorkerClient:
             raise
 
     def _answer(self) -> Message:
-        deadline = monotonic() + self._seconds
+        deadline = clock() + self._seconds
         while True:
             try:
-                return self._channel.receive(min(1.0, max(0.01, deadline - monotonic())))
+                return self._channel.receive(min(1.0, max(0.01, deadline - clock())))
             except ChannelTimeoutError:
                 if self._has_ended():  # a process that it left behind may hold the channel open
                     raise ChannelClosedError from None
-                if monotonic() >= deadline:
+                if clock() >= deadline:
                     raise
 
     def close(self) -> None:
@@ -152,9 +152,9 @@ class WorkerClient:
         return os.waitid(os.P_PID, self._process.pid, options) is not None
 
     def _how_it_ended(self) -> str:
-        deadline = monotonic() + FAREWELL_SECONDS
+        deadline = clock() + FAREWELL_SECONDS
         while not self._has_ended():
-            if monotonic() >= deadline:
+            if clock() >= deadline:
                 self.kill()
                 return f"{self._side}'s process closed its channel"
             sleep(0.01)

@@ -82,7 +82,7 @@ class PairedSession:
             with suppress(BaselineError):  # the base's file is no longer to be mended
                 of_base = accepted.read(self.tree.counterpart(settings.baselines))
             self._accepted = {
-                name: entry.change
+                name: entry
                 for name, entry in accepted.read(settings.baselines).items()
                 if entry != of_base.get(name)
             }
@@ -100,8 +100,8 @@ class PairedSession:
         """The base, for people."""
         return self.tree.revision.label
 
-    def accepted(self, key: str) -> float | None:
-        """A rise that is accepted and that the base does not have yet, as a fraction."""
+    def accepted(self, key: str) -> accepted.Accepted | None:
+        """A rise that is accepted and that the base does not have yet."""
         return self._accepted.get(key)
 
     @property

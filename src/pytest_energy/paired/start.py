@@ -48,7 +48,7 @@ QUIET: Mapping[str, Any] = {
     "energy_update": False,
     "energy_strict": False,
     "energy_off": False,
-    "energy_prune": False,
+    "energy_prune": "",
     "energy_json": None,
     "energy_against": "",
     "energy_against_setup": "",

@@ -33,6 +33,7 @@ from pytest_energy.paired.import_redirect import (
 )
 from pytest_energy.paired.interleave import WorkerInterleaving
 from pytest_energy.settings import WORKER, metered_of
+from pytest_energy.settings.identity import test_id
 from pytest_energy.types.codec import encode
 from pytest_energy.types.result import Metered
 
@@ -135,7 +136,7 @@ class Worker:
     def serve(self, session: pytest.Session) -> None:
         """Say what was collected, then do what the head says until it says quit."""
         items = {
-            item.nodeid: item
+            test_id(item): item
             for item in metered_of(session.items)
             if _selected(item, self._selected)
         }
@@ -185,7 +186,7 @@ class Worker:
 
 def _selected(item: pytest.Item, selected: Iterable[tuple[str, str, str]]) -> bool:
     """Whether a test lies in one of the places, or is named there."""
-    name = item.nodeid.partition("::")[2]
+    name = test_id(item).partition("::")[2]
     for place, _, name_prefix in selected:
         if not item.path.is_relative_to(place):
             continue

@@ -1,24 +1,31 @@
-"""Deletes the baselines of tests that are gone."""
+"""Names the baselines that no test claims, and deletes them where that is asked for."""
 
 from __future__ import annotations
+
+from collections.abc import Generator
 
 import pytest
 
 from pytest_energy.plugin import stash
+from pytest_energy.settings import metered_of
+from pytest_energy.settings.identity import test_id
 
 
 class Pruner:
-    """Deletes the baselines of tests that are gone."""
+    """Names the baselines that no test claims, and deletes them where that is asked for.
+
+    Args:
+        config: pytest's.
+    """
 
     def __init__(self, config: pytest.Config) -> None:
         from pytest_energy.settings import settings
 
-        self._config = config
         self._settings = stash.settings_of(config)
         settings.check_prune(config)
         self._modules: set[str] = set()
         self._incomplete: set[str] = set()
-        self._tests: frozenset[str] = frozenset()
+        self._items: list[pytest.Item] = []
         self._lines: list[str] = []
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
@@ -28,9 +35,12 @@ class Pruner:
         elif not report.passed:  # the module itself, or a class in it
             self._incomplete.add(module)
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        self._tests = frozenset(item.nodeid for item in items)
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_collection_modifyitems(
+        self, items: list[pytest.Item]
+    ) -> Generator[None, None, None]:
+        self._items = items.copy()  # before any is deselected
+        yield
 
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         from pytest_energy.gate import prune
@@ -41,9 +51,17 @@ class Pruner:
             pytest.ExitCode.NO_TESTS_COLLECTED,
         ):
             return
+        config = session.config
         modules = self._modules - self._incomplete
-        collected = prune.Collected.of(session.config, modules, self._tests)
-        self._lines, failed = prune.prune(self._settings.baselines, collected)
+        collected = prune.Collected.of(
+            config, modules, map(test_id, self._items), metered_of(self._items)
+        )
+        stores = stash.gate_session_of(config).stores
+        for module in modules:
+            stores.of_file(config.rootpath / module)
+        stores.of_file(config.rootpath / "any")  # its own, where all modules are deleted
+        delete = self._settings.prune == "delete"
+        self._lines, failed = prune.prune(stores.used, collected, delete)
         if failed and exitstatus != pytest.ExitCode.TESTS_FAILED:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 

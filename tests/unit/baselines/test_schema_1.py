@@ -81,7 +81,8 @@ def test_the_next_session_rewrites_the_whole_file_and_no_other_figure(path, stor
 def test_pruning_rewrites_the_whole_file_too(path, store):
     current = json.loads(path.read_text("utf-8"))
     turn_back(path)
-    baselines.prune(store.folder, lambda machine, found: found.test == OTHER)
+    gone = [each for each in baselines.entries_of(store.folder) if each.subject.test == OTHER]
+    baselines.delete(store.folder, gone)
     del current["entries"][OTHER]
     assert json.loads(path.read_text("utf-8")) == current
 

@@ -212,8 +212,10 @@ def test_pruning_deletes_what_is_gone_and_leaves_the_rest(store):
     gone, kept = subject("t.py::test_gone"), subject("t.py::test_kept")
     store.store([addition(2.0, of=gone), addition(2.0, of=kept)])
     store.store([addition(2.0, of=subject("t.py::test_gone", model="alone"))])
-    deleted = baselines.prune(store.folder, lambda _, s: s.test == gone.test)
+    entries = baselines.entries_of(store.folder)
+    deleted = [entry for entry in entries if entry.subject.test == gone.test]
     assert len(deleted) == 2
+    baselines.delete(store.folder, deleted)
     assert list(read_file(store.path(kept)).entries) == [kept.key]
     assert not store.path(subject(model="alone")).exists()
 
@@ -221,7 +223,7 @@ def test_pruning_deletes_what_is_gone_and_leaves_the_rest(store):
 def test_pruning_without_anything_gone_touches_no_file(store):
     store.store([addition(2.0)])
     before = store.path(subject()).stat().st_mtime_ns
-    assert baselines.prune(store.folder, lambda *_: False) == []
+    baselines.delete(store.folder, [])
     assert store.path(subject()).stat().st_mtime_ns == before
 
 
