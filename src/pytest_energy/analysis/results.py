@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from pytest_energy.analysis import ratio as ratios
@@ -11,10 +12,55 @@ from pytest_energy.types.carbon import Carbon
 from pytest_energy.types.measurement import Measurement
 from pytest_energy.types.result import Result, Subject
 from pytest_energy.types.verdict import Status
+from pytest_energy.verdict.baseline_comparison import MIN_BLOCKS
 
 
 def _unavailable(reason: str) -> NoReturn:
     raise LookupError(reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """One energy per unit over another.
+
+    Args:
+        value: the ratio.
+        interval: its 95 % interval; None where there are too few blocks for one.
+    """
+
+    value: float
+    interval: tuple[float, float] | None
+
+    @property
+    def low(self) -> float:
+        """The lower end of the 95 % interval.
+
+        Raises:
+            LookupError: there is none; says why.
+        """
+        __tracebackhide__ = True
+        return self._known[0]
+
+    @property
+    def high(self) -> float:
+        """The upper end of the 95 % interval.
+
+        Raises:
+            LookupError: there is none; says why.
+        """
+        __tracebackhide__ = True
+        return self._known[1]
+
+    @property
+    def _known(self) -> tuple[float, float]:
+        __tracebackhide__ = True
+        if self.interval is None:
+            raise LookupError(
+                f"a ratio of {self.value:.3g} has no interval: one of the measurements has fewer"
+                f" than {MIN_BLOCKS} blocks of some energy; loop over energy.each(samples), with"
+                f" n={MIN_BLOCKS} or more, or ask for ratio.value alone"
+            )
+        return self.interval
 
 
 class Results(Sequence[Result]):
@@ -60,7 +106,7 @@ class Results(Sequence[Result]):
         )
         return Results(lambda: selected, self._carbon, self._off, self._skip)
 
-    def ratio(self, over: Results) -> ratios.Ratio:
+    def ratio(self, over: Results) -> Ratio:
         """Energy per unit of these over that of others, with a 95 % interval.
 
         Several on one side are put together as their geometric mean. Under `--energy-off` the
@@ -81,9 +127,12 @@ class Results(Sequence[Result]):
                 names = ", ".join(r.subject.key for r in results) or "no results"
                 raise LookupError(
                     f"nothing was measured in the ratio's {side}: {names}; the tests that measure"
-                    " it must run before, in the same session (and the same pytest-xdist worker)"
+                    " it must stand before this one, and run in the same session"
                 )
-        return ratios.ratio(self.measurements, over.measurements)
+        found = ratios.ratio(self.measurements, over.measurements)
+        if found.low is None or found.high is None:
+            return Ratio(found.value, None)
+        return Ratio(found.value, (found.low, found.high))
 
     def training(self, **criteria: str) -> TrainingCost:
         """What the one training among them costs as a whole, with a 95 % interval.
@@ -112,7 +161,7 @@ class Results(Sequence[Result]):
             )
             raise LookupError(
                 f"{what}: the test with @pytest.mark.training must run before, in the same session"
-                " (and the same pytest-xdist worker)"
+                " (with pytest-xdist, in one @pytest.mark.xdist_group under --dist loadgroup)"
             )
         return cost
 

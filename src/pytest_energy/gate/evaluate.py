@@ -9,6 +9,7 @@ from pytest_energy.gate.session import GateSession, Lookup
 from pytest_energy.paired.fresh_pair import LONGEST_BODY_SECONDS, FreshPair
 from pytest_energy.types.inference import SETTLED, Inference
 from pytest_energy.types.measurement import Measurement, joined, mean_of_passes
+from pytest_energy.types.obstacle import Obstacle
 from pytest_energy.types.result import BaseRun, Metered, Result, Subject
 from pytest_energy.types.verdict import PairedBase, Rule, Status, Verdict
 from pytest_energy.verdict import early_stop
@@ -112,7 +113,7 @@ class Evaluation:
             return None
         if session.paired is not None and base_blocks is None:
             return None  # the base lacks the test
-        accepted = session.paired.accepted(subject.key) if session.paired else None
+        rise = session.paired.accepted(subject.key) if session.paired else None
         return early_stop.EarlyStop(
             subject,
             self._look_up(subject).baseline,
@@ -120,7 +121,7 @@ class Evaluation:
             unit_count,
             None if precision == SETTLED else precision,
             base_blocks,
-            accepted or 0.0,
+            rise.change if rise else 0.0,
         )
 
     def results(
@@ -175,10 +176,15 @@ class Evaluation:
                 problem = problem or why or "it was cut into other blocks there"
         confirms = self._session.second is not None and self._workers < 2
         if not metered.passes:
-            verdict = unmeasured(metered.reason)
+            gates = entry.baseline is not None or rule.budget_joules is not None
+            verdict = unmeasured(metered.reason, gates)
         elif entry.problem:
             verdict = self._without_comparison(
-                metered, replace(rule, quality=""), Status.INCOMPARABLE, entry.problem
+                metered,
+                replace(rule, quality=""),
+                Status.INCOMPARABLE,
+                entry.problem,
+                Obstacle.BASELINE,
             )
         else:
             verdict = judge(
@@ -203,21 +209,27 @@ class Evaluation:
         paired = PairedBase(session.label, error=base.detail)
         of_base = base.of(subject)
         if not metered.passes:
-            verdict = unmeasured(metered.reason)
+            verdict = unmeasured(metered.reason, bool(of_base and of_base.passes))
         elif base.problem:
-            verdict = self._without_comparison(metered, rule, Status.INCOMPARABLE, base.problem)
+            verdict = self._without_comparison(
+                metered, rule, Status.INCOMPARABLE, base.problem, Obstacle.BASE
+            )
         elif of_base is None:
             what = "region" if subject.region else "metered test"
             reason = f"{session.label} has no such {what}"
             verdict = self._without_comparison(metered, rule, Status.NEW, reason)
         elif not of_base.passes:
             reason = f"the base has no figure: {of_base.reason}"
-            verdict = self._without_comparison(metered, rule, Status.INCOMPARABLE, reason)
+            verdict = self._without_comparison(
+                metered, rule, Status.INCOMPARABLE, reason, Obstacle.BASE
+            )
         else:
+            rise = session.accepted(subject.key)
             paired = replace(
                 paired,
                 body_differs=session.body_differs(subject.test),
-                accepted=session.accepted(subject.key),
+                accepted=rise.change if rise else None,
+                accepted_because=rise.because if rise else "",
             )
             first = mean_of_passes(metered.passes), mean_of_passes(of_base.passes)
             further = [_measured_by(pair, subject) for pair in fresh.pairs]
@@ -237,7 +249,13 @@ class Evaluation:
         return _result(metered, rule, replace(verdict, paired=paired))
 
     @staticmethod
-    def _without_comparison(metered: Metered, rule: Rule, status: Status, reason: str) -> Verdict:
+    def _without_comparison(
+        metered: Metered,
+        rule: Rule,
+        status: Status,
+        reason: str,
+        obstacle: Obstacle | None = None,
+    ) -> Verdict:
         """A figure without anything to compare with: its ceilings are checked all the same."""
         verdict = judge(Case(metered.subject, metered.passes, rule))
         measurement = mean_of_passes(metered.passes)
@@ -245,7 +263,9 @@ class Evaluation:
         doubted = bool(why_flops_unchecked(measurement, rule) or unknown)
         if verdict.status is Status.OVER_BUDGET or doubted:
             return replace(verdict, can_be_stored=False)
-        return replace(verdict, status=status, reason=reason, hint="", can_be_stored=False)
+        return replace(
+            verdict, status=status, reason=reason, hint="", can_be_stored=False, obstacle=obstacle
+        )
 
 
 def pairs_needed(result: Result) -> int:

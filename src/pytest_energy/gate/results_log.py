@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from pytest_energy.baselines import accepted
 from pytest_energy.baselines.accepted import Accepted
 from pytest_energy.baselines.file_format import BaselineError
-from pytest_energy.baselines.store import Action, Addition, Stored, session_of
+from pytest_energy.baselines.store import Action, Addition, BaselineStore, Stored, session_of
 from pytest_energy.files import shown_path, stable
 from pytest_energy.gate.session import GateSession
 from pytest_energy.types.baseline import Agreement, Baseline
@@ -41,12 +41,14 @@ class ResultsLog:
     """Results by test, in the order in which they came.
 
     Args:
-        tests: what each test reported, by node id.
+        tests: what each test reported, by its name.
         outcomes: what pytest says of each of them.
         failed: tests of which a part has failed: a subtest, before the test itself is reported.
         stored: what `--energy-update` did, by the subject's key.
         refused: whether a figure that was to be stored was not, of a test that passed.
         problems: what was asked for and could not be done, each a sentence.
+        unrun: metered tests that were skipped or xfailed, and which of the two, by name.
+        notices: what makes the gate weaker, each a line.
         overhead: what the gate took beside the tests.
     """
 
@@ -56,19 +58,26 @@ class ResultsLog:
     stored: dict[str, str] = field(default_factory=dict)
     refused: bool = False
     problems: list[str] = field(default_factory=list)
+    unrun: dict[str, str] = field(default_factory=dict)
+    notices: tuple[str, ...] = ()
     overhead: Overhead = field(default_factory=Overhead)
 
     def add(self, report: pytest.TestReport) -> None:
         """Take in one of pytest's reports; a rerun replaces what was there."""
+        # pytest may give tests of two packages one node id.
+        name: str = getattr(report, "energy_test", report.nodeid)
+        unrun: str = getattr(report, "energy_unrun", "")
+        if unrun:
+            self.unrun[name] = unrun
         record: object = getattr(report, "energy", None)
         if record is not None:
-            self.tests[report.nodeid] = decode(TestReport, record)
-            failed = report.nodeid in self.failed
-            self.outcomes[report.nodeid] = "failed" if failed else _outcome(report)
+            self.tests[name] = decode(TestReport, record)
+            failed = bool({name, report.nodeid} & self.failed)
+            self.outcomes[name] = "failed" if failed else _outcome(report)
         elif report.failed:
-            self.failed.add(report.nodeid)
-            if report.nodeid in self.tests:
-                self.outcomes[report.nodeid] = "error" if report.when == "teardown" else "failed"
+            self.failed.add(name)
+            if name in self.tests:
+                self.outcomes[name] = "error" if report.when == "teardown" else "failed"
 
     @property
     def results(self) -> tuple[Result, ...]:
@@ -93,9 +102,14 @@ class ResultsLog:
             baselines=shown_path(session.settings.baselines),
             base=session.base_summary,
             results=self.results,
-            outcomes=dict(self.outcomes),
+            outcomes={
+                result.subject.test: self.outcomes[name]
+                for name, test in self.tests.items()
+                for result in test.results
+            },
             stored=dict(self.stored),
             problems=tuple(self.problems),
+            notices=self.notices,
             overhead=sum((test.overhead for test in tests), self.overhead),
         )
 
@@ -120,6 +134,7 @@ class ResultsLog:
         """Store what may become a baseline: measured, quiet, long enough, of a test that passed."""
         now, commit = datetime.now(UTC), git_commit(root)
         files: dict[Path, list[tuple[Result, Addition]]] = {}
+        stores: dict[Path, BaselineStore] = {}
         for name, test in self.tests.items():
             for result in test.results:
                 key, verdict = result.subject.key, result.verdict
@@ -137,12 +152,15 @@ class ResultsLog:
                     session_of(result.measurement, now, commit, verdict.repeat_difference),
                     # By the moment that the verdict goes by.
                     partial(_agreement, result, result.measurement, session.now),
+                    session.settings.reason,
                 )
-                path = session.store.path(result.subject)
+                store = session.stores.of(result.subject)
+                path = store.path(result.subject)
+                stores[path] = store
                 files.setdefault(path, []).append((result, addition))
-        for pairs in files.values():
+        for path, pairs in files.items():
             try:
-                done = session.store.store([addition for _, addition in pairs])
+                done = stores[path].store([addition for _, addition in pairs])
             except BaselineError as error:
                 names = ", ".join(result.subject.key for result, _ in pairs)
                 self.problems.append(f"not stored: {names}: {error}")
@@ -166,9 +184,15 @@ class ResultsLog:
                     why = why if outcome == "passed" else f"the test {outcome}"
                     self.stored[key] = f"nothing was accepted: {why}"
                     continue
-                rises[key] = Accepted(
-                    stable(verdict.change.value), paired.label, utc_text(datetime.now(UTC))
-                )
+                by = stable(verdict.change.value)
+                if by > accepted.MOST_RISE:
+                    self.problems.append(
+                        f"not accepted: {key}: {format_change(by)} is more than"
+                        f" {format_change(accepted.MOST_RISE)}: a slip?"
+                    )
+                    continue
+                date = utc_text(datetime.now(UTC))
+                rises[key] = Accepted(by, paired.label, date, session.settings.reason)
         if not rises:
             return
         folder, tree = session.settings.baselines, paired.tree

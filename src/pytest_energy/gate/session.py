@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 
 from pytest_energy.baselines.file_format import BaselineError
-from pytest_energy.baselines.store import BaselineStore
 from pytest_energy.carbon import factors
+from pytest_energy.gate.shared_results import SharedResults
+from pytest_energy.gate.stores import Stores
 from pytest_energy.machine.identity import read_machine
 from pytest_energy.meters import boards
 from pytest_energy.paired.second_process import SecondProcess
@@ -57,31 +59,34 @@ class GateSession:
         settings: what the user says.
         machine: this machine's class.
         carbon: intensity of the electricity, and PUE.
-        store: the baselines.
+        stores: the baselines.
         tests: number of metered tests, over which false alarms are held.
         paired: the base of a paired session; None where stored baselines are compared with.
         results: so far, by the subject's key.
         now: when the session began, in UTC.
         second: another process on the same tree, for what is suspect or to be stored; None where
             there can be none.
+        shared: what pytest-xdist's workers show each other; None without them.
     """
 
     settings: Settings
     machine: Machine
     carbon: Carbon
-    store: BaselineStore
+    stores: Stores
     tests: int = 1
     paired: PairedSession | None = None
     results: dict[str, Result] = field(default_factory=dict)
     second: SecondProcess | None = None
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
+    shared: SharedResults | None = None
 
     @classmethod
-    def of(cls, settings: Settings, tests: int = 1) -> GateSession:
+    def of(cls, settings: Settings, root: Path, tests: int = 1) -> GateSession:
         """The session that the settings describe.
 
         Args:
             settings: what the user says.
+            root: pytest's rootdir.
             tests: number of metered tests.
 
         Raises:
@@ -95,8 +100,8 @@ class GateSession:
             settings.pue,
         )
         machine = read_machine(boards())
-        store = BaselineStore(settings.baselines, machine, carbon)
-        return cls(settings, machine, carbon, store, max(1, tests))
+        stores = Stores(settings, machine, carbon, root)
+        return cls(settings, machine, carbon, stores, max(1, tests))
 
     @property
     def base_summary(self) -> BaseSummary | None:
@@ -136,13 +141,15 @@ class GateSession:
         """
         if self.paired is not None:
             return Lookup()
+        store = self.stores.of(subject)
+        store.load(subject)
         try:
-            baseline = self.store.find(subject)
+            baseline = store.find(subject)
         except BaselineError as error:
             return Lookup(problem=str(error))
         if baseline is not None:
             return Lookup(baseline)
-        return Lookup(other_machines=self.store.machines_with(subject))
+        return Lookup(other_machines=store.machines_with(subject))
 
     def fails(self, rule: Rule, verdict: Verdict) -> bool:
         """Whether a verdict fails its test. What `--energy-update` will store, it accepts.
@@ -156,7 +163,16 @@ class GateSession:
         held = rule.budget_joules is not None or rule.max_flops is not None
         if verdict.status is Status.NEW and held:
             return False  # it was held against its budget
+        if verdict.obstacle is not None and verdict.obstacle not in self.settings.allow:
+            return True
         return verdict.status in (FAILING_STRICT if self.settings.strict else FAILING)
+
+    @property
+    def all_results(self) -> tuple[Result, ...]:
+        """Every result so far, and of pytest-xdist's other workers what this process has not."""
+        others = self.shared.others() if self.shared is not None else ()
+        not_ours = (one for one in others if one.subject.key not in self.results)
+        return (*self.results.values(), *not_ours)
 
     def close(self) -> None:
         """End the other processes, and remove the base's tree."""

@@ -63,6 +63,9 @@ def message(result: Result, carbon: Carbon, test: str = "", flags: str = "") -> 
         lines.append(_quality(quality))
     if verdict.hint:
         lines += _wrapped("hint", verdict.hint)
+    if verdict.obstacle is not None:
+        text = f"--energy-allow={verdict.obstacle} lets it pass without a comparison"
+        lines += _wrapped("allow", text)
     if verdict.can_be_stored:
         verb = "store" if verdict.status is Status.NEW else "accept"
         command = f"pytest {shlex.quote(test or subject.test)}{flags} --energy-update"

@@ -41,6 +41,7 @@ def record_of(report: SessionReport) -> dict[str, Any]:
         "carbon": encode(report.carbon),
         "overhead": encode(report.overhead),
         "base": encode(report.base),
+        "notices": list(report.notices),
         "role_ratios": encode(role_ratios(report.results)),
         "results": [_result(result, report) for result in report.results],
     }

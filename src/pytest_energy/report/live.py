@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from time import perf_counter
 from typing import TextIO
 
 import pytest
+
+from pytest_energy.world import clock
 
 REFRESH_SECONDS = 0.5
 """Between two drawings, so that what is drawn costs next to nothing."""
@@ -44,12 +45,12 @@ class LiveLine:
     def start(self, test: str, n: int) -> None:
         """A loop of `n` inferences begins."""
         self._test, self._n = test, n
-        self._began = perf_counter()
+        self._began = clock()
         self._next = self._began + REFRESH_SECONDS
 
     def due(self) -> bool:
         """Whether it is time to draw again."""
-        return perf_counter() >= self._next
+        return clock() >= self._next
 
     def update(self, done: int, joules: float) -> None:
         """Draw.
@@ -60,7 +61,7 @@ class LiveLine:
         """
         from pytest_energy.types.units import format_joules, format_seconds
 
-        now = perf_counter()
+        now = clock()
         self._next = now + REFRESH_SECONDS
         left = (now - self._began) / done * (self._n - done)
         facts = f"{done:,}/{self._n:,}  {format_joules(joules)}  {format_seconds(left)} left"

@@ -15,7 +15,9 @@ from pytest_energy.types.units import (
     format_change,
     format_grams,
     format_joules,
+    format_percent,
     format_seconds,
+    share_of_budget,
     significant,
 )
 from pytest_energy.types.verdict import COMPARED, Status, Verdict
@@ -107,6 +109,8 @@ def _table(results: Sequence[Result], carbon: Carbon, width: int) -> Table:
         if measurement is None:
             grid.add_row(first, "-", "-", "-", last)
             continue
+        if _within_budget(result):
+            last.append("\nwithin budget", style="green")
         if measurement.metered_count != subject.n:
             last.append(f"\nfrom {measurement.metered_count:,}", style="dim")
         for quantity, value in (measurement.recorded or {}).items():
@@ -161,9 +165,20 @@ def _note(result: Result, stored: Mapping[str, str]) -> str:
         if verdict.paired:
             several = f"{number} pairs of processes"
         parts.append(f"{several}: {', '.join(format_change(one) for one in change.passes)}")
+    if result.measurement is not None and _within_budget(result):
+        share = result.measurement.joules_per_unit / (result.rule.budget_joules or 1.0)
+        text, left = result.rule.budget_text, format_percent(1 - share)
+        parts.append(f"{share_of_budget(text, share)} of a budget of {text}, {left} left")
     if change is not None and change.flops:
         parts.append(f"flops {format_change(change.flops)}: {verdict.interpretation}")
     return "; ".join(parts)
+
+
+def _within_budget(result: Result) -> bool:
+    """Whether there is a ceiling in energy, and the figure, in doubt or not, is below it."""
+    budget, measurement = result.rule.budget_joules, result.measurement
+    held = result.verdict.status not in (Status.OVER_BUDGET, Status.INCONCLUSIVE, Status.UNRESOLVED)
+    return bool(budget and measurement and held and measurement.joules_per_unit <= budget)
 
 
 def ratio_line(roles: RoleRatio) -> str:

@@ -93,6 +93,8 @@ def write_summary(reporter: pytest.TerminalReporter, report: SessionReport, full
     if report.base is not None and report.base.only_base:
         tests = ", ".join(report.base.only_base)
         write(f"energy: only {report.base.label} has: {tests}", yellow=True)
+    for notice in report.notices:
+        write(f"energy: {notice}", yellow=True)
     for problem in report.problems:
         write(f"energy: {problem}", red=True)
     doubtful = any(result.verdict.reason for result in results)

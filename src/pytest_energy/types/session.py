@@ -64,6 +64,7 @@ class TestReport:
         results: of the test's loop or body, and of its regions.
         overhead: what the gate has taken since the report before.
         instrumentation: what the process meters with.
+        notices: what was done that a reader should know, each a line.
     """
 
     __test__ = False  # its name looks like a test class to pytest
@@ -71,6 +72,7 @@ class TestReport:
     results: tuple[Result, ...]
     overhead: Overhead
     instrumentation: Instrumentation
+    notices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,7 @@ class SessionReport:
         outcomes: pytest's outcome of each test, by node id.
         stored: what `--energy-update` did, by the subject's key.
         problems: what was asked for and could not be done, each a sentence.
+        notices: what was switched off, loosened, left out or left over, each a line.
         overhead: what the gate itself took.
     """
 
@@ -117,4 +120,5 @@ class SessionReport:
     outcomes: Mapping[str, str] = field(default_factory=dict)
     stored: Mapping[str, str] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
     overhead: Overhead = Overhead()

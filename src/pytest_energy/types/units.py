@@ -88,6 +88,19 @@ def parse_budget(text: object) -> Budget:
     raise ValueError(hint)
 
 
+def share_of_budget(text: str, share: float) -> str:
+    """So much of a budget, in the budget's own unit: 80 % of `"0.5 Wh/1000"` is `0.4 Wh/1000`.
+
+    Args:
+        text: of the budget, as `parse_budget` takes it.
+        share: as a fraction.
+    """
+    match = _BUDGET.fullmatch(text)
+    if match is None:
+        return ""
+    return significant(float(match[1]) * share) + text.strip()[len(match[1]) :]
+
+
 def parse_flops(value: object) -> int:
     """Read `"8.5 GFLOP"`, or a whole number of operations.
 

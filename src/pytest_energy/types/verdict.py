@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from pytest_energy.types.obstacle import Obstacle
+
 
 class Status(StrEnum):
     """The nine verdicts. The first five rest on a measurement."""
@@ -90,6 +92,7 @@ class PairedBase:
             missing.
         accepted: a rise that was accepted before, as a fraction, and is allowed on top; None
             without one.
+        accepted_because: when that was, and why.
         error: the whole output of a base that failed; empty where it did not.
     """
 
@@ -97,6 +100,7 @@ class PairedBase:
     pairs: int = 0
     body_differs: bool | None = None
     accepted: float | None = None
+    accepted_because: str = ""
     error: str = ""
 
 
@@ -160,6 +164,8 @@ class Verdict:
         can_be_stored: whether `--energy-update` may store the figure, or accept the rise.
         paired: the base, in a paired run; None where stored sessions are compared with.
         quality: of the answers, where the test names a quality that must not fall.
+        obstacle: what in the run kept the figure from being compared with what there is; None where
+            nothing did.
     """
 
     status: Status
@@ -171,3 +177,4 @@ class Verdict:
     can_be_stored: bool = False
     paired: PairedBase | None = None
     quality: Quality | None = None
+    obstacle: Obstacle | None = None

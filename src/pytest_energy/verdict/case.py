@@ -11,6 +11,7 @@ from statistics import median
 
 from pytest_energy.types.baseline import Baseline
 from pytest_energy.types.measurement import FlopCount, Measurement, mean_of_passes
+from pytest_energy.types.obstacle import Obstacle
 from pytest_energy.types.result import Subject
 from pytest_energy.types.verdict import Change, PairedBase, Quality, Rule
 from pytest_energy.verdict.baseline_comparison import BaselineComparison, log_repeat_difference
@@ -78,6 +79,30 @@ class Case:
         """Interference with either side, each a clause; other processes' CPU time not included."""
         base = self.against.measurement.interference if isinstance(self.against, Base) else ()
         return tuple(dict.fromkeys((*self.measurement.interference, *base)))
+
+    @cached_property
+    def obstacle(self) -> Obstacle | None:
+        """What of the interference lies in the run itself, on either side; None for nothing."""
+        base = self.against.measurement.obstacles if isinstance(self.against, Base) else ()
+        return next(iter((*self.measurement.obstacles, *base)), None)
+
+    @cached_property
+    def other_meters(self) -> bool:
+        """Whether what there is to compare with was metered with other meters."""
+        if isinstance(self.against, Base):
+            before = self.against.measurement.meters, self.against.measurement.domains
+        elif self.against is not None:
+            before = self.against.meters, self.against.domains
+        else:
+            return False
+        now = self.measurement.meters, self.measurement.domains
+        return any(
+            set(old) != set(new)
+            for old, new in (
+                (before[0], now[0]),
+                ([each.name for each in before[1]], [each.name for each in now[1]]),
+            )
+        )
 
     @cached_property
     def log_repeat_difference(self) -> float | None:

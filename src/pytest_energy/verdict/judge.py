@@ -13,6 +13,7 @@ from datetime import datetime
 
 from pytest_energy.types.baseline import Agreement, Baseline
 from pytest_energy.types.measurement import Measurement
+from pytest_energy.types.obstacle import Obstacle
 from pytest_energy.types.result import Subject
 from pytest_energy.types.verdict import Rule, Status, Verdict
 from pytest_energy.verdict import quality
@@ -20,9 +21,15 @@ from pytest_energy.verdict.case import Case
 from pytest_energy.verdict.rules import ENERGY_RULES, QUALITY_RULES, interpretation_of
 
 
-def unmeasured(reason: str, hint: str = "") -> Verdict:
-    """The verdict on a test that gave no figure."""
-    return Verdict(Status.UNMEASURED, reason, hint)
+def unmeasured(reason: str, gates: bool = False) -> Verdict:
+    """The verdict on a test that gave no figure.
+
+    Args:
+        reason: why, as a clause.
+        gates: whether there is something that it would have been held against.
+    """
+    obstacle = Obstacle.UNMEASURED if gates else None
+    return Verdict(Status.UNMEASURED, reason, obstacle=obstacle)
 
 
 def judge(case: Case) -> Verdict:
@@ -49,6 +56,7 @@ def judge(case: Case) -> Verdict:
         can_be_stored=decision.can_be_stored and not case.unconfirmed,
         paired=case.paired_base(),
         quality=case.quality,
+        obstacle=decision.obstacle,
     )
     by_quality = (rule(case, verdict) for rule in QUALITY_RULES)
     return next((decided for decided in by_quality if decided is not None), verdict)

@@ -13,6 +13,7 @@ from statistics import median
 
 from pytest_energy.types.energy import is_estimated
 from pytest_energy.types.measurement import Measurement
+from pytest_energy.types.obstacle import Obstacle
 from pytest_energy.types.result import Subject
 from pytest_energy.types.units import (
     format_change,
@@ -43,6 +44,7 @@ class Decision:
             decision.
         rests_on_comparison: whether the decision is the comparison's own, so that energy and
             floating-point operations may be interpreted together.
+        obstacle: what in the run kept the figure from being compared, where something did.
     """
 
     status: Status
@@ -51,6 +53,7 @@ class Decision:
     can_be_stored: bool = False
     shows_change: bool = True
     rests_on_comparison: bool = False
+    obstacle: Obstacle | None = None
 
 
 # Before any comparison
@@ -140,7 +143,13 @@ def interfered(case: Case) -> Decision | None:
     if not case.interference and not measurement.busy:
         return None
     if case.interference:
-        return Decision(Status.INCONCLUSIVE, "; ".join(case.interference), "measure without it")
+        gates = case.against is not None or case.rule.budget_joules is not None
+        return Decision(
+            Status.INCONCLUSIVE,
+            "; ".join(case.interference),
+            "measure without it",
+            obstacle=case.obstacle if gates else None,
+        )
     if case.paired:
         counted = not is_estimated(measurement.domains)
         doubtful = counted and comparison is not None and _leaves_ok(case)
@@ -162,6 +171,33 @@ def load_clause(measurement: Measurement) -> str:
     """How much of the machine other processes used, as a clause."""
     share = format_percent(round(measurement.other_cpu_share or 0.0, 2))
     return f"others used {share} of the machine's CPU time meanwhile"
+
+
+TRACED_FACTOR = 100.0
+"""More than a tracer can do: a Python function that is called for each line."""
+
+SHARED_FACTORS = {True: 2.0, False: 10.0}
+"""More than other processes on the same machine do to an estimate (virtual CPUs slow down 1.7
+times), and to a counter, which counts theirs too."""
+
+
+def over_budget_all_the_same(case: Case) -> Decision | None:
+    """Every pass took more than the ceiling per unit, by more than what interfered can do."""
+    measurement, budget = case.measurement, case.rule.budget_joules
+    if budget is None or not (measurement.interference or measurement.busy):
+        return None
+    known = {Obstacle.TRACER, Obstacle.WORKERS}
+    if len(measurement.interference) > len(known & set(measurement.obstacles)):
+        return None  # another program on the board may do anything
+    factor = TRACED_FACTOR if Obstacle.TRACER in measurement.obstacles else 1.0
+    if measurement.busy or Obstacle.WORKERS in measurement.obstacles:
+        factor *= SHARED_FACTORS[is_estimated(measurement.domains)]
+    if not all(one.joules_per_unit > factor * budget for one in case.passes):
+        return None
+    why = "; ".join(measurement.interference) or load_clause(measurement)
+    return Decision(
+        Status.OVER_BUDGET, f"the budget is {case.rule.budget_text}; {why}, which cannot do so much"
+    )
 
 
 def over_budget(case: Case) -> Decision | None:
@@ -200,8 +236,9 @@ def incomparable(case: Case) -> Decision | None:
     """What is stored, or the base, was measured under other conditions."""
     if not case.incomparable:
         return None
+    obstacle = Obstacle.METER if case.other_meters else None
     if case.paired:
-        return Decision(Status.INCOMPARABLE, case.incomparable)
+        return Decision(Status.INCOMPARABLE, case.incomparable, obstacle=obstacle)
     hint = "start the baseline anew with --energy-update"
     plain = case.plain_comparison
     if plain is not None:
@@ -213,7 +250,9 @@ def incomparable(case: Case) -> Decision | None:
             reason = f"{figures}, more than noise may do; {case.incomparable}"
             return Decision(Status.REGRESSED, reason, can_be_stored=True)
         hint = f"{hint} ({figures}; ±{_noise(plain)} of that may be noise)"
-    return Decision(Status.INCOMPARABLE, case.incomparable, hint, can_be_stored=True)
+    return Decision(
+        Status.INCOMPARABLE, case.incomparable, hint, can_be_stored=True, obstacle=obstacle
+    )
 
 
 def risen_in_plain_joules(case: Case) -> bool:
@@ -493,6 +532,7 @@ def _leaves_ok(case: Case) -> bool:
 ENERGY_RULES: tuple[Callable[[Case], Decision | None], ...] = (
     more_flops_than_allowed,
     too_short_for_its_counters,
+    over_budget_all_the_same,
     interfered,
     over_budget,
     incomparable,

@@ -1,0 +1,98 @@
+"""What makes the gate weaker, in one line each, so that nobody misses it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+from pytest_energy.settings.settings import Settings
+from pytest_energy.types.obstacle import MEANINGS
+from pytest_energy.types.result import Result
+from pytest_energy.types.units import format_change, format_percent
+
+USUAL_TOLERANCE = 0.05
+"""The default of `--energy-tolerance`: what is allowed beyond it is said."""
+
+MOST_NAMES = 5
+"""Names in one line; the others are counted."""
+
+
+def notices(
+    settings: Settings,
+    results: Sequence[Result],
+    unrun: Mapping[str, str],
+    orphans: Sequence[str],
+    update_from_file: bool,
+) -> tuple[str, ...]:
+    """What was switched off, loosened, left out or left over.
+
+    Args:
+        settings: of the session.
+        results: of all tests.
+        unrun: metered tests that were skipped or xfailed, and which of the two.
+        orphans: stored entries of collected files that no test claims.
+        update_from_file: whether `energy_update` stands in a configuration file.
+    """
+    lines = []
+    if update_from_file:
+        lines.append(
+            "energy_update stands in a configuration file: every run stores what it measures"
+        )
+    if off := _switched_off(settings):
+        lines.append(f"switched off: {', '.join(off)}")
+    if settings.allow:
+        allowed = ", ".join(f"{each} ({MEANINGS[each]})" for each in sorted(settings.allow))
+        lines.append(f"allowed to pass without a comparison: {allowed}")
+    loose = defaultdict(list)
+    for result in results:
+        if result.rule.tolerance > USUAL_TOLERANCE + 1e-9:
+            loose[result.rule.tolerance].append(result.subject.short_name)
+    for tolerance, names in sorted(loose.items()):
+        usual = format_percent(USUAL_TOLERANCE)
+        lines.append(f"tolerance {format_percent(tolerance)}, not {usual}: {_some(names)}")
+    lines += _accepted(results)
+    for outcome in ("skipped", "xfailed"):
+        names = [_short(test) for test, how in unrun.items() if how == outcome]
+        if names:
+            lines.append(f"metered tests that were {outcome}: {_some(names)}")
+    if orphans:
+        lines.append(f"stored, and no test claims them: {_some(orphans)} (see --energy-prune)")
+    return tuple(lines)
+
+
+def _switched_off(settings: Settings) -> list[str]:
+    switches = {
+        "the reference workload (--energy-yardstick)": settings.reference,
+        "operations (--energy-work)": settings.flops,
+        "one CPU (--energy-pin)": settings.pin,
+        "the steady allocator (--energy-allocator)": settings.steady_allocator,
+        "the machine's lock (--energy-lock)": settings.lock,
+    }
+    return [name for name, on in switches.items() if not on]
+
+
+def _accepted(results: Iterable[Result]) -> list[str]:
+    """Rises that were accepted before, of tests that would not pass without."""
+    lines = []
+    for result in results:
+        verdict, allowed = result.verdict, result.rule.tolerance
+        paired, change = verdict.paired, verdict.change
+        if paired is None or not paired.accepted or change is None or change.value <= allowed:
+            continue
+        why = f" ({paired.accepted_because})" if paired.accepted_because else ""
+        lines.append(
+            f"{result.subject.short_name}: {format_change(paired.accepted)} was accepted before"
+            f"{why}, and is used"
+        )
+    return lines
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:MOST_NAMES])
+    more = len(names) - MOST_NAMES
+    return f"{shown} and {more:,} more" if more > 0 else shown
+
+
+def _short(test: str) -> str:
+    path, bracket, parameters = test.partition("[")
+    return path.rpartition("::")[2] + bracket + parameters

@@ -1,0 +1,220 @@
+"""A gate that compared nothing is not green, and what makes it weaker is said."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from support.projects import LOOP, TEST, flowing
+
+TRACED = LOOP.replace(
+    "    for sample", "    import sys\n    sys.setprofile(lambda *_: None)\n    for sample"
+)
+
+
+@pytest.fixture(autouse=True)
+def _no_profiler_is_left():
+    """The tests of these projects run in this process."""
+    yield
+    sys.setprofile(None)
+
+
+@pytest.fixture
+def traced(loop):
+    """A test that has a baseline, and is watched by a profiler now."""
+    loop.run("--energy-update")
+    loop.write(
+        test_it=TRACED.replace(
+            "        infer(sample)", "        infer(sample)\n    sys.setprofile(None)"
+        )
+    )
+    return loop
+
+
+# What in the run keeps a figure from being compared
+
+
+def test_a_profiler_fails_what_it_keeps_from_being_compared(traced):
+    result = traced.run()
+    result.assert_outcomes(failed=1)
+    text = flowing(result)
+    assert "energy inconclusive" in text
+    assert "a tracer (a profiler or a debugger) was running" in text
+    assert "--energy-allow=tracer lets it pass without a comparison" in text
+
+
+@pytest.mark.parametrize("how", ["option", "ini", "among others"])
+def test_it_can_be_allowed_and_that_is_said(traced, how):
+    given = []
+    if how == "ini":
+        traced.ini("energy_meter = scripted", "energy_allow = tracer")
+    else:
+        given = ["--energy-allow=" + ("tracer" if how == "option" else "base, tracer")]
+    result = traced.run(*given)
+    result.assert_outcomes(passed=1)
+    assert "allowed to pass without a comparison:" in flowing(result)
+    assert "tracer (a debugger or profiler watched the test)" in flowing(result)
+
+
+def test_an_unknown_reason_is_refused_and_those_that_there_are_are_listed(loop):
+    result = loop.run("--energy-allow=noise")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*--energy-allow*no reason 'noise'*tracer (*; workers (*; base*"])
+
+
+def test_without_a_baseline_there_is_nothing_to_fail(loop):
+    loop.write(test_it=TRACED)
+    loop.run().assert_outcomes(passed=1)
+
+
+def test_a_budget_that_a_tracer_cannot_explain_is_exceeded(project):
+    project.write(test_it=TRACED.replace("n=100", "n=100, budget='0.01 J'"))
+    result = project.run()
+    result.assert_outcomes(failed=1)
+    assert "energy over budget" in flowing(result)
+    assert "which cannot do so much" in flowing(result)
+
+
+def test_a_budget_that_it_may_explain_is_not_known_to_hold(project):
+    project.write(test_it=TRACED.replace("n=100", "n=100, budget='1.5 J'"))
+    result = project.run()
+    result.assert_outcomes(failed=1)
+    assert "energy inconclusive" in flowing(result)
+    assert "--energy-allow=tracer" in flowing(result)
+
+
+def test_a_test_that_had_a_figure_and_has_none_now_fails(loop):
+    loop.run("--energy-update")
+    loop.write(test_it=LOOP.replace("        infer(sample)", "        break"))
+    result = loop.run()
+    result.assert_outcomes(failed=1)
+    assert "--energy-allow=unmeasured" in flowing(result)
+    loop.run("--energy-allow=unmeasured").assert_outcomes(passed=1)
+
+
+def test_a_base_that_cannot_be_collected_fails_the_test(repository):
+    repository.write(test_it=LOOP.replace("import pytest", "import pytest, nothing_like_it"))
+    repository.commit()
+    repository.write(test_it=LOOP)
+    result = repository.against()
+    result.assert_outcomes(failed=1)
+    assert "--energy-allow=base lets it pass without a comparison" in flowing(result)
+    repository.against("--energy-allow=base").assert_outcomes(passed=1)
+
+
+OTHER_METER = """
+import scripted
+from pytest_energy import MeterSource
+
+class Other(scripted.Scripted):
+    name = "other"
+
+def pytest_energy_meters(config):
+    return [*scripted.sources(), MeterSource("other", Other)]
+"""
+
+
+def test_meters_that_are_others_than_the_baselines_fail_the_test(loop):
+    loop.pytester.makeconftest(OTHER_METER)
+    loop.run("--energy-update")
+    result = loop.run("--energy-meter=other")
+    result.assert_outcomes(failed=1)
+    assert "the baseline's meters were scripted, now other" in flowing(result)
+    loop.run("--energy-meter=other", "--energy-allow=meter").assert_outcomes(passed=1)
+
+
+def test_what_is_new_or_of_another_machine_passes(loop):
+    loop.run().assert_outcomes(passed=1)
+
+
+# Switches
+
+
+def test_off_and_strict_exclude_each_other_wherever_they_stand(loop):
+    loop.ini("energy_meter = scripted", "energy_off = true")
+    result = loop.run("--energy-strict")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*--energy-off (or ini energy_off) meters nothing, and *strict*"])
+
+
+def test_that_nothing_was_metered_is_said_however_quiet(loop):
+    loop.ini("energy_off = true")
+    result = loop.run("-q")
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["energy: off (--energy-off, or energy_off in a conf*: 1 test *"])
+
+
+def test_every_tolerance_above_the_default_is_named(loop):
+    loop.run("--energy-update")
+    result = loop.run("-q", "--energy-tolerance=500%")
+    result.stdout.fnmatch_lines(["energy: tolerance 500 %, not 5 %: test_loop"])
+    assert "energy: tolerance" not in flowing(loop.run("--energy-tolerance=4%"))
+
+
+def test_what_is_switched_off_is_named_and_stands_in_the_report(loop):
+    report = loop.report("--energy-pin=off", "--energy-work=off")
+    assert report["notices"] == [
+        "switched off: operations (--energy-work), one CPU (--energy-pin)",
+    ]
+
+
+def test_metered_tests_that_did_not_run_are_named(project):
+    project.write(
+        test_it="""
+        import pytest
+        from model import infer
+
+        @pytest.mark.skip
+        @pytest.mark.inference(n=1)
+        def test_a(): infer()
+
+        @pytest.mark.xfail
+        @pytest.mark.inference(n=1)
+        def test_b(): assert False
+
+        @pytest.mark.inference(n=1)
+        def test_c(): infer()
+
+        @pytest.mark.skip
+        def test_d(): pass
+        """
+    )
+    for workers in ((), ("-n1",)):
+        project.run(*workers).stdout.fnmatch_lines(
+            [
+                "energy: metered tests that were skipped: test_a",
+                "energy: metered tests that were xfailed: test_b",
+            ]
+        )
+
+
+@pytest.mark.parametrize("workers", [(), ("-n1",)])
+def test_entries_that_no_test_claims_are_named(loop, workers):
+    loop.run("--energy-update")
+    source = loop.path / "test_it.py"
+    source.write_text(source.read_text().replace("test_loop", "test_round"))
+    text = flowing(loop.run(*workers))
+    assert f"stored, and no test claims them: {TEST}" in text
+
+
+def test_a_rise_that_was_accepted_is_named_where_it_is_used(repository):
+    repository.set_cost(2.3)
+    repository.against("--energy-update", "--energy-reason=a larger context")
+    result = repository.against()
+    result.assert_outcomes(passed=1)
+    text = flowing(result)
+    assert "test_loop: +15.0 % was accepted before (" in text
+    assert ": a larger context), and is used" in text
+
+
+def test_an_accepted_rise_out_of_all_bounds_is_refused(repository):
+    repository.set_cost(2.3)
+    repository.against("--energy-update")
+    path = repository.path / "baselines" / "accepted.json"
+    path.write_text(path.read_text().replace("0.15", "1e300"))
+    result = repository.against()
+    assert result.ret != pytest.ExitCode.OK
+    assert "expected a rise such as 0.15, 10 at most, found 1e+300" in flowing(result) + " ".join(
+        result.errlines
+    )
