@@ -24,7 +24,7 @@ pytest_plugins = ["pytester"]
 # run sees the same classes, and none pays for the import again.
 for _module in pkgutil.walk_packages(pytest_energy.__path__, "pytest_energy."):
     importlib.import_module(_module.name)
-_OTHERS = ("filelock", "hypothesis.internal.observability", "psutil", "requests", "rich.console")
+_OTHERS = ("hypothesis.internal.observability", "portalocker", "psutil", "requests", "rich.console")
 for _name in (*_OTHERS, "rich.table", "pandas"):  # pandas breaks where it is imported twice
     with suppress(ModuleNotFoundError):  # of an extra that is not installed
         importlib.import_module(_name)

@@ -126,7 +126,7 @@ def test_pruning_leaves_them_as_they_are(loop):
     shutil.copytree(FOLDER, loop.path / "baselines" / "paper")
     loop.run("--energy-update")
     loop.write(test_it="def test_nothing(): pass")
-    result = loop.run("--energy-prune")
+    result = loop.run("--energy-prune=delete")
     result.stdout.fnmatch_lines(["*pruned*"])
     assert loop.baselines() == []
     left = sorted((loop.path / "baselines" / "paper").rglob("*.json"))

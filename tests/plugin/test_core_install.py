@@ -109,7 +109,7 @@ def test_the_core_is_at_most_fourteen_distributions_and_none_of_an_extra(run):
 
 def test_what_the_core_requires_is_what_it_is_said_to_require():
     names = {canonicalize_name(Requirement(text).name) for text in PROJECT["dependencies"]}
-    assert names == {"pytest", "pluggy", "rich", "psutil", "filelock", "nvidia-ml-py"}
+    assert names == {"pytest", "pluggy", "rich", "psutil", "portalocker", "nvidia-ml-py"}
 
 
 def test_the_tables_lie_in_the_package_with_the_licence_of_their_origin():

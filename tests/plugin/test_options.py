@@ -20,11 +20,12 @@ def test_ini_values_apply_and_the_command_line_wins(loop):
         "energy_meter = scripted",
         "energy_update = true",
         "energy_baselines = elsewhere",
-        "energy_strict = true",
         "energy_country = FRA",
         "energy_pue = 1.5",
     )
-    loop.run().assert_outcomes(passed=1)
+    result = loop.run()
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["energy: energy_update stands in a configuration file: *"])
     (path,) = (loop.path / "elsewhere").glob("*/*/*.json")
     (entry,) = json.loads(path.read_text())["entries"].values()
     assert entry["carbon_intensity"]["place"] == "France"
@@ -70,7 +71,7 @@ def test_markers_reads_like_a_manual(project):
     )
 
 
-@pytest.mark.parametrize("flag", ["report", "update", "off", "prune"])
+@pytest.mark.parametrize("flag", ["report", "update", "off"])
 def test_no_option_swallows_the_path_behind_it(loop, flag):
     loop.write(test_other="def test_other(): pass")
     loop.run(f"--energy-{flag}", "test_it.py").assert_outcomes(passed=1)
@@ -98,3 +99,45 @@ def test_a_wrong_option_is_a_usage_error_with_the_remedy(loop, option, problem, 
     result = loop.run(option)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines([f"*{problem}*"])
+
+
+def test_lists_of_tests_and_fixtures_say_nothing_of_energy(loop):
+    for option in ("--collect-only", "--setup-plan", "--setup-only", "--fixtures", "-h"):
+        text = loop.run(option).stdout.str()
+        assert "energy: " not in text, option
+    assert loop.run("--setup-only").ret == pytest.ExitCode.OK
+
+
+@pytest.mark.skipif(pytest.version_tuple < (9,), reason="pytest reads no TOML table of its own")
+def test_numbers_in_pytests_own_toml_table_are_numbers(loop):
+    (loop.path / "tox.ini").unlink()
+    (loop.path / "pyproject.toml").write_text(
+        "[tool.pytest]\n"
+        'energy_meter = "scripted"\nenergy_pue = 1.2\nenergy_processes = 1\nenergy_idle = 0\n'
+    )
+    report = loop.report()
+    assert report["carbon"]["pue"] == 1.2
+    (loop.path / "pyproject.toml").write_text('[tool.pytest]\nenergy_pue = "1.2"\n')
+    result = loop.run()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "energy_pue" in result.stderr.str()
+
+
+def test_a_conftest_with_our_hook_works_without_the_plugin(loop, monkeypatch):
+    loop.write(test_it="def test_plain(): pass")
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    result = loop.pytester.runpytest_subprocess("-p", "no:energy", "-p", "energy_hooks")
+    result.assert_outcomes(passed=1)
+
+
+def test_a_marker_of_that_name_that_is_not_ours_is_explained(project):
+    project.write(
+        test_it="""
+        import pytest
+        @pytest.mark.inference(backend="cuda")
+        def test_x(): pass
+        """
+    )
+    result = project.run()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "if the marker is the project's own" in result.stderr.str()

@@ -163,7 +163,10 @@ def test_the_closest_extent_wins_over_the_class(project):
     [
         ("steps=5", "one of total_steps (of the whole run) and hours * found neither"),
         ("steps=5, total_steps=9, hours=1", "one of total_steps * and hours * found both"),
-        ("total_steps=9", "steps is missing: * says how many steps it performs"),
+        (
+            "total_steps=9",
+            "steps is missing: * says how many steps it performs; if the marker is *",
+        ),
         ("steps=0, total_steps=9", "steps: expected a whole number of 1 or more, found 0"),
         ("steps=5, total_steps=4", "total_steps: expected a whole number of 5 or more, found 4"),
         ("steps=5, total_steps=9.5", "total_steps: expected a whole number * found 9.5"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 
@@ -26,13 +28,133 @@ def test_results_come_together_from_xdist_workers(project):
     failed.stdout.fnmatch_lines(["energy: 6 compared (6 regressed)*"])
 
 
-def test_workers_side_by_side_disturb_each_other(loop):
+def test_under_workers_the_gate_holds(loop):
     loop.run("--energy-update")
     loop.set_cost(3.0)
     (verdict,) = loop.verdicts("-n2").values()
-    assert verdict["status"] == "inconclusive"
-    assert "2 pytest-xdist workers ran side by side" in verdict["reason"]
+    assert verdict["status"] == "regressed"
     assert verdict["change"]["value"] == pytest.approx(0.5)
+
+
+def test_workers_store_what_they_measure(loop):
+    assert loop.run("-n2", "--energy-update").ret == pytest.ExitCode.OK
+    (entry,) = loop.baseline()["entries"].values()
+    assert len(entry["sessions"]) == 1
+
+
+def test_a_budget_holds_under_workers(project):
+    project.write(
+        test_it="""
+        import pytest
+        from model import infer
+
+        @pytest.mark.inference(n=1, budget="0.02 J")
+        def test_x(): infer()
+        """
+    )
+    for more in (), ("--energy-lock=off",):
+        assert project.verdicts("-n2", *more)["test_it.py::test_x"]["status"] == "over_budget"
+
+
+def test_without_the_lock_workers_side_by_side_fail_what_they_keep_from_being_compared(loop):
+    loop.run("--energy-update")
+    loop.set_cost(3.0)
+    result = loop.run("-n2", "--energy-lock=off")
+    result.assert_outcomes(failed=1)
+    text = result.stdout.str()
+    assert "2 pytest-xdist workers ran side by side" in text
+    assert "--energy-allow=workers lets it pass without a comparison" in text
+    allowed = loop.run("-n2", "--energy-lock=off", "--energy-allow=workers")
+    allowed.assert_outcomes(passed=1)
+    allowed.stdout.fnmatch_lines(
+        ["energy: switched off: the machine's lock (--energy-lock)", "energy: allowed to pass *"]
+    )
+
+
+SPANS = """
+import json, time
+import pytest
+from model import infer
+
+def note(name, begin):
+    with open("spans.jsonl", "a") as file:
+        file.write(json.dumps([name, begin, time.monotonic()]) + "\\n")
+
+@pytest.mark.parametrize("i", range(4))
+@pytest.mark.inference(n=1, task="t", model="m")
+def test_metered(i):
+    begin = time.monotonic()
+    infer()
+    time.sleep(0.05)
+    note("metered", begin)
+
+@pytest.mark.parametrize("i", range(20))
+def test_plain(i):
+    begin = time.monotonic()
+    time.sleep(0.02)
+    note("plain", begin)
+"""
+
+
+@pytest.mark.parametrize("how", ["load", "loadscope", "loadfile", "loadgroup", "worksteal"])
+def test_nothing_of_a_run_overlaps_a_metered_test(project, how):
+    project.write(test_it=SPANS)
+    report = project.report("-n3", f"--dist={how}")
+    assert len(report["results"]) == 4
+    spans = [json.loads(line) for line in (project.path / "spans.jsonl").read_text().splitlines()]
+    assert len(spans) == 24
+    for name, begin, end in spans:
+        others = [one for one in spans if one != [name, begin, end]]
+        if name == "metered":
+            assert not [one for one in others if one[1] < end and begin < one[2]]
+
+
+COMPARING = """
+import pytest
+from model import infer
+
+@pytest.mark.parametrize("model", ["a", "b", "c"])
+@pytest.mark.inference(n=1)
+def test_x(model):
+    infer()
+
+def test_they_are_all_here(energy_results):
+    assert len(energy_results) == 3
+"""
+
+
+@pytest.mark.parametrize("how", ["load", "loadscope", "loadfile", "worksteal", "each"])
+def test_a_test_that_compares_waits_for_what_other_workers_measure(project, how):
+    project.write(test_it=COMPARING)
+    result = project.run("-n3", f"--dist={how}")
+    result.assert_outcomes(passed=12 if how == "each" else 4)
+
+
+def test_it_does_not_wait_forever_for_a_worker_that_died(project):
+    dying = COMPARING.replace("    infer()", "    infer(model == 'a' and abort())")
+    project.write(test_it=f"from os import abort\n{dying.strip()}")
+    result = project.run("-n2")
+    result.assert_outcomes(passed=2, failed=2)
+    result.stdout.fnmatch_lines_random(["*worker 'gw?' crashed*", "*assert 2 == 3*"])
+
+
+def test_a_group_of_xdist_is_no_part_of_a_tests_name(project):
+    project.write(
+        test_it="""
+        import pytest
+        from model import infer
+
+        @pytest.mark.xdist_group("gpu")
+        @pytest.mark.inference(n=100, task="t", model="m")
+        def test_x(energy):
+            energy.run(infer, range(10))
+        """
+    )
+    project.run("--energy-update")
+    project.set_cost(3.0)
+    assert (
+        project.verdicts("-n1", "--dist=loadgroup")["test_it.py::test_x"]["status"] == "regressed"
+    )
 
 
 def test_a_wrong_marker_under_xdist_is_said(project):

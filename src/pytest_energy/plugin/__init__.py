@@ -4,16 +4,19 @@ Further plugins are registered when they are needed: `gate` when a session has m
 `reporter` where the results come together (with pytest-xdist, in the controller), `pruner`,
 `worker` in a paired run, `command` for the console script. A session without metered tests pays for
 option parsing alone, so everything else is imported late.
+
+PYTEST_DONT_REWRITE: see the package.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
 from pytest_energy import settings
+from pytest_energy.plugin.specs import pytest_plugin_registered as pytest_plugin_registered
 
 if TYPE_CHECKING:
     from pytest_energy.analysis.results import Results
@@ -21,17 +24,12 @@ if TYPE_CHECKING:
 
 REPORTER = "energy-reporter"
 
+UNMETERED = pytest.StashKey[int]()
+"""Number of tests that would be metered, under `--energy-off`."""
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     settings.add_options(parser)
-
-
-def pytest_plugin_registered(plugin: object, manager: pytest.PytestPluginManager) -> None:
-    # The specification of our hook waits until a plugin or a conftest implements it.
-    if hasattr(plugin, "pytest_energy_meters") and not manager.hook.pytest_energy_meters.spec:
-        from pytest_energy import hookspecs
-
-        manager.add_hookspecs(hookspecs)
 
 
 @pytest.hookimpl(trylast=True)
@@ -42,7 +40,7 @@ def pytest_configure(config: pytest.Config) -> None:
         from pytest_energy.plugin import stash
 
         stash.settings_of(config)
-    if settings.flag(config, "prune"):
+    if settings.option_value(config, "prune"):
         from pytest_energy.plugin.pruner import Pruner
 
         config.pluginmanager.register(Pruner(config), "energy-pruner")
@@ -70,13 +68,30 @@ def pytest_report_header(config: pytest.Config) -> str | None:
     return "energy: off (--energy-off): nothing is metered" if off else None
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    count = terminalreporter.config.stash.get(UNMETERED, 0)
+    if count:
+        tests = f"{count:,} test{'s' * (count > 1)}"
+        terminalreporter.write_line(
+            f"energy: off (--energy-off, or energy_off in a configuration file): {tests} metered"
+            " nothing, and nothing was compared",
+            yellow=True,
+        )
+
+
+def runs_nothing(config: pytest.Config) -> bool:
+    """Whether tests are collected and none will run: for a list of them, or of fixtures."""
+    options = ("collectonly", "setuponly", "setupplan", "showfixtures", "show_fixtures_per_test")
+    return any(config.getoption(name, default=False) for name in options)
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> Generator[None, None, None]:
     collected = items.copy()
     yield  # other plugins and conftests add markers first
-    collect_only = config.option.collectonly
+    collect_only = runs_nothing(config)
     marked = settings.metered_of(items)
     if not marked:
         # Who asked for a file gets one, though it says that nothing was metered.
@@ -86,6 +101,7 @@ def pytest_collection_modifyitems(
         return
     from pytest_energy.plugin import stash
     from pytest_energy.plugin.gate import Gate
+    from pytest_energy.settings.identity import check_unique
     from pytest_energy.settings.inference import read_inferences
     from pytest_energy.settings.settings import check_against
     from pytest_energy.settings.xdist import is_xdist_worker
@@ -95,13 +111,25 @@ def pytest_collection_modifyitems(
     # there each wrong test fails in its own setup.
     if problems and not is_xdist_worker(config):
         raise pytest.UsageError(*problems.values())
+    if stash.settings_of(config).off:
+        config.stash[UNMETERED] = len(metered)
     if not collect_only and (problems or not stash.settings_of(config).off):
         check_against(config)
-        gate = config.stash[stash.GATE] = Gate(
-            config, metered, problems, [item.nodeid for item in collected]
-        )
+        check_unique(metered)
+        _run_once(config, metered)
+        gate = config.stash[stash.GATE] = Gate(config, metered, problems, collected)
         config.pluginmanager.register(gate, "energy-gate")
         _gather_results(config)
+
+
+def _run_once(config: pytest.Config, metered: Iterable[pytest.Item]) -> None:
+    """Have pytest-run-parallel, where it is installed, run metered tests once, in one thread."""
+    if not hasattr(config.option, "parallel_threads"):
+        return
+    reason = "is metered, and its energy is that of one run"
+    for item in metered:
+        item.add_marker(pytest.mark.thread_unsafe(reason=reason))
+        item.add_marker(pytest.mark.iterations(1), append=False)
 
 
 @pytest.fixture
@@ -109,17 +137,18 @@ def energy(request: pytest.FixtureRequest) -> Energy:
     """Meters inferences: energy.each(samples), energy.run(fn, samples), energy.measure(name)."""
     from pytest_energy.metering.fixture import UnmeteredEnergy
     from pytest_energy.plugin import stash
+    from pytest_energy.settings.identity import test_id
     from pytest_energy.settings.inference import default_names, read_inference
 
     metered: Energy | None = request.node.stash.get(stash.ENERGY, None)
     if metered is None:
-        if not stash.settings_of(request.config).off:
+        if not stash.settings_of(request.config).off and not runs_nothing(request.config):
             raise pytest.UsageError(
                 "energy was asked for with getfixturevalue, too late to meter the test: name it in"
                 " the test's arguments, or add @pytest.mark.usefixtures('energy')"
             )
         inference = read_inference(request.node)
-        metered = UnmeteredEnergy(request.node.nodeid, inference, *default_names(request.node))
+        metered = UnmeteredEnergy(test_id(request.node), inference, *default_names(request.node))
     return metered
 
 
@@ -133,7 +162,7 @@ def energy_results(request: pytest.FixtureRequest) -> Results:
     if stash.GATE not in config.stash:
         return Results(tuple, off=stash.settings_of(config).off, skip=_skip)
     session = stash.gate_session_of(config)
-    return Results(session.results.values, lambda: session.carbon)
+    return Results(lambda: session.all_results, lambda: session.carbon)
 
 
 def _skip(reason: str) -> NoReturn:

@@ -23,18 +23,23 @@ from pytest_energy.gate.evaluate import (
     unjudged,
 )
 from pytest_energy.gate.session import GateSession
+from pytest_energy.gate.shared_results import SharedResults, shared_folder
+from pytest_energy.machine.lock import MachineBusyError
 from pytest_energy.metering.fixture import MeteredEnergy
 from pytest_energy.metering.instruments import Instruments
 from pytest_energy.plugin import stash
 from pytest_energy.report import failure, junit, live, terminal
-from pytest_energy.settings import WORKER, is_marked, nodeid_from_here, xdist
+from pytest_energy.settings import WORKER, is_marked, metered_of, nodeid_from_here, xdist
+from pytest_energy.settings.identity import test_id
 from pytest_energy.settings.inference import default_names
 from pytest_energy.types.codec import encode
 from pytest_energy.types.result import BaseRun
 from pytest_energy.types.session import Overhead, TestReport
 from pytest_energy.verdict.rules import MIN_UPDATES, MIN_UPDATES_ALIGNED
+from pytest_energy.world import clock, real_files, sleep
 
 if TYPE_CHECKING:
+    from pytest_energy.machine.lock import MachineLock
     from pytest_energy.metering.loop import Interleaving
     from pytest_energy.paired.interleave import HeadInterleaving
     from pytest_energy.paired.second_process import SecondProcess
@@ -42,6 +47,10 @@ if TYPE_CHECKING:
     from pytest_energy.report.live import LiveLine
     from pytest_energy.types.inference import Inference
     from pytest_energy.types.result import Metered, Result
+
+FREE_SECONDS, LOOK_SECONDS = 3.0, 0.05
+"""How long nothing has to run before a test waits no longer for what others measure, and how often
+it looks."""
 
 
 class Gate:
@@ -51,7 +60,7 @@ class Gate:
         config: pytest's.
         metered: what each metered test says of itself.
         problems: what is wrong with tests that cannot be understood, in words that name them.
-        collected: node ids of all that was collected, selected or not.
+        collected: all that was collected, selected or not.
     """
 
     def __init__(
@@ -59,7 +68,7 @@ class Gate:
         config: pytest.Config,
         metered: dict[pytest.Item, Inference],
         problems: dict[pytest.Item, str],
-        collected: list[str],
+        collected: list[pytest.Item],
     ) -> None:
         self._config = config
         self._collected = collected
@@ -69,6 +78,7 @@ class Gate:
         self._problems = problems
         self._progress: LiveLine | None = None
         self._instruments: Instruments | None = None
+        self._shared: SharedResults | None = None
         self.session: GateSession | None = None
         """Made when the first meter is opened."""
 
@@ -85,7 +95,8 @@ class Gate:
         self._progress = live.live_line(session.config)
         if self._settings.against:
             items = [item for item in session.items if item in self._metered]
-            _open_base(session.config, opened, instruments, items, self._collected)
+            collected = list(map(test_id, self._collected))
+            _open_base(session.config, opened, instruments, items, collected)
 
     def pytest_report_collectionfinish(self, config: pytest.Config) -> list[str]:
         if self.session is None or self._instruments is None or config.get_verbosity() < 0:
@@ -99,15 +110,79 @@ class Gate:
             reporter,
         )
 
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
+        lock = None if self._settings.off else stash.machine_lock(self._config)
+        if lock is None:
+            return (yield)
+        metered = item in self._metered
+        if "energy_results" in getattr(item, "fixturenames", ()):
+            self._await_results(item, lock)
+        try:
+            with real_files():
+                lock.acquire(
+                    metered, item.nodeid, self._settings.lock_timeout, self._say_what_holds_it
+                )
+        except MachineBusyError as error:
+            item.stash[stash.BUSY] = str(error)
+        try:
+            return (yield)
+        finally:
+            lock.release()
+            if metered and (shared := self._shared_results()):
+                shared.end(test_id(item))
+
+    def _await_results(self, item: pytest.Item, lock: MachineLock) -> None:
+        """Wait until the metered tests before this one have ended, in whichever worker they run.
+
+        Where the machine is free for a while, none of them runs or is about to: another order was
+        asked for, or the session is ending.
+        """
+        shared = self._shared_results()
+        if shared is None:
+            return
+        before = item.session.items[: item.session.items.index(item)]
+        awaited = {test_id(other) for other in before if other in self._metered}
+        free_since = clock()
+        while awaited - shared.ended():
+            if not lock.is_free():
+                free_since = clock()
+            elif clock() - free_since > FREE_SECONDS:
+                break
+            sleep(LOOK_SECONDS)
+
+    def _shared_results(self) -> SharedResults | None:
+        """What pytest-xdist's workers show each other; None without them."""
+        if self._shared is None and xdist.is_xdist_worker(self._config):
+            folder = shared_folder(xdist.run_of(self._config))
+            self._shared = SharedResults(folder, xdist.worker_name(self._config))
+        return self._shared
+
+    def _say_what_holds_it(self, holder: str) -> None:
+        reporter = self._config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is not None and self._config.get_verbosity() >= 0:
+            reporter.ensure_newline()
+            reporter.write_line(f"energy: waits until {holder} has left the machine")
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         if item in self._problems:
             raise pytest.UsageError(self._problems[item])
+        if item in self._metered and stash.BUSY in item.stash:
+            raise pytest.UsageError(
+                f"{item.stash[stash.BUSY]}; wait longer with --energy-lock-timeout, or for nothing"
+                " with --energy-lock=off"
+            )
         inference = self._metered.get(item)
         if inference is None or self._settings.off:
             return
+        with real_files():
+            self._prepare(item, inference)
+
+    def _prepare(self, item: pytest.Item, inference: Inference) -> None:
+        """Everything that a test needs of this machine, before its fixtures can replace it."""
         session, instruments = self._open()
-        test = item.nodeid
+        test = test_id(item)
         policy: Evaluation | NoPolicy
         interleaving: Interleaving | None = None
         if self._worker is not None:
@@ -130,6 +205,8 @@ class Gate:
             interleaving=interleaving,
             progress=self._progress,
         )
+        if self._worker is None:
+            item.stash[stash.ENERGY].look_up()
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
@@ -147,6 +224,11 @@ class Gate:
             raise
         except BaseException as error:  # pytest's own skip, xfail and fail are no Exceptions
             self._conclude(item, energy, _why_interrupted(error))
+            if isinstance(error, TypeError) and "'async for' requires" in str(error):
+                error.add_note(
+                    "energy.each(samples) is a plain iterator, in an async test as well: write"
+                    " for sample in energy.each(samples): await fn(sample)"
+                )
             raise
         energy.close_body()
         # unittest keeps a failure to itself until the report is made.
@@ -159,15 +241,39 @@ class Gate:
             pytest.fail(message, pytrace=False)
         return outcome
 
-    @pytest.hookimpl(wrapper=True)
+    @pytest.hookimpl(
+        wrapper=True, tryfirst=True
+    )  # around pytest-retry, which runs a test again here
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         report = yield
+        if item in self._metered:
+            report.energy_test = test_id(item)  # type: ignore[attr-defined]
+        if item in self._metered and report.skipped:  # an xfail is one, to pytest
+            how = "xfailed" if hasattr(report, "wasxfail") else "skipped"
+            report.energy_unrun = how  # type: ignore[attr-defined]
         if call.when == "call" and stash.TEST_REPORT in item.stash:
             report.energy = encode(item.stash[stash.TEST_REPORT])  # type: ignore[attr-defined]
             del item.stash[stash.TEST_REPORT]
         return report
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        output = getattr(session.config, "workeroutput", None)
+        if output is not None:  # pytest-xdist's way from a worker to the controller
+            output["energy_orphans"] = self.orphans()
+
+    def orphans(self) -> list[str]:
+        """Stored entries of collected files that no test claims, as far as whole files were."""
+        from pytest_energy.gate import prune
+
+        if self.session is None or any("::" in place for place in self._config.args):
+            return []
+        tests = list(map(test_id, self._collected))
+        modules = {name.partition("::")[0] for name in tests}
+        collected = prune.Collected.of(self._config, modules, tests, metered_of(self._collected))
+        return prune.orphans(self.session.stores.used, collected)
 
     def pytest_unconfigure(self) -> None:
         try:
@@ -176,6 +282,9 @@ class Gate:
         finally:
             if self._instruments is not None:
                 self._instruments.close()
+            lock = self._config.stash.get(stash.LOCK, None)
+            if lock is not None:
+                lock.close()
 
     def counting_overhead(self) -> AbstractContextManager[None]:
         """Add what the block takes to the gate's own account."""
@@ -190,6 +299,7 @@ class Gate:
         if self.session is None or self._instruments is None:
             self.session = stash.gate_session_of(self._config)
             self._instruments = stash.open_instruments(self._config)
+            self.session.shared = self._shared_results()
             if self._worker is not None:  # the head has its own context on a GPU, and waits
                 self._instruments.meters.processes.added.add(self._worker.head_pid)
             elif not self._settings.against and self._instruments.workers < 2:
@@ -199,7 +309,7 @@ class Gate:
     def _conclude(self, item: pytest.Item, energy: MeteredEnergy, interrupted: str) -> str:
         """Judge a test; why it fails, or nothing."""
         session, instruments = self._open()
-        with instruments.counting_overhead():
+        with instruments.counting_overhead(), real_files():
             left = energy.end_loop(interrupted)
             base = self._finish_base(item, energy, left)
             metered = energy.conclude(interrupted)
@@ -215,19 +325,33 @@ class Gate:
             else:
                 more = item.stash[stash.EVALUATION].further_processes(metered)
                 results = self._of_processes(item, energy, metered, more) if more else results
+        if session.shared is not None:
+            session.shared.add(results)
         # A rerun's properties replace those of the run before.
         kept = [(name, value) for name, value in item.user_properties if name[:7] != "energy."]
         added = [pair for result in results for pair in junit.properties(result, session.carbon)]
         item.user_properties[:] = [*kept, *added]
         item.stash[stash.TEST_REPORT] = TestReport(
-            tuple(results), instruments.overhead.take(), instruments.instrumentation
+            tuple(results),
+            instruments.overhead.take(),
+            instruments.instrumentation,
+            self._notices(energy),
         )
-        test = nodeid_from_here(self._config, item.nodeid)
+        test = nodeid_from_here(self._config, test_id(item))
         return "\n\n".join(
             failure.message(result, session.carbon, test, self._against)
             for result in results
             if session.fails(result.rule, result.verdict)
         )
+
+    def _notices(self, energy: MeteredEnergy) -> tuple[str, ...]:
+        lock = self._config.stash.get(stash.LOCK, None)
+        found = [lock.problem] if lock is not None and lock.problem else []
+        if energy.coverage_paused:
+            found.append(
+                "coverage was paused in metered windows: lines that run in them alone do not count"
+            )
+        return tuple(found)
 
     def _await_quiet(self) -> None:
         """Wait for a quiet machine, where that is asked for; a worker's head has waited."""
@@ -251,7 +375,8 @@ class Gate:
             if not repeats and seen >= max(least, self._settings.processes):
                 break
             self._await_quiet()
-            pair = paired.repeat(item.nodeid) if repeats else paired.confirm(item.nodeid)
+            test = test_id(item)
+            pair = paired.repeat(test) if repeats else paired.confirm(test)
             for run in (pair.head, pair.base):
                 instruments.overhead.add(_joules_of_base(run))
             instead = pairs.instead or (repeats and not pair.problem)
@@ -275,7 +400,7 @@ class Gate:
             if runs:
                 session.second.close()  # the next one is a new one
             self._await_quiet()
-            runs.append(session.second.run(item.nodeid, kind, blocks))
+            runs.append(session.second.run(test_id(item), kind, blocks))
             instruments.overhead.add(_joules_of_base(runs[-1]))
         return item.stash[stash.EVALUATION].results(metered, again=runs)
 
@@ -284,7 +409,9 @@ class Gate:
         if self.session is None or self.session.paired is None:
             return None
         interleaving: HeadInterleaving | None = item.stash.get(stash.INTERLEAVING, None)
-        return self.session.paired.finish(item.nodeid, interleaving, bool(left), energy.left_early)
+        return self.session.paired.finish(
+            test_id(item), interleaving, bool(left), energy.left_early
+        )
 
     @property
     def _against(self) -> str:
@@ -346,7 +473,7 @@ def _open_base(
     from pytest_energy.paired.worker import body_of
     from pytest_energy.paired.worktree import BaseError
 
-    bodies = {item.nodeid: body_of(item) for item in items}
+    bodies = {test_id(item): body_of(item) for item in items}
     with instruments.counting_overhead():
         try:
             names = instruments.meters.names

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_energy.plugin import stash
-from pytest_energy.settings import xdist
+from pytest_energy.settings import update_from_file, xdist
 
 if TYPE_CHECKING:
     from pytest_energy.gate.results_log import ResultsLog
@@ -28,19 +28,36 @@ class Reporter:
         self._log: ResultsLog | None = None
         self._report: SessionReport | None = None
         self._error = ""
+        self._run = ""
+        self._orphans: list[str] = []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        node = getattr(report, "node", None)  # pytest-xdist's worker, in the controller
+        if node is not None and hasattr(report, "energy"):
+            self._run = str(getattr(node, "workerinput", {}).get("testrunuid", ""))
         # With pytest-xdist this process may never see a metered test.
-        if self._log is None and not (report.failed or hasattr(report, "energy")):
+        ours = hasattr(report, "energy") or hasattr(report, "energy_unrun")
+        if self._log is None and not (report.failed or ours):
             return
         self._results_log().add(report)
 
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: object) -> None:
+        self._orphans = getattr(node, "workeroutput", {}).get("energy_orphans", self._orphans)
+
+    def pytest_unconfigure(self) -> None:
+        from pytest_energy.gate.shared_results import remove, shared_folder
+
+        if self._run:
+            remove(shared_folder(self._run))
+
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        from pytest_energy.gate.notices import notices
         from pytest_energy.report import json
 
         config = session.config
         settings, log = stash.settings_of(config), self._results_log()
-        if not log.tests and settings.json is None:
+        if not (log.tests or log.unrun) and settings.json is None:
             return
         try:
             gate_session = stash.gate_session_of(config)
@@ -52,6 +69,12 @@ class Reporter:
             log.settle(gate_session, exitstatus, config.rootpath)
         if gate is not None:
             log.overhead += gate.take_overhead()
+        orphans = gate.orphans() if gate is not None else self._orphans
+        said = (notice for test in log.tests.values() for notice in test.notices)
+        log.notices = (
+            *dict.fromkeys(said),
+            *notices(settings, log.results, log.unrun, orphans, update_from_file(config)),
+        )
         report = log.report(gate_session, config.rootpath)
         if settings.json is not None:
             unwritten = json.write_report(settings.json, report)

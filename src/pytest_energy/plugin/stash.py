@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_energy.settings import xdist
+from pytest_energy.settings import WORKER, xdist
 
 if TYPE_CHECKING:
     from pytest_energy.gate.evaluate import Evaluation
     from pytest_energy.gate.session import GateSession
+    from pytest_energy.machine.lock import MachineLock
     from pytest_energy.metering.fixture import MeteredEnergy
     from pytest_energy.metering.instruments import Instruments
     from pytest_energy.meters.base import MeterSource
@@ -22,12 +23,15 @@ if TYPE_CHECKING:
 SETTINGS: pytest.StashKey[Settings] = pytest.StashKey()
 GATE: pytest.StashKey[Gate] = pytest.StashKey()
 GATE_SESSION: pytest.StashKey[GateSession] = pytest.StashKey()
+LOCK: pytest.StashKey[MachineLock | None] = pytest.StashKey()
 
 # Of a test.
 ENERGY: pytest.StashKey[MeteredEnergy] = pytest.StashKey()
 EVALUATION: pytest.StashKey[Evaluation] = pytest.StashKey()
 INTERLEAVING: pytest.StashKey[HeadInterleaving | None] = pytest.StashKey()
 TEST_REPORT: pytest.StashKey[TestReport] = pytest.StashKey()
+BUSY: pytest.StashKey[str] = pytest.StashKey()
+"""Why the test could not have the machine to itself."""
 
 
 def settings_of(config: pytest.Config) -> Settings:
@@ -47,10 +51,29 @@ def gate_session_of(config: pytest.Config) -> GateSession:
         gate = config.stash.get(GATE, None)
         tests = gate.test_count if gate is not None else 1
         try:
-            config.stash[GATE_SESSION] = GateSession.of(settings_of(config), tests)
+            config.stash[GATE_SESSION] = GateSession.of(settings_of(config), config.rootpath, tests)
         except ValueError as error:
             raise pytest.UsageError(str(error)) from error
     return config.stash[GATE_SESSION]
+
+
+def machine_lock(config: pytest.Config) -> MachineLock | None:
+    """What a metered test has the machine to itself by; None where tests wait for nothing.
+
+    The other processes of a paired run work while their head holds it.
+    """
+    from pytest_energy.machine.lock import MachineLock
+
+    if LOCK not in config.stash:
+        wanted = settings_of(config).lock and WORKER not in config.stash
+        config.stash[LOCK] = MachineLock() if wanted else None
+    return config.stash[LOCK]
+
+
+def side_by_side(config: pytest.Config) -> int:
+    """Test processes that meter at once: workers of pytest-xdist, unless the lock holds them."""
+    lock = machine_lock(config)
+    return xdist.workers(config) if lock is None or lock.problem else 1
 
 
 def open_instruments(config: pytest.Config) -> Instruments:
@@ -66,7 +89,7 @@ def open_instruments(config: pytest.Config) -> Instruments:
             use_reference=settings.reference,
             count_flops=settings.flops,
             idle_seconds=settings.idle,
-            workers=xdist.workers(config),
+            workers=side_by_side(config),
             steady_allocator=settings.steady_allocator,
             pin=settings.pin,
         )

@@ -62,7 +62,7 @@ PROMETHEUS_URL = "http://localhost:9090"
 WORKER = pytest.StashKey[Any]()
 """Where the configuration of a paired run's worker keeps its `paired.worker.Worker`."""
 
-# Name, kind ("flag", "text", "list", "path"), metavar, default of the ini twin, help.
+# Name, kind ("flag", "text", "number", "whole", "list", "path"), metavar, default, help.
 OPTIONS: tuple[tuple[str, str, str | None, str, str], ...] = (
     ("report", "flag", None, "", "show the full table at the end, not only one line and failures"),
     (
@@ -71,6 +71,13 @@ OPTIONS: tuple[tuple[str, str, str | None, str, str], ...] = (
         None,
         "",
         "store what is measured as the baseline of the selected tests; a regression does not fail",
+    ),
+    (
+        "reason",
+        "text",
+        "TEXT",
+        "",
+        "why: kept beside what --energy-update accepts, or replaces in a baseline",
     ),
     (
         "strict",
@@ -82,11 +89,20 @@ OPTIONS: tuple[tuple[str, str, str | None, str, str], ...] = (
     ),
     ("off", "flag", None, "", "run the tests without metering"),
     (
-        "prune",
-        "flag",
-        None,
+        "allow",
+        "list",
+        "REASON",
         "",
-        "delete the baselines of tests whose module was collected whole and that are gone",
+        "do not fail a test that could not be compared for this reason, which lies in the run:"
+        " tracer, workers, base, baseline, meter or unmeasured; several with commas",
+    ),
+    (
+        "prune",
+        "text",
+        "WHAT",
+        "",
+        "show: name the stored entries that no test claims, of files that were collected whole;"
+        " delete: delete them, and name them",
     ),
     (
         "meter",
@@ -122,7 +138,7 @@ OPTIONS: tuple[tuple[str, str, str | None, str, str], ...] = (
     ),
     (
         "against-timeout",
-        "text",
+        "number",
         "SECONDS",
         "600",
         "how long the other revision, or a second process, may take for one block, fixtures"
@@ -130,7 +146,7 @@ OPTIONS: tuple[tuple[str, str, str | None, str, str], ...] = (
     ),
     (
         "processes",
-        "text",
+        "whole",
         "N",
         "1",
         "run each test in so many processes at least, with --energy-against in so many pairs, all"
@@ -182,15 +198,30 @@ OPTIONS: tuple[tuple[str, str, str | None, str, str], ...] = (
     ),
     (
         "wait",
-        "text",
+        "number",
         "SECONDS",
         "0",
         "before each metered test, wait for so long at most until other processes leave the machine"
         " alone for a second (default: 0, do not)",
     ),
     (
-        "idle",
+        "lock",
         "text",
+        "WHEN",
+        "auto",
+        "auto: a metered test has the machine to itself among all pytest processes with metered"
+        " tests, pytest-xdist's workers included; off: do not wait for others (default: auto)",
+    ),
+    (
+        "lock-timeout",
+        "number",
+        "SECONDS",
+        "3600",
+        "how long a test waits for the machine; after that a metered one fails (default: 3600)",
+    ),
+    (
+        "idle",
+        "number",
         "SECONDS",
         "0",
         "measure the idle power for so long right before each metered window and show it beside the"
@@ -199,9 +230,10 @@ OPTIONS: tuple[tuple[str, str, str | None, str, str], ...] = (
     (
         "country",
         "text",
-        "CODE",
+        "NAME",
         "",
-        "ISO 3166-1 alpha-3 code of the electricity grid, as USA (default: the world average)",
+        "country of the electricity grid: its ISO 3166-1 code or its name, as USA, US or United"
+        " States (default: the world average)",
     ),
     (
         "region",
@@ -212,14 +244,14 @@ OPTIONS: tuple[tuple[str, str, str | None, str, str], ...] = (
     ),
     (
         "carbon-intensity",
-        "text",
+        "number",
         "G_PER_KWH",
         "",
         "carbon intensity of the electricity in gCO2e/kWh; wins over country and region",
     ),
     (
         "pue",
-        "text",
+        "number",
         "RATIO",
         NO_OVERHEAD,
         "power usage effectiveness of the site, 1 or more (default: 1.0)",
@@ -251,7 +283,7 @@ OPTIONS: tuple[tuple[str, str, str | None, str, str], ...] = (
     ),
     (
         "prometheus-interval",
-        "text",
+        "number",
         "SECONDS",
         "",
         "how often those counters move, where Prometheus does not tell its scrape interval or the"
@@ -277,7 +309,11 @@ def add_options(parser: pytest.Parser) -> None:
             continue
         action = "append" if kind == "list" else "store"
         group.addoption(flag, dest=dest, action=action, default=None, metavar=metavar, help=text)
-        parser.addini(dest, text.replace("%%", "%"), type="string", default=default)
+        # Numbers are numbers where a file has them (pytest's own table in TOML).
+        kinds: dict[str, tuple[Any, Any]] = {"number": ("float", float), "whole": ("int", int)}
+        kind_of_ini, number = kinds.get(kind, ("string", str))
+        unset = None if kind in kinds and not default else number(default)
+        parser.addini(dest, text.replace("%%", "%"), type=kind_of_ini, default=unset)
 
 
 def any_given(config: pytest.Config) -> bool:
@@ -297,18 +333,40 @@ def nodeid_from_here(config: pytest.Config, nodeid: str) -> str:
 
 def wants_file(config: pytest.Config) -> bool:
     """Whether a report as a file was asked for."""
-    return bool(config.getoption("energy_json", default=None) or config.getini("energy_json"))
+    return bool(config.getoption("energy_json", default=None) or ini_value(config, "json"))
+
+
+def ini_value(config: pytest.Config, name: str) -> Any:
+    """An option as a configuration file has it, numbers as text; its default where none has.
+
+    Raises:
+        pytest.UsageError: a value of another kind than the option's.
+    """
+    dest = f"energy_{name}"
+    try:
+        value = config.getini(dest)
+    except (TypeError, ValueError) as error:
+        raise pytest.UsageError(f"ini {dest}: {error}") from error
+    if isinstance(value, bool):
+        return value
+    return "" if value is None else str(value) if isinstance(value, int | float) else value
 
 
 def option_value(config: pytest.Config, name: str) -> Any:
     """An option as it was written, on the command line or else in the ini file."""
     given = config.getoption(f"energy_{name}", default=None)
-    return config.getini(f"energy_{name}") if given is None else given
+    return ini_value(config, name) if given is None else given
 
 
 def flag(config: pytest.Config, name: str) -> bool:
     """A flag, from the command line or else the ini file."""
     return bool(option_value(config, name))
+
+
+def update_from_file(config: pytest.Config) -> bool:
+    """Whether `energy_update` stands in a configuration file, not on the command line."""
+    given = config.getoption("energy_update", default=None)
+    return given is None and bool(ini_value(config, "update"))
 
 
 def metered_of(items: Iterable[pytest.Item]) -> list[pytest.Item]:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_energy.settings import MARKERS
+from pytest_energy.settings.identity import own_name
 from pytest_energy.types.baseline import MOST_N
 from pytest_energy.types.inference import SETTLED, Inference, shown_value, whole_number
 from pytest_energy.types.result import TRAINING_ROLE, TrainingRun
 from pytest_energy.types.units import parse_budget, parse_flops, parse_percent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 ROLES = ("task-specific", "general-purpose")
 
@@ -24,6 +24,13 @@ EXTENT = ("total_steps", "hours")
 
 MOST_HOURS = 1e9
 """More than any training lasts (114,000 years)."""
+
+
+_FOREIGN = (
+    "; if the marker is the project's own and not pytest-energy's, rename it there, or go without"
+    " the plugin: -p no:energy"
+)
+"""What may help where a marker is not meant for this plugin."""
 
 
 def _parse_precision(text: object) -> float:
@@ -48,7 +55,7 @@ def read_inference(item: pytest.Item) -> Inference:
     """
     marker = marker_of(item)
     arguments: dict[str, Any] = {}
-    for mark in item.iter_markers(marker):  # closest first
+    for mark in marks_of(item, marker):
         if mark.args:
             example = "steps=20" if marker == "training" else "n=1000"
             raise ValueError(
@@ -69,13 +76,15 @@ def read_inference(item: pytest.Item) -> Inference:
             )
         arguments, training = _of_training(arguments)
     else:
-        _refuse_unknown(arguments, [f.name for f in fields(Inference) if f.name != "training_run"])
+        known = [f.name for f in fields(Inference) if f.name != "training_run"]
+        ours = "energy" in getattr(item, "fixturenames", ())
+        _refuse_unknown(arguments, known, "" if ours else _FOREIGN)
     inference = _checked(arguments, training)
     if inference.n is None and "energy" not in getattr(item, "fixturenames", ()):
         name, what = ("steps", "steps") if marker == "training" else ("n", "inferences")
         raise ValueError(
             f"{name} is missing: without the energy fixture the whole body is metered, and {name}"
-            f" says how many {what} it performs"
+            f" says how many {what} it performs{_FOREIGN}"
         )
     if inference.quality and "energy" not in getattr(item, "fixturenames", ()):
         raise ValueError(
@@ -88,6 +97,25 @@ def read_inference(item: pytest.Item) -> Inference:
             " body is never called twice: loop over energy.each(samples)"
         )
     return inference
+
+
+def marks_of(item: pytest.Item, name: str) -> Iterator[pytest.Mark]:
+    """A test's marks of a name, the closest first: parameter, function, class, base class, module.
+
+    pytest has those of a base class before those of the class, and a parameter's after the
+    function's.
+    """
+    for node in reversed(item.listchain()):
+        ranks: dict[int, int] = {}
+        if isinstance(node, pytest.Class):
+            for rank, each in enumerate(node.obj.__mro__):
+                own = each.__dict__.get("pytestmark", ())
+                own = own if isinstance(own, list | tuple) else (own,)
+                ranks.update((id(getattr(mark, "mark", mark)), rank) for mark in own)
+        elif callspec := getattr(node, "callspec", None):
+            ranks.update((id(getattr(mark, "mark", mark)), -1) for mark in callspec.marks)
+        marks = [mark for mark in node.own_markers if mark.name == name]
+        yield from sorted(marks, key=lambda mark: ranks.get(id(mark), 0))
 
 
 def marker_of(item: pytest.Item) -> str:
@@ -142,10 +170,10 @@ def _positive(name: str, value: object, most: float) -> float:
     return float(value)  # type: ignore[arg-type]
 
 
-def _refuse_unknown(arguments: dict[str, Any], known: Sequence[str]) -> None:
+def _refuse_unknown(arguments: dict[str, Any], known: Sequence[str], hint: str = "") -> None:
     for name in arguments:
         if name not in known:
-            raise ValueError(f"unknown argument {name!r}; there are: {', '.join(known)}")
+            raise ValueError(f"unknown argument {name!r}; there are: {', '.join(known)}{hint}")
 
 
 def _checked(arguments: dict[str, Any], training: TrainingRun | None) -> Inference:
@@ -208,5 +236,5 @@ def read_inferences(
 
 def default_names(item: pytest.Item) -> tuple[str, str]:
     """Task and model of a test that names none: the module's name, and the test's."""
-    module = Path(item.nodeid.partition("::")[0]).stem
-    return module.removeprefix("test_") or item.name, item.name
+    name = own_name(item)
+    return item.path.stem.removeprefix("test_") or name, name

@@ -16,15 +16,21 @@ from pytest_energy.settings import (
     PROMETHEUS_URL,
     WORKER,
     flag,
+    ini_value,
     option_value,
+    update_from_file,
 )
 from pytest_energy.settings.inference import _parse_precision
 from pytest_energy.settings.xdist import is_xdist_controller
+from pytest_energy.types.obstacle import MEANINGS, Obstacle
 from pytest_energy.types.units import parse_percent
 
 if TYPE_CHECKING:
     from pytest_energy.meters.prometheus.queries import Endpoint
 
+
+MOST_REASON = 200
+"""Characters of a reason that are kept."""
 
 MOST_PROCESSES = 100
 """Pairs of processes that may be asked for; more would be a slip."""
@@ -35,9 +41,11 @@ class Settings:
     """What holds for the whole session.
 
     Args:
-        report, update, strict, off, prune: the flags of the same names.
+        report, update, strict, off: the flags of the same names.
+        prune: `show` or `delete` what no test claims; empty for neither.
         meters: names, or `("auto",)`.
         baselines: the folder, absolute.
+        baselines_given: whether somebody named it; else a test's is the nearest above its file.
         tolerance: allowed rise, as a fraction.
         precision: wanted half-width of the interval, as a fraction, or `SETTLED`; None to perform
             all n.
@@ -45,7 +53,11 @@ class Settings:
         flops: whether floating-point operations are counted.
         steady_allocator: whether the memory allocator is held steady.
         pin: whether metered work on a single thread is held on one CPU.
+        reason: why `--energy-update` accepts a rise or replaces what is stored; empty for no word.
         wait: for how many seconds at most a test waits for a quiet machine; 0 for not.
+        allow: what in a run may keep a figure from being compared without failing the test.
+        lock: whether a metered test has the machine to itself.
+        lock_timeout: for how many seconds at most a test waits for that.
         idle: for how many seconds idle power is measured before a window; 0 for not.
         country, region: where the electricity comes from; None where not given.
         against: a git revision or folder to compare with; empty for stored baselines.
@@ -64,16 +76,21 @@ class Settings:
     update: bool
     strict: bool
     off: bool
-    prune: bool
+    prune: str
     meters: tuple[str, ...]
     baselines: Path
+    baselines_given: bool
     tolerance: float
     precision: float | None
     reference: bool
     flops: bool
     steady_allocator: bool
     pin: bool
+    reason: str
     wait: float
+    allow: frozenset[Obstacle]
+    lock: bool
+    lock_timeout: float
     idle: float
     country: str | None
     region: str | None
@@ -93,7 +110,7 @@ def _path(config: pytest.Config, name: str) -> Path | None:
     given: str | None = config.getoption(f"energy_{name}", default=None)
     if given:
         return config.invocation_params.dir / given
-    written: str = config.getini(f"energy_{name}")
+    written: str = ini_value(config, name)
     return config.rootpath / written if written else None
 
 
@@ -104,6 +121,16 @@ def read_settings(config: pytest.Config) -> Settings:
         pytest.UsageError: a value that cannot be meant; names the option, what was found, and
             how to write it.
     """
+    if flag(config, "strict"):
+        for weaker, what in (
+            (flag(config, "off"), "--energy-off (or ini energy_off) meters nothing"),
+            (update_from_file(config), "energy_update in a configuration file accepts everything"),
+        ):
+            if weaker:
+                raise pytest.UsageError(
+                    f"{what}, and --energy-strict (or ini energy_strict) fails what is not"
+                    " compared: take one of the two away"
+                )
     given_meters = option_value(config, "meter")
     texts = given_meters if isinstance(given_meters, list) else [given_meters]
     meters = tuple(name.strip() for text in texts for name in text.split(",") if name.strip())
@@ -112,16 +139,21 @@ def read_settings(config: pytest.Config) -> Settings:
         update=flag(config, "update"),
         strict=flag(config, "strict"),
         off=flag(config, "off"),
-        prune=flag(config, "prune"),
+        prune=_optional("prune", option_value(config, "prune"), _parse_prune) or "",
         meters=meters or ("auto",),
         baselines=_path(config, "baselines") or config.rootpath / "baselines",
+        baselines_given=_is_given(config, "baselines", "baselines"),
         tolerance=_read("tolerance", option_value(config, "tolerance"), parse_percent),
         precision=_optional("precision", option_value(config, "precision"), _parse_precision),
         reference=_read("yardstick", option_value(config, "yardstick"), _parse_switch),
         flops=_read("work", option_value(config, "work"), _parse_switch),
         steady_allocator=_read("allocator", option_value(config, "allocator"), _parse_allocator),
         pin=_read("pin", option_value(config, "pin"), _parse_switch),
+        reason=option_value(config, "reason").strip()[:MOST_REASON],
         wait=_read("wait", option_value(config, "wait"), _parse_wait),
+        allow=_allowed(config),
+        lock=_read("lock", option_value(config, "lock"), _parse_switch),
+        lock_timeout=_read("lock_timeout", option_value(config, "lock_timeout"), _parse_seconds),
         idle=_read("idle", option_value(config, "idle"), _parse_idle),
         country=option_value(config, "country") or None,
         region=option_value(config, "region") or None,
@@ -139,6 +171,25 @@ def read_settings(config: pytest.Config) -> Settings:
         prometheus=_endpoint(config),
         json=_path(config, "json"),
     )
+
+
+def _allowed(config: pytest.Config) -> frozenset[Obstacle]:
+    """What `--energy-allow` names.
+
+    Raises:
+        pytest.UsageError: a reason that there is not; lists those that there are.
+    """
+    given = option_value(config, "allow")
+    texts = given if isinstance(given, list) else given.split("\n")
+    names = [name.strip() for text in texts for name in text.split(",") if name.strip()]
+    for name in names:
+        if name not in set(Obstacle):
+            known = "; ".join(f"{each} ({MEANINGS[each]})" for each in Obstacle)
+            raise pytest.UsageError(
+                f"--energy-allow (or ini energy_allow): there is no reason {name!r}; there are:"
+                f" {known}"
+            )
+    return frozenset(map(Obstacle, names))
 
 
 def _factors(config: pytest.Config) -> str:
@@ -167,7 +218,7 @@ def _factors(config: pytest.Config) -> str:
 def _is_given(config: pytest.Config, name: str, default: str) -> bool:
     """Whether an option stands on the command line, or in the ini file with another value."""
     on_command_line = config.getoption(f"energy_{name}", default=None) is not None
-    return on_command_line or config.getini(f"energy_{name}") != default
+    return on_command_line or ini_value(config, name) != default
 
 
 def _endpoint(config: pytest.Config) -> Endpoint | None:
@@ -205,6 +256,12 @@ def _parse_switch(text: str) -> bool:
     if text not in ("auto", "off"):
         raise ValueError(f"expected auto or off, found {text!r}")
     return text == "auto"
+
+
+def _parse_prune(text: str) -> str:
+    if text not in ("show", "delete"):
+        raise ValueError(f"expected show or delete, found {text!r}")
+    return text
 
 
 def _parse_allocator(text: str) -> bool:
@@ -297,6 +354,6 @@ def check_prune(config: pytest.Config) -> None:
         obstacles.append("pytest-xdist collects in its workers (use -n 0)")
     if obstacles:
         raise pytest.UsageError(
-            "--energy-prune deletes the baselines of tests that were not collected, so whole"
+            "--energy-prune looks for baselines of tests that were not collected, so whole"
             f" modules must be: {'; '.join(obstacles)}"
         )
