@@ -10,6 +10,7 @@ import importlib
 import pkgutil
 import shutil
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
 
 import pytest
@@ -56,6 +57,14 @@ def loop(project: Project) -> Project:
     """A project with one metered loop in test_it.py."""
     project.write(test_it=LOOP)
     return project
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _machine_of_their_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The pytest processes that a test starts wait for none of another worker's tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTEST_ENERGY_LOCK_DIR", str(tmp_path_factory.getbasetemp()))
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -165,7 +165,7 @@ def test_what_is_no_regular_file_is_no_lock(tmp_path):
 
 
 @pytest.mark.skipif(
-    os.name != "posix" or os.geteuid() != 0, reason="needs root, to be another user"
+    os.name != "posix" or os.geteuid() != 0, reason="only root can become another user"
 )
 @pytest.mark.parametrize("mode", [0o666, 0o644])
 def test_another_users_file_can_be_locked(tmp_path, mode):
