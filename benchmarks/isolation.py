@@ -5,8 +5,8 @@
     python benchmarks/isolation.py killed [--times 20]
 
 `workers`: 12 metered tests of 2 s and 200 unmetered ones of 0.1 s under pytest-xdist. Each test
-notes when it began and ended; printed is how many metered ones overlap anything, and the wall time over
-the sum of the metered tests and a worker's share of the others. `processes`: so many pytest
+notes when it began and ended; printed is how many metered ones overlap anything, and the wall time
+over the sum of the metered tests and a worker's share of the others. `processes`: so many pytest
 processes at once, with three metered tests each; printed is how many overlap, and when the last of
 them came to its first. `killed`: a process that holds the lock is killed; printed is how soon
 another one has it.

@@ -157,3 +157,15 @@ def test_anything_but_show_and_delete_is_refused(loop):
     result = loop.run("--energy-prune=test_it.py")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["*--energy-prune*expected show or delete, found 'test_it.py'*"])
+
+
+def test_without_a_value_it_shows_and_a_path_in_its_place_is_refused(loop):
+    loop.run("--energy-update")
+    loop.write(test_it="def test_other(): pass")
+    loop.run("--energy-prune").stdout.fnmatch_lines(
+        ["energy: nothing was deleted; --energy-prune=delete deletes them"]
+    )
+    assert len(loop.baselines()) == 1
+    result = loop.run("--energy-prune", "test_it.py")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*found 'test_it.py'; before a path write --energy-prune=show"])

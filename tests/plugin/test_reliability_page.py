@@ -12,7 +12,9 @@ from pathlib import Path
 from support import plugins
 
 ROOT = Path(__file__).parents[2]
-ROW = re.compile(r"^\| (?P<promise>.+?) \| (?P<files>`tests/.+`) \| (?P<cases>\d+) \|$", re.MULTILINE)
+ROW = re.compile(
+    r"^\| (?P<promise>.+?) \| (?P<files>`tests/.+`) \| (?P<cases>\d+) \|$", re.MULTILINE
+)
 
 
 def rows():

@@ -62,7 +62,7 @@ PROMETHEUS_URL = "http://localhost:9090"
 WORKER = pytest.StashKey[Any]()
 """Where the configuration of a paired run's worker keeps its `paired.worker.Worker`."""
 
-# Name, kind ("flag", "text", "number", "whole", "list", "path"), metavar, default, help.
+# Name, kind ("flag", "text", "number", "whole", "choice", "list", "path"), metavar, default, help.
 OPTIONS: tuple[tuple[str, str, str | None, str, str], ...] = (
     ("report", "flag", None, "", "show the full table at the end, not only one line and failures"),
     (
@@ -98,11 +98,11 @@ OPTIONS: tuple[tuple[str, str, str | None, str, str], ...] = (
     ),
     (
         "prune",
-        "text",
+        "choice",
         "WHAT",
         "",
-        "show: name the stored entries that no test claims, of files that were collected whole;"
-        " delete: delete them, and name them",
+        "show (also without a value): name the stored entries that no test claims, of files that"
+        " were collected whole; delete: delete them, and name them",
     ),
     (
         "meter",
@@ -296,8 +296,8 @@ OPTIONS: tuple[tuple[str, str, str | None, str, str], ...] = (
 def add_options(parser: pytest.Parser) -> None:
     """Register every option with its ini twin.
 
-    On the command line the default is None: only so can an ini value apply. No option takes an
-    optional value, which would swallow the path behind it.
+    On the command line the default is None: only so can an ini value apply. An optional value takes
+    the path behind it for itself: where there is one, what it may be is checked, and said.
     """
     group = parser.getgroup("energy", "energy per inference (pytest-energy)")
     for name, kind, metavar, default, text in OPTIONS:
@@ -308,7 +308,10 @@ def add_options(parser: pytest.Parser) -> None:
             parser.addini(dest, text.replace("%%", "%"), type="bool", default=False)
             continue
         action = "append" if kind == "list" else "store"
-        group.addoption(flag, dest=dest, action=action, default=None, metavar=metavar, help=text)
+        more = {"nargs": "?", "const": "show"} if kind == "choice" else {}
+        group.addoption(
+            flag, dest=dest, action=action, default=None, metavar=metavar, help=text, **more
+        )
         # Numbers are numbers where a file has them (pytest's own table in TOML).
         kinds: dict[str, tuple[Any, Any]] = {"number": ("float", float), "whole": ("int", int)}
         kind_of_ini, number = kinds.get(kind, ("string", str))

@@ -260,7 +260,9 @@ def _parse_switch(text: str) -> bool:
 
 def _parse_prune(text: str) -> str:
     if text not in ("show", "delete"):
-        raise ValueError(f"expected show or delete, found {text!r}")
+        raise ValueError(
+            f"expected show or delete, found {text!r}; before a path write --energy-prune=show"
+        )
     return text
 
 
