@@ -122,6 +122,7 @@ class Evaluation:
             None if precision == SETTLED else precision,
             base_blocks,
             rise.change if rise else 0.0,
+            session.now,
         )
 
     def results(

@@ -70,6 +70,7 @@ def settled(
     baseline: Baseline | None,
     rule: Rule,
     planned: int,
+    now: datetime | None = None,
 ) -> bool:
     """Whether the blocks still to come can hardly change the verdict.
 
@@ -84,13 +85,14 @@ def settled(
         baseline: what is stored; without it nothing is ever settled.
         rule: what is allowed; a budget is of the whole loop, and never settled early.
         planned: blocks of the whole loop.
+        now: when it is measured, in UTC; None for the occasion of the stored sessions.
     """
     count = len(measurement.blocks)
     if count not in interim_looks(planned) or baseline is None or rule.budget_joules is not None:
         return False
     if why_unresolved(subject, measurement):
         return False
-    comparison = _comparison(subject, measurement, baseline, rule)
+    comparison = _comparison(subject, measurement, baseline, rule, now)
     if comparison is None or not comparison.block_changes:
         return False
     # How far the mean of all blocks may lie from that of those seen: what is still to come.
@@ -102,10 +104,14 @@ def settled(
 
 
 def _comparison(
-    subject: Subject, measurement: Measurement, baseline: Baseline | None, rule: Rule
+    subject: Subject,
+    measurement: Measurement,
+    baseline: Baseline | None,
+    rule: Rule,
+    now: datetime | None = None,
 ) -> BaselineComparison | None:
     """What the judge would compare at the end of the loop; None where nothing is comparable."""
-    comparison = Case(subject, [measurement], rule, baseline, remeasured=True).comparison
+    comparison = Case(subject, [measurement], rule, baseline, remeasured=True, now=now).comparison
     return comparison if isinstance(comparison, BaselineComparison) else None
 
 
@@ -122,6 +128,7 @@ class EarlyStop:
         base_blocks: joules per inference of another revision's blocks, which grow as the loop runs;
             None where nothing is interleaved.
         accepted: a rise over it that is allowed, as a fraction.
+        now: when the loop runs, in UTC; None for the occasion of the stored sessions.
     """
 
     subject: Subject
@@ -131,6 +138,7 @@ class EarlyStop:
     precision: float | None
     base_blocks: Sequence[float] | None = None
     accepted: float = 0.0
+    now: datetime | None = None
 
     def __call__(self, measurement: Measurement, planned: int) -> bool:
         """Whether to end here.
@@ -150,9 +158,10 @@ class EarlyStop:
         if self.precision is not None:
             return precise_enough(self.subject, measurement, self.baseline, self.precision, planned)
         units = self.unit_count(measurement.metered_count)
-        return units is not None and settled(
-            self.subject, replace(measurement, unit_count=units), self.baseline, rule, planned
-        )
+        if units is None:
+            return False
+        counted = replace(measurement, unit_count=units)
+        return settled(self.subject, counted, self.baseline, rule, planned, self.now)
 
 
 def interim_looks(planned: int) -> tuple[int, ...]:

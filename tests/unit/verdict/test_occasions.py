@@ -11,6 +11,7 @@ from pytest_energy.types.energy import Domain, Method
 from pytest_energy.types.measurement import ReferenceReadings
 from pytest_energy.types.units import utc_text
 from pytest_energy.types.verdict import Status
+from pytest_energy.verdict import early_stop
 from pytest_energy.verdict.case import Case
 from pytest_energy.verdict.judge import judge
 from support.measurements import ESTIMATE, RULE, SUBJECT, measured, stored
@@ -88,3 +89,14 @@ def test_ten_occasions_that_agree_let_a_tolerance_of_five_percent_hold():
     assert judge(case).status is Status.OK
     few = replace(baseline, sessions=sessions[-5:])
     assert judge(replace(case, against=few)).status is Status.INCONCLUSIVE
+
+
+def test_a_loop_is_not_ended_early_by_the_limit_of_the_same_hour():
+    baseline = stored_at(1.6, 1.6, 1.6, 1.55, 1.5)
+    more = measured(2.4, domains=(ESTIMATE,), seconds=5.0)
+    blocks = len(more.blocks)
+    seen = replace(more, blocks=more.blocks[:5], metered_count=5 * more.blocks[0].n)
+    seen = replace(seen, unit_count=float(seen.metered_count))
+    assert early_stop.settled(SUBJECT, seen, baseline, RULE, blocks)
+    assert not early_stop.settled(SUBJECT, seen, baseline, RULE, blocks, NOW)
+    assert of_now(2.4, baseline).status is Status.INCONCLUSIVE
