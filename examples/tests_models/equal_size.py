@@ -38,11 +38,11 @@ def at_equal_size(general: Sequence[Sized], specific: Sequence[Sized]) -> Ratio:
     for weight, (_, measurement) in zip(weights, (*general, *specific), strict=True):
         blocks = measurement.block_joules_per_unit
         if len(blocks) < 3 or min(blocks) <= 0:
-            return Ratio(value, None, None)
+            return Ratio(value, None)
         variance += (weight * stdev(map(math.log, blocks))) ** 2 / len(blocks)
         fewest = min(fewest, len(blocks))
     width = student_quantile(0.975, int(fewest) - 1) * math.sqrt(variance)
-    return Ratio(value, value * math.exp(-width), value * math.exp(width))
+    return Ratio(value, (value * math.exp(-width), value * math.exp(width)))
 
 
 def _energies(side: Sequence[Sized]) -> list[tuple[float, float]]:

@@ -233,7 +233,7 @@ def row(energy_results, name, baseline, quality):
     against, interval = ratio(energy_results, name, baseline), ""
     if name == baseline:
         interval = "baseline"
-    elif against.low is not None:
+    elif against.interval is not None:
         interval = f"{against.low:.2f} to {against.high:.2f}"
     bought = (measurement.recorded or {}).get(quality)
     flops_unavailable = "*" if measurement.flops and measurement.flops.without_formula else ""

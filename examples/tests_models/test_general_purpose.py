@@ -137,14 +137,14 @@ def published(task: str, role: str, models: Collection[str]) -> list[luccioni.Ro
 
 def interval(ratio: Ratio) -> str:
     """As people read it."""
-    if ratio.low is None or ratio.high is None:
+    if ratio.interval is None:
         return f"{ratio.value:.2f}"
     return f"{ratio.value:.2f} (95 %: {ratio.low:.2f} to {ratio.high:.2f})"
 
 
 def known(ratio: Ratio) -> float:
     """The lower end of its interval; a test whose run was too short for one is skipped."""
-    if ratio.low is None:
+    if ratio.interval is None:
         pytest.skip(f"an interval takes {cases.LEAST} inferences of each, of some energy")
     return ratio.low
 

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 
 import pytest
 
+from support import plugins
 from support.examples import EXAMPLES, lean
 
 CONFTEST = """
@@ -26,7 +27,9 @@ def pytest_terminal_summary(terminalreporter):
 """
 
 
-def test_what_tests_say_stands_at_the_end_without_a_flag(examples, pytester):
+def test_what_tests_say_stands_at_the_end_without_a_flag(examples, pytester, monkeypatch):
+    for name, value in plugins.only().items():
+        monkeypatch.setenv(name, value)
     pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function")
     pytester.makeconftest(CONFTEST)
     pytester.makepyfile(

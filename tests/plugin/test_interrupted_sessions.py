@@ -85,7 +85,8 @@ def test_control_c_stores_nothing_and_leaves_no_half_written_file(loop):
                     raise KeyboardInterrupt
         """
     )
-    result = loop.pytester.runpytest_subprocess("--energy-update")
+    loop.own_process = True
+    result = loop.run("--energy-update")
     assert result.ret == pytest.ExitCode.INTERRUPTED
     result.stdout.fnmatch_lines(["energy: the session was interrupted: nothing was stored"])
     assert loop.baselines() == []

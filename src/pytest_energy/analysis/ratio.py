@@ -15,7 +15,7 @@ from pytest_energy.verdict.estimators import student_quantile
 
 
 @dataclass(frozen=True, slots=True)
-class Ratio:
+class RatioEstimate:
     """One energy over another, with its 95 % interval (None where there are too few blocks)."""
 
     value: float
@@ -23,7 +23,7 @@ class Ratio:
     high: float | None
 
 
-def ratio(numerator: Sequence[Measurement], denominator: Sequence[Measurement]) -> Ratio:
+def ratio(numerator: Sequence[Measurement], denominator: Sequence[Measurement]) -> RatioEstimate:
     """Energy per unit of some measurements over that of others.
 
     Args:
@@ -56,9 +56,9 @@ def ratio(numerator: Sequence[Measurement], denominator: Sequence[Measurement]) 
             fewest = min(fewest or len(blocks), len(blocks))
     value = math.exp(log_ratio)
     if not known:
-        return Ratio(value, None, None)
+        return RatioEstimate(value, None, None)
     width = student_quantile(0.975, fewest - 1) * math.sqrt(variance)
-    return Ratio(value, value * math.exp(-width), value * math.exp(width))
+    return RatioEstimate(value, value * math.exp(-width), value * math.exp(width))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class RoleRatio:
     """
 
     task: str
-    ratio: Ratio
+    ratio: RatioEstimate
 
 
 def role_ratios(results: Sequence[Result]) -> tuple[RoleRatio, ...]:

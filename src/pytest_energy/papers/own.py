@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import correlation, fmean
 
-from pytest_energy.analysis.ratio import Ratio, ratio
+from pytest_energy.analysis.ratio import RatioEstimate, ratio
 from pytest_energy.papers import luccioni
 from pytest_energy.papers.desislavov import Device, device, device_of_board, of_reality
 from pytest_energy.papers.run import Measured, Run
@@ -160,7 +160,7 @@ class Kinds:
     """
 
     task: str
-    ratio: Ratio | None
+    ratio: RatioEstimate | None
     general: int
     specific: int
     method: str

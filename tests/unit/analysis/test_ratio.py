@@ -21,7 +21,7 @@ def test_a_ratio_of_several_is_that_of_their_geometric_means():
 
 def test_a_ratio_of_single_blocks_has_no_interval():
     ratio = ratios.ratio([measured(6.0, blocks=1)], [measured(2.0)])
-    assert ratio == ratios.Ratio(pytest.approx(3.0), None, None)
+    assert ratio == ratios.RatioEstimate(pytest.approx(3.0), None, None)
 
 
 def test_a_ratio_needs_two_sides():

@@ -8,7 +8,7 @@ from dataclasses import fields
 import pytest
 from jsonschema import Draft202012Validator
 
-from pytest_energy.analysis.ratio import Ratio, RoleRatio
+from pytest_energy.analysis.ratio import RatioEstimate, RoleRatio
 from pytest_energy.report import doctor
 from pytest_energy.report import json as json_report
 from pytest_energy.types.carbon import Carbon
@@ -41,7 +41,7 @@ def test_a_schema_has_an_address_of_its_version(module):
         ("overhead", Overhead),
         ("paired", PairedBase),
         ("quality", Quality),
-        ("ratio", Ratio),
+        ("ratio", RatioEstimate),
         ("reference", ReferenceReadings),
         ("role_ratio", RoleRatio),
         ("rule", Rule),
