@@ -12,6 +12,7 @@ import os
 import stat
 import tempfile
 import threading
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,6 +84,9 @@ class MachineLock:
             self._files = self._open()
         except OSError as error:
             self._cannot(error)
+        if hasattr(os, "register_at_fork"):
+            lock = weakref.ref(self)
+            os.register_at_fork(after_in_child=lambda: _leave_to_parent(lock()))
 
     def acquire(
         self,
@@ -145,6 +149,13 @@ class MachineLock:
             if self._held:
                 os.environ.pop(HELD_BY, None)
             self._held = False
+            files.close()
+
+    def forget(self) -> None:
+        """Close the files without releasing what another process holds by them."""
+        files, self._files = self._files, None
+        self._held = False
+        if files is not None:
             files.close()
 
     def _wait(
@@ -219,6 +230,12 @@ class MachineLock:
         except OSError:
             signed = ""
         return signed or "another process"
+
+
+def _leave_to_parent(lock: MachineLock | None) -> None:
+    """In a forked child: its copies of the files would hold the lock for a parent that has died."""
+    if lock is not None:
+        lock.forget()
 
 
 class _Request(threading.Thread):

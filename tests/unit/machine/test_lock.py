@@ -15,7 +15,7 @@ import pytest
 from pytest_energy.machine.lock import HELD_BY, NAME, MachineBusyError, MachineLock, lock_folder
 
 HOLDER = """
-import sys, time
+import os, sys, time
 from pathlib import Path
 from pytest_energy.machine.lock import MachineLock
 
@@ -25,6 +25,12 @@ print("asks", flush=True)
 lock.acquire(mode == "exclusive", name, 60)
 with (folder / "log").open("a") as log:
     log.write(f"{name} {time.monotonic()} ")
+if name == "with a child":
+    child = os.fork()
+    if not child:
+        time.sleep(60)
+        os._exit(0)
+    (folder / "child").write_text(str(child))
 print("has it", flush=True)
 time.sleep(seconds)
 with (folder / "log").open("a") as log:
@@ -109,6 +115,20 @@ def test_what_a_killed_process_held_is_free(lock, start):
     process.wait()
     lock.acquire(True, "mine", 2)
     lock.release()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system does not fork")
+def test_what_a_killed_process_held_is_free_though_its_children_live_on(lock, start, tmp_path):
+    process = start("exclusive", "with a child")
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    child = int((tmp_path / "child").read_text())
+    try:
+        lock.acquire(True, "mine", 2)
+        lock.release()
+        os.kill(child, 0)  # it lives
+    finally:
+        os.kill(child, signal.SIGKILL)
 
 
 def test_a_wait_that_was_given_up_takes_nothing_later(lock, start, tmp_path):
