@@ -182,6 +182,43 @@ def test_in_several_threads_a_metered_test_runs_once(beside):
     assert {result["measurement"]["joules_per_unit"] for result in results} == {2.0}
 
 
+THREADS = """
+import threading
+
+def pytest_itemcollected(item):
+    function = item.obj
+
+    def in_threads(*args, **kwargs):
+        threads = [threading.Thread(target=function, args=args, kwargs=kwargs) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    item.obj = in_threads
+"""
+
+
+def test_a_function_that_something_runs_in_threads_is_no_comparison(project):
+    body = """
+    import pytest
+    from model import infer
+
+    @pytest.mark.inference(n=10, task="t", model="m")
+    def test_body():
+        for _ in range(10):
+            infer()
+    """
+    project.write(test_it=body)
+    assert project.run("--energy-update").ret == pytest.ExitCode.OK
+    conftest = project.path / "conftest.py"
+    conftest.write_text(conftest.read_text() + THREADS)
+    result = project.run()
+    result.assert_outcomes(failed=1)
+    assert "another plugin ran the test's function 4 times in one window" in flowing(result)
+    project.run("--energy-allow=repeated").assert_outcomes(passed=1)
+
+
 def test_a_deleted_working_folder_ends_nothing(project, monkeypatch):
     project.write(
         test_it="""

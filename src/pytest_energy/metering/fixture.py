@@ -28,6 +28,7 @@ from pytest_energy.metering.region import Region
 from pytest_energy.metering.window import Window
 from pytest_energy.types.inference import Inference, whole_number
 from pytest_energy.types.measurement import Measurement
+from pytest_energy.types.obstacle import Obstacle
 from pytest_energy.types.result import Metered, Subject
 
 S = TypeVar("S")
@@ -312,6 +313,8 @@ class MeteredEnergy(Energy):
         self._regions: dict[str, Region] = {}
         self._went_on: tuple[float, float] | None = None
         self._in_event_loop = False
+        self.times_run = 1
+        """How often the test's function ran in this window."""
         self._last: Callable[[], Measurement | None] = lambda: None
 
     @property
@@ -395,6 +398,12 @@ class MeteredEnergy(Energy):
         current = self._loop.current if self._loop is not None else None
         main = current.window if current is not None else self._body
         return [*([main] if main else []), *(each.window for each in self._regions.values())]
+
+    @property
+    def _repeated(self) -> tuple[str, ...]:
+        if self.times_run <= 1:
+            return ()
+        return (f"another plugin ran the test's function {self.times_run} times in one window",)
 
     @property
     def coverage_paused(self) -> bool:
@@ -606,8 +615,16 @@ class MeteredEnergy(Energy):
         if measurement is not None:
             known = measurement = replace(
                 measurement,
-                interference=(*measurement.interference, *self._instruments.interference),
-                obstacles=(*measurement.obstacles, *self._instruments.obstacles),
+                interference=(
+                    *measurement.interference,
+                    *self._instruments.interference,
+                    *self._repeated,
+                ),
+                obstacles=(
+                    *measurement.obstacles,
+                    *self._instruments.obstacles,
+                    *((Obstacle.REPEATED,) if self._repeated else ()),
+                ),
                 environment=read_environment(),
             )
             self._last = lambda: known

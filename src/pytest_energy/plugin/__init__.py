@@ -79,6 +79,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         )
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_itemcollected(item: pytest.Item) -> None:
+    if type(item) is pytest.Function and settings.is_marked(item):
+        from pytest_energy.plugin.body_runs import count_runs
+
+        count_runs(item)
+
+
 def runs_nothing(config: pytest.Config) -> bool:
     """Whether tests are collected and none will run: for a list of them, or of fixtures."""
     options = ("collectonly", "setuponly", "setupplan", "showfixtures", "show_fixtures_per_test")

@@ -28,6 +28,7 @@ from pytest_energy.machine.lock import MachineBusyError
 from pytest_energy.metering.fixture import MeteredEnergy
 from pytest_energy.metering.instruments import Instruments
 from pytest_energy.plugin import stash
+from pytest_energy.plugin.body_runs import RUNS
 from pytest_energy.report import failure, junit, live, terminal
 from pytest_energy.settings import WORKER, is_marked, metered_of, nodeid_from_here, xdist
 from pytest_energy.settings.identity import test_id
@@ -217,6 +218,8 @@ class Gate:
         self._await_quiet()
         # The source of a test is parsed only until the allocator is decided on: once per process.
         loops = instruments.conditions.undecided and may_loop(item)
+        if runs := item.stash.get(RUNS, None):
+            runs.take()
         energy.open_body(is_marked(item), may_loop=loops)
         try:
             outcome = yield
@@ -309,6 +312,8 @@ class Gate:
     def _conclude(self, item: pytest.Item, energy: MeteredEnergy, interrupted: str) -> str:
         """Judge a test; why it fails, or nothing."""
         session, instruments = self._open()
+        runs = item.stash.get(RUNS, None)
+        energy.times_run = runs.take() if runs is not None else 1
         with instruments.counting_overhead(), real_files():
             left = energy.end_loop(interrupted)
             base = self._finish_base(item, energy, left)

@@ -94,7 +94,7 @@ OPTIONS: tuple[tuple[str, str, str | None, str, str], ...] = (
         "REASON",
         "",
         "do not fail a test that could not be compared for this reason, which lies in the run:"
-        " tracer, workers, base, baseline, meter or unmeasured; several with commas",
+        " tracer, workers, repeated, base, baseline, meter or unmeasured; several with commas",
     ),
     (
         "prune",

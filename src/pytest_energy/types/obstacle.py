@@ -10,6 +10,7 @@ class Obstacle(StrEnum):
 
     TRACER = "tracer"
     WORKERS = "workers"
+    REPEATED = "repeated"
     BASE = "base"
     BASELINE = "baseline"
     METER = "meter"
@@ -19,6 +20,7 @@ class Obstacle(StrEnum):
 MEANINGS = {
     Obstacle.TRACER: "a debugger or profiler watched the test",
     Obstacle.WORKERS: "pytest-xdist's workers ran at the same time, without the lock",
+    Obstacle.REPEATED: "another plugin ran the test's function several times in one window",
     Obstacle.BASE: "the base of a paired run died or could not be collected",
     Obstacle.BASELINE: "a baseline file could not be read",
     Obstacle.METER: "the meters are others than those of the baseline",
