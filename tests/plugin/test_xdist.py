@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import portalocker
 import pytest
 
 
@@ -107,6 +108,27 @@ def test_nothing_of_a_run_overlaps_a_metered_test(project, how):
         others = [one for one in spans if one != [name, begin, end]]
         if name == "metered":
             assert not [one for one in others if one[1] < end and begin < one[2]]
+
+
+def test_a_machine_that_is_not_left_in_time_fails_metered_tests_and_no_others(project):
+    project.write(
+        test_it="""
+        import pytest
+        from model import infer
+
+        @pytest.mark.parametrize("i", range(3))
+        @pytest.mark.inference(n=1)
+        def test_x(i): infer()
+
+        def test_plain(): pass
+        """
+    )
+    with portalocker.Lock(project.path.parent / "pytest-energy.lock"):
+        result = project.run("--energy-lock-timeout=2")
+    result.assert_outcomes(errors=3, passed=1)
+    # The first one has waited for as long as was asked for, the others a moment each.
+    for seconds in ("2 s", "1 s", "1 s"):
+        result.stdout.fnmatch_lines_random([f"*the machine was not free within {seconds}: *"])
 
 
 COMPARING = """

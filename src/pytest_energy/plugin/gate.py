@@ -24,7 +24,7 @@ from pytest_energy.gate.evaluate import (
 )
 from pytest_energy.gate.session import GateSession
 from pytest_energy.gate.shared_results import SharedResults, shared_folder
-from pytest_energy.machine.lock import MachineBusyError
+from pytest_energy.machine.lock import MOMENT_SECONDS, MachineBusyError
 from pytest_energy.metering.fixture import MeteredEnergy
 from pytest_energy.metering.instruments import Instruments
 from pytest_energy.plugin import stash
@@ -80,6 +80,7 @@ class Gate:
         self._progress: LiveLine | None = None
         self._instruments: Instruments | None = None
         self._shared: SharedResults | None = None
+        self._gave_up = False
         self.session: GateSession | None = None
         """Made when the first meter is opened."""
 
@@ -121,10 +122,12 @@ class Gate:
             self._await_results(item, lock)
         try:
             with real_files():
-                lock.acquire(
-                    metered, item.nodeid, self._settings.lock_timeout, self._say_what_holds_it
-                )
+                # Who has held it for so long will not leave it for the next test either.
+                seconds = MOMENT_SECONDS if self._gave_up else self._settings.lock_timeout
+                lock.acquire(metered, item.nodeid, seconds, self._say_what_holds_it)
+            self._gave_up = False
         except MachineBusyError as error:
+            self._gave_up = True
             item.stash[stash.BUSY] = str(error)
         try:
             return (yield)
