@@ -129,11 +129,6 @@ def test_a_body_on_one_thread_is_held_on_one_cpu_with_the_base(repository):
         )
     )
     repository.commit()
-    held = []
-    for _ in range(4):  # which pair is metered last, and whether its CPU was free, is chance
-        (result,) = repository.report("--energy-against=main")["results"]
-        assert result["measurement"]["cpu"] == result["base"]["cpu"]
-        held.append(result["measurement"]["cpu"])
-        if held[-1] is not None:
-            break
-    assert held[-1] is not None
+    (result,) = repository.report("--energy-against=main")["results"]
+    assert result["measurement"]["cpu"] is not None
+    assert result["measurement"]["cpu"] == result["base"]["cpu"]

@@ -111,6 +111,11 @@ class LoadReader:
             self._keep(last)
         return last
 
+    def start_over(self) -> None:
+        """Use no reading from before: the run has other processes from here on."""
+        self._last = None
+        self._earlier.clear()
+
     def _keep(self, reading: CpuTimes) -> None:
         earlier = self._earlier
         if not earlier or reading.seconds - earlier[-1].seconds >= EARLIER_SPACING_SECONDS:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from contextlib import suppress
 from dataclasses import replace
 from math import inf
@@ -200,6 +200,17 @@ class MeterSet:
         if not self._reading:  # the timer may fire during a reading
             with suppress(MeterLostError):  # the next reading says it
                 self.read()
+
+    def exclude(self, pids: Set[int]) -> None:
+        """Leave processes that are no children of this one out of what is measured.
+
+        Args:
+            pids: of this run, so no load of strangers.
+        """
+        if not pids <= self.processes.excluded:
+            self.processes.excluded.update(pids)
+            # All that they have used so far is this run's at once: no reading from before fits.
+            self.load.start_over()
 
     def own_cpu_ns(self) -> int | None:
         """What `Meter.own_cpu_ns` says, from the first meter that knows."""

@@ -193,7 +193,7 @@ class Gate:
             order = self._worker.current
             policy = NoPolicy(order.reference_kind, order.most_blocks)
             interleaving = self._worker.interleaving()
-            instruments.meters.processes.excluded.update(order.beside)
+            instruments.meters.exclude(order.beside)
         else:
             policy = Evaluation(session, test, inference, instruments.workers)
             item.stash[stash.EVALUATION] = policy

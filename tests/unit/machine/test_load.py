@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from dataclasses import replace
 
@@ -49,6 +51,25 @@ def test_windows_right_after_each_other_share_one_reading(meter):
         window.open()
         window.close(1)
     assert len(taken) == 1
+
+
+def test_no_reading_is_shared_across_a_change_of_the_runs_processes(meter):
+    """Seen: a head that joined a window's processes read as 27 CPUs at once."""
+    meter.own_cpu_ns = 7_000_000_000
+    meters = MeterSet([meter], clock=Clock())
+    before = meters.cpu_times()
+    assert meters.cpu_times() is before
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as other:
+        try:
+            meters.exclude({other.pid})
+            while meters.processes.excluded_cpu_ns() == 0:
+                time.sleep(0.01)
+            after = meters.cpu_times()
+            assert after.own_seconds > before.own_seconds
+            meters.exclude({other.pid})
+            assert meters.cpu_times() is after
+        finally:
+            other.kill()
 
 
 def test_the_machines_idle_time_is_read_from_the_system():
