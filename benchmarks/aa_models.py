@@ -25,6 +25,13 @@ def additions(times: int) -> int:
     return total
 
 
+def looped(energy, count: int, times: int) -> None:
+    """So many inferences of so many additions, or 10 % more."""
+    more = round(times * MORE)
+    for _ in energy.each(range(count)):
+        additions(more)
+
+
 @pytest.fixture(scope="session")
 def one_thread():
     import torch
@@ -79,9 +86,7 @@ def test_smollm2(energy, one_thread):
 
 @inference(n=400, model="python-loop", tolerance="5%")
 def test_loop(energy):
-    times = round(20_000 * MORE)
-    for _ in energy.each(range(400)):
-        additions(times)
+    looped(energy, 400, 20_000)
 
 
 @inference(n=800, model="python-body", tolerance="5%")
@@ -96,9 +101,7 @@ def test_body():
 @inference(n=100, model="numpy-loop", tolerance="5%")
 def test_numpy_loop(energy):
     pytest.importorskip("numpy")
-    times = round(100_000 * MORE)
-    for _ in energy.each(range(100)):
-        additions(times)
+    looped(energy, 100, 100_000)
 
 
 @inference(n=100, model="numpy-small", tolerance="5%")
@@ -114,9 +117,7 @@ def test_numpy_small(energy):
 @inference(n=100, model="torch-loop", tolerance="5%")
 def test_torch_loop(energy):
     pytest.importorskip("torch")
-    times = round(100_000 * MORE)
-    for _ in energy.each(range(100)):
-        additions(times)
+    looped(energy, 100, 100_000)
 
 
 @inference(n=100, model="torch-mlp", tolerance="5%")

@@ -115,18 +115,12 @@ def test_body(freezer):
 """
 
 
-def test_a_frozen_clock_changes_nothing(beside):
-    options = beside.beside("pytest-freezer")
-    beside.write(test_it=FROZEN)
-    assert beside.run("--energy-update", *options).ret == pytest.ExitCode.OK
-    beside.set_cost(3.0)
-    statuses = {verdict["status"] for verdict in beside.verdicts(*options).values()}
-    assert statuses == {"regressed"}
-
-
-def test_a_fake_file_system_hides_no_baseline(beside):
-    options = beside.beside("pyfakefs")
-    beside.write(test_it=FROZEN.replace("freezer", "fs"))
+@pytest.mark.parametrize(
+    ("distribution", "fixture"), [("pytest-freezer", "freezer"), ("pyfakefs", "fs")]
+)
+def test_neither_a_frozen_clock_nor_a_fake_file_system_hides_a_rise(beside, distribution, fixture):
+    options = beside.beside(distribution)
+    beside.write(test_it=FROZEN.replace("freezer", fixture))
     assert beside.run("--energy-update", *options).ret == pytest.ExitCode.OK
     beside.set_cost(3.0)
     statuses = {verdict["status"] for verdict in beside.verdicts(*options).values()}

@@ -68,20 +68,21 @@ def test_without_a_baseline_there_is_nothing_to_fail(loop):
     loop.run().assert_outcomes(passed=1)
 
 
-def test_a_budget_that_a_tracer_cannot_explain_is_exceeded(project):
-    project.write(test_it=TRACED.replace("n=100", "n=100, budget='0.01 J'"))
+@pytest.mark.parametrize(
+    ("budget", "verdict", "said"),
+    [
+        ("0.01 J", "energy over budget", "which cannot do so much"),
+        ("1.5 J", "energy inconclusive", "--energy-allow=tracer"),
+    ],
+)
+def test_a_budget_is_exceeded_by_what_a_tracer_cannot_explain_and_else_not_known_to_hold(
+    project, budget, verdict, said
+):
+    project.write(test_it=TRACED.replace("n=100", f"n=100, budget='{budget}'"))
     result = project.run()
     result.assert_outcomes(failed=1)
-    assert "energy over budget" in flowing(result)
-    assert "which cannot do so much" in flowing(result)
-
-
-def test_a_budget_that_it_may_explain_is_not_known_to_hold(project):
-    project.write(test_it=TRACED.replace("n=100", "n=100, budget='1.5 J'"))
-    result = project.run()
-    result.assert_outcomes(failed=1)
-    assert "energy inconclusive" in flowing(result)
-    assert "--energy-allow=tracer" in flowing(result)
+    assert verdict in flowing(result)
+    assert said in flowing(result)
 
 
 def test_a_test_that_had_a_figure_and_has_none_now_fails(loop):

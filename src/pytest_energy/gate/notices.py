@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
+from pytest_energy.settings import DEFAULT_TOLERANCE
 from pytest_energy.settings.settings import Settings
 from pytest_energy.types.obstacle import MEANINGS
-from pytest_energy.types.result import Result
-from pytest_energy.types.units import format_change, format_percent
-
-USUAL_TOLERANCE = 0.05
-"""The default of `--energy-tolerance`: what is allowed beyond it is said."""
+from pytest_energy.types.result import Result, short_name
+from pytest_energy.types.units import format_change, format_percent, parse_percent
 
 MOST_NAMES = 5
 """Names in one line; the others are counted."""
@@ -43,16 +41,17 @@ def notices(
     if settings.allow:
         allowed = ", ".join(f"{each} ({MEANINGS[each]})" for each in sorted(settings.allow))
         lines.append(f"allowed to pass without a comparison: {allowed}")
+    usual = parse_percent(DEFAULT_TOLERANCE)
     loose = defaultdict(list)
     for result in results:
-        if result.rule.tolerance > USUAL_TOLERANCE + 1e-9:
+        if result.rule.tolerance > usual:
             loose[result.rule.tolerance].append(result.subject.short_name)
     for tolerance, names in sorted(loose.items()):
-        usual = format_percent(USUAL_TOLERANCE)
-        lines.append(f"tolerance {format_percent(tolerance)}, not {usual}: {_some(names)}")
+        allowed = f"{format_percent(tolerance)}, not {format_percent(usual)}"
+        lines.append(f"tolerance {allowed}: {_some(names)}")
     lines += _accepted(results)
     for outcome in ("skipped", "xfailed"):
-        names = [_short(test) for test, how in unrun.items() if how == outcome]
+        names = [short_name(test) for test, how in unrun.items() if how == outcome]
         if names:
             lines.append(f"metered tests that were {outcome}: {_some(names)}")
     if orphans:
@@ -91,8 +90,3 @@ def _some(names: Sequence[str]) -> str:
     shown = ", ".join(names[:MOST_NAMES])
     more = len(names) - MOST_NAMES
     return f"{shown} and {more:,} more" if more > 0 else shown
-
-
-def _short(test: str) -> str:
-    path, bracket, parameters = test.partition("[")
-    return path.rpartition("::")[2] + bracket + parameters

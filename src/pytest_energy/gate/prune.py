@@ -28,6 +28,7 @@ class Collected:
         places: the files and folders that were collected.
         modules: those that were collected whole, by their paths from rootdir.
         tests: names of all tests, deselected ones included.
+        functions: the same without their parameters.
         claims: task and model of those that are metered.
     """
 
@@ -36,6 +37,7 @@ class Collected:
     places: tuple[Path, ...]
     modules: frozenset[str]
     tests: frozenset[str]
+    functions: frozenset[str]
     claims: Claims
 
     @classmethod
@@ -60,7 +62,9 @@ class Collected:
         places = tuple((config.invocation_params.dir / place).resolve() for place in config.args)
         machine = read_machine(boards()).slug
         found = frozenset(tests)
-        return cls(config.rootpath, machine, places, frozenset(modules), found, claims_of(metered))
+        functions = frozenset(test.partition("[")[0] for test in found)
+        claims, whole = claims_of(metered), frozenset(modules)
+        return cls(config.rootpath, machine, places, whole, found, functions, claims)
 
     def why_gone(self, machine: str, test: str, subject: Subject) -> str:
         """Why no test claims an entry, as a clause; empty where one does, or that is not known.
@@ -82,8 +86,7 @@ class Collected:
             return f"the test's {what} is {claim[what == 'model']!r} now"
         if test in self.tests and module in self.modules:
             return "the test is no longer metered"
-        functions = {each.partition("[")[0] for each in self.tests}
-        if machine != self.machine and test.partition("[")[0] in functions:
+        if machine != self.machine and test.partition("[")[0] in self.functions:
             return ""
         if module in self.modules:
             return f"there is no test {name!r}"

@@ -41,8 +41,6 @@ class MachineBusyError(Exception):
 
     def __init__(self, seconds: float, holder: str) -> None:
         super().__init__(f"the machine was not free within {seconds:g} s: {holder} holds it")
-        self.seconds = seconds
-        self.holder = holder
 
 
 def lock_folder() -> Path:
@@ -144,15 +142,11 @@ class MachineLock:
 
     def close(self) -> None:
         """Release it, and close its files."""
-        files, self._files = self._files, None
-        if files is not None:
-            if self._held:
-                os.environ.pop(HELD_BY, None)
-            self._held = False
-            files.close()
+        self.release()
+        self.forget()
 
     def forget(self) -> None:
-        """Close the files without releasing what another process holds by them."""
+        """Close the files; a forked child's copies would hold for a parent that has died."""
         files, self._files = self._files, None
         self._held = False
         if files is not None:
@@ -213,9 +207,7 @@ class MachineLock:
 
     def _cannot(self, error: Exception) -> None:
         self.problem = f"no lock in {self._folder}: {error}"
-        if self._files is not None:
-            self._files.close()
-            self._files = None
+        self.forget()
 
     @staticmethod
     def _sign(file: IO[bytes], holder: str) -> None:
@@ -233,7 +225,7 @@ class MachineLock:
 
 
 def _leave_to_parent(lock: MachineLock | None) -> None:
-    """In a forked child: its copies of the files would hold the lock for a parent that has died."""
+    """In a forked child, where the lock may be gone already."""
     if lock is not None:
         lock.forget()
 

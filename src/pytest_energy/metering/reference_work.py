@@ -165,20 +165,19 @@ class TorchProduct(TorchWork):
                 self._torch.mm(x, weights[i % MATRICES], out=out)
 
 
-class NumpyProduct(ReferenceWorkload):
-    """A float32 matrix product in numpy, of the shape of torch's, on as many threads as its BLAS.
+class NumpyWork(ReferenceWorkload):
+    """A float32 product of some rows and a matrix, in numpy.
 
-    For work on several threads alone: on a single CPU those of the BLAS would wait for each other,
-    and for a tenth of a second after the product they wait for the next one, at full speed.
+    Args:
+        numpy: the module.
+        threads: that it runs on.
     """
 
     library = "numpy"
-    work = TorchProduct.work
+    rows: int
 
-    def __init__(self, numpy: Any) -> None:
-        names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-        given = [os.environ[name] for name in names if os.environ.get(name, "").isdigit()]
-        super().__init__(int(given[0]) if given else os.cpu_count() or 1)
+    def __init__(self, numpy: Any, threads: int) -> None:
+        super().__init__(threads)
         self._numpy = numpy
 
     @cached_property
@@ -188,8 +187,24 @@ class NumpyProduct(ReferenceWorkload):
         def normal(*shape: int) -> Any:
             return random.standard_normal(shape, dtype=self._numpy.float32)
 
-        out = self._numpy.empty((ROWS, COLUMNS), dtype=self._numpy.float32)
-        return normal(ROWS, INNER), [normal(INNER, COLUMNS) for _ in range(MATRICES)], out
+        out = self._numpy.empty((self.rows, COLUMNS), dtype=self._numpy.float32)
+        return normal(self.rows, INNER), [normal(INNER, COLUMNS) for _ in range(MATRICES)], out
+
+
+class NumpyProduct(NumpyWork):
+    """A float32 matrix product in numpy, of the shape of torch's, on as many threads as its BLAS.
+
+    For work on several threads alone: on a single CPU those of the BLAS would wait for each other,
+    and for a tenth of a second after the product they wait for the next one, at full speed.
+    """
+
+    work = TorchProduct.work
+    rows = ROWS
+
+    def __init__(self, numpy: Any) -> None:
+        names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+        given = [os.environ[name] for name in names if os.environ.get(name, "").isdigit()]
+        super().__init__(numpy, int(given[0]) if given else os.cpu_count() or 1)
 
     def repeat(self, times: int) -> None:
         x, weights, out = self._operands
@@ -197,7 +212,7 @@ class NumpyProduct(ReferenceWorkload):
             self._numpy.matmul(x, weights[i % MATRICES], out=out)
 
 
-class NumpyRows(ReferenceWorkload):
+class NumpyRows(NumpyWork):
     """A float32 product of few rows in numpy's own C, and whole numbers in the interpreter.
 
     `einsum` never calls the BLAS, so that one thread does all of it, whatever else is set. Programs
@@ -205,24 +220,13 @@ class NumpyRows(ReferenceWorkload):
     small products, and JSON each keep within 2 % from process to process.
     """
 
-    library = "numpy"
     work = f"float32 einsum {FEW_ROWS}x{INNER}x{COLUMNS} and integer loop of 50,000"
+    rows = FEW_ROWS
 
     def __init__(self, numpy: Any) -> None:
-        super().__init__(1)
-        self._numpy = numpy
+        super().__init__(numpy, 1)
         self._loop = PythonLoop()
         self._next = 0
-
-    @cached_property
-    def _operands(self) -> tuple[Any, list[Any], Any]:
-        random = self._numpy.random.default_rng(0)
-
-        def normal(*shape: int) -> Any:
-            return random.standard_normal(shape, dtype=self._numpy.float32)
-
-        out = self._numpy.empty((FEW_ROWS, COLUMNS), dtype=self._numpy.float32)
-        return normal(FEW_ROWS, INNER), [normal(INNER, COLUMNS) for _ in range(MATRICES)], out
 
     def repeat(self, times: int) -> None:
         x, weights, out = self._operands

@@ -34,7 +34,7 @@ class Reporter:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         node = getattr(report, "node", None)  # pytest-xdist's worker, in the controller
         if node is not None and hasattr(report, "energy"):
-            self._run = str(getattr(node, "workerinput", {}).get("testrunuid", ""))
+            self._run = xdist.run_of(node)
         # With pytest-xdist this process may never see a metered test.
         ours = hasattr(report, "energy") or hasattr(report, "energy_unrun")
         if self._log is None and not (report.failed or ours):

@@ -62,6 +62,8 @@ PROMETHEUS_URL = "http://localhost:9090"
 WORKER = pytest.StashKey[Any]()
 """Where the configuration of a paired run's worker keeps its `paired.worker.Worker`."""
 
+DEFAULT_TOLERANCE = "5%"
+
 # Name, kind ("flag", "text", "number", "whole", "choice", "list", "path"), metavar, default, help.
 OPTIONS: tuple[tuple[str, str, str | None, str, str], ...] = (
     ("report", "flag", None, "", "show the full table at the end, not only one line and failures"),
@@ -117,7 +119,7 @@ OPTIONS: tuple[tuple[str, str, str | None, str, str], ...] = (
         "tolerance",
         "text",
         "PERCENT",
-        "5%",
+        DEFAULT_TOLERANCE,
         'allowed rise over the baseline where the marker says none (default: "5%%")',
     ),
     (

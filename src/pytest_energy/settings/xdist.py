@@ -23,9 +23,13 @@ def workers(config: pytest.Config) -> int:
     return int(getattr(config, "workerinput", {}).get("workercount", 1))
 
 
-def run_of(config: pytest.Config) -> str:
-    """The run that a worker works for, as pytest-xdist names it; empty without it."""
-    return str(getattr(config, "workerinput", {}).get("testrunuid", ""))
+def run_of(worker: object) -> str:
+    """The run that a worker works for, as pytest-xdist names it; empty without it.
+
+    Args:
+        worker: its `Config`, or in the controller the node that stands for it.
+    """
+    return str(getattr(worker, "workerinput", {}).get("testrunuid", ""))
 
 
 def worker_name(config: pytest.Config) -> str:

@@ -11,6 +11,12 @@ TRAINING_ROLE = "training"
 """The role of a subject whose n are training steps, not inferences."""
 
 
+def short_name(key: str) -> str:
+    """What stands behind the file and the classes of a test's name or a subject's key."""
+    path, bracket, parameters = key.partition("[")
+    return path.rpartition("::")[2] + bracket + parameters
+
+
 @dataclass(frozen=True, slots=True)
 class Subject:
     """What was measured, as far as it is known before anything runs.
@@ -41,8 +47,7 @@ class Subject:
     @property
     def short_name(self) -> str:
         """The test's own name, with its parameters and the region."""
-        path, bracket, parameters = self.key.partition("[")
-        return path.rpartition("::")[2] + bracket + parameters
+        return short_name(self.key)
 
     @property
     def is_training(self) -> bool:
