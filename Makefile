@@ -24,7 +24,7 @@ papers: $(VENV)/.examples $(REVIEWS)
 	@echo "== Running the papers' comparisons on this machine (about ten minutes on two cores)"
 	@mkdir -p $(PAPERS) && rm -f $(PAPERS)/report.json
 	$(BIN)/python -m pytest examples/tests_models --energy-report --energy-json=$(PAPERS)/report.json \
-		$(PAPERS_ARGS); status=$$?; \
+		--energy-json-blocks $(PAPERS_ARGS); status=$$?; \
 	$(BIN)/pytest-energy papers --run=$(PAPERS)/report.json --tasks-of=test_ten_tasks.py > $(PAPERS)/tables.txt && \
 	cat $(PAPERS)/tables.txt && \
 	$(BIN)/python scripts/plot_papers.py $(PAPERS)/report.json $(PAPERS) --tasks-of=test_ten_tasks.py && exit $$status

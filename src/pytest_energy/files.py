@@ -1,12 +1,17 @@
-"""Files: written whole or not at all, paths as people read them, lines of JSON members."""
+"""Files: read with suspicion, written whole or not at all; paths and lines as people read them."""
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
+import stat
+import sys
 import tempfile
+import time
 from pathlib import Path
+from typing import NoReturn
 
 
 def line_of(text: str, where: tuple[str | int, ...]) -> int:
@@ -55,14 +60,131 @@ def stable(value: float) -> float:
     return float(f"{value:.6g}")
 
 
+MOST_BYTES = 8 * 2**20
+"""A file of more is none of ours: 900 tests of one model with ten full sessions each take so much.
+Whatever stands in so many bytes takes less than 0.3 GB of memory once it is read."""
+
+_KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a FIFO"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+    (stat.S_ISSOCK, "a socket"),
+)
+
+_BINARY = getattr(os, "O_BINARY", 0)
+_AT_ONCE = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
+"""Opening a FIFO waits for its other end without the first, and a terminal may become ours without
+the second."""
+
+
+class RefusedFileError(OSError):
+    """A file that is not read or written, whatever the system would allow.
+
+    Args:
+        problem: why, as a clause; it is the error's `strerror`.
+    """
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(errno.EINVAL, problem)
+
+
+def read_bytes(path: Path, within: Path | None = None, most_bytes: int = MOST_BYTES) -> bytes:
+    """What a file holds, where it is a regular file of a size that we read.
+
+    Args:
+        path: of the file. Others may have put anything there: a FIFO, a device, a link.
+        within: a folder that links must not lead out of; None for no such bound.
+        most_bytes: that it may have.
+
+    Raises:
+        OSError: it cannot be read; a `RefusedFileError` where we do not want to.
+    """
+    try:
+        if within is not None:
+            check_inside(path, within)
+        descriptor = os.open(path, os.O_RDONLY | _AT_ONCE | _BINARY)
+    except UnicodeEncodeError:
+        _refuse_name()
+    try:
+        _check_regular(os.fstat(descriptor))
+        # No size is believed: files of /proc say 0, and others may grow.
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            data = file.read(most_bytes + 1)
+    finally:
+        os.close(descriptor)
+    if len(data) > most_bytes:
+        raise RefusedFileError(f"more than {most_bytes:,} bytes, which no file of ours has")
+    return data
+
+
+def read_text(path: Path, within: Path | None = None, most_bytes: int = MOST_BYTES) -> str:
+    """The text of such a file; the arguments are those of `read_bytes`.
+
+    Raises:
+        OSError: it cannot be read, or is refused.
+        UnicodeDecodeError: it is not UTF-8.
+    """
+    return read_bytes(path, within, most_bytes).decode("utf-8")
+
+
+def check_inside(path: Path, folder: Path) -> None:
+    """Refuse a path that links lead out of a folder.
+
+    Args:
+        path: of a file in that folder, as its name goes; it need not exist.
+        folder: itself it may lie behind links.
+
+    Raises:
+        RefusedFileError: it leads elsewhere; says where.
+    """
+    target, home = os.path.realpath(path), os.path.realpath(folder)
+    if not Path(target).is_relative_to(home):
+        raise RefusedFileError(
+            f"a link leads out of {shown_path(folder)}, to {target}, and is not followed"
+        )
+
+
+def _check_regular(status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        kind = next((name for test, name in _KINDS if test(status.st_mode)), "no regular file")
+        raise RefusedFileError(f"it is {kind}, and only regular files are read")
+
+
+def _refuse_name() -> NoReturn:
+    encoding = sys.getfilesystemencoding()
+    raise RefusedFileError(
+        f"the name cannot be written in this system's encoding of file names ({encoding}): set"
+        " PYTHONUTF8=1 in the environment, or a locale with UTF-8"
+    ) from None
+
+
 TEMPORARY_SUFFIX = ".pytest-energy.tmp"
 """How the name of a file ends that is being written. One that stays is of a process that was
 killed; the name distinguishes it from anything else in a folder that is not ours alone."""
 
+ABANDONED_SECONDS = 3600
+"""After this a temporary file is taken for one of a killed process, where no lock tells."""
+
 
 def replace_file(path: Path, text: str) -> None:
-    """Write a file whole or not at all, even when the power fails."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=TEMPORARY_SUFFIX)
+    """Write a file whole or not at all, even when the power fails. A link stays a link.
+
+    Args:
+        path: of the file; where it is a link, of the link to it.
+        text: that it will have.
+
+    Raises:
+        OSError: it cannot be written; it is as it was.
+    """
+    if path.is_symlink():
+        path = Path(os.path.realpath(path))
+    try:
+        descriptor, name = tempfile.mkstemp(
+            dir=path.parent, prefix=_temporary_prefix(path), suffix=TEMPORARY_SUFFIX
+        )
+    except UnicodeEncodeError:
+        _refuse_name()
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
             file.write(text)
@@ -77,6 +199,94 @@ def replace_file(path: Path, text: str) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+    _sync_folder(path.parent)
+
+
+def _temporary_prefix(path: Path) -> str:
+    return f".{path.name[:20]}."
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a file's new name last: without this a power failure may bring the old file back."""
+    if sys.platform == "win32":  # a folder cannot be opened there
+        return
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:  # a folder that may be written and not be listed
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError:  # some network file systems refuse; the file itself is written
+        return
+    finally:
+        os.close(descriptor)
+
+
+def write_output(path: Path, text: str) -> None:
+    """Write a report to where the user wants it.
+
+    A regular file is replaced, whole or not at all. Into a device, a FIFO or an open descriptor
+    (`/dev/stdout`, `/dev/fd/3`) the text is written, and none of them is ever replaced.
+
+    Args:
+        path: as given; its folder must exist.
+        text: of the report.
+
+    Raises:
+        OSError: it cannot be written; a regular file is as it was.
+    """
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        mode = stat.S_IFREG
+    except UnicodeEncodeError:
+        _refuse_name()
+    if stat.S_ISREG(mode) and not _is_descriptor(path):
+        _sweep(path.parent, _temporary_prefix(Path(os.path.realpath(path))), ABANDONED_SECONDS)
+        replace_file(path, text)
+        return
+    # Nobody waits for a reader that may never come; once it is there, it may be slow.
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | _AT_ONCE | _BINARY)
+    if sys.platform != "win32":
+        os.set_blocking(descriptor, True)
+    with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
+        file.write(text)
+
+
+def _is_descriptor(path: Path) -> bool:
+    """Whether a path leads through a process's open files, `/dev/stdout` for example."""
+    for _ in range(40):  # as many links as Linux follows
+        # Links of the parents do not matter: /dev/fd is one itself, and is named as it is.
+        if re.fullmatch(r"/proc/(?:self|\d+|thread-self)/fd|/dev/fd", str(path.parent)):
+            return True
+        if not path.is_symlink():
+            return False
+        path = path.parent / path.readlink()
+    return False
+
+
+def sweep(folder: Path) -> None:
+    """Delete the temporary files of killed processes in a folder that a lock is held on.
+
+    Args:
+        folder: that no other process writes to now.
+    """
+    _sweep(folder, ".", 0.0)
+
+
+def _sweep(folder: Path, prefix: str, seconds: float) -> None:
+    try:
+        with os.scandir(folder) as entries:
+            found = [
+                entry
+                for entry in entries
+                if entry.name.startswith(prefix) and entry.name.endswith(TEMPORARY_SUFFIX)
+            ]
+        for entry in found:
+            if time.time() - entry.stat(follow_symlinks=False).st_mtime >= seconds:
+                Path(entry).unlink(missing_ok=True)
+    except OSError:  # they are in nobody's way
+        return
 
 
 def text_of(path: Path) -> str:

@@ -142,7 +142,7 @@ class Project:
         """Run, and the JSON report, which fits its schema whatever was run."""
         path = self.path / "report.json"
         path.unlink(missing_ok=True)
-        self.run(f"--energy-json={path}", *arguments)
+        self.run(f"--energy-json={path}", "--energy-json-blocks", *arguments)
         record = json.loads(path.read_text("utf-8"))
         report_validator().validate(record)
         return dict(record)

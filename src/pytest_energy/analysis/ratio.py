@@ -83,8 +83,10 @@ def role_ratios(results: Sequence[Result]) -> tuple[RoleRatio, ...]:
         results: of a session; regions, unresolved windows and training steps do not count.
     """
     ratios = []
-    for task in dict.fromkeys(result.subject.task for result in results):
-        of_task = [result for result in results if result.subject.task == task]
+    by_task: dict[str, list[Result]] = {}
+    for result in results:
+        by_task.setdefault(result.subject.task, []).append(result)
+    for task, of_task in by_task.items():
         sides = [
             [
                 result.measurement

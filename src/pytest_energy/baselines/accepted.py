@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pytest_energy.baselines.file_format import BaselineError
 from pytest_energy.baselines.store import writing
-from pytest_energy.files import replace_file
+from pytest_energy.files import read_text, replace_file
 
 NAME = "accepted.json"
 
@@ -55,7 +55,7 @@ def read(folder: Path) -> dict[str, Accepted]:
     """
     path = folder / NAME
     try:
-        record = json.loads(path.read_text("utf-8"))
+        record = json.loads(read_text(path, folder))
         if record["schema"] != SCHEMA:
             raise ValueError(f"schema {record['schema']!r} is not {SCHEMA}")
         entries = {name: Accepted(**entry) for name, entry in record["accepted"].items()}
@@ -70,7 +70,9 @@ def read(folder: Path) -> dict[str, Accepted]:
                     raise TypeError(f"{name}: expected a text, found {member!r}")
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except OSError as error:
+        raise BaselineError(path, error.strerror or str(error)) from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         why = f"{error} is missing" if isinstance(error, KeyError) else error
         raise BaselineError(path, f"{why}; the file was left as it is: mend it") from error
     return entries

@@ -5,17 +5,19 @@ A file that cannot be understood is named with its line and never written to.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from operator import mul
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from pytest_energy.files import line_of, shown_path, stable
+from pytest_energy.files import line_of, read_text, shown_path, stable
 from pytest_energy.types.baseline import MOST_N, Baseline, Replaced, Session
 from pytest_energy.types.carbon import Carbon
 from pytest_energy.types.codec import (
@@ -27,7 +29,7 @@ from pytest_energy.types.codec import (
     shown,
 )
 from pytest_energy.types.codec import Path as Place
-from pytest_energy.types.energy import Domain, Method
+from pytest_energy.types.energy import Domain, Method, gated_domains
 from pytest_energy.types.measurement import AS_IS, MOST_FLOPS
 from pytest_energy.types.renames import as_written, renamed
 from pytest_energy.types.result import Subject
@@ -41,6 +43,19 @@ SCHEMA_FILE = Path(__file__).with_name("baseline.schema.json")
 
 MOST_JOULES = 1e12
 """More per unit than any computation takes (278 MWh): such a figure is a slip of the pen."""
+
+LEAST_JOULES = 1e-15
+"""Less than any inference takes: one multiplication of 8-bit integers takes 0.2 pJ (M. Horowitz,
+"Computing's energy problem", ISSCC 2014, figure 1.1.9). The same bound holds for seconds."""
+
+MOST_SESSIONS = 100
+"""Sessions of one entry: ten are kept, and a merge of two branches may leave the sum of both."""
+
+MOST_BLOCKS = 1000
+"""Blocks of one session: a loop has 20, and each is compared with its counterparts."""
+
+ROUNDING = 1e-4
+"""How far figures of one session may disagree, as a fraction; each is rounded to six digits."""
 
 
 class BaselineError(Exception):
@@ -90,7 +105,9 @@ class BaselineFile:
             "task": subject.task,
             "model": subject.model,
         }
-        self.record.setdefault("entries", {})[subject.key] = _entry_record(entry, carbon)
+        record = _entry_record(entry, carbon)
+        self.record.setdefault("entries", {})[subject.key] = record
+        record["digest"] = digest_of(self.record, subject.key)
 
     def drop(self, key: str) -> None:
         """Delete an entry."""
@@ -107,6 +124,28 @@ class BaselineFile:
             return f"[{' '.join(match[1].split())}]"
 
         return re.sub(r"\[\n([-+\d.eE,\s]+)\]", one_line, text) + "\n"
+
+
+def digest_of(record: Mapping[str, Any], key: str) -> str:
+    """What an entry is recognised by that stands as this plugin wrote it.
+
+    It is no signature: whoever edits an entry can compute it as well. It tells a figure that was
+    measured from one that was typed in, or came about in a merge.
+
+    Args:
+        record: the whole file, as JSON holds it. Where the entry stands is a part of it: machine
+            class, task, model and name.
+        key: of the entry.
+
+    Returns:
+        The first 16 hexadecimal digits of SHA-256 over the entry without its digest.
+    """
+    machine = record.get("machine")
+    where = [machine.get("class") if isinstance(machine, dict) else None]
+    where += [record.get("task"), record.get("model"), key]
+    entry = {name: member for name, member in record["entries"][key].items() if name != "digest"}
+    text = json.dumps([where, entry], sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _entry_record(entry: Baseline, carbon: Carbon) -> dict[str, Any]:
@@ -151,6 +190,7 @@ def _entry_record(entry: Baseline, carbon: Carbon) -> dict[str, Any]:
                 "joules_per_unit": session.joules_per_unit,
                 "domains": dict(session.domains),
                 "blocks": list(session.blocks),
+                "block_sizes": list(session.block_sizes),
                 "seconds_per_unit": session.seconds_per_unit,
                 "other_cpu_share": session.other_cpu_share,
                 "reference_joules": list(session.reference_joules),
@@ -217,18 +257,19 @@ def _entry_from_schema_1(entry: dict[str, Any], place: Place) -> dict[str, Any]:
     return entry
 
 
-def read_file(path: Path) -> BaselineFile:
+def read_file(path: Path, within: Path | None = None) -> BaselineFile:
     """One file; empty when there is none.
 
     Args:
         path: of the file. Nothing is written to it.
+        within: the folder that links must not lead out of; None for no such bound.
 
     Raises:
         BaselineError: not readable, not JSON, an unknown schema, or a figure that cannot be true;
             with the line.
     """
     try:
-        text = path.read_bytes().decode("utf-8")
+        text = read_text(path, within)
     except FileNotFoundError:
         return BaselineFile({}, {})
     except UnicodeDecodeError as error:
@@ -289,6 +330,7 @@ class _EntryRecord:
     reference_workload: str = ""
     allocator: str = AS_IS
     history: tuple[Replaced, ...] = ()
+    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -337,12 +379,25 @@ def _schema(record: Mapping[str, Any]) -> int:
 def _entries(record: dict[str, Any]) -> dict[str, Baseline]:
     file = decode(_FileRecord, record)
     return {
-        key: _entry(entry, ("entries", key), file.task, file.model)
+        key: _entry(
+            entry,
+            ("entries", key),
+            file.task,
+            file.model,
+            _unverified(entry.digest, record, key),
+        )
         for key, entry in file.entries.items()
     }
 
 
-def _entry(entry: _EntryRecord, place: Place, task: str, model: str) -> Baseline:
+def _unverified(digest: str, record: Mapping[str, Any], key: str) -> str:
+    """Why an entry is not known to stand as the plugin wrote it; empty where it is."""
+    if not digest:
+        return "stored without a digest: by an older version, or by hand"
+    return "" if digest == digest_of(record, key) else "edited by hand"
+
+
+def _entry(entry: _EntryRecord, place: Place, task: str, model: str, unverified: str) -> Baseline:
     """An entry, once its figures have been found to be possible."""
     subject = Subject(
         entry.test, entry.region, task, model, entry.dataset, entry.role, entry.unit, entry.n
@@ -351,7 +406,7 @@ def _entry(entry: _EntryRecord, place: Place, task: str, model: str) -> Baseline
         raise DecodeError(place, f"entry {place[-1]!r} is of test {subject.key!r}")
     _check_count(entry.n, (*place, "n"))
     _check_filled(entry.meters, (*place, "meters"))
-    _check_filled(entry.sessions, (*place, "sessions"))
+    _check_filled(entry.sessions, (*place, "sessions"), MOST_SESSIONS)
     for i, session in enumerate(entry.sessions):
         _check_session(session, (*place, "sessions", i))
     _check_figure(entry.joules_per_unit, (*place, "joules_per_unit"))
@@ -366,6 +421,9 @@ def _entry(entry: _EntryRecord, place: Place, task: str, model: str) -> Baseline
         Domain(name, domain.kind, domain.method, domain.source, 0.0, domain.basis)
         for name, domain in entry.domains.items()
     )
+    gated = {domains[i].name for i in gated_domains(domains)}
+    for i, session in enumerate(entry.sessions):
+        _check_domains(session, set(entry.domains), gated, (*place, "sessions", i))
     for i, replaced in enumerate(entry.history):
         _check_figure(replaced.joules_per_unit, (*place, "history", i, "joules_per_unit"))
     return Baseline(
@@ -376,6 +434,7 @@ def _entry(entry: _EntryRecord, place: Place, task: str, model: str) -> Baseline
         entry.reference_workload,
         entry.allocator,
         entry.history,
+        unverified,
     )
 
 
@@ -390,7 +449,7 @@ def _check_session(session: Session, place: Place) -> None:
     _check_figure(session.seconds_per_unit, (*place, "seconds_per_unit"))
     for name, joules in session.domains.items():
         _check_figure(joules, (*place, "domains", name), zero=True)
-    _check_filled(session.blocks, (*place, "blocks"))
+    _check_filled(session.blocks, (*place, "blocks"), MOST_BLOCKS)
     for i, joules in enumerate(session.blocks):
         _check_figure(joules, (*place, "blocks", i), zero=True)
     if session.other_cpu_share is not None:
@@ -403,17 +462,59 @@ def _check_session(session: Session, place: Place) -> None:
         )
     for i, joules in enumerate(session.reference_joules):
         _check_figure(joules, (*place, "reference_joules", i))
+    _check_blocks(session, place)
     if session.flops is not None:
         _check_count(session.flops, (*place, "flops"), most=MOST_FLOPS)
     for i, count in enumerate(session.flops_samples):
-        _check_figure(count, (*place, "flops_samples", i), zero=True)
+        _check_count(count, (*place, "flops_samples", i), least=0, most=MOST_FLOPS)
     if session.page_faults is not None:
         _check_figure(session.page_faults, (*place, "page_faults"), zero=True)
 
 
-def _check_count(value: int, place: Place, most: float = MOST_N) -> None:
-    if not 1 <= value <= most:
-        problem = f"expected a whole number from 1 to {most:g}, found {shown(value)}"
+def _check_domains(session: Session, names: set[str], gated: set[str], place: Place) -> None:
+    """Refuse a session whose domains do not add up to its energy."""
+    if session.domains.keys() != names:
+        raise DecodeError(
+            (*place, "domains"),
+            f"expected a figure for each of {', '.join(sorted(names))}, found"
+            f" {', '.join(sorted(session.domains)) or 'none'}",
+        )
+    total = sum(session.domains[name] for name in gated)
+    if not math.isclose(total, session.joules_per_unit, rel_tol=ROUNDING):
+        raise DecodeError(
+            (*place, "domains"),
+            f"the domains that are gated ({', '.join(sorted(gated))}) add up to {total:g} J, and"
+            f" joules_per_unit is {session.joules_per_unit:g}: the figures of one session agree",
+        )
+
+
+def _check_blocks(session: Session, place: Place) -> None:
+    """Refuse a session whose blocks do not make up its energy.
+
+    Without their sizes that is only known to lie between the smallest and the largest block.
+    """
+    sizes, blocks = session.block_sizes, session.blocks
+    if sizes and len(sizes) != len(blocks):
+        problem = f"expected one size for each of {len(blocks)} blocks, or none"
+        raise DecodeError((*place, "block_sizes"), f"{problem}, found {shown(list(sizes))}")
+    for i, size in enumerate(sizes):
+        _check_count(size, (*place, "block_sizes", i))
+    if sizes:
+        low = high = sum(map(mul, blocks, sizes)) / sum(sizes)
+    else:
+        low, high = min(blocks), max(blocks)
+    if not low * (1 - ROUNDING) <= session.joules_per_unit <= high * (1 + ROUNDING):
+        makes = f"{low:g}" if low == high else f"{low:g} to {high:g}"
+        raise DecodeError(
+            (*place, "blocks"),
+            f"these blocks make {makes} J per unit, and joules_per_unit is"
+            f" {session.joules_per_unit:g}: the figures of one session agree",
+        )
+
+
+def _check_count(value: int, place: Place, least: int = 1, most: float = MOST_N) -> None:
+    if not least <= value <= most:
+        problem = f"expected a whole number from {least} to {most:g}, found {shown(value)}"
         raise DecodeError(place, problem)
 
 
@@ -421,10 +522,14 @@ def _check_figure(value: float, place: Place, zero: bool = False) -> None:
     """Refuse what no energy and no duration can be."""
     if value < 0 or (value == 0 and not zero):
         raise DecodeError(place, f"expected a number above 0, found {shown(value)}")
+    if 0 < value < LEAST_JOULES:
+        raise DecodeError(place, f"{shown(value)} is less than any inference takes")
     if value > MOST_JOULES:
         raise DecodeError(place, f"{shown(value)} is more than any inference takes")
 
 
-def _check_filled(values: tuple[object, ...], place: Place) -> None:
+def _check_filled(values: tuple[object, ...], place: Place, most: int = 1000) -> None:
     if not values:
         raise DecodeError(place, "expected a list with something in it, found []")
+    if len(values) > most:
+        raise DecodeError(place, f"expected {most:,} members at most, found {len(values):,}")

@@ -78,17 +78,17 @@ def _may_be_baseline(folder: Path, path: Path) -> bool:
 
 def _migrate(folder: Path, path: Path, write: bool) -> Migrated | None:
     try:
-        if read_file(path).schema == SCHEMA:
+        if read_file(path, folder).schema == SCHEMA:
             return Migrated(path, Step.CURRENT)
         if not write:
             return Migrated(path, Step.OUTDATED)
         with writing(folder, path):
-            file = read_file(path)  # another run may have written meanwhile, or deleted it
+            file = read_file(path, folder)  # another run may have written meanwhile, or deleted it
             if not file.record:
                 return None
             if file.schema == SCHEMA:
                 return Migrated(path, Step.CURRENT)
-            replace_file(path.resolve(), file.text())  # a link stays a link
+            replace_file(path, file.text())
     except BaselineError as error:
         return Migrated(path, Step.LEFT, str(error))
     return Migrated(path, Step.REWRITTEN)

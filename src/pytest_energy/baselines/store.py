@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import pickle
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -19,7 +21,16 @@ from pathlib import Path
 from statistics import median
 
 from pytest_energy.baselines.file_format import BaselineError, read_file
-from pytest_energy.files import replace_file, shown_path, stable
+from pytest_energy.files import (
+    TEMPORARY_SUFFIX,
+    RefusedFileError,
+    check_inside,
+    read_bytes,
+    replace_file,
+    shown_path,
+    stable,
+    sweep,
+)
 from pytest_energy.types.baseline import Agreement, Baseline, Replaced, Session
 from pytest_energy.types.carbon import Carbon
 from pytest_energy.types.machine import Machine
@@ -94,6 +105,7 @@ def session_of(
         recorded={name: stable(v) for name, v in sorted((measurement.recorded or {}).items())},
         page_faults=None if faults is None else stable(faults),
         environment=dict(sorted(measurement.environment.items())),
+        block_sizes=tuple(block.n for block in measurement.blocks),
     )
 
 
@@ -139,6 +151,39 @@ class Stored:
     agreement: Agreement | None = None
 
 
+class _Entries:
+    """What a file has, in little memory: most of it is asked for once, by its own test.
+
+    Args:
+        entries: by key.
+    """
+
+    __slots__ = ("_packed", "subjects")
+
+    def __init__(self, entries: Mapping[str, Baseline]) -> None:
+        self.subjects = {key: entry.subject for key, entry in entries.items()}
+        # Pickle is safe with what this process itself has made.
+        self._packed = {
+            key: zlib.compress(pickle.dumps(entry, pickle.HIGHEST_PROTOCOL), level=1)
+            for key, entry in entries.items()
+        }
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._packed
+
+    def get(self, key: str) -> Baseline | None:
+        """The entry of a name; None where there is none."""
+        packed = self._packed.get(key)
+        if packed is None:
+            return None
+        entry: Baseline = pickle.loads(zlib.decompress(packed))
+        return entry
+
+
+MOST_UNREAD = 1000
+"""Files that are read only to see whether a test claims what is in them."""
+
+
 class BaselineStore:
     """The baselines of one machine class, and where other classes keep theirs.
 
@@ -166,7 +211,7 @@ class BaselineStore:
         self.carbon = carbon
         self._root = root or folder.parent
         self._home = home or self._root
-        self._read: dict[Path, dict[str, Baseline] | BaselineError] = {}
+        self._read: dict[Path, _Entries | BaselineError] = {}
 
     def named(self, subject: Subject) -> Subject:
         """A subject as its entry names it.
@@ -223,12 +268,20 @@ class BaselineStore:
             self._entries(self.path(subject, name))
 
     def subjects(self) -> list[tuple[Path, str, Subject]]:
-        """Every entry of this machine class: its file, its name there, and what was measured."""
+        """Entries of this machine class: the file, the name there, and what was measured.
+
+        All of them, unless so many files were not read yet that a session of few tests would read
+        more of others than of its own: then those of the files that were.
+        """
+        paths = sorted((self.folder / self.machine.slug).glob("*/*.json"))
+        unread = sum(path not in self._read for path in paths)
         found = []
-        for path in sorted((self.folder / self.machine.slug).glob("*/*.json")):
+        for path in paths:
+            if unread > MOST_UNREAD and path not in self._read:
+                continue
             entries = self._entries(path)
             if not isinstance(entries, BaselineError):
-                found += [(path, key, entry.subject) for key, entry in entries.items()]
+                found += [(path, key, subject) for key, subject in entries.subjects.items()]
         return found
 
     @cached_property
@@ -239,11 +292,11 @@ class BaselineStore:
         except OSError:
             return ()
 
-    def _entries(self, path: Path) -> dict[str, Baseline] | BaselineError:
+    def _entries(self, path: Path) -> _Entries | BaselineError:
         """What a file has, or why it cannot be read."""
         if path not in self._read:
             try:
-                self._read[path] = read_file(path).entries
+                self._read[path] = _Entries(read_file(path, self.folder).entries)
             except BaselineError as error:
                 self._read[path] = error
         return self._read[path]
@@ -263,7 +316,7 @@ class BaselineStore:
         path = self.path(additions[0].subject)
         done = []
         with writing(self.folder, path):
-            file = read_file(path)
+            file = read_file(path, self.folder)
             for new in additions:
                 subject = self.named(new.subject)
                 stored = _add(file.entries.get(subject.key), new)
@@ -322,13 +375,13 @@ def _add(before: Baseline | None, new: Addition) -> Stored:
 
 def is_baseline_folder(folder: Path) -> bool:
     """Whether a folder holds baselines of ours; others keep other things under this name."""
-    return any(_is_ours(path) for path in folder.glob("*/*/*.json"))
+    return any(_is_ours(path, folder) for path in folder.glob("*/*/*.json"))
 
 
-def _is_ours(path: Path) -> bool:
+def _is_ours(path: Path, folder: Path) -> bool:
     """Whether a file is a baseline file, as far as its form says, or would be once mended."""
     try:
-        text = path.read_text("utf-8", errors="replace")
+        text = read_bytes(path, folder).decode("utf-8", errors="replace")
     except OSError:
         return False
     return '"schema"' in text and '"entries"' in text
@@ -363,8 +416,8 @@ def entries_of(folder: Path) -> list[Entry]:
     return [
         Entry(path, path.parent.parent.name, entry.subject)
         for path in sorted(folder.glob("*/*/*.json"))
-        if _is_ours(path)
-        for entry in read_file(path).entries.values()
+        if _is_ours(path, folder)
+        for entry in read_file(path, folder).entries.values()
     ]
 
 
@@ -380,7 +433,7 @@ def delete(folder: Path, gone: Sequence[Entry]) -> None:
     """
     for path in dict.fromkeys(entry.path for entry in gone):
         with writing(folder, path):
-            file = read_file(path)
+            file = read_file(path, folder)
             for entry in gone:
                 if entry.path == path and entry.subject.key in file.entries:
                     file.drop(entry.subject.key)
@@ -393,6 +446,24 @@ def delete(folder: Path, gone: Sequence[Entry]) -> None:
                     empty.rmdir()
 
 
+_IGNORED = (
+    "# a lock against two runs writing at once, and what a killed run leaves\n"
+    f".lock\n.*{TEMPORARY_SUFFIX}\n"
+)
+
+
+def _ignore(path: Path) -> None:
+    """Tell git what is none of its business, in a file of ours; one of others stays as it is."""
+    if not os.path.lexists(path):
+        path.write_text(_IGNORED, encoding="ascii")
+
+
+def _check_lock(path: Path) -> None:
+    """Refuse a lock that others have made a link or a FIFO: opening it could wait for ever."""
+    if os.path.lexists(path) and (path.is_symlink() or not path.is_file()):
+        raise RefusedFileError(f"{shown_path(path)} is no regular file: delete it")
+
+
 @contextmanager
 def writing(folder: Path, path: Path) -> Iterator[None]:
     """Hold the folder's lock, and raise what goes wrong as a `BaselineError` about `path`."""
@@ -401,10 +472,11 @@ def writing(folder: Path, path: Path) -> Iterator[None]:
     lock = folder / ".lock"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        ignore = folder / ".gitignore"
-        if not ignore.exists():
-            ignore.write_text("# a lock against two runs writing at once\n.lock\n")
+        check_inside(path, folder)
+        _ignore(folder / ".gitignore")
+        _check_lock(lock)
         with portalocker.Lock(lock, timeout=LOCK_SECONDS):
+            sweep(path.parent)
             yield
     except portalocker.AlreadyLocked as error:
         raise BaselineError(

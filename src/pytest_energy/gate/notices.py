@@ -50,6 +50,8 @@ def notices(
         allowed = f"{format_percent(tolerance)}, not {format_percent(usual)}"
         lines.append(f"tolerance {allowed}: {_some(names)}")
     lines += _accepted(results)
+    for why, names in _unverified(results).items():
+        lines.append(f"compared with what was {why}: {_some(names)}")
     for outcome in ("skipped", "xfailed"):
         names = [short_name(test) for test, how in unrun.items() if how == outcome]
         if names:
@@ -68,6 +70,16 @@ def _switched_off(settings: Settings) -> list[str]:
         "the machine's lock (--energy-lock)": settings.lock,
     }
     return [name for name, on in switches.items() if not on]
+
+
+def _unverified(results: Iterable[Result]) -> dict[str, list[str]]:
+    """Tests that were compared with entries that may not stand as they were measured, by why."""
+    names = defaultdict(list)
+    for result in results:
+        change = result.verdict.change
+        if change is not None and change.unverified:
+            names[change.unverified].append(result.subject.short_name)
+    return names
 
 
 def _accepted(results: Iterable[Result]) -> list[str]:

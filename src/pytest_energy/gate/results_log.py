@@ -7,7 +7,7 @@ JSON-able values on pytest's reports.
 from __future__ import annotations
 
 import subprocess
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -22,7 +22,7 @@ from pytest_energy.gate.session import GateSession
 from pytest_energy.types.baseline import Agreement, Baseline
 from pytest_energy.types.codec import decode
 from pytest_energy.types.measurement import Measurement
-from pytest_energy.types.result import Result
+from pytest_energy.types.result import Result, compact
 from pytest_energy.types.session import Instrumentation, Overhead, SessionReport, TestReport
 from pytest_energy.types.units import format_change, format_joules, utc_text
 from pytest_energy.types.verdict import COMPARED, Status
@@ -62,8 +62,13 @@ class ResultsLog:
     notices: tuple[str, ...] = ()
     overhead: Overhead = field(default_factory=Overhead)
 
-    def add(self, report: pytest.TestReport) -> None:
-        """Take in one of pytest's reports; a rerun replaces what was there."""
+    def add(self, report: pytest.TestReport, made: TestReport | None = None) -> None:
+        """Take in one of pytest's reports; a rerun replaces what was there.
+
+        Args:
+            report: of any test.
+            made: what this process has put on it; None where another one did, or nothing is there.
+        """
         # pytest may give tests of two packages one node id.
         name: str = getattr(report, "energy_test", report.nodeid)
         unrun: str = getattr(report, "energy_unrun", "")
@@ -71,7 +76,7 @@ class ResultsLog:
             self.unrun[name] = unrun
         record: object = getattr(report, "energy", None)
         if record is not None:
-            self.tests[name] = decode(TestReport, record)
+            self.tests[name] = made or _decoded(record)
             failed = bool({name, report.nodeid} & self.failed)
             self.outcomes[name] = "failed" if failed else _outcome(report)
         elif report.failed:
@@ -211,6 +216,11 @@ class ResultsLog:
         for key, rise in rises.items():
             change = format_change(rise.change)
             self.stored[key] = f"accepted: {change} over {paired.label} ({file})"
+
+
+def _decoded(record: object) -> TestReport:
+    report = decode(TestReport, record)
+    return replace(report, results=tuple(map(compact, report.results)))
 
 
 def _agreement(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pytest_energy.files import line_of
+from pytest_energy.files import line_of, read_text
 from pytest_energy.types.baseline import MOST_N
 from pytest_energy.types.codec import DecodeError, check_finite, decode
 from pytest_energy.types.codec import Path as Place
@@ -22,6 +22,9 @@ from pytest_energy.types.verdict import Status
 
 SCHEMA = 2
 """Version of the report's form that is current. Version 1, with other names, is read too."""
+
+MOST_BYTES = 256 * 2**20
+"""A report of more is none of ours: 10,000 tests with all their blocks take 60 MB."""
 
 _HOW = "write one with: pytest --energy-json=REPORT.json"
 
@@ -105,7 +108,7 @@ def read_run(path: Path) -> Run:
         RunError: not readable, not JSON, or not such a report.
     """
     try:
-        text = path.read_bytes().decode("utf-8")
+        text = read_text(path, most_bytes=MOST_BYTES)
         record = json.loads(text)
     except OSError as error:
         raise RunError(path, error.strerror or str(error)) from error

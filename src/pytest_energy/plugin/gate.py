@@ -34,7 +34,7 @@ from pytest_energy.settings import WORKER, is_marked, metered_of, nodeid_from_he
 from pytest_energy.settings.identity import test_id
 from pytest_energy.settings.inference import default_names
 from pytest_energy.types.codec import encode
-from pytest_energy.types.result import BaseRun
+from pytest_energy.types.result import BaseRun, compact
 from pytest_energy.types.session import Overhead, TestReport
 from pytest_energy.verdict.rules import MIN_UPDATES, MIN_UPDATES_ALIGNED
 from pytest_energy.world import clock, real_files, sleep
@@ -81,6 +81,7 @@ class Gate:
         self._instruments: Instruments | None = None
         self._shared: SharedResults | None = None
         self._gave_up = False
+        self._made: tuple[str, TestReport] | None = None
         self.session: GateSession | None = None
         """Made when the first meter is opened."""
 
@@ -135,6 +136,16 @@ class Gate:
             lock.release()
             if metered and (shared := self._shared_results()):
                 shared.end(test_id(item))
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, object, object]:
+        try:
+            return (yield)
+        finally:
+            # pytest keeps every item to the end, and what metered it would stay with it.
+            for key in stash.OF_METERING:
+                if key in item.stash:
+                    del item.stash[key]
 
     def _await_results(self, item: pytest.Item, lock: MachineLock) -> None:
         """Wait until the metered tests before this one have ended, in whichever worker they run.
@@ -260,9 +271,20 @@ class Gate:
             how = "xfailed" if hasattr(report, "wasxfail") else "skipped"
             report.energy_unrun = how  # type: ignore[attr-defined]
         if call.when == "call" and stash.TEST_REPORT in item.stash:
-            report.energy = encode(item.stash[stash.TEST_REPORT])  # type: ignore[attr-defined]
+            made = item.stash[stash.TEST_REPORT]
+            report.energy = encode(made)  # type: ignore[attr-defined]
+            self._made = test_id(item), made
             del item.stash[stash.TEST_REPORT]
         return report
+
+    def take_report(self, test: str) -> TestReport | None:
+        """What this process handed over last, if it was of this test: the same need not be decoded.
+
+        Args:
+            test: its name.
+        """
+        made, self._made = self._made, None
+        return made[1] if made is not None and made[0] == test else None
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -339,12 +361,14 @@ class Gate:
         kept = [(name, value) for name, value in item.user_properties if name[:7] != "energy."]
         added = [pair for result in results for pair in junit.properties(result, session.carbon)]
         item.user_properties[:] = [*kept, *added]
-        item.stash[stash.TEST_REPORT] = TestReport(
-            tuple(results),
+        report = TestReport(
+            tuple(map(compact, results)),
             instruments.overhead.take(),
             instruments.instrumentation,
             self._notices(energy),
         )
+        session.results.update((result.subject.key, result) for result in report.results)
+        item.stash[stash.TEST_REPORT] = report
         test = nodeid_from_here(self._config, test_id(item))
         return "\n\n".join(
             failure.message(result, session.carbon, test, self._against)

@@ -31,6 +31,7 @@ class Reporter:
         self._run = ""
         self._orphans: list[str] = []
 
+    @pytest.hookimpl(trylast=True)  # others may write down what stands on a report
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         node = getattr(report, "node", None)  # pytest-xdist's worker, in the controller
         if node is not None and hasattr(report, "energy"):
@@ -39,7 +40,11 @@ class Reporter:
         ours = hasattr(report, "energy") or hasattr(report, "energy_unrun")
         if self._log is None and not (report.failed or ours):
             return
-        self._results_log().add(report)
+        gate = self._config.stash.get(stash.GATE, None)
+        made = gate.take_report(getattr(report, "energy_test", "")) if gate is not None else None
+        self._results_log().add(report, made)
+        if hasattr(report, "energy"):
+            del report.energy  # pytest keeps every report to the end
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: object) -> None:

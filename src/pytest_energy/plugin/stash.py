@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -29,6 +29,7 @@ LOCK: pytest.StashKey[MachineLock | None] = pytest.StashKey()
 ENERGY: pytest.StashKey[MeteredEnergy] = pytest.StashKey()
 EVALUATION: pytest.StashKey[Evaluation] = pytest.StashKey()
 INTERLEAVING: pytest.StashKey[HeadInterleaving | None] = pytest.StashKey()
+OF_METERING: tuple[pytest.StashKey[Any], ...] = (ENERGY, EVALUATION, INTERLEAVING)
 TEST_REPORT: pytest.StashKey[TestReport] = pytest.StashKey()
 BUSY: pytest.StashKey[str] = pytest.StashKey()
 """Why the test could not have the machine to itself."""

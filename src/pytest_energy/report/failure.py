@@ -55,6 +55,9 @@ def message(result: Result, carbon: Carbon, test: str = "", flags: str = "") -> 
         lines += _wrapped("reason", verdict.reason)
     if change is not None:
         lines += _change(change, result)
+    if change is not None and change.unverified:
+        text = f"{change.unverified}; --energy-strict takes only what was measured"
+        lines += _wrapped("baseline", text)
     if verdict.paired is not None:
         lines += _paired(verdict.paired)
     if measurement is not None:

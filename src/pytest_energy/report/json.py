@@ -6,12 +6,13 @@ Its form is described by `energy-report.schema.json` beside this module.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from pytest_energy.analysis.ratio import role_ratios
-from pytest_energy.files import replace_file, shown_path
+from pytest_energy.files import shown_path, stable, write_output
 from pytest_energy.report import training
 from pytest_energy.types.carbon import Carbon
 from pytest_energy.types.codec import encode
@@ -26,12 +27,19 @@ SCHEMA_FILE = Path(__file__).with_name("energy-report.schema.json")
 """The JSON Schema (draft 2020-12) that every report fits."""
 
 
-def record_of(report: SessionReport) -> dict[str, Any]:
+def record_of(report: SessionReport, blocks: bool = True) -> dict[str, Any]:
     """The report as JSON-able values.
 
     Args:
         report: of the session.
+        blocks: whether with the blocks of every measurement, and all digits; else without, and with
+            six significant digits.
     """
+    return _head(report) | {"results": list(_results(report, blocks))}
+
+
+def _head(report: SessionReport) -> dict[str, Any]:
+    """What is of the whole session."""
     return {
         "schema": SCHEMA,
         "plugin": version("pytest-energy"),
@@ -43,8 +51,14 @@ def record_of(report: SessionReport) -> dict[str, Any]:
         "base": encode(report.base),
         "notices": list(report.notices),
         "role_ratios": encode(role_ratios(report.results)),
-        "results": [_result(result, report) for result in report.results],
     }
+
+
+def _results(report: SessionReport, blocks: bool) -> Iterator[dict[str, Any]]:
+    """One result after the other: thousands of them with their blocks fill a small memory."""
+    for result in report.results:
+        record = _result(result, report)
+        yield record if blocks else _short(record)
 
 
 def _result(result: Result, report: SessionReport) -> dict[str, Any]:
@@ -56,6 +70,35 @@ def _result(result: Result, report: SessionReport) -> dict[str, Any]:
     record["outcome"] = report.outcomes.get(result.subject.test)
     record["stored"] = report.stored.get(result.subject.key)
     return record
+
+
+_AS_RECORDED = frozenset({"unit_count", "recorded"})
+"""Members whose numbers are the test's own."""
+
+
+def _short(record: dict[str, Any]) -> dict[str, Any]:
+    """A result without its blocks, its numbers rounded to what a meter resolves."""
+    for name in ("measurement", "base"):
+        measured = record[name]
+        if measured is not None:
+            del measured["blocks"]
+            if measured["reference"] is not None:
+                del measured["reference"]["joules"]
+    rounded: dict[str, Any] = _rounded(record)
+    return rounded
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return stable(value)
+    if isinstance(value, list):
+        return [_rounded(member) for member in value]
+    if isinstance(value, dict):
+        return {
+            name: member if name in _AS_RECORDED else _rounded(member)
+            for name, member in value.items()
+        }
+    return value
 
 
 def _derived(record: dict[str, Any], measured: Measurement, carbon: Carbon) -> dict[str, Any]:
@@ -75,20 +118,38 @@ def _derived(record: dict[str, Any], measured: Measurement, carbon: Carbon) -> d
     }
 
 
-def write_report(path: Path, report: SessionReport) -> list[str]:
-    """Write the report to a file.
+def text_of(report: SessionReport, blocks: bool) -> str:
+    """The report as JSON: the session's members one a line, and each result one line.
+
+    Args:
+        report: of the session.
+        blocks: as in `record_of`.
+
+    Raises:
+        ValueError: a figure is not finite.
+    """
+    dumps = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
+    lines = [f'  "{name}": {dumps(member)}' for name, member in _head(report).items()]
+    results = ",\n    ".join(map(dumps, _results(report, blocks)))
+    lines.append(f'  "results": [\n    {results}\n  ]' if results else '  "results": []')
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def write_report(path: Path, report: SessionReport, blocks: bool = False) -> list[str]:
+    """Write the report to a file, or into a device or a FIFO.
 
     Args:
         path: of the file; its folder is made.
         report: of the session.
+        blocks: as in `record_of`.
 
     Returns:
         What went wrong, for people; the tests' results stand.
     """
     try:
-        text = json.dumps(record_of(report), indent=2, allow_nan=False)
+        text = text_of(report, blocks)
         path.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(path, f"{text}\n")
+        write_output(path, text)
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or error
         return [f"--energy-json: {shown_path(path)}: {why}; the report was not written"]

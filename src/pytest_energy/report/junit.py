@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from pytest_energy.analysis.training import cost_of
 from pytest_energy.types.carbon import Carbon
 from pytest_energy.types.result import Result
@@ -43,4 +45,5 @@ def properties(result: Result, carbon: Carbon) -> list[tuple[str, object]]:
         pairs.append((f"{quality.name}_stored", quality.stored))
     if result.verdict.change is not None:
         pairs.append(("change", result.verdict.change.value))
-    return [(prefix + name, value) for name, value in pairs]
+    # pytest keeps them of every test, and the names are the same.
+    return [(sys.intern(prefix + name), value) for name, value in pairs]

@@ -292,6 +292,14 @@ OPTIONS: tuple[tuple[str, str, str | None, str, str], ...] = (
         " exporter refreshes more slowly than it is scraped",
     ),
     ("json", "path", "PATH", "", "write every measurement and verdict to this file"),
+    (
+        "json-blocks",
+        "flag",
+        None,
+        "",
+        "with every block of every measurement and all digits: what pytest-energy papers takes"
+        " intervals from",
+    ),
 )
 
 

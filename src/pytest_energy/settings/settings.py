@@ -70,6 +70,7 @@ class Settings:
         prometheus: the server that the meter of this name asks, and what; None where no option
             says anything about it.
         json: the report's path, or None.
+        json_blocks: whether the blocks of every measurement are in it.
     """
 
     report: bool
@@ -103,6 +104,7 @@ class Settings:
     processes: int
     prometheus: Endpoint | None
     json: Path | None
+    json_blocks: bool
 
 
 def _path(config: pytest.Config, name: str) -> Path | None:
@@ -170,6 +172,7 @@ def read_settings(config: pytest.Config) -> Settings:
         processes=_read("processes", option_value(config, "processes"), _parse_processes),
         prometheus=_endpoint(config),
         json=_path(config, "json"),
+        json_blocks=flag(config, "json_blocks"),
     )
 
 

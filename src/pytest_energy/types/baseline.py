@@ -33,6 +33,7 @@ class Session:
         recorded: what the energy bought, by name.
         page_faults: per inference, of the typical block; None where the system does not tell.
         environment: versions of what ran, and thread counts, by name.
+        block_sizes: inferences in each block; empty in sessions that were stored without.
     """
 
     date: str
@@ -50,6 +51,7 @@ class Session:
     recorded: Mapping[str, float] = field(default_factory=dict)
     page_faults: float | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
+    block_sizes: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,8 @@ class Baseline:
         reference_workload: the kind of reference work, or `""`.
         allocator: `steady` where freed memory was kept for the next inference, else `as-is`.
         history: what stood here before, oldest first.
+        unverified: why it is not known to stand as it was measured, as a clause; empty where it
+            carries the digest of what the plugin wrote.
     """
 
     subject: Subject
@@ -92,6 +96,7 @@ class Baseline:
     reference_workload: str = ""
     allocator: str = AS_IS
     history: tuple[Replaced, ...] = ()
+    unverified: str = ""
 
     @property
     def flops(self) -> int | None:

@@ -7,7 +7,7 @@ be one more distribution in every installation.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from enum import StrEnum
 from functools import cache
@@ -60,7 +60,7 @@ def encode(value: Any) -> Any:
         return value.value
     if isinstance(value, Mapping):
         return {str(name): encode(member) for name, member in value.items()}
-    if isinstance(value, tuple | list):
+    if isinstance(value, Sequence) and not isinstance(value, str):
         return [encode(member) for member in value]
     return value
 
@@ -97,7 +97,7 @@ def _decode(kind: Any, record: object, path: Path) -> Any:
             return None
         (only,) = (argument for argument in arguments if argument is not NoneType)
         return _decode(only, record, path)
-    if origin is tuple:
+    if origin in (tuple, Sequence):
         return _decode_tuple(arguments, record, path)
     if isinstance(origin, type) and issubclass(origin, Mapping):
         if not isinstance(record, dict):
@@ -129,7 +129,7 @@ def _decode_dataclass(kind: Any, record: object, path: Path) -> Any:
 def _decode_tuple(arguments: tuple[Any, ...], record: object, path: Path) -> Any:
     if not isinstance(record, list):
         raise DecodeError(path, f"expected a list, found {shown(record)}")
-    if len(arguments) == 2 and arguments[1] is Ellipsis:
+    if len(arguments) == 1 or arguments[1:] == (Ellipsis,):
         return tuple(_decode(arguments[0], one, (*path, i)) for i, one in enumerate(record))
     if len(record) != len(arguments):
         raise DecodeError(path, f"expected {len(arguments)} members, found {shown(record)}")
@@ -156,16 +156,22 @@ def _decode_scalar(kind: Any, record: object, path: Path) -> Any:
         raise DecodeError(path, f"expected a finite number, found {shown(record)}") from None
 
 
+MOST_DEPTH = 20
+"""Levels of a JSON value that is read; the files of this plugin have eight."""
+
+
 def check_finite(record: object, path: Path = ()) -> None:
-    """Refuse NaN and infinity, which Python's json reads although JSON has neither.
+    """Refuse NaN and infinity, which Python's json reads and JSON has not, and what lies too deep.
 
     Args:
         record: what JSON held.
         path: where the record stands, for messages.
 
     Raises:
-        DecodeError: the first number that is not finite.
+        DecodeError: the first number that is not finite, or value that lies too deep.
     """
+    if len(path) > MOST_DEPTH:
+        raise DecodeError(path, f"nested more than {MOST_DEPTH} levels deep")
     if isinstance(record, float) and not math.isfinite(record):
         raise DecodeError(path, f"expected a finite number, found {shown(record)}")
     if isinstance(record, dict):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pytest_energy.types.measurement import Measurement
 from pytest_energy.types.verdict import Rule, Verdict
@@ -121,6 +121,13 @@ class Result:
     verdict: Verdict
     base: Measurement | None = None
     training_run: TrainingRun | None = None
+
+
+def compact(result: Result) -> Result:
+    """A result as it is kept to the end of a session, beside thousands of others."""
+    kept = (one and one.compact() for one in (result.measurement, result.base))
+    measurement, base = kept
+    return replace(result, measurement=measurement, base=base)
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,6 +129,8 @@ class Change:
             counted on both sides.
         page_faults: per inference, of what it was compared with; None where they were not counted.
         environment: what has another version now, or another number of threads, in words.
+        unverified: why what it was compared with is not known to stand as it was measured, as a
+            clause: `edited by hand`; empty where it is.
     """
 
     value: float
@@ -147,6 +149,7 @@ class Change:
     flops: float | None = None
     page_faults: float | None = None
     environment: tuple[str, ...] = ()
+    unverified: str = ""
 
 
 @dataclass(frozen=True, slots=True)

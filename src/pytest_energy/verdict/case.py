@@ -257,6 +257,7 @@ class Case:
             flops=self.flops_change,
             page_faults=self._page_faults_before(),
             environment=self._environment_changes(),
+            unverified=self.against.unverified if isinstance(self.against, Baseline) else "",
         )
 
 
