@@ -174,14 +174,31 @@ def test_a_baseline_of_a_model_called_accepted_is_one(folder):
     assert schemas(folder) == [2] * 4
 
 
-def test_a_link_stays_a_link_to_a_rewritten_file(folder, tmp_path):
+def test_a_link_stays_a_link_to_a_rewritten_file(folder):
     path = min(folder.rglob("*.json"))
-    target = tmp_path / "elsewhere.json"
+    target = folder / ".shared" / "elsewhere.json"
+    target.parent.mkdir()
     path.rename(target)
     path.symlink_to(target)
     assert main(["migrate"]) == 0
     assert path.is_symlink()
     assert json.loads(target.read_bytes())["schema"] == 2
+
+
+def test_a_link_that_leads_out_of_the_folder_is_left_and_so_is_what_it_leads_to(
+    folder, tmp_path, capfd
+):
+    path = min(folder.rglob("*.json"))
+    target = tmp_path / "elsewhere.json"
+    path.rename(target)
+    path.symlink_to(target)
+    before = target.read_bytes()
+    assert main(["migrate"]) == 2
+    assert f"a link leads out of baselines, to {target}, and is not followed" in (
+        capfd.readouterr().out
+    )
+    assert path.is_symlink()
+    assert target.read_bytes() == before
 
 
 def test_a_folder_without_baselines_has_nothing_to_do_and_gets_no_lock(tmp_path):
@@ -219,12 +236,13 @@ def test_the_command_stands_in_the_help():
 # Interruptions
 
 
-@pytest.mark.parametrize(("owner", "name"), [(os, "fsync"), (Path, "replace")])
+# Of the first file, the file itself and its folder are made to last: two calls.
+@pytest.mark.parametrize(("owner", "name", "call"), [(os, "fsync", 3), (Path, "replace", 2)])
 def test_what_cannot_be_written_is_left_and_the_others_are_rewritten(
-    folder, monkeypatch, capfd, owner, name
+    folder, monkeypatch, capfd, owner, name, call
 ):
     before = files(folder)
-    fail_the_second(monkeypatch, owner, name, OSError(28, "No space left"))
+    fail_the_call(call, monkeypatch, owner, name, OSError(28, "No space left"))
     assert main(["migrate"]) == 2
     assert "b.json: No space left; nothing was written" in capfd.readouterr().out
     assert schemas(folder) == [2, 1, 2]
@@ -233,12 +251,13 @@ def test_what_cannot_be_written_is_left_and_the_others_are_rewritten(
     assert not list(folder.rglob(f".*{TEMPORARY_SUFFIX}"))
 
 
-@pytest.mark.parametrize(("owner", "name"), [(os, "fsync"), (Path, "replace")])
+# Of the first file, the file itself and its folder are made to last: two calls.
+@pytest.mark.parametrize(("owner", "name", "call"), [(os, "fsync", 3), (Path, "replace", 2)])
 def test_an_interruption_leaves_old_files_and_new_ones_and_says_so(
-    folder, monkeypatch, capfd, owner, name
+    folder, monkeypatch, capfd, owner, name, call
 ):
     with monkeypatch.context() as patched:
-        fail_the_second(patched, owner, name, KeyboardInterrupt())
+        fail_the_call(call, patched, owner, name, KeyboardInterrupt())
         assert main(["migrate"]) == 2
     out = capfd.readouterr().out
     assert out.endswith("baselines: 1 rewritten, interrupted: run it again for the rest\n")
@@ -248,13 +267,13 @@ def test_an_interruption_leaves_old_files_and_new_ones_and_says_so(
     assert schemas(folder) == [2, 2, 2]
 
 
-def fail_the_second(monkeypatch, owner: object, name: str, error: BaseException) -> None:
-    """Let the second call of a function raise."""
+def fail_the_call(number: int, monkeypatch, owner: object, name: str, error: BaseException) -> None:
+    """Let one call of a function raise, counted from 1."""
     real, calls = getattr(owner, name), []
 
     def call(*arguments, **options):
         calls.append(name)
-        if len(calls) == 2:
+        if len(calls) == number:
             raise error
         return real(*arguments, **options)
 

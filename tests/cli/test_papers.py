@@ -281,7 +281,6 @@ def test_a_report_of_a_newer_version_asks_for_an_upgrade(tmp_path):
 @pytest.mark.parametrize(
     ("spoil", "problem"),
     [
-        (lambda m: m.pop("blocks"), "measurement: 'blocks' is missing"),
         (lambda m: m.update(recorded=[]), "recorded: expected an object, found []"),
         (lambda m: m.update(recorded={"parameters": math.inf}), "parameters: expected a finite"),
         (lambda m: m.update(recorded={"parameters": 10**400}), "parameters: expected a finite"),
@@ -326,6 +325,20 @@ def test_a_result_that_is_not_as_reports_have_it_is_named_with_its_line(report, 
     assert f'"{member}":' in "".join(text.splitlines()[number - 3 : number])
 
 
+def test_a_report_without_blocks_gives_the_same_figures_without_intervals(project):
+    project.write(test_it=a_run())
+    whole, short = project.path / "whole.json", project.path / "short.json"
+    project.run(f"--energy-json={whole}", "--energy-json-blocks")
+    project.run(f"--energy-json={short}")
+    assert short.stat().st_size < whole.stat().st_size / 2
+    with_blocks, without = shown("--run", whole), shown("--run", short)
+    assert "no intervals: the run's report needs --energy-json-blocks for them" in without
+    assert "no intervals" not in with_blocks
+    for row in ("text generation", "object detection"):
+        (before,) = [line for line in with_blocks.splitlines() if line.startswith(row)]
+        assert before in without
+
+
 @pytest.mark.parametrize("result", [1, None, [], "text"])
 def test_a_result_that_is_no_object_is_named_with_its_line(report, result):
     record = json.loads(report.read_text("utf-8"))
@@ -362,7 +375,7 @@ def test_a_file_that_is_not_there_is_an_error(tmp_path):
 def test_a_folder_is_no_report(tmp_path):
     done = call("--run", tmp_path)
     assert done.returncode == 2
-    assert "Is a directory" in done.stderr
+    assert "it is a folder, and only regular files are read" in done.stderr
 
 
 def test_an_unknown_argument_is_an_error():

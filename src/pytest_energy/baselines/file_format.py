@@ -9,6 +9,7 @@ import hashlib
 import json
 import math
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -400,7 +401,14 @@ def _unverified(digest: str, record: Mapping[str, Any], key: str) -> str:
 def _entry(entry: _EntryRecord, place: Place, task: str, model: str, unverified: str) -> Baseline:
     """An entry, once its figures have been found to be possible."""
     subject = Subject(
-        entry.test, entry.region, task, model, entry.dataset, entry.role, entry.unit, entry.n
+        sys.intern(entry.test),
+        entry.region,
+        task,
+        model,
+        entry.dataset,
+        entry.role,
+        entry.unit,
+        entry.n,
     )
     if subject.key != place[-1]:
         raise DecodeError(place, f"entry {place[-1]!r} is of test {subject.key!r}")

@@ -82,7 +82,7 @@ def _migrate(folder: Path, path: Path, write: bool) -> Migrated | None:
             return Migrated(path, Step.CURRENT)
         if not write:
             return Migrated(path, Step.OUTDATED)
-        with writing(folder, path):
+        with writing(folder, path, sweeps=False):
             file = read_file(path, folder)  # another run may have written meanwhile, or deleted it
             if not file.record:
                 return None
@@ -96,7 +96,9 @@ def _migrate(folder: Path, path: Path, write: bool) -> Migrated | None:
 
 def _remove(folder: Path, path: Path) -> Migrated | None:
     try:
-        with writing(folder, path):  # every writer holds the lock, so none is writing this
+        with writing(
+            folder, path, sweeps=False
+        ):  # every writer holds the lock, so none is writing this
             if not path.exists():  # it was being written when the folder was listed
                 return None
             path.unlink()

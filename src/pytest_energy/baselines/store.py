@@ -465,8 +465,14 @@ def _check_lock(path: Path) -> None:
 
 
 @contextmanager
-def writing(folder: Path, path: Path) -> Iterator[None]:
-    """Hold the folder's lock, and raise what goes wrong as a `BaselineError` about `path`."""
+def writing(folder: Path, path: Path, sweeps: bool = True) -> Iterator[None]:
+    """Hold the folder's lock, and raise what goes wrong as a `BaselineError` about `path`.
+
+    Args:
+        folder: `baselines/`.
+        path: of the file that will be written.
+        sweeps: whether to delete beside it what killed writers have left.
+    """
     import portalocker
 
     lock = folder / ".lock"
@@ -476,7 +482,8 @@ def writing(folder: Path, path: Path) -> Iterator[None]:
         _ignore(folder / ".gitignore")
         _check_lock(lock)
         with portalocker.Lock(lock, timeout=LOCK_SECONDS):
-            sweep(path.parent)
+            if sweeps:
+                sweep(path.parent)
             yield
     except portalocker.AlreadyLocked as error:
         raise BaselineError(

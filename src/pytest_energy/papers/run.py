@@ -223,11 +223,33 @@ def _read(result: object, schema: int) -> Measured | Trained | None:
     """
     check_finite(result)
     if schema == SCHEMA or not isinstance(result, dict):
-        return _figure(decode(_Result, result))
+        return _figure(decode(_Result, _with_one_block(result)))
     try:
         return _figure(decode(_Result, from_schema_1(result)))
     except DecodeError as error:
         raise as_written(error, result, _NAMES_OF_SCHEMA_1) from error
+
+
+def _with_one_block(result: object) -> object:
+    """A result that was written without its blocks with one that is all of them together.
+
+    Whatever is not as it should be is kept as it is, for the decoder to find.
+    """
+    if not isinstance(result, dict):
+        return result
+    measurement = result.get("measurement")
+    if not isinstance(measurement, dict) or "blocks" in measurement:
+        return result
+    domains = measurement.get("domains")
+    if not isinstance(domains, list) or not all(isinstance(each, dict) for each in domains):
+        return result
+    block = {
+        "n": measurement.get("metered_count"),
+        "seconds": measurement.get("seconds"),
+        "joules": [domain.get("joules") for domain in domains],
+    }
+    # What the reference work took beside each block is left out as well.
+    return {**result, "measurement": {**measurement, "blocks": [block], "reference": None}}
 
 
 def _figure(result: _Result) -> Measured | Trained | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -82,7 +82,8 @@ class Reporter:
         )
         report = log.report(gate_session, config.rootpath)
         if settings.json is not None:
-            unwritten = json.write_report(settings.json, report)
+            with _uncaptured(config):
+                unwritten = json.write_report(settings.json, report, settings.json_blocks)
             report = replace(report, problems=(*report.problems, *unwritten))
         self._report = report
         if (report.problems or log.refused) and exitstatus == pytest.ExitCode.OK:
@@ -117,3 +118,9 @@ class Reporter:
         if self._log is None:
             self._log = ResultsLog()
         return self._log
+
+
+def _uncaptured(config: pytest.Config) -> AbstractContextManager[None]:
+    """What is written to /dev/stdout meanwhile goes there, not where pytest captures it."""
+    capture = config.pluginmanager.get_plugin("capturemanager")
+    return capture.global_and_fixture_disabled() if capture is not None else nullcontext()

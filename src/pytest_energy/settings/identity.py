@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -16,7 +17,8 @@ def test_id(item: pytest.Item) -> str:
     """
     file = Path(os.path.relpath(item.path, item.config.rootpath)).as_posix()
     classes = [node.name for node in item.listchain() if isinstance(node, pytest.Class)]
-    return "::".join((file, *classes, own_name(item)))
+    # The same text stands in results, reports and baselines of thousands of tests.
+    return sys.intern("::".join((file, *classes, own_name(item))))
 
 
 test_id.__test__ = False  # type: ignore[attr-defined]  # its name looks like a test to pytest
