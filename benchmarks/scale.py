@@ -3,7 +3,8 @@
     python benchmarks/scale.py [tests] [folder] [windows] [--sizes 10 100 1000 10000] [--json OUT]
 
 `tests` runs sessions of so many metered tests over 200 models, with a meter of known joules, three
-times: storing their baselines, compared with them, and the same bodies in plain pytest as the peer.
+times: storing their baselines, compared with them, and as the peer the same bodies in plain pytest,
+with as many marks and fixtures.
 `folder` starts one metered test beside a baseline folder of 10,000 files, and beside an empty one.
 `windows` meters 100,000 windows in one process. Without a name it does all three.
 
@@ -41,6 +42,10 @@ class Known(Meter):
     covers = frozenset({"cpu", "dram", "gpu"})
     def read(self):
         return (COUNT[0],)
+
+@pytest.fixture
+def plain():
+    return iter
 
 def pytest_energy_meters(config):
     return [MeterSource("known", Known)]
@@ -87,9 +92,11 @@ def test_{i}(energy):
         spend()
 """
 
+# The peer: as many marks and fixtures, which pytest keeps as well.
 PLAIN = """
-def test_{i}():
-    for _ in range(20):
+@pytest.mark.other(n=20, task="task{task}", model="organisation/model-{model}")
+def test_{i}(plain):
+    for _ in plain(range(20)):
         spend()
 """
 
@@ -115,7 +122,7 @@ def project(folder: Path, size: int, body: str) -> Path:
     """A project of so many tests, 500 a file."""
     folder.mkdir()
     (folder / "conftest.py").write_text(CONFTEST)
-    (folder / "pytest.ini").write_text("[pytest]\nenergy_meter = known\n")
+    (folder / "pytest.ini").write_text("[pytest]\nenergy_meter = known\nmarkers = other\n")
     for first in range(0, size, 500):
         tests = "".join(
             body.format(i=i, model=i % MODELS, task=i % MODELS % 10)

@@ -19,6 +19,7 @@ from pytest_energy.baselines.file_format import BaselineError
 from pytest_energy.baselines.store import Action, Addition, BaselineStore, Stored, session_of
 from pytest_energy.files import shown_path, stable
 from pytest_energy.gate.session import GateSession
+from pytest_energy.settings.identity import reported_test
 from pytest_energy.types.baseline import Agreement, Baseline
 from pytest_energy.types.codec import decode
 from pytest_energy.types.measurement import Measurement
@@ -69,8 +70,7 @@ class ResultsLog:
             report: of any test.
             made: what this process has put on it; None where another one did, or nothing is there.
         """
-        # pytest may give tests of two packages one node id.
-        name: str = getattr(report, "energy_test", report.nodeid)
+        name = reported_test(report)
         unrun: str = getattr(report, "energy_unrun", "")
         if unrun:
             self.unrun[name] = unrun

@@ -265,7 +265,7 @@ class Gate:
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         report = yield
-        if item in self._metered:
+        if item in self._metered and test_id(item) != report.nodeid:
             report.energy_test = test_id(item)  # type: ignore[attr-defined]
         if item in self._metered and report.skipped:  # an xfail is one, to pytest
             how = "xfailed" if hasattr(report, "wasxfail") else "skipped"

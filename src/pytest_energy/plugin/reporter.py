@@ -10,6 +10,7 @@ import pytest
 
 from pytest_energy.plugin import stash
 from pytest_energy.settings import update_from_file, xdist
+from pytest_energy.settings.identity import reported_test
 
 if TYPE_CHECKING:
     from pytest_energy.gate.results_log import ResultsLog
@@ -41,7 +42,7 @@ class Reporter:
         if self._log is None and not (report.failed or ours):
             return
         gate = self._config.stash.get(stash.GATE, None)
-        made = gate.take_report(getattr(report, "energy_test", "")) if gate is not None else None
+        made = gate.take_report(reported_test(report)) if gate is not None else None
         self._results_log().add(report, made)
         if hasattr(report, "energy"):
             del report.energy  # pytest keeps every report to the end

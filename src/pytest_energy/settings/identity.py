@@ -24,6 +24,12 @@ def test_id(item: pytest.Item) -> str:
 test_id.__test__ = False  # type: ignore[attr-defined]  # its name looks like a test to pytest
 
 
+def reported_test(report: pytest.TestReport) -> str:
+    """The name of a report's test: its node id, unless that is another one."""
+    name: str = getattr(report, "energy_test", report.nodeid)
+    return name
+
+
 def own_name(item: pytest.Item) -> str:
     """The function's name and its parameters."""
     if not isinstance(item, pytest.Function):
