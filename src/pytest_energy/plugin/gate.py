@@ -31,7 +31,7 @@ from pytest_energy.plugin import stash
 from pytest_energy.plugin.body_runs import RUNS
 from pytest_energy.plugin.own_errors import make_printable, shown_usage_errors
 from pytest_energy.report import failure, junit, live, terminal
-from pytest_energy.report.printable import printable
+from pytest_energy.report.printable import printable, shown
 from pytest_energy.settings import WORKER, is_marked, metered_of, nodeid_from_here, xdist
 from pytest_energy.settings.identity import test_id
 from pytest_energy.settings.inference import default_names
@@ -245,7 +245,7 @@ class Gate:
         why = _why_interrupted(caught[0].value) if caught else ""
         message = self._conclude(item, energy, why)
         for doubt in filter(None, (energy.doubtful_divisor, energy.untold_batches)):
-            item.warn(pytest.PytestWarning(printable(doubt)))
+            item.warn(pytest.PytestWarning(shown(doubt, self._encoding)))
         if message and not caught:
             pytest.fail(message, pytrace=False)
         return outcome
@@ -423,6 +423,13 @@ class Gate:
         interleaving: HeadInterleaving | None = item.stash.get(stash.INTERLEAVING, None)
         return self.session.paired.finish(
             test_id(item), interleaving, bool(left), energy.left_early
+        )
+
+    @property
+    def _encoding(self) -> str:
+        """The terminal's; a worker of pytest-xdist has none, and its texts travel whole."""
+        return terminal.encoding_of_terminal(
+            self._config.pluginmanager.get_plugin("terminalreporter")
         )
 
     @property
