@@ -107,7 +107,7 @@ def test_without_quality_in_the_marker_what_is_recorded_is_shown_and_not_judged(
     graded.answer(accuracy=0.1)
     result = graded.run("--energy-report")
     result.assert_outcomes(passed=1)
-    result.stdout.fnmatch_lines(["*accuracy*", "* 0.100*"])
+    result.stdout.fnmatch_lines(["* accuracy 0.100"])
 
 
 def test_the_report_shows_quality_beside_energy_now_and_as_stored(graded):
@@ -115,7 +115,7 @@ def test_the_report_shows_quality_beside_energy_now_and_as_stored(graded):
     graded.run("--energy-update")
     graded.answer(accuracy=0.85)
     result = graded.run("--energy-report", "--energy-json=r.json")
-    result.stdout.fnmatch_lines(["*accuracy*", "* 0.850*", "* was 0.800*"])
+    result.stdout.fnmatch_lines(["* accuracy 0.850", "* was 0.800"])
     report = json.loads(Path(graded.path, "r.json").read_text())
     Draft202012Validator(json.loads(SCHEMA_FILE.read_text())).validate(report)
     assert report["results"][0]["verdict"]["quality"] == {

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
-from pytest_energy.cli.output import ERROR
+from pytest_energy.cli.output import ERROR, complain
+from pytest_energy.report.printable import READABLE
 
 if TYPE_CHECKING:
     from pytest_energy.doctor.diagnosis import Diagnosis
@@ -44,7 +45,7 @@ def _doctor(known: argparse.Namespace, rest: list[str]) -> int:
     try:
         return _report(known, rest)
     except OSError as error:  # nowhere to write to: `>/dev/full`, say
-        print(f"pytest-energy: the report could not be written: {error}", file=sys.stderr)
+        complain(f"the report could not be written: {error}")
         return ERROR
 
 
@@ -58,7 +59,7 @@ def _report(known: argparse.Namespace, rest: list[str]) -> int:
         try:
             if known.json:
                 for problem in diagnosis.problems:  # people read no JSON
-                    print(f"pytest-energy: {problem}", file=sys.stderr)
+                    complain(problem)
                 stdout.write(doctor.as_json(diagnosis))
             else:
                 doctor.write(diagnosis, stdout)
@@ -90,10 +91,10 @@ def _in_pytest(command: object, arguments: list[str]) -> None:
     try:
         pytest.main(arguments, plugins=[command])
     except KeyboardInterrupt:
-        print("pytest-energy: interrupted", file=sys.stderr)
+        complain("interrupted")
     except (pytest.exit.Exception, pytest.skip.Exception, SystemExit) as error:
         # Of a conftest that ends the session while it is imported.
-        print(f"pytest-energy: ended by {type(error).__name__}: {error}", file=sys.stderr)
+        complain(f"ended by {type(error).__name__}: {error}")
     except Exception:
         traceback.print_exc()
 
@@ -112,7 +113,7 @@ def _only_stderr() -> Iterator[TextIO]:
         encoding = sys.stdout.encoding
     os.dup2(2, 1)
     try:
-        with open(own, "w", encoding=encoding, errors="replace") as stream:
+        with open(own, "w", encoding=encoding, errors=READABLE) as stream:
             yield stream
     finally:
         if sys.stdout is not None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from pytest_energy.baselines.migration import Migrated, Step, migrate
-from pytest_energy.cli.output import ERROR, write_out
+from pytest_energy.cli.output import ERROR, complain, write_out
 from pytest_energy.files import shown_path
+from pytest_energy.report.printable import printable
 
 OUTDATED = 1
 """Exit code of `--check` where something would be rewritten."""
@@ -55,11 +55,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def _migrate(folder: Path, check: bool) -> int:
     if not folder.is_dir():
         why = "is not a folder" if folder.exists() else "does not exist"
-        print(
-            f"pytest-energy: {folder} {why}; name the folder of the baselines: pytest-energy"
-            " migrate FOLDER",
-            file=sys.stderr,
-        )
+        complain(f"{folder} {why}; name the folder of the baselines: pytest-energy migrate FOLDER")
         return ERROR
     done: list[Migrated] = []
     interrupted = False
@@ -69,7 +65,7 @@ def _migrate(folder: Path, check: bool) -> int:
     except KeyboardInterrupt:
         interrupted = True
     # Printed at the end: a reader that goes away in the middle must not stop the work.
-    lines = [*map(_line, done), _summary(folder, done, interrupted)]
+    lines = map(printable, [*map(_line, done), _summary(folder, done, interrupted)])
     code = write_out(lambda stream: stream.write("\n".join(lines) + "\n"), "what was done")
     steps = {file.step for file in done}
     if code or interrupted or Step.LEFT in steps:

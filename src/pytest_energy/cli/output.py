@@ -1,4 +1,4 @@
-"""What the commands share: where they write to, and their exit code for an error."""
+"""What the commands share: where they write to, how they say what went wrong, its exit code."""
 
 from __future__ import annotations
 
@@ -7,8 +7,20 @@ import sys
 from collections.abc import Callable
 from typing import TextIO
 
+from pytest_energy.report.printable import READABLE, encoding_of, printable_lines, readable
+
 ERROR = 2
 """Exit code of what could not be done; argparse's own, too."""
+
+
+def complain(text: str) -> None:
+    """Say on standard error what went wrong.
+
+    Args:
+        text: in words for people.
+    """
+    said = readable(printable_lines(f"pytest-energy: {text}"), encoding_of(sys.stderr))
+    print(said, file=sys.stderr)
 
 
 def write_out(write: Callable[[TextIO], object], what: str) -> int:
@@ -22,15 +34,15 @@ def write_out(write: Callable[[TextIO], object], what: str) -> int:
         The exit code.
     """
     if sys.stdout is None:
-        print("pytest-energy: there is no standard output to write to", file=sys.stderr)
+        complain("there is no standard output to write to")
         return ERROR
     try:
         # An encoding that has no "≥" is no reason to say nothing.
-        with open(os.dup(1), "w", encoding=sys.stdout.encoding, errors="replace") as stream:
+        with open(os.dup(1), "w", encoding=sys.stdout.encoding, errors=READABLE) as stream:
             write(stream)
     except BrokenPipeError:  # `| head` has seen enough
         pass
     except OSError as error:  # nowhere to write to: `>/dev/full`, say
-        print(f"pytest-energy: {what} could not be written: {error}", file=sys.stderr)
+        complain(f"{what} could not be written: {error}")
         return ERROR
     return 0

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TextIO
 
-from pytest_energy.cli.output import ERROR, write_out
+from pytest_energy.cli.output import ERROR, complain, write_out
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -63,10 +62,10 @@ def _papers(known: argparse.Namespace) -> int:
         if run is not None:
             own.of_tests(run, known.tasks_of)
     except RunError as error:
-        print(f"pytest-energy: {error}", file=sys.stderr)
+        complain(str(error))
         return ERROR
     except LookupError as error:
-        print(f"pytest-energy: --tasks-of: {known.report}: {error}", file=sys.stderr)
+        complain(f"--tasks-of: {known.report}: {error}")
         return ERROR
 
     def write(stream: TextIO) -> None:

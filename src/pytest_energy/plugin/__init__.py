@@ -38,8 +38,10 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", text)
     if settings.any_given(config):
         from pytest_energy.plugin import stash
+        from pytest_energy.plugin.own_errors import shown_usage_errors
 
-        stash.settings_of(config)
+        with shown_usage_errors():
+            stash.settings_of(config)
     if settings.option_value(config, "prune"):
         from pytest_energy.plugin.pruner import Pruner
 
@@ -99,14 +101,25 @@ def pytest_collection_modifyitems(
 ) -> Generator[None, None, None]:
     collected = items.copy()
     yield  # other plugins and conftests add markers first
-    collect_only = runs_nothing(config)
     marked = settings.metered_of(items)
     if not marked:
         # Who asked for a file gets one, though it says that nothing was metered.
-        wants_file = settings.wants_file(config) and not collect_only
+        wants_file = settings.wants_file(config) and not runs_nothing(config)
         if wants_file and not settings.flag(config, "off"):
             _gather_results(config)
         return
+    from pytest_energy.plugin.own_errors import shown_usage_errors
+
+    with shown_usage_errors():
+        _meter(config, marked, collected)
+
+
+def _meter(config: pytest.Config, marked: list[pytest.Item], collected: list[pytest.Item]) -> None:
+    """Have the tests metered that are to be.
+
+    Raises:
+        pytest.UsageError: a marker or an option that cannot be meant.
+    """
     from pytest_energy.plugin import stash
     from pytest_energy.plugin.gate import Gate
     from pytest_energy.settings.identity import check_unique
@@ -114,6 +127,7 @@ def pytest_collection_modifyitems(
     from pytest_energy.settings.settings import check_against
     from pytest_energy.settings.xdist import is_xdist_worker
 
+    collect_only = runs_nothing(config)
     metered, problems = read_inferences(marked)
     # An error in a worker's collection would be pytest-xdist's internal error, without the text:
     # there each wrong test fails in its own setup.

@@ -9,6 +9,7 @@ import pytest
 
 from pytest_energy import plugin
 from pytest_energy.plugin import stash
+from pytest_energy.plugin.own_errors import shown_usage_errors
 
 if TYPE_CHECKING:
     from pytest_energy.meters.base import MeterSource
@@ -34,6 +35,10 @@ class Command:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_cmdline_main(self, config: pytest.Config) -> int:
+        with shown_usage_errors(lines=True):
+            return self._run_in(config)
+
+    def _run_in(self, config: pytest.Config) -> int:
         if not config.pluginmanager.is_registered(plugin):
             raise pytest.UsageError("pytest-energy is switched off by -p no:energy")
         for place in config.args:

@@ -29,7 +29,9 @@ from pytest_energy.metering.fixture import MeteredEnergy
 from pytest_energy.metering.instruments import Instruments
 from pytest_energy.plugin import stash
 from pytest_energy.plugin.body_runs import RUNS
+from pytest_energy.plugin.own_errors import make_printable, shown_usage_errors
 from pytest_energy.report import failure, junit, live, terminal
+from pytest_energy.report.printable import printable, shown
 from pytest_energy.settings import WORKER, is_marked, metered_of, nodeid_from_here, xdist
 from pytest_energy.settings.identity import test_id
 from pytest_energy.settings.inference import default_names
@@ -94,12 +96,13 @@ class Gate:
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         if xdist.is_xdist_worker(session.config):
             return  # opened in the first test's setup, where an error can be shown
-        opened, instruments = self._open()
-        self._progress = live.live_line(session.config)
-        if self._settings.against:
-            items = [item for item in session.items if item in self._metered]
-            collected = list(map(test_id, self._collected))
-            _open_base(session.config, opened, instruments, items, collected)
+        with shown_usage_errors(lines=True):
+            opened, instruments = self._open()
+            self._progress = live.live_line(session.config)
+            if self._settings.against:
+                items = [item for item in session.items if item in self._metered]
+                collected = list(map(test_id, self._collected))
+                _open_base(session.config, opened, instruments, items, collected)
 
     def pytest_report_collectionfinish(self, config: pytest.Config) -> list[str]:
         if self.session is None or self._instruments is None or config.get_verbosity() < 0:
@@ -129,7 +132,7 @@ class Gate:
             self._gave_up = False
         except MachineBusyError as error:
             self._gave_up = True
-            item.stash[stash.BUSY] = str(error)
+            item.stash[stash.BUSY] = printable(str(error))
         try:
             return (yield)
         finally:
@@ -177,12 +180,12 @@ class Gate:
         reporter = self._config.pluginmanager.get_plugin("terminalreporter")
         if reporter is not None and self._config.get_verbosity() >= 0:
             reporter.ensure_newline()
-            reporter.write_line(f"energy: waits until {holder} has left the machine")
+            terminal.say(reporter, f"energy: waits until {holder} has left the machine")
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         if item in self._problems:
-            raise pytest.UsageError(self._problems[item])
+            raise pytest.UsageError(printable(self._problems[item]))
         if item in self._metered and stash.BUSY in item.stash:
             raise pytest.UsageError(
                 f"{item.stash[stash.BUSY]}; wait longer with --energy-lock-timeout, or for nothing"
@@ -253,7 +256,7 @@ class Gate:
         why = _why_interrupted(caught[0].value) if caught else ""
         message = self._conclude(item, energy, why)
         for doubt in filter(None, (energy.doubtful_divisor, energy.untold_batches)):
-            item.warn(pytest.PytestWarning(doubt))
+            item.warn(pytest.PytestWarning(shown(doubt, self._encoding)))
         if message and not caught:
             pytest.fail(message, pytrace=False)
         return outcome
@@ -264,6 +267,7 @@ class Gate:
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        make_printable(call)
         report = yield
         if item in self._metered and test_id(item) != report.nodeid:
             report.energy_test = test_id(item)  # type: ignore[attr-defined]
@@ -443,6 +447,13 @@ class Gate:
         interleaving: HeadInterleaving | None = item.stash.get(stash.INTERLEAVING, None)
         return self.session.paired.finish(
             test_id(item), interleaving, bool(left), energy.left_early
+        )
+
+    @property
+    def _encoding(self) -> str:
+        """The terminal's; a worker of pytest-xdist has none, and its texts travel whole."""
+        return terminal.encoding_of_terminal(
+            self._config.pluginmanager.get_plugin("terminalreporter")
         )
 
     @property

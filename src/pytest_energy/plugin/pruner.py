@@ -66,5 +66,7 @@ class Pruner:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        from pytest_energy.report import terminal
+
         for line in self._lines:
-            terminalreporter.write_line(line)
+            terminal.say(terminalreporter, line)

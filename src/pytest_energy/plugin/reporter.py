@@ -59,9 +59,12 @@ class Reporter:
 
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         from pytest_energy.gate.notices import notices
-        from pytest_energy.report import json
+        from pytest_energy.report import json, terminal
 
         config = session.config
+        reporter = config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is not None:
+            terminal.make_readable(reporter)
         settings, log = stash.settings_of(config), self._results_log()
         if not (log.tests or log.unrun) and settings.json is None:
             return
@@ -95,7 +98,7 @@ class Reporter:
 
         config = terminalreporter.config
         if self._error:
-            terminalreporter.write_line(f"energy: {self._error}", red=True)
+            terminal.say(terminalreporter, f"energy: {self._error}", red=True)
         elif self._report is not None:
             if xdist.is_xdist_controller(config) and config.get_verbosity() >= 0:
                 report = self._report

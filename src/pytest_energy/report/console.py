@@ -1,4 +1,4 @@
-"""The console script's output: its width, its style, how lines are folded."""
+"""What terminals have in common: width, style, rules of tables, how lines are folded."""
 
 from __future__ import annotations
 
@@ -6,8 +6,14 @@ import os
 import textwrap
 from typing import TYPE_CHECKING, TextIO
 
+from pytest_energy.report.printable import is_unicode
+
 if TYPE_CHECKING:
+    from rich.box import Box
     from rich.console import Console
+
+_ASCII_HEAD = "\n".join(["    ", "    ", " -- ", *5 * ["    "]])
+"""rich's SIMPLE_HEAD, of characters that every encoding has. rich itself would draw a grid."""
 
 
 def columns(stream: TextIO) -> int:
@@ -41,6 +47,17 @@ def console(stream: TextIO, clip_width: int) -> Console:
         emoji=False,
         markup=False,
     )
+
+
+def head_rule(encoding: str) -> Box:
+    """The lines of a table: one below its heading.
+
+    Args:
+        encoding: of what is written to.
+    """
+    from rich.box import SIMPLE_HEAD, Box
+
+    return SIMPLE_HEAD if is_unicode(encoding) else Box(_ASCII_HEAD, ascii=True)
 
 
 def folded(text: str, width: int) -> str:

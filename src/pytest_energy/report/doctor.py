@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 from pytest_energy.doctor.diagnosis import Chosen, Diagnosis, FigureQuality
 from pytest_energy.doctor.probe import MeterFacts
 from pytest_energy.machine.sensors import Clock, Heat, Load
-from pytest_energy.report.console import console, folded
+from pytest_energy.report.console import console, folded, head_rule
+from pytest_energy.report.printable import printable_lines, readable, shown
 from pytest_energy.types.carbon import Carbon
 from pytest_energy.types.energy import gated_domains
 from pytest_energy.types.machine import Machine
@@ -71,15 +72,17 @@ def write(diagnosis: Diagnosis, stream: TextIO) -> None:
 def _print(diagnosis: Diagnosis, console: Console) -> None:
     from rich.text import Text
 
+    encoding = console.encoding
     label_width = 2 + max(len(label) for label in [*_LABELS, *(m.name for m in diagnosis.meters)])
 
     def show(text: str, style: str = "") -> None:
         # Folded below and not by rich, which breaks paths and options at their hyphens.
+        text = readable(printable_lines(text), encoding)
         console.print(Text(text, style=style), soft_wrap=True)
 
     def say(label: str, text: str, style: str = "") -> None:
         filled = textwrap.wrap(
-            f"{label:<{label_width}}{text}",
+            shown(f"{label:<{label_width}}{text}", encoding),
             console.width,
             subsequent_indent=" " * label_width,
             break_long_words=False,
@@ -89,7 +92,7 @@ def _print(diagnosis: Diagnosis, console: Console) -> None:
 
     available = [one for one in diagnosis.meters if one.found]
     if available:
-        console.print(_table(available, diagnosis.chosen))
+        console.print(_table(available, diagnosis.chosen, encoding))
         show("")
         for one in available:
             for position, line in enumerate(_remarks(one)):
@@ -120,12 +123,11 @@ def _print(diagnosis: Diagnosis, console: Console) -> None:
             show(" " * label_width + diagnosis.next_step.command, "bold")
 
 
-def _table(available: Iterable[MeterFacts], chosen: Chosen) -> Table:
-    from rich import box
+def _table(available: Iterable[MeterFacts], chosen: Chosen, encoding: str) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    grid = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1), pad_edge=False)
+    grid = Table(box=head_rule(encoding), show_edge=False, padding=(0, 1), pad_edge=False)
     grid.add_column("meter", overflow="fold")
     grid.add_column("domain", overflow="fold")
     grid.add_column("method", overflow="fold")
@@ -136,8 +138,8 @@ def _table(available: Iterable[MeterFacts], chosen: Chosen) -> Table:
         for position, facts in enumerate(one.domains):
             first = position == 0
             cost = "" if one.read_seconds is None else _time(one.read_seconds)
-            grid.add_row(
-                Text(one.name if first else "", style="bold green" if taken else ""),
+            cells = (
+                one.name if first else "",
                 facts.domain.name,
                 facts.domain.method.value,
                 "-" if facts.watts is None else f"{significant(facts.watts)} W",
@@ -145,6 +147,9 @@ def _table(available: Iterable[MeterFacts], chosen: Chosen) -> Table:
                 _time(facts.domain.resolution_seconds),
                 cost if first else "",
             )
+            name, *rest = (Text(shown(text, encoding)) for text in cells)
+            name.stylize("bold green" if taken else "")
+            grid.add_row(name, *rest)
     return grid
 
 

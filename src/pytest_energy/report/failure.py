@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import textwrap
 
+from pytest_energy.report.printable import printable
 from pytest_energy.types.carbon import Carbon
 from pytest_energy.types.energy import Method
 from pytest_energy.types.measurement import FlopCount, Measurement
@@ -33,7 +34,7 @@ LABEL_WIDTH = 10
 
 
 def message(result: Result, carbon: Carbon, test: str = "", flags: str = "") -> str:
-    """Why a test fails, in at most `WIDTH` columns.
+    """Why a test fails, in at most `WIDTH` columns, printable.
 
     Args:
         result: with a verdict that fails.
@@ -73,7 +74,7 @@ def message(result: Result, carbon: Carbon, test: str = "", flags: str = "") -> 
         verb = "store" if verdict.status is Status.NEW else "accept"
         command = f"pytest {shlex.quote(test or subject.test)}{flags} --energy-update"
         lines.append(f"{verb} it: {command}")
-    return "\n".join(lines)
+    return "\n".join(map(printable, lines))
 
 
 def _line(label: str, figure: str, text: str = "") -> str:
@@ -202,7 +203,7 @@ def _quality(quality: Quality) -> str:
 
 def _wrapped(label: str, text: str) -> list[str]:
     return textwrap.wrap(
-        text,
+        printable(text),
         WIDTH,
         initial_indent=f"  {label:<{LABEL_WIDTH}} ",
         subsequent_indent=" " * (LABEL_WIDTH + 3),

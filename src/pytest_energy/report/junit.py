@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from pytest_energy.analysis.training import cost_of
+from pytest_energy.report.printable import printable
 from pytest_energy.types.carbon import Carbon
 from pytest_energy.types.result import Result
 
@@ -13,7 +14,8 @@ def properties(result: Result, carbon: Carbon) -> list[tuple[str, object]]:
     """Names and values for pytest's `user_properties`; a region's carry its name.
 
     Units are in the names: joules per unit, kWh and gCO2e per 1,000 units, seconds per unit; of a
-    training, kWh (PUE included) and gCO2e of the whole.
+    training, kWh (PUE included) and gCO2e of the whole. Names and texts are printable: pytest
+    writes a property's name as it stands, and no parser takes a file with a control character.
     """
     prefix = f"energy.{result.subject.region}." if result.subject.region else "energy."
     pairs: list[tuple[str, object]] = [("verdict", result.verdict.status.value)]
@@ -46,4 +48,10 @@ def properties(result: Result, carbon: Carbon) -> list[tuple[str, object]]:
     if result.verdict.change is not None:
         pairs.append(("change", result.verdict.change.value))
     # pytest keeps them of every test, and the names are the same.
-    return [(sys.intern(prefix + name), value) for name, value in pairs]
+    return [
+        (
+            sys.intern(printable(prefix + name)),
+            printable(value) if isinstance(value, str) else value,
+        )
+        for name, value in pairs
+    ]

@@ -9,10 +9,16 @@ from typing import TextIO
 
 import pytest
 
+from pytest_energy.report.printable import encoding_of, shown
+from pytest_energy.report.shortening import ellipsis_of, shortened
+from pytest_energy.types.result import short_name
 from pytest_energy.world import clock
 
 REFRESH_SECONDS = 0.5
 """Between two drawings, so that what is drawn costs next to nothing."""
+
+_BAR = 16
+"""Columns of the bar."""
 
 
 class LiveLine:
@@ -86,11 +92,16 @@ class LiveLine:
         # the test's. Only its renderables are used.
         console = Console(file=self._file, width=max(20, self._width() - 1), force_terminal=True)
         grid = Table.grid(padding=(0, 1), expand=True)
-        grid.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
-        grid.add_column(width=16)
+        grid.add_column(ratio=1, no_wrap=True, overflow="crop")
+        grid.add_column(width=_BAR)
         grid.add_column(no_wrap=True, justify="right")
-        name = Text(self._test.rpartition("::")[2], style="bold")
-        grid.add_row(name, ProgressBar(total=1.0, completed=share, width=16), facts)
+        encoding = encoding_of(self._file)
+        facts = shown(facts, encoding)
+        name = shown(short_name(self._test), encoding)
+        room = max(1, console.width - len(facts) - _BAR - 2)
+        name = shortened([name], room, ellipsis_of(encoding))[name]
+        bar = ProgressBar(total=1.0, completed=share, width=_BAR)
+        grid.add_row(Text(name, style="bold"), bar, facts)
         with console.capture() as captured:
             console.print(grid, end="")
         return captured.get().rstrip("\n")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pytest_energy.report.console import folded
+from pytest_energy.report.console import folded, head_rule
+from pytest_energy.report.printable import printable_lines, readable, shown
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,6 +20,7 @@ class Page:
 
     def __init__(self, console: Console) -> None:
         self._console = console
+        self._encoding = console.encoding
         self.width = console.width
 
     def heading(self, text: str) -> None:
@@ -35,11 +37,11 @@ class Page:
 
     def table(self, names: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> None:
         """A table whose first `left` columns are words and the others figures."""
-        from rich import box
         from rich.table import Table
 
+        rows = [[self._cell(text) for text in row] for row in rows]
         grid = Table(
-            box=box.SIMPLE_HEAD,
+            box=head_rule(self._encoding),
             show_edge=False,
             padding=(0, 1),
             pad_edge=False,
@@ -51,7 +53,7 @@ class Page:
                 (len(line) for row in rows for line in row[position].split("\n")), default=0
             )
             grid.add_column(
-                name,
+                self._cell(name),
                 justify="left" if words else "right",
                 # The last column is this machine's, where several methods may stand in a cell.
                 no_wrap=not words and position < len(names) - 1,
@@ -65,4 +67,8 @@ class Page:
     def _show(self, text: str, style: str) -> None:
         from rich.text import Text
 
-        self._console.print(Text(folded(text, self.width), style=style), soft_wrap=True)
+        text = folded(shown(text, self._encoding), self.width)
+        self._console.print(Text(text, style=style), soft_wrap=True)
+
+    def _cell(self, text: str) -> str:
+        return readable(printable_lines(text), self._encoding)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_energy.analysis.ratio import RoleRatio, role_ratios
 from pytest_energy.report import training
-from pytest_energy.report.failure import WIDTH, idle_power
+from pytest_energy.report.console import head_rule
+from pytest_energy.report.failure import idle_power
+from pytest_energy.report.printable import shown
+from pytest_energy.report.shortening import columns, ellipsis_of, shortened
 from pytest_energy.types.carbon import Carbon
-from pytest_energy.types.measurement import Measurement
 from pytest_energy.types.result import Result
 from pytest_energy.types.units import (
     format_change,
@@ -24,6 +27,10 @@ from pytest_energy.types.verdict import COMPARED, Status, Verdict
 
 if TYPE_CHECKING:
     from rich.table import Table
+    from rich.text import Text
+
+WIDEST = 200
+"""Columns that are used at most; the eye loses the line in longer ones."""
 
 _COMPARISONS = COMPARED | {Status.INCONCLUSIVE}
 
@@ -35,6 +42,7 @@ _STYLES = {
     Status.NEW: "cyan",
 }
 _DOUBTFUL = "yellow"
+_BOUGHT = "magenta"
 
 _COLUMNS = (
     ("energy/unit\ntime, power", 15),
@@ -42,10 +50,56 @@ _COLUMNS = (
     ("change\n95 % interval", 15),
     ("verdict\nbought", 12),
 )
+"""Headings of the columns beside the names, and columns of the terminal that each has at least."""
+
+_LEAST_NAMES, _ENOUGH_FOR_NAMES = 12, 40
+"""Columns that names have at least, and from which on other columns get theirs first."""
+
+_MOST_FIGURES = 40
+"""Columns that each of the other columns has at most."""
+
+_Cell = list[tuple[str, str]]
+"""The lines of a cell, each with its style."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """What the lines of one session's tables have in common.
+
+    Args:
+        width: columns of a line.
+        encoding: of the terminal.
+        widths: columns of each of a table's columns, the names first.
+        models, tests: the texts that the names are shown as.
+    """
+
+    width: int
+    encoding: str
+    widths: tuple[int, ...]
+    models: Mapping[str, str]
+    tests: Mapping[str, str]
+
+    def line(self, text: str, style: str) -> Text:
+        """A line of its own, folded where it is too long."""
+        from rich.text import Text
+
+        return Text(shown(text, self.encoding), style=style)
+
+    def cell(self, lines: _Cell) -> Text:
+        """What stands in a cell, each line escaped by itself."""
+        from rich.text import Text
+
+        parts = [Text(shown(text, self.encoding), style=style) for text, style in lines]
+        return Text("\n").join(parts)
 
 
 def render(
-    results: Sequence[Result], stored: Mapping[str, str], carbon: Carbon, width: int, colour: bool
+    results: Sequence[Result],
+    stored: Mapping[str, str],
+    carbon: Carbon,
+    width: int,
+    colour: bool,
+    encoding: str = "utf-8",
 ) -> str:
     """The full table.
 
@@ -53,18 +107,18 @@ def render(
         results: at least one.
         stored: what `--energy-update` did, by the subject's key.
         carbon: intensity and PUE.
-        width: of the terminal in columns; at most 100 are used.
+        width: of the terminal in columns; at most `WIDEST` are used.
         colour: whether escape sequences may stand in it.
+        encoding: of the terminal: no character stands in it that this one lacks.
     """
     from io import StringIO
 
     from rich.console import Console
-    from rich.text import Text
 
     buffer = StringIO()
     console = Console(
         file=buffer,
-        width=min(width, WIDTH),
+        width=min(width, WIDEST),
         force_terminal=colour,
         no_color=not colour,
         color_system="standard" if colour else None,
@@ -72,76 +126,108 @@ def render(
         emoji=False,
         markup=False,
     )
+    cells = {id(result): _cells(result, carbon) for result in results}
+    page = _page(results, list(cells.values()), console.width, encoding)
     for task in dict.fromkeys(result.subject.task for result in results):
         of_task = [result for result in results if result.subject.task == task]
-        console.print(Text(task, style="bold underline"))
-        console.print(_table(of_task, carbon, console.width))
+        (heading,) = _short([task], console.width, encoding).values()
+        console.print(page.line(heading, "bold underline"))
+        console.print(_table(of_task, [cells[id(result)] for result in of_task], page))
     for ratio in role_ratios(results):
-        console.print(Text(ratio_line(ratio), style="bold"))
-    for line in training.lines(results, carbon):
-        console.print(Text(line, style="bold"))
+        console.print(page.line(ratio_line(ratio), "bold"))
+    for line in training.lines(results, carbon, page.models, page.tests):
+        console.print(page.line(line, "bold"))
     for result in results:
         note = _note(result, stored)
         if note:
-            name = result.subject.short_name
-            console.print(Text(f"{name}: ", style="dim").append(note), soft_wrap=False)
-    console.print(Text(f"carbon: {carbon.label}; source: {carbon.source}", style="dim"))
-    return buffer.getvalue().rstrip("\n")
+            console.print(page.line(f"{page.tests[result.subject.short_name]}: {note}", "dim"))
+    console.print(page.line(f"carbon: {carbon.label}; source: {carbon.source}", "dim"))
+    return "\n".join(line.rstrip() for line in buffer.getvalue().rstrip().split("\n"))
 
 
-def _table(results: Sequence[Result], carbon: Carbon, width: int) -> Table:
-    from rich import box
+def _short(names: Sequence[str], width: int, encoding: str) -> Mapping[str, str]:
+    """What names are shown as, in at most so many columns, by name."""
+    texts = {name: shown(name, encoding) for name in names}
+    short = shortened(texts.values(), width, ellipsis_of(encoding))
+    return {name: short[text] for name, text in texts.items()}
+
+
+def _page(
+    results: Sequence[Result], cells: Sequence[Sequence[_Cell]], width: int, encoding: str
+) -> _Page:
+    """The same widths in every task's table, as far as the terminal goes."""
+    models = [result.subject.model for result in results]
+    tests = [result.subject.short_name for result in results]
+    spare = width - sum(least + 1 for _, least in _COLUMNS)
+    longest = max(columns(shown(name, encoding)) for name in (*models, *(f" {t}" for t in tests)))
+    names = max(_LEAST_NAMES, min(spare, longest, _ENOUGH_FOR_NAMES))
+    spare -= names
+    widths = []
+    for (_, least), of_column in zip(_COLUMNS, zip(*cells, strict=True), strict=True):
+        needed = max(columns(shown(text, encoding)) for cell in of_column for text, _ in cell)
+        more = max(0, min(needed - least, _MOST_FIGURES - least, spare))
+        spare -= more
+        widths.append(least + more)
+    names += max(0, min(spare, longest - names))
+    return _Page(
+        width,
+        encoding,
+        (names, *widths),
+        _short(models, names, encoding),
+        _short(tests, names - 1, encoding),
+    )
+
+
+def _table(results: Sequence[Result], cells: Sequence[Sequence[_Cell]], page: _Page) -> Table:
     from rich.table import Table
-    from rich.text import Text
 
-    grid = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=0, pad_edge=False)
-    # The same widths in every task's table; names get what is left.
-    left = width - sum(columns + 1 for _, columns in _COLUMNS)
-    grid.add_column("model\n test", overflow="fold", width=max(12, min(left, 40)))
-    for heading, columns in _COLUMNS:
-        grid.add_column(heading, overflow="fold", width=columns)
-    for result in results:
-        subject, verdict, measurement = result.subject, result.verdict, result.measurement
-        name = subject.short_name
-        first = Text(f"{subject.model}\n").append(f" {name}", style="dim")
-        style = _STYLES.get(verdict.status, _DOUBTFUL)
-        last = Text(verdict.status.value.replace("_", " "), style=style)
-        if measurement is None:
-            grid.add_row(first, "-", "-", "-", last)
-            continue
-        if _within_budget(result):
-            last.append("\nwithin budget", style="green")
-        if measurement.metered_count != subject.n:
-            last.append(f"\nfrom {measurement.metered_count:,}", style="dim")
-        for quantity, value in (measurement.recorded or {}).items():
-            last.append(f"\n{quantity} {significant(value)}", style="dim")
-            quality = verdict.quality
-            if quality is not None and quality.name == quantity and quality.stored is not None:
-                last.append(f"\n was {significant(quality.stored)}", style="dim")
-        unit = "" if subject.unit == "inference" else f"/{subject.unit}"
-        grid.add_row(
-            first,
-            Text(f"{format_joules(measurement.joules_per_unit)}{unit}\n").append(
-                f"{format_seconds(measurement.seconds_per_unit)},"
-                f" {significant(measurement.watts)} W{_idle_total(measurement)}",
-                style="dim",
-            ),
-            Text(f"{significant(measurement.kwh_per_1000)} kWh\n").append(
-                f"{format_grams(carbon.grams(measurement.joules_per_unit) * 1000)}", style="dim"
-            ),
-            _change(verdict),
-            last,
-        )
+    rule = head_rule(page.encoding)
+    grid = Table(box=rule, show_edge=False, padding=0, pad_edge=False)
+    headings = ("model\n test", *(heading for heading, _ in _COLUMNS))
+    for heading, width in zip(headings, page.widths, strict=True):
+        grid.add_column(heading, overflow="fold", width=width)
+    for result, row in zip(results, cells, strict=True):
+        model, test = page.models[result.subject.model], page.tests[result.subject.short_name]
+        grid.add_row(*(page.cell(cell) for cell in ([(model, ""), (f" {test}", "dim")], *row)))
     return grid
 
 
-def _change(verdict: Verdict) -> str:
+def _cells(result: Result, carbon: Carbon) -> tuple[_Cell, _Cell, _Cell, _Cell]:
+    """What stands beside a result's names."""
+    subject, verdict, measurement = result.subject, result.verdict, result.measurement
+    style = _STYLES.get(verdict.status, _DOUBTFUL)
+    last = [(verdict.status.value.replace("_", " "), style)]
+    if measurement is None:
+        return [("-", "")], [("-", "")], [("-", "")], last
+    if _within_budget(result):
+        last.append(("within budget", "green"))
+    if measurement.metered_count != subject.n:
+        last.append((f"from {measurement.metered_count:,}", "dim"))
+    for quantity, value in (measurement.recorded or {}).items():
+        last.append((f"{quantity} {significant(value)}", _BOUGHT))
+        quality = verdict.quality
+        if quality is not None and quality.name == quantity and quality.stored is not None:
+            last.append((f" was {significant(quality.stored)}", "dim"))
+    unit = "" if subject.unit == "inference" else f"/{subject.unit}"
+    drawn = f"{format_seconds(measurement.seconds_per_unit)}, {significant(measurement.watts)} W"
+    energy = [(f"{format_joules(measurement.joules_per_unit)}{unit}", ""), (drawn, "dim")]
+    if idle_power(measurement):
+        idle = sum(measurement.idle_watts[i] for i in measurement.gated)
+        energy.append((f"idle {significant(idle)} W", "dim"))
+    per_1000 = [
+        (f"{significant(measurement.kwh_per_1000)} kWh", ""),
+        (format_grams(carbon.grams(measurement.joules_per_unit) * 1000), "dim"),
+    ]
+    return energy, per_1000, _change(verdict), last
+
+
+def _change(verdict: Verdict) -> _Cell:
     change = verdict.change
     if change is None:
-        return "-"
+        return [("-", "")]
     interval = f"{100 * change.low:+.1f} to {100 * change.high:+.1f}"
     detects = f"detects {format_change(change.detectable)}"
-    return f"{format_change(change.value)}\n{interval}\n{detects}"
+    return [(format_change(change.value), ""), (interval, ""), (detects, "")]
 
 
 def _note(result: Result, stored: Mapping[str, str]) -> str:
@@ -193,9 +279,3 @@ def ratio_line(roles: RoleRatio) -> str:
         f"{roles.task}: general-purpose takes {significant(ratio.value)} times the energy of"
         f" task-specific{interval}"
     )
-
-
-def _idle_total(measurement: Measurement) -> str:
-    if not idle_power(measurement):
-        return ""
-    return f"\nidle {significant(sum(measurement.idle_watts[i] for i in measurement.gated))} W"

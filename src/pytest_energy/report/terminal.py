@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from pytest_energy.files import shown_path
 from pytest_energy.report import table
 from pytest_energy.report.failure import WIDTH
+from pytest_energy.report.printable import encoding_of, printable_lines, readable, shown
 from pytest_energy.types.machine import Machine
 from pytest_energy.types.measurement import STEADY_VARIABLES
 from pytest_energy.types.result import Result
@@ -44,8 +45,50 @@ def header(
     place = f"interleaved with {base.label}" if base else f"baselines in {shown_path(baselines)}/"
     lines = [f"energy: {meters or 'no meter'}, {machine.slug}, {place}"]
     lines += [f"energy: {instrumentation.note}"] if instrumentation.note else []
-    width = _width(reporter)
-    return [line for long in lines for line in _fold(long, width)]
+    width, encoding = _width(reporter), encoding_of_terminal(reporter)
+    return [line for long in lines for line in _fold(shown(long, encoding), width)]
+
+
+def encoding_of_terminal(reporter: pytest.TerminalReporter | None) -> str:
+    """The encoding that pytest writes to its terminal in, or to the file that it is redirected to.
+
+    Args:
+        reporter: pytest's terminal; without one, it is UTF-8.
+    """
+    return encoding_of(reporter._tw._file if reporter is not None else None)
+
+
+def say(reporter: pytest.TerminalReporter, text: str, **markup: bool) -> None:
+    """Write a line: printable, and in characters that the terminal has.
+
+    Args:
+        reporter: pytest's terminal.
+        text: of the line.
+        markup: as `TerminalReporter.write_line` has it.
+    """
+    reporter.write_line(shown(text, encoding_of_terminal(reporter)), **markup)
+
+
+def make_readable(reporter: pytest.TerminalReporter) -> None:
+    """Write the messages of failed tests in what the terminal has, where that lacks a character.
+
+    pytest itself escapes every such character. To be called at the end of a session, when reports
+    that are files have taken the messages as they are.
+
+    Args:
+        reporter: pytest's terminal, which will print its reports.
+    """
+    encoding = encoding_of_terminal(reporter)
+    for report in reporter.stats.get("failed", ()):
+        traceback = getattr(report.longrepr, "reprtraceback", None)
+        if traceback is None or not hasattr(report, "energy"):
+            continue
+        messages = [entry for entry in traceback.reprentries if entry.style == "value"]
+        for entry in messages:
+            entry.lines = [readable(line, encoding) for line in entry.lines]
+        if messages and report.longrepr.reprcrash is not None:
+            crash = report.longrepr.reprcrash
+            crash.message = readable(crash.message, encoding)
 
 
 def write_summary(reporter: pytest.TerminalReporter, report: SessionReport, full: bool) -> None:
@@ -57,15 +100,19 @@ def write_summary(reporter: pytest.TerminalReporter, report: SessionReport, full
         full: whether to show the table.
     """
     results, width = report.results, _width(reporter)
+    encoding = encoding_of_terminal(reporter)
 
     def write(line: str, **markup: bool) -> None:
-        for part in _fold(line, width):
+        for part in _fold(shown(line, encoding), width):
             reporter.write_line(part, **markup)
 
     if full:
         reporter.write_sep("=", "energy")
         colour = bool(reporter.hasmarkup)
-        reporter.write_line(table.render(results, report.stored, report.carbon, width, colour))
+        carbon, stored = report.carbon, report.stored
+        text = table.render(results, stored, carbon, width, colour, encoding)
+        for line in text.split("\n"):
+            reporter.write_line(line)
         for domain in report.instrumentation.domains:
             basis = f": {domain.basis}" if domain.basis else ""
             write(f"{domain.name}: {domain.method} ({domain.source}){basis}")
@@ -88,8 +135,8 @@ def write_summary(reporter: pytest.TerminalReporter, report: SessionReport, full
     errors = dict.fromkeys(r.verdict.paired.error for r in results if r.verdict.paired)
     for error in filter(None, errors):
         reporter.write_sep("_", "energy: output of the base")
-        for line in error.splitlines():
-            reporter.write_line(line)
+        for line in printable_lines(error).split("\n"):
+            say(reporter, line)
     if report.base is not None and report.base.only_base:
         tests = ", ".join(report.base.only_base)
         write(f"energy: only {report.base.label} has: {tests}", yellow=True)
@@ -124,7 +171,7 @@ def allocator_advice(results: Sequence[Result]) -> str:
 
 
 def _width(reporter: pytest.TerminalReporter | None) -> int:
-    return WIDTH if reporter is None else min(WIDTH, int(reporter._tw.fullwidth))
+    return WIDTH if reporter is None else min(table.WIDEST, int(reporter._tw.fullwidth))
 
 
 def _fold(line: str, width: int) -> list[str]:

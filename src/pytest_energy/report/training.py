@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pytest_energy.analysis.training import BreakEven, TrainingCost, break_evens, cost_of
@@ -19,23 +19,30 @@ from pytest_energy.types.units import (
 )
 
 
-def lines(results: Sequence[Result], carbon: Carbon) -> list[str]:
+def lines(
+    results: Sequence[Result],
+    carbon: Carbon,
+    models: Mapping[str, str],
+    tests: Mapping[str, str],
+) -> list[str]:
     """One sentence for each training that was measured.
 
     Args:
         results: of the session, inferences included: those of the same model give the break-even.
         carbon: PUE and grid.
+        models: what each model is shown as, by name.
+        tests: what each test is shown as, by its short name.
     """
     rows = []
     for result in results:
         cost = cost_of(result)
         if cost is not None and result.training_run is not None and result.measurement is not None:
             whole = _whole(result.training_run, result.measurement, cost)
-            line = f"training of {result.subject.model}: {whole}: {_energy(cost, carbon)}"
+            line = f"training of {models[result.subject.model]}: {whole}: {_energy(cost, carbon)}"
             if not cost.scattered:
                 line += ", an interval from the spread between sessions alone"
             for even in break_evens(result, results):
-                line += f"; {_even(even)}"
+                line += f"; {_even(even, models, tests)}"
             rows.append(line)
     return rows
 
@@ -70,10 +77,11 @@ def _bounds(cost: TrainingCost, carbon: Carbon) -> tuple[float, float]:
     return kwh(cost.low) * carbon.pue, kwh(cost.high) * carbon.pue
 
 
-def _even(even: BreakEven) -> str:
+def _even(even: BreakEven, models: Mapping[str, str], tests: Mapping[str, str]) -> str:
+    subject = even.subject
     return (
-        f"as much as {format_count(even.inferences)} inferences of {even.subject.model}"
-        f" ({format_joules(even.joules_per_inference)}, {even.subject.short_name})"
+        f"as much as {format_count(even.inferences)} inferences of {models[subject.model]}"
+        f" ({format_joules(even.joules_per_inference)}, {tests[subject.short_name]})"
     )
 
 

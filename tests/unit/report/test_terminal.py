@@ -160,10 +160,10 @@ MANY = [
 ]
 
 
-@pytest.mark.parametrize("width", [80, 100, 120])
-def test_the_table_fits_the_terminal_and_no_more_than_100_columns(width):
+@pytest.mark.parametrize("width", [80, 100, 120, 200, 300])
+def test_the_table_fits_the_terminal_and_no_more_than_200_columns(width):
     lines = table.render(MANY, {}, USA, width, colour=False).splitlines()
-    assert max(map(len, lines)) <= min(width, 100)
+    assert max(map(len, lines)) <= min(width, 200)
     text = " ".join(" ".join(lines).split())
     for figure in ("2.41 J", "0.000669 kWh", "0.247 g", "+14.8 %", "+12.9 to +16.7", "accuracy"):
         assert figure in text
@@ -184,6 +184,30 @@ def test_names_cannot_smuggle_markup_into_the_table():
     text = table.render(odd, {}, USA, 100, colour=False)
     assert "[red]m[/red]" in text
     assert "test_x[/bold]" in text
+
+
+def test_names_cannot_act_on_the_terminal_in_the_table_nor_begin_a_line():
+    evil = "x\x1b[2J\n\u202e"
+    odd = [result(model=evil, test=f"t.py::test_{evil}", region=evil, recorded={evil: 1.0})]
+    lines = table.render(odd, {odd[0].subject.key: evil}, USA, 200, colour=False).splitlines()
+    assert lines[4].split()[0] == r"x\x1b[2J\n\u202e"
+    assert lines[5].split()[0] == r"test_x\x1b[2J\n\u202e#x\x1b[2J\n\u202e"
+    assert lines[5].endswith(r"x\x1b[2J\n\u202e 1.00")
+    assert lines[6] == r"test_x\x1b[2J\n\u202e#x\x1b[2J\n\u202e: x\x1b[2J\n\u202e"
+
+
+def test_figures_stand_on_one_line_where_there_is_room_and_names_give_way_for_them():
+    name = "a-very-long-owner/" + "a-very-long-model-" * 9
+    odd = [result(model=name, recorded={"normalized_exact_match": 0.5})]
+    for width, folded in ((80, True), (130, False)):
+        text = table.render(odd, {}, USA, width, colour=False)
+        assert ("normalized_exact_match 0.500" not in text) is folded
+
+
+def test_a_message_has_no_line_that_a_name_began():
+    message = failure.message(result(region="x\n\x1b[2J", reason="a\nb", **REGRESSED), USA)
+    assert message.splitlines()[0].startswith(r"energy regressed in 'x\n\x1b[2J': 2.41 J")
+    assert message.splitlines()[1] == r"  reason     a\nb"
 
 
 def test_the_closing_line_counts_and_says_what_the_gate_took():
