@@ -8,11 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pytest_energy.settings import DEFAULT_TOLERANCE
 from pytest_energy.settings.settings import Settings
 from pytest_energy.types.obstacle import MEANINGS
-from pytest_energy.types.result import Result, short_name
+from pytest_energy.types.result import Result, short_name, some_names
 from pytest_energy.types.units import format_change, format_percent, parse_percent
-
-MOST_NAMES = 5
-"""Names in one line; the others are counted."""
 
 
 def notices(
@@ -48,16 +45,16 @@ def notices(
             loose[result.rule.tolerance].append(result.subject.short_name)
     for tolerance, names in sorted(loose.items()):
         allowed = f"{format_percent(tolerance)}, not {format_percent(usual)}"
-        lines.append(f"tolerance {allowed}: {_some(names)}")
+        lines.append(f"tolerance {allowed}: {some_names(names)}")
     lines += _accepted(results)
     for why, names in _unverified(results).items():
-        lines.append(f"compared with what was {why}: {_some(names)}")
+        lines.append(f"compared with what was {why}: {some_names(names)}")
     for outcome in ("skipped", "xfailed"):
         names = [short_name(test) for test, how in unrun.items() if how == outcome]
         if names:
-            lines.append(f"metered tests that were {outcome}: {_some(names)}")
+            lines.append(f"metered tests that were {outcome}: {some_names(names)}")
     if orphans:
-        lines.append(f"stored, and no test claims them: {_some(orphans)} (see --energy-prune)")
+        lines.append(f"stored, and no test claims them: {some_names(orphans)} (see --energy-prune)")
     return tuple(lines)
 
 
@@ -96,9 +93,3 @@ def _accepted(results: Iterable[Result]) -> list[str]:
             f"{why}, and is used"
         )
     return lines
-
-
-def _some(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:MOST_NAMES])
-    more = len(names) - MOST_NAMES
-    return f"{shown} and {more:,} more" if more > 0 else shown

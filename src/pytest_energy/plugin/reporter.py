@@ -74,11 +74,12 @@ class Reporter:
             self._error = str(error)
             return
         gate = config.stash.get(stash.GATE, None)
+        # Before anything is stored: what the tests have looked up need not be read again.
+        orphans = gate.orphans() if gate is not None else self._orphans
         with gate.counting_overhead() if gate is not None else nullcontext():
             log.settle(gate_session, exitstatus, config.rootpath)
         if gate is not None:
             log.overhead += gate.take_overhead()
-        orphans = gate.orphans() if gate is not None else self._orphans
         said = (notice for test in log.tests.values() for notice in test.notices)
         log.notices = (
             *dict.fromkeys(said),

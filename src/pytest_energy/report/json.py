@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -57,12 +58,11 @@ def _head(report: SessionReport) -> dict[str, Any]:
 def _results(report: SessionReport, blocks: bool) -> Iterator[dict[str, Any]]:
     """One result after the other: thousands of them with their blocks fill a small memory."""
     for result in report.results:
-        record = _result(result, report)
-        yield record if blocks else _short(record)
+        yield _result(result, report, blocks) if blocks else _short(_result(result, report, blocks))
 
 
-def _result(result: Result, report: SessionReport) -> dict[str, Any]:
-    record: dict[str, Any] = encode(result)
+def _result(result: Result, report: SessionReport, blocks: bool) -> dict[str, Any]:
+    record: dict[str, Any] = encode(result if blocks else _without_blocks(result))
     for name, measured in (("measurement", result.measurement), ("base", result.base)):
         if measured is not None:
             record[name] |= _derived(record[name], measured, report.carbon)
@@ -72,14 +72,19 @@ def _result(result: Result, report: SessionReport) -> dict[str, Any]:
     return record
 
 
+def _without_blocks(result: Result) -> Result:
+    bare = (one and replace(one, blocks=()) for one in (result.measurement, result.base))
+    measurement, base = bare
+    return replace(result, measurement=measurement, base=base)
+
+
 _AS_RECORDED = frozenset({"unit_count", "recorded"})
 """Members whose numbers are the test's own."""
 
 
 def _short(record: dict[str, Any]) -> dict[str, Any]:
     """A result without its blocks, its numbers rounded to what a meter resolves."""
-    for name in ("measurement", "base"):
-        measured = record[name]
+    for measured in (record["measurement"], record["base"]):
         if measured is not None:
             del measured["blocks"]
             if measured["reference"] is not None:

@@ -58,6 +58,9 @@ _LEAST_NAMES, _ENOUGH_FOR_NAMES = 12, 40
 _MOST_FIGURES = 40
 """Columns that each of the other columns has at most."""
 
+MOST_ROWS = 1000
+"""Rows of tests that are ok or new, where there are so many; all others have theirs."""
+
 _Cell = list[tuple[str, str]]
 """The lines of a cell, each with its style."""
 
@@ -126,23 +129,38 @@ def render(
         emoji=False,
         markup=False,
     )
-    cells = {id(result): _cells(result, carbon) for result in results}
+    rows = _rows(results)
+    cells = {id(result): _cells(result, carbon) for result in rows}
     page = _page(results, list(cells.values()), console.width, encoding)
-    for task in dict.fromkeys(result.subject.task for result in results):
-        of_task = [result for result in results if result.subject.task == task]
+    by_task: dict[str, list[Result]] = {}
+    for result in rows:
+        by_task.setdefault(result.subject.task, []).append(result)
+    for task, of_task in by_task.items():
         (heading,) = _short([task], console.width, encoding).values()
         console.print(page.line(heading, "bold underline"))
         console.print(_table(of_task, [cells[id(result)] for result in of_task], page))
+    if len(rows) < len(results):
+        left_out = f"{len(results) - len(rows):,} more are left out, each of them ok or new"
+        console.print(page.line(f"{left_out}: --energy-json has every one", "bold"))
     for ratio in role_ratios(results):
         console.print(page.line(ratio_line(ratio), "bold"))
     for line in training.lines(results, carbon, page.models, page.tests):
         console.print(page.line(line, "bold"))
-    for result in results:
+    for result in rows:
         note = _note(result, stored)
         if note:
             console.print(page.line(f"{page.tests[result.subject.short_name]}: {note}", "dim"))
     console.print(page.line(f"carbon: {carbon.label}; source: {carbon.source}", "dim"))
     return "\n".join(line.rstrip() for line in buffer.getvalue().rstrip().split("\n"))
+
+
+def _rows(results: Sequence[Result]) -> Sequence[Result]:
+    """The results that a person wants to see of thousands: whatever is neither ok nor new first."""
+    if len(results) <= MOST_ROWS:
+        return results
+    usual = [result for result in results if result.verdict.status in (Status.OK, Status.NEW)]
+    left_out = set(map(id, usual[max(0, MOST_ROWS - (len(results) - len(usual))) :]))
+    return [result for result in results if id(result) not in left_out]
 
 
 def _short(names: Sequence[str], width: int, encoding: str) -> Mapping[str, str]:

@@ -14,7 +14,7 @@ from pytest_energy.report.failure import WIDTH
 from pytest_energy.report.printable import encoding_of, printable_lines, readable, shown
 from pytest_energy.types.machine import Machine
 from pytest_energy.types.measurement import STEADY_VARIABLES
-from pytest_energy.types.result import Result
+from pytest_energy.types.result import Result, short_name, some_names
 from pytest_energy.types.session import BaseSummary, Instrumentation, Overhead, SessionReport
 from pytest_energy.types.units import format_joules, format_percent, format_seconds
 from pytest_energy.types.verdict import COMPARED, Status
@@ -127,8 +127,8 @@ def write_summary(reporter: pytest.TerminalReporter, report: SessionReport, full
             if result.verdict.status is Status.INCOMPARABLE
         ):
             write(f"energy: incomparable: {reason}", yellow=True)
-        for key, text in report.stored.items():
-            write(f"energy: {key}: {text}")
+        for line in stored_lines(report.stored):
+            write(f"energy: {line}")
     advice = allocator_advice(results)
     if advice:
         write(f"energy: {advice}")
@@ -147,6 +147,24 @@ def write_summary(reporter: pytest.TerminalReporter, report: SessionReport, full
     doubtful = any(result.verdict.reason for result in results)
     hint = "" if full or not doubtful else " (--energy-report says why)"
     write(closing_line(results, report.overhead) + hint, **closing_markup(results))
+
+
+MOST_ALIKE = 20
+"""Tests with a line each of which the same was done; of more, some are named in one line."""
+
+
+def stored_lines(stored: Mapping[str, str]) -> list[str]:
+    """What `--energy-update` did, a line for each test or for many of which it did the same."""
+    alike: dict[str, list[str]] = {}
+    for key, text in stored.items():
+        alike.setdefault(text, []).append(key)
+    lines = []
+    for text, keys in alike.items():
+        if len(keys) > MOST_ALIKE:
+            lines.append(f"{text}: {some_names(list(map(short_name, keys)))}")
+        else:
+            lines += [f"{key}: {text}" for key in keys]
+    return lines
 
 
 WORTH_SAYING = 0.05

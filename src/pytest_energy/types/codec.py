@@ -47,6 +47,15 @@ class MissingMemberError(DecodeError):
         self.name = name
 
 
+_PLAIN = frozenset({str, float, int, bool})
+"""What JSON has as well: most of what is encoded."""
+
+
+@cache
+def _names(kind: type) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))
+
+
 def encode(value: Any) -> Any:
     """A value as JSON holds it.
 
@@ -54,8 +63,10 @@ def encode(value: Any) -> Any:
         value: a dataclass, or what its fields hold: None, bool, numbers, text, enumerations,
             tuples, lists and mappings of these.
     """
+    if value is None or type(value) in _PLAIN:
+        return value
     if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: encode(getattr(value, field.name)) for field in fields(value)}
+        return {name: encode(getattr(value, name)) for name in _names(type(value))}
     if isinstance(value, StrEnum):
         return value.value
     if isinstance(value, Mapping):
@@ -88,10 +99,16 @@ def _hints(kind: type) -> dict[str, Any]:
     return get_type_hints(kind)
 
 
+@cache
+def _shape(kind: Any) -> tuple[bool, Any, tuple[Any, ...]]:
+    """Whether it is a dataclass, its origin and its arguments."""
+    return is_dataclass(kind), get_origin(kind), get_args(kind)
+
+
 def _decode(kind: Any, record: object, path: Path) -> Any:
-    if is_dataclass(kind):
+    dataclass, origin, arguments = _shape(kind)
+    if dataclass:
         return _decode_dataclass(kind, record, path)
-    origin, arguments = get_origin(kind), get_args(kind)
     if origin in (Union, UnionType):
         if record is None and NoneType in arguments:
             return None

@@ -88,6 +88,9 @@ class CompactBlocks(Sequence[Block]):
             return tuple(map(self._block, numbers))
         return self._block(numbers)
 
+    def __iter__(self) -> Iterator[Block]:
+        return map(self._block, range(len(self)))
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sequence) and tuple(self) == tuple(other)
 
@@ -249,9 +252,8 @@ class Measurement:
     @cached_property
     def domain_joules(self) -> tuple[float, ...]:
         """Joules of the whole window, one figure per domain."""
-        return tuple(
-            sum(block.joules[i] for block in self.blocks) for i in range(len(self.domains))
-        )
+        blocks = tuple(self.blocks)
+        return tuple(sum(block.joules[i] for block in blocks) for i in range(len(self.domains)))
 
     @cached_property
     def joules(self) -> float:

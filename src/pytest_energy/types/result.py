@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pytest_energy.types.measurement import Measurement
@@ -15,6 +16,17 @@ def short_name(key: str) -> str:
     """What stands behind the file and the classes of a test's name or a subject's key."""
     path, bracket, parameters = key.partition("[")
     return path.rpartition("::")[2] + bracket + parameters
+
+
+MOST_NAMES = 5
+"""Names in one line; the others are counted."""
+
+
+def some_names(names: Sequence[str]) -> str:
+    """Names in one line, `a, b, c, d, e and 995 more`."""
+    first = ", ".join(names[:MOST_NAMES])
+    more = len(names) - MOST_NAMES
+    return f"{first} and {more:,} more" if more > 0 else first
 
 
 @dataclass(frozen=True, slots=True)
