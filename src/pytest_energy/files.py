@@ -235,34 +235,42 @@ def write_output(path: Path, text: str) -> None:
     Raises:
         OSError: it cannot be written; a regular file is as it was.
     """
-    try:
-        mode = path.stat().st_mode
-    except FileNotFoundError:
-        mode = stat.S_IFREG
-    except UnicodeEncodeError:
-        _refuse_name()
-    if stat.S_ISREG(mode) and not _is_descriptor(path):
-        _sweep(path.parent, _temporary_prefix(Path(os.path.realpath(path))), ABANDONED_SECONDS)
-        replace_file(path, text)
-        return
-    # Nobody waits for a reader that may never come; once it is there, it may be slow.
-    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | _AT_ONCE | _BINARY)
-    if sys.platform != "win32":
-        os.set_blocking(descriptor, True)
-    with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
+    own = _own_descriptor(path)
+    if own is None:
+        try:
+            mode = path.stat().st_mode
+        except FileNotFoundError:
+            mode = stat.S_IFREG
+        except UnicodeEncodeError:
+            _refuse_name()
+        if stat.S_ISREG(mode):
+            _sweep(path.parent, _temporary_prefix(Path(os.path.realpath(path))), ABANDONED_SECONDS)
+            replace_file(path, text)
+            return
+        # Nobody waits for a reader that may never come; once it is there, it may be slow.
+        own = os.open(path, os.O_WRONLY | os.O_APPEND | _AT_ONCE | _BINARY)
+        if sys.platform != "win32":
+            os.set_blocking(own, True)
+    with os.fdopen(own, "w", encoding="utf-8", newline="\n") as file:
         file.write(text)
 
 
-def _is_descriptor(path: Path) -> bool:
-    """Whether a path leads through a process's open files, `/dev/stdout` for example."""
+def _own_descriptor(path: Path) -> int | None:
+    """A copy of the open file of this process that a path leads to, `/dev/stdout` for example.
+
+    Opened anew, a file that standard output is redirected to would be written at two places.
+
+    Raises:
+        OSError: this process has no such file open.
+    """
     for _ in range(40):  # as many links as Linux follows
-        # Links of the parents do not matter: /dev/fd is one itself, and is named as it is.
-        if re.fullmatch(r"/proc/(?:self|\d+|thread-self)/fd|/dev/fd", str(path.parent)):
-            return True
+        # /dev/fd is a link itself, and is meant by its name.
+        if re.fullmatch(r"/proc/(?:self|thread-self)/fd|/dev/fd", str(path.parent)):
+            return os.dup(int(path.name)) if path.name.isdecimal() else None
         if not path.is_symlink():
-            return False
+            return None
         path = path.parent / path.readlink()
-    return False
+    return None
 
 
 def sweep(folder: Path) -> None:

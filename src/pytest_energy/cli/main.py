@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
+from pathlib import Path
 
 from pytest_energy.cli import doctor, migrate, papers
+from pytest_energy.cli.output import ERROR, complain
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,5 +32,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for command in (doctor, papers, migrate):
         command.add(commands)
     known, rest = parser.parse_known_args(arguments)
+    try:
+        Path.cwd()
+    except OSError as error:
+        complain(f"the current folder cannot be used ({error.strerror}): change to another one")
+        return ERROR
     run: Callable[[argparse.Namespace, list[str]], int] = known.run
     return run(known, rest)

@@ -10,6 +10,7 @@ from pytest_energy.settings.settings import Settings
 from pytest_energy.types.obstacle import MEANINGS
 from pytest_energy.types.result import Result, short_name, some_names
 from pytest_energy.types.units import format_change, format_percent, parse_percent
+from pytest_energy.types.verdict import Status
 
 
 def notices(
@@ -47,6 +48,11 @@ def notices(
         allowed = f"{format_percent(tolerance)}, not {format_percent(usual)}"
         lines.append(f"tolerance {allowed}: {some_names(names)}")
     lines += _accepted(results)
+    if slower := _on_a_slower_machine(results):
+        lines.append(
+            f"more than {format_change(SLOWER)} joules, and not a rise: by the reference workload"
+            f" the machine is slower than it was: {some_names(slower)}"
+        )
     for why, names in _unverified(results).items():
         lines.append(f"compared with what was {why}: {some_names(names)}")
     for outcome in ("skipped", "xfailed"):
@@ -67,6 +73,22 @@ def _switched_off(settings: Settings) -> list[str]:
         "the machine's lock (--energy-lock)": settings.lock,
     }
     return [name for name, on in switches.items() if not on]
+
+
+SLOWER = 0.5
+"""A machine of the same class is rarely slower by so much, as a fraction, than it was."""
+
+
+def _on_a_slower_machine(results: Iterable[Result]) -> list[str]:
+    """Tests that pass for the reference workload alone, with far more joules than are stored."""
+    return [
+        result.subject.short_name
+        for result in results
+        if result.verdict.status in (Status.OK, Status.IMPROVED)
+        and result.verdict.change is not None
+        and result.verdict.change.reference_change is not None
+        and (result.plain_change or 0.0) > SLOWER
+    ]
 
 
 def _unverified(results: Iterable[Result]) -> dict[str, list[str]]:

@@ -87,6 +87,9 @@ class Reporter:
         )
         report = log.report(gate_session, config.rootpath)
         if settings.json is not None:
+            reporter = config.pluginmanager.get_plugin("terminalreporter")
+            if reporter is not None and settings.json.exists() and not settings.json.is_file():
+                reporter.ensure_newline()  # it may be the terminal
             with _uncaptured(config):
                 unwritten = json.write_report(settings.json, report, settings.json_blocks)
             report = replace(report, problems=(*report.problems, *unwritten))

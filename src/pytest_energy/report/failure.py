@@ -105,11 +105,8 @@ def _change(change: Change, result: Result) -> list[str]:
 
 def _quotient(change: Change, result: Result) -> list[str]:
     """The figures of the headline divided, where that is another change than the judged one."""
-    measurement = result.measurement
-    if measurement is None or not change.joules:
-        return []
-    quotient = measurement.joules_per_unit / change.joules - 1
-    if abs(quotient - change.value) < SAME_CHANGE:
+    measurement, quotient = result.measurement, result.plain_change
+    if measurement is None or quotient is None or abs(quotient - change.value) < SAME_CHANGE:
         return []
     now, before = format_joules(measurement.joules_per_unit), format_joules(change.joules)
     why = ["the typical block"] if len(measurement.blocks) > 1 else []

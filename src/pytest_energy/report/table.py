@@ -58,6 +58,9 @@ _LEAST_NAMES, _ENOUGH_FOR_NAMES = 12, 40
 _MOST_FIGURES = 40
 """Columns that each of the other columns has at most."""
 
+FAR_APART = 0.05
+"""Changes, as fractions, that differ by more are explained, whatever the tolerance."""
+
 MOST_ROWS = 1000
 """Rows of tests that are ok or new, where there are so many; all others have theirs."""
 
@@ -245,7 +248,8 @@ def _change(verdict: Verdict) -> _Cell:
         return [("-", "")]
     interval = f"{100 * change.low:+.1f} to {100 * change.high:+.1f}"
     detects = f"detects {format_change(change.detectable)}"
-    return [(format_change(change.value), ""), (interval, ""), (detects, "")]
+    over = f"over {format_joules(change.joules)}"
+    return [(format_change(change.value), ""), (over, ""), (interval, ""), (detects, "")]
 
 
 def _note(result: Result, stored: Mapping[str, str]) -> str:
@@ -255,6 +259,9 @@ def _note(result: Result, stored: Mapping[str, str]) -> str:
         parts.append(verdict.reason)
     if verdict.hint and not parts[:-1]:
         parts.append(verdict.hint)
+    if change is not None and change.unverified:
+        parts.append(f"the baseline was {change.unverified}")
+    parts += _accounted_for(result)
     if paired is not None and change is not None:
         base = f"base {format_joules(change.joules)} at {paired.label}"
         parts.append(f"{base}, {paired.pairs} pair{'s' * (paired.pairs != 1)} of blocks")
@@ -276,6 +283,24 @@ def _note(result: Result, stored: Mapping[str, str]) -> str:
     if change is not None and change.flops:
         parts.append(f"flops {format_change(change.flops)}: {verdict.interpretation}")
     return "; ".join(parts)
+
+
+def _accounted_for(result: Result) -> list[str]:
+    """What lies between the joules' own change and the judged one, where that is much."""
+    measurement, change, plain = result.measurement, result.verdict.change, result.plain_change
+    if measurement is None or change is None or plain is None:
+        return []
+    if abs(plain - change.value) <= max(result.rule.tolerance, FAR_APART):
+        return []
+    now, before = format_joules(measurement.joules_per_unit), format_joules(change.joules)
+    text = (
+        f"{now} over {before} is {format_change(plain)}, and {format_change(change.value)} judged"
+    )
+    if change.reference_change is not None:
+        slower = "slower" if change.reference_change > 0 else "faster"
+        by = format_percent(abs(change.reference_change))
+        return [f"{text}: by the reference workload the machine is {by} {slower} than it was"]
+    return [f"{text}: of the typical block"]
 
 
 def _within_budget(result: Result) -> bool:

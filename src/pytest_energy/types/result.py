@@ -134,6 +134,17 @@ class Result:
     base: Measurement | None = None
     training_run: TrainingRun | None = None
 
+    @property
+    def plain_change(self) -> float | None:
+        """Joules per unit over those compared with, less one, before anything is accounted for.
+
+        None where nothing was compared.
+        """
+        measured, change = self.measurement, self.verdict.change
+        if measured is None or change is None or not change.joules:
+            return None
+        return measured.joules_per_unit / change.joules - 1
+
 
 def compact(result: Result) -> Result:
     """A result as it is kept to the end of a session, beside thousands of others."""

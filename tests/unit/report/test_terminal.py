@@ -218,3 +218,41 @@ def test_the_closing_line_counts_and_says_what_the_gate_took():
     assert terminal.closing_markup(MANY)["red"]
     assert terminal.closing_markup(MANY[:1]) == {"green": True}
     assert terminal.closing_markup(MANY[:1] + MANY[2:]) == {"yellow": True}
+
+
+def test_thousands_of_rows_are_those_that_somebody_must_look_at():
+    many = [
+        result(
+            Status.REGRESSED if i % 500 == 7 else Status.OK, test=f"t.py::test_{i}", change=CHANGE
+        )
+        for i in range(2000)
+    ]
+    text = table.render(many, {}, USA, 120, colour=False)
+    assert text.count(" regressed") == 4
+    assert text.count("%          ok") + text.count(" ok\n") >= 900
+    assert "1,000 more are left out, each of them ok or new: --energy-json has every one" in text
+
+
+def test_far_more_joules_that_pass_for_the_reference_workload_alone_are_explained():
+    """Reference readings that were halved make twice the energy `ok`: the line says so."""
+    slower = replace(CHANGE, value=0.0, joules=1.205, reference_change=1.0)
+    text = table.render([result(Status.OK, change=slower)], {}, USA, 120, colour=False)
+    flowing = " ".join(text.split())
+    assert "over 1.21 J" in flowing
+    assert (
+        "2.41 J over 1.21 J is +100.0 %, and +0.0 % judged: by the reference workload the machine"
+        " is 100 % slower than it was" in flowing
+    )
+    near = replace(CHANGE, value=0.0, joules=2.41, reference_change=0.0)
+    text = table.render([result(Status.OK, change=near)], {}, USA, 120, colour=False)
+    assert "judged" not in text
+
+
+def test_what_the_same_was_done_with_is_said_in_one_line_where_it_is_many():
+    few = {f"t.py::test_{i}": "stored" for i in range(20)}
+    assert terminal.stored_lines(few)[3] == "t.py::test_3: stored"
+    many = {f"t.py::test_{i}": "stored" for i in range(5000)} | {"t.py::test_x": "not stored: busy"}
+    assert terminal.stored_lines(many) == [
+        "stored: test_0, test_1, test_2, test_3, test_4 and 4,995 more",
+        "t.py::test_x: not stored: busy",
+    ]

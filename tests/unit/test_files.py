@@ -1,0 +1,268 @@
+"""Files that others may have put there, and files that are written to where a user points."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import stat
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from pytest_energy import files
+from pytest_energy.files import (
+    ABANDONED_SECONDS,
+    TEMPORARY_SUFFIX,
+    RefusedFileError,
+    read_text,
+    replace_file,
+    sweep,
+    write_output,
+)
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="a FIFO, a device: of POSIX systems")
+
+
+@pytest.fixture(autouse=True)
+def no_hang():
+    """A test that waits for ever fails."""
+    if sys.platform == "win32":
+        yield
+        return
+
+    def give_up(*_):
+        raise TimeoutError("it hangs")
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(60)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+def leftovers(folder):
+    return [path.name for path in folder.iterdir() if path.name.endswith(TEMPORARY_SUFFIX)]
+
+
+# Reading
+
+
+@posix
+def test_a_fifo_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "x.json")
+    with pytest.raises(RefusedFileError, match="it is a FIFO, and only regular files are read"):
+        read_text(tmp_path / "x.json")
+
+
+@posix
+@pytest.mark.parametrize("link", [False, True])
+def test_a_device_is_refused_and_fills_no_memory(tmp_path, link):
+    path = tmp_path / "x.json"
+    path.symlink_to("/dev/zero")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(RefusedFileError, match="it is a device, and only regular files are read"):
+        read_text(path if link else path.resolve())
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < before + 50_000
+
+
+def test_a_folder_is_refused(tmp_path):
+    with pytest.raises(OSError, match=r"folder|directory|denied"):
+        read_text(tmp_path)
+
+
+def test_no_more_than_so_many_bytes_are_read(tmp_path):
+    path = tmp_path / "x.json"
+    path.write_bytes(b"x" * 1000)
+    assert len(read_text(path, most_bytes=1000)) == 1000
+    with pytest.raises(RefusedFileError, match="more than 999 bytes, which no file of ours has"):
+        read_text(path, most_bytes=999)
+
+
+@posix
+def test_a_file_of_unknown_size_is_read_as_far_as_it_may_be():
+    assert read_text(files.Path("/proc/self/status")).startswith("Name:")
+
+
+def test_a_link_is_followed_inside_of_the_folder_and_not_out_of_it(tmp_path):
+    folder, outside = tmp_path / "baselines", tmp_path / "secret.json"
+    (folder / "a").mkdir(parents=True)
+    outside.write_text("secret")
+    (folder / "there.json").write_text("ours")
+    inside, out, above = (folder / "a" / name for name in ("in.json", "out.json", "above"))
+    inside.symlink_to("../there.json")
+    out.symlink_to(outside)
+    above.symlink_to(tmp_path, target_is_directory=True)
+    assert read_text(inside, within=folder) == "ours"
+    for path in (out, above / "secret.json", above / "not_there.json"):
+        with pytest.raises(RefusedFileError, match=r"a link leads out of .*, and is not followed"):
+            read_text(path, within=folder)
+
+
+def test_the_folder_itself_may_lie_behind_a_link(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "x.json").write_text("ours")
+    (tmp_path / "link").symlink_to(tmp_path / "real", target_is_directory=True)
+    assert read_text(tmp_path / "link" / "x.json", within=tmp_path / "link") == "ours"
+
+
+def test_a_loop_of_links_is_an_error(tmp_path):
+    (tmp_path / "x.json").symlink_to(tmp_path / "y.json")
+    (tmp_path / "y.json").symlink_to(tmp_path / "x.json")
+    with pytest.raises(OSError, match=r"[Tt]oo many|cannot be"):
+        read_text(tmp_path / "x.json", within=tmp_path)
+
+
+@posix
+def test_a_name_that_the_file_system_cannot_have_is_named_with_the_remedy(tmp_path):
+    script = (
+        "from pathlib import Path; from pytest_energy import files\n"
+        "for do in (files.read_text, lambda p: files.replace_file(p, ''),"
+        " lambda p: files.write_output(p, '')):\n"
+        "    try: do(Path('caf\\u00e9.json'))\n"
+        "    except files.RefusedFileError as error: print(error.strerror)\n"
+    )
+    ascii_alone = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, **ascii_alone},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (
+        done.stdout.splitlines()
+        == [
+            "the name cannot be written in this system's encoding of file names (ascii): set"
+            " PYTHONUTF8=1 in the environment, or a locale with UTF-8"
+        ]
+        * 3
+    )
+
+
+# Writing
+
+
+def test_a_report_replaces_a_regular_file(tmp_path):
+    path = tmp_path / "report.json"
+    path.write_text("old")
+    write_output(path, "new")
+    assert path.read_text() == "new"
+    assert leftovers(tmp_path) == []
+
+
+def test_a_report_goes_through_a_link_and_the_link_stays(tmp_path):
+    real, link = tmp_path / "real.json", tmp_path / "link.json"
+    real.write_text("old")
+    link.symlink_to(real)
+    write_output(link, "new")
+    assert link.is_symlink()
+    assert real.read_text() == "new"
+
+
+def test_a_report_goes_through_a_link_to_what_is_not_there_yet(tmp_path):
+    link = tmp_path / "link.json"
+    link.symlink_to("later.json")
+    write_output(link, "new")
+    assert link.is_symlink()
+    assert (tmp_path / "later.json").read_text() == "new"
+
+
+@posix
+def test_a_device_takes_a_report_and_stays_a_device():
+    write_output(files.Path("/dev/null"), "new")
+    assert stat.S_ISCHR(files.Path("/dev/null").stat().st_mode)
+
+
+@posix
+def test_a_fifo_takes_a_report_where_it_has_a_reader(tmp_path):
+    path = tmp_path / "fifo"
+    os.mkfifo(path)
+    read = []
+    reader = threading.Thread(target=lambda: read.append(path.read_text()))
+    reader.start()
+    for _ in range(1000):  # until the reader has opened it
+        try:
+            write_output(path, "x" * 200_000)
+            break
+        except OSError:
+            time.sleep(0.01)
+    reader.join()
+    assert read == ["x" * 200_000]
+    assert stat.S_ISFIFO(path.stat().st_mode)
+
+
+@posix
+def test_a_fifo_without_a_reader_is_an_error_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "fifo")
+    with pytest.raises(OSError, match="No such device"):
+        write_output(tmp_path / "fifo", "new")
+
+
+@posix
+@pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"])
+def test_standard_output_takes_a_report_behind_what_it_has_had(tmp_path, name):
+    script = (
+        "import sys; from pathlib import Path; from pytest_energy.files import write_output\n"
+        "print('before', flush=True); write_output(Path(sys.argv[1]), 'report\\n')\n"
+        "print('after', flush=True)\n"
+    )
+    command = [sys.executable, "-c", script, name]
+    piped = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert piped.stdout == "before\nreport\nafter\n"
+    path = tmp_path / "out.txt"
+    with path.open("w") as file:
+        subprocess.run(command, stdout=file, check=True)
+    assert path.read_text().splitlines() == ["before", "report", "after"]
+
+
+@posix
+def test_a_link_to_standard_output_is_as_good(tmp_path):
+    link = tmp_path / "link"
+    link.symlink_to("/proc/self/fd/1")
+    script = (
+        "import sys; from pathlib import Path; from pytest_energy.files import write_output\n"
+        "write_output(Path(sys.argv[1]), 'report\\n')\n"
+    )
+    command = [sys.executable, "-c", script, str(link)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == "report\n"
+    assert link.is_symlink()
+
+
+def test_a_link_stays_a_link_whoever_writes(tmp_path):
+    (tmp_path / "real.json").write_text("old")
+    (tmp_path / "link.json").symlink_to("real.json")
+    replace_file(tmp_path / "link.json", "new")
+    assert (tmp_path / "link.json").is_symlink()
+    assert (tmp_path / "real.json").read_text() == "new"
+
+
+# What killed writers leave
+
+
+def test_what_a_killed_writer_left_is_swept_under_the_lock(tmp_path):
+    (tmp_path / f".a.x1{TEMPORARY_SUFFIX}").write_text("{")
+    (tmp_path / ".hidden").write_text("of others")
+    (tmp_path / f"visible{TEMPORARY_SUFFIX}").write_text("of others")
+    sweep(tmp_path)
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {".hidden", f"visible{TEMPORARY_SUFFIX}"}
+
+
+def test_what_a_killed_report_left_is_swept_once_nobody_can_be_writing_it(tmp_path):
+    old, new, other = (
+        tmp_path / f".{name}{TEMPORARY_SUFFIX}"
+        for name in ("report.json.1", "report.json.2", "other.json.3")
+    )
+    for path in (old, new, other):
+        path.touch()
+    long_ago = time.time() - ABANDONED_SECONDS - 1
+    os.utime(old, (long_ago, long_ago))
+    os.utime(other, (long_ago, long_ago))
+    write_output(tmp_path / "report.json", "new")
+    assert (old.exists(), new.exists(), other.exists()) == (False, True, True)
