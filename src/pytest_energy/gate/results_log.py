@@ -33,6 +33,8 @@ from pytest_energy.verdict.rules import load_clause
 if TYPE_CHECKING:
     import pytest
 
+NO_OVERHEAD = Overhead()
+
 RAN_TO_ITS_END = frozenset({0, 1})
 """Exit statuses of a session that ran to its end: all passed, or some failed."""
 
@@ -50,7 +52,7 @@ class ResultsLog:
         problems: what was asked for and could not be done, each a sentence.
         unrun: metered tests that were skipped or xfailed, and which of the two, by name.
         notices: what makes the gate weaker, each a line.
-        overhead: what the gate took beside the tests.
+        overhead: what the gate took, of runs that were repeated as well.
     """
 
     tests: dict[str, TestReport] = field(default_factory=dict)
@@ -76,7 +78,9 @@ class ResultsLog:
             self.unrun[name] = unrun
         record: object = getattr(report, "energy", None)
         if record is not None:
-            self.tests[name] = made or _decoded(record)
+            tested = made or _decoded(record)
+            self.overhead += tested.overhead
+            self.tests[name] = replace(tested, overhead=NO_OVERHEAD)
             failed = bool({name, report.nodeid} & self.failed)
             self.outcomes[name] = "failed" if failed else _outcome(report)
         elif report.failed:
@@ -115,7 +119,7 @@ class ResultsLog:
             stored=dict(self.stored),
             problems=tuple(self.problems),
             notices=self.notices,
-            overhead=sum((test.overhead for test in tests), self.overhead),
+            overhead=self.overhead,
         )
 
     def settle(self, session: GateSession, exitstatus: int, root: Path) -> None:

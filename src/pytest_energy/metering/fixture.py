@@ -322,6 +322,16 @@ class MeteredEnergy(Energy):
         """The last finished measurement of this test; None before there is one."""
         return self._last()
 
+    def release(self) -> None:
+        """Let go of samples and callables once the test has ended; its result can still be asked.
+
+        They refer to one another in circles, which stay in memory until Python looks for such.
+        """
+        result = self.result
+        self._last = lambda: result
+        if self._loop is not None:
+            self._loop.release()
+
     @property
     def left_early(self) -> bool:
         """Whether the loop ended before all its samples."""

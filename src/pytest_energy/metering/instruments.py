@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import cached_property
 
 from pytest_energy.metering.conditions import RunConditions
 from pytest_energy.metering.reference_work import ReferenceRunner
@@ -113,7 +114,7 @@ class Instruments:
         self.overhead = OverheadAccount(self.meters)
         self.overhead.add(Overhead(clock() - start, 0.0))
 
-    @property
+    @cached_property
     def instrumentation(self) -> Instrumentation:
         """What is metered with, for reports."""
         meters = tuple(

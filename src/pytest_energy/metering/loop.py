@@ -231,6 +231,12 @@ class Loop:
         self.generator = self._bare() if open_window is None else self._metered(open_window)
         """Yields the samples; closing it early ends what it holds open."""
 
+    def release(self) -> None:
+        """Let go of the samples and of what was done beside them; the loop has ended."""
+        self.generator.close()
+        self._samples = ()
+        self._plan = Plan(noun=self._plan.noun)
+
     @property
     def finished(self) -> bool:
         """Whether the pass came to its end."""

@@ -146,6 +146,8 @@ class Gate:
             return (yield)
         finally:
             # pytest keeps every item to the end, and what metered it would stay with it.
+            if stash.ENERGY in item.stash:
+                item.stash[stash.ENERGY].release()
             for key in stash.OF_METERING:
                 if key in item.stash:
                     del item.stash[key]

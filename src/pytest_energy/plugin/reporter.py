@@ -45,7 +45,7 @@ class Reporter:
         made = gate.take_report(reported_test(report)) if gate is not None else None
         self._results_log().add(report, made)
         if hasattr(report, "energy"):
-            del report.energy  # pytest keeps every report to the end
+            setattr(report, "energy", None)  # noqa: B010  # pytest keeps every report to the end
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: object) -> None:
