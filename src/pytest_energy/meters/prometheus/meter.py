@@ -14,11 +14,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Decimal
 
 from pytest_energy.meters.base import Meter, MeterLostError, MeterUnavailableError
 from pytest_energy.meters.prometheus.queries import MICROJOULES, OWN, PRESETS, Endpoint, Query
 from pytest_energy.meters.prometheus.server import (
+    EXACT,
     MARK,
     Answer,
     Labels,
@@ -140,9 +141,13 @@ class _Counter:
         most = MOST_JOULES * MICROJOULES // self._query.microjoules
         counts = {}
         for series, value in values.items():
-            if not value.is_finite() or abs(value) > most:
-                raise TroubleError(f"{_shown(series)} is {one_line(str(value), 40)}, no joules")
-            counts[series] = int((value * self._query.microjoules).to_integral_value())
+            if not value.is_finite() or not 0 <= value <= most:
+                raise TroubleError(
+                    f"{_shown(series)} is {one_line(str(value), 40)}, no joules",
+                    "ask for counters of joules, which begin at 0",
+                )
+            count = EXACT.multiply(value, Decimal(self._query.microjoules))
+            counts[series] = int(count.to_integral_value(ROUND_HALF_EVEN, EXACT))
         return counts
 
     def _refuse_shared(self, label: str) -> None:
