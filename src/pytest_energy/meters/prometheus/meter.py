@@ -25,8 +25,8 @@ from pytest_energy.meters.prometheus.server import (
     Labels,
     Server,
     TroubleError,
-    one_line,
 )
+from pytest_energy.meters.readings import MOST_MICROJOULES, one_line
 from pytest_energy.types.energy import Domain, Method
 from pytest_energy.world import clock
 
@@ -35,9 +35,6 @@ STALE_SCRAPES = 3
 
 SHORTEST_STALE_SECONDS = 1.0
 """Scrapes every few milliseconds are late on a busy host; that is no reason to lose the meter."""
-
-MOST_JOULES = 10**15
-"""A megawatt for thirty years: a larger count is no count of joules."""
 
 _QUOTED = r"""(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`[^`]*`)"""
 _SELECTOR = re.compile(
@@ -138,7 +135,7 @@ class _Counter:
         return self._server.ask(promql, named=not self._plain)
 
     def _counts(self, values: Mapping[Labels, Decimal]) -> dict[Labels, int]:
-        most = MOST_JOULES * MICROJOULES // self._query.microjoules
+        most = MOST_MICROJOULES // self._query.microjoules
         counts = {}
         for series, value in values.items():
             if not value.is_finite() or not 0 <= value <= most:

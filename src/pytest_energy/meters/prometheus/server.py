@@ -20,6 +20,7 @@ from urllib.parse import urljoin, urlsplit
 
 from pytest_energy.meters.prometheus.queries import PASSWORD, TOKEN, USER
 from pytest_energy.meters.prometheus.transport import Client, Reply, TooLongError
+from pytest_energy.meters.readings import one_line
 
 TIMEOUT_SECONDS = 5.0
 """For an answer as a whole, from looking up the server's name to the last byte; an instant query of
@@ -282,12 +283,6 @@ def _origin(url: str, location: str) -> str:
     except ValueError:
         return "another place"
     return one_line(f"{parts.scheme}://{parts.hostname}{port}")
-
-
-def one_line(text: str, most: int = 200) -> str:
-    plain = "".join(c if c.isprintable() else " " for c in text)
-    line = " ".join(plain.split())
-    return line if len(line) <= most else f"{line[: most - 1]}…"
 
 
 def _parse_vector(result: Any, named: bool) -> Answer:
