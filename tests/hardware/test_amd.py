@@ -188,7 +188,7 @@ def test_no_permission_comes_with_the_remedy_and_is_never_passed_over(drm, monke
     assert "chgrp" in error.value.hint
 
 
-@pytest.mark.parametrize("garbage", ["oops", "", "-5", "3"])
+@pytest.mark.parametrize("garbage", ["oops", "", "-5", "nan", "1_0", "9" * 10_000, "3"])
 def test_a_counter_that_turns_to_garbage_or_goes_back_is_a_lost_meter(drm, opened, garbage):
     sensors = drm.board(energy1_input=10)
     meter = opened(Amd())
@@ -197,7 +197,7 @@ def test_a_counter_that_turns_to_garbage_or_goes_back_is_a_lost_meter(drm, opene
         meter.read()
 
 
-@pytest.mark.parametrize("garbage", ["oops", "", "-5"])
+@pytest.mark.parametrize("garbage", ["oops", "", "-5", "nan", "1_0", "9" * 10_000])
 def test_a_power_that_turns_to_garbage_is_a_lost_meter(drm, opened, garbage):
     sensors = drm.board(power1_average=50_000_000)
     meter = opened(Amd())
@@ -320,6 +320,41 @@ def test_a_counter_of_rocms_that_goes_back_is_a_lost_meter(with_amdsmi, monkeypa
     # As seen with ROCm 6 in programs with several threads (ROCm/amdsmi, issue 115).
     monkeypatch.setenv("FAKE_STEP", "-65536")
     assert with_amdsmi(LOSE).startswith("0000:03:00.0: went back from 99000000 to 98000000 micro")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"energy_accumulator": "N/A", "counter_resolution": 15.3},
+        {"energy_accumulator": float("nan"), "counter_resolution": 15.3},
+        {"energy_accumulator": -1, "counter_resolution": 15.3},
+        {"energy_accumulator": 5, "counter_resolution": "N/A"},
+        {"energy_accumulator": 5, "counter_resolution": float("inf")},
+    ],
+    ids=str,
+)
+def test_an_answer_of_rocms_that_is_no_count_is_a_lost_meter(with_amdsmi, answer):
+    broken = f"""
+    import amdsmi
+    from math import inf, nan
+    from pytest_energy.meters.amd import Amd
+    from pytest_energy.meters.base import MeterLostError
+    meter = Amd()
+    amdsmi.amdsmi_get_energy_count = lambda handle: {answer!r}
+    try:
+        meter.read()
+    except MeterLostError as error:
+        print(error)
+    """
+    said = with_amdsmi(broken)
+    assert said.startswith("0000:03:00.0: ")
+    assert said.endswith((", no count", ", no microjoules"))
+
+
+@pytest.mark.parametrize("limit", ["\u00b2", "9" * 10_000, "-5", "oops"], ids=lambda text: text[:5])
+def test_a_power_limit_that_is_none_is_not_told(drm, limit):
+    drm.board(energy1_input=1, power1_cap=limit)
+    assert [gpu.power_limit_watts for gpu in boards()] == [None]
 
 
 def test_closing_shuts_rocms_library_down(with_amdsmi):

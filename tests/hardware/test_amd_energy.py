@@ -39,7 +39,7 @@ def test_a_kernel_without_the_driver_says_where_it_looked(tmp_path):
         AmdEnergy(tmp_path / "nowhere")
 
 
-@pytest.mark.parametrize("garbage", ["oops", "", "-5", "100"])
+@pytest.mark.parametrize("garbage", ["oops", "", "-5", "nan", "1_0", "9" * 10_000, "100"])
 def test_a_socket_that_turns_to_garbage_or_goes_back_is_a_lost_meter(hwmon, opened, garbage):
     hwmon.sensors(0, 5000)
     meter = opened(AmdEnergy())

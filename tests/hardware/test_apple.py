@@ -132,6 +132,14 @@ def test_a_figure_that_vanishes_is_a_lost_meter(zeus):
         meter.read()
 
 
+@pytest.mark.parametrize("figure", [float("nan"), float("inf"), -1, 0.5, "1000", True])
+def test_a_figure_that_is_no_count_is_a_lost_meter(zeus, figure):
+    meter = Apple()
+    zeus.CHIP.dram_mj = figure
+    with pytest.raises(MeterLostError, match=r"dram_mj is .*, no count"):
+        meter.read()
+
+
 def test_a_count_that_goes_back_is_a_lost_meter(zeus):
     meter = Apple()
     zeus.CHIP.dram_mj -= 1

@@ -103,6 +103,16 @@ def test_a_tracker_that_does_not_answer_is_a_lost_meter(meter):
         meter.read()
 
 
+@pytest.mark.parametrize("kwh", [float("nan"), float("inf"), -1.0])
+def test_a_sum_that_is_no_energy_is_a_lost_meter(meter, monkeypatch, kwh):
+    def flush():
+        meter._kwh = {"cpu": kwh, "gpu": 0.0, "ram": 0.0}
+
+    monkeypatch.setattr(meter._tracker, "flush", flush)
+    with pytest.raises(MeterLostError, match=r"cpu is (nan|inf|-1\.0) kWh, no energy"):
+        meter.read()
+
+
 def test_a_count_that_goes_back_is_a_lost_meter(meter):
     meter.read()
     meter._last = tuple(count + 10**12 for count in meter._last)

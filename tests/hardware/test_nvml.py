@@ -269,6 +269,48 @@ def test_a_board_that_is_lost_between_samples_is_said_at_the_next_reading(driver
     assert driver.run(READ_UNTIL_LOST) == "GPU is lost"
 
 
+FAULTY = """
+import os
+from pytest_energy.meters.base import MeterLostError
+from pytest_energy.meters.meter_set import MeterSet
+from pytest_energy.meters.nvml import Nvml
+meters = MeterSet([Nvml()])
+meters.read()
+os.environ["FAKE_{name}"] = "{value}"
+try:
+    meters.read()
+except MeterLostError as error:
+    print(error)
+meters.close()
+"""
+
+
+@pytest.mark.parametrize(
+    ("settings", "name", "value", "message"),
+    [
+        ({}, "MILLIJOULES", 2**64 - 1, "nvml: the counter of gpu:0 (NVML) reads 1.84e+16 J, which"),
+        ({}, "MILLIJOULES", 10**12, "nvml: the counter of gpu:0 (NVML) rose by 1e+09 J in"),
+        ({}, "MILLIJOULES", 0, "nvml: the counter of gpu:0 (NVML) went back by"),
+        ({"no_counter": 1}, "MILLIWATTS", 2**32 - 1, "nvml: a power of 4.29e+06 W was reported,"),
+    ],
+)
+def test_what_no_board_can_have_counted_or_taken_is_a_faulty_reading(
+    driver, settings, name, value, message
+):
+    driver.set(**settings)
+    assert driver.run(FAULTY.format(name=name, value=value)).startswith(message)
+
+
+def test_a_board_whose_power_is_faulty_from_the_start_is_no_meter(driver, project):
+    driver.set(no_counter=1, milliwatts=2**32 - 1)
+    project.own_process = True
+    project.write(test_it="def test_it(energy): pass")
+    result = project.run("--energy-meter=nvml")
+    result.stderr.fnmatch_lines(
+        ["*meter 'nvml' is unavailable: a power of 4.29e+06 W was reported*"]
+    )
+
+
 def test_a_board_that_is_lost_in_a_test_leaves_it_unmeasured(driver, project):
     driver.set(lost_after=40)
     project.own_process = True

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import decimal
 import functools
-import gc
+import gzip
 import json
 import re
+import sys
 import time
-from http.server import BaseHTTPRequestHandler
+import tracemalloc
 
 import pytest
 
@@ -17,7 +19,7 @@ from pytest_energy.meters.prometheus import server as servers
 from pytest_energy.meters.prometheus.meter import Prometheus
 from pytest_energy.meters.prometheus.queries import PRESETS, Endpoint, parse_queries
 from pytest_energy.types.energy import Method
-from support.prometheus import SECRET, FakePrometheus, vector
+from support.prometheus import SECRET, FakePrometheus, trickle, vector
 
 
 @pytest.fixture
@@ -31,24 +33,21 @@ def opened(fake: FakePrometheus, *queries: str, interval: float | None = None) -
     return Prometheus(Endpoint(fake.url, parse_queries(queries or ("sum(x)",)), interval))
 
 
-def answer(status: int, body: str = "", **headers: str):
+def answer(status: int, body: str | bytes = "", **headers: str):
     return lambda handler: handler.send(body, status, **headers)
-
-
-def drip(handler: BaseHTTPRequestHandler) -> None:
-    """One byte now and then, for ever."""
-    handler.send_response(200)
-    handler.end_headers()
-    try:
-        while True:
-            handler.wfile.write(b" ")
-            time.sleep(0.05)
-    except OSError:  # the client has gone
-        pass
 
 
 def error(text: str) -> str:
     return json.dumps({"status": "error", "errorType": "bad_data", "error": text})
+
+
+def result(entries: object, kind: str = "vector") -> str:
+    return json.dumps({"status": "success", "data": {"resultType": kind, "result": entries}})
+
+
+def target(labels: object, interval: object) -> str:
+    targets = [{"labels": labels, "scrapeInterval": interval}]
+    return json.dumps({"status": "success", "data": {"activeTargets": targets}})
 
 
 BAD = {
@@ -56,14 +55,30 @@ BAD = {
     "html": ("<html>Grafana</html>", "not Prometheus' JSON but HTML"),
     "broken json": ('{"status":', "not Prometheus' JSON but something else"),
     "deep json": ("[" * 100_000, "not Prometheus' JSON but something else"),
+    "deep, and up and down": ("[[]," * 100_000, "not Prometheus' JSON but something else"),
+    "json that is none": ('{"status": NaN}', "not Prometheus' JSON but something else"),
+    "another alphabet": ("{}".encode("utf-16"), "not Prometheus' JSON but something else"),
     "other json": ("[1]", "not Prometheus' JSON but something else"),
     "no data": ('{"status": "success"}', "no result of Prometheus"),
     "odd series": (vector({"a": "b"}, "many"), "no result of Prometheus"),
     "number": (vector({"a": "b"}, 5), "no result of Prometheus"),
+    **{
+        f"no number: {text[:8]!r}": (vector({"a": "b"}, text), "no result of Prometheus")
+        for text in ("", " 7", "7\n", "1_000", "0x10", "\u0663", "sNaN", "9" * 100_000)
+    },
+    "negative": (vector({"a": "b"}, "-5"), r'\{a="b"\} is -5, no joules'),
+    "labels that are none": (vector({"a": {"b": "c"}}, "5"), "no result of Prometheus"),
+    "labels in a list": (vector([["a", "b"]], "5"), "no result of Prometheus"),
+    "letters for a sample": (result([{"metric": {}, "value": "12"}]), "no result of Prometheus"),
+    **{
+        f"time: {time!r:.8}": (result([{"metric": {}, "value": [time, "5"]}]), "no result of Prom")
+        for time in ("1000", True, None, 10**400)
+    },
     "twice": (vector({"a": "b"}, "1", {"a": "b"}, "2"), "no result of Prometheus"),
     "nan": (vector({"a": "b"}, "NaN"), r'\{a="b"\} is NaN, no joules'),
     "inf": (vector({"a": "b"}, "+Inf"), "is Infinity, no joules"),
-    "huge": (vector({"a": "b"}, "1e99999"), "no joules"),
+    "huge": (vector({"a": "b"}, "1e400"), r"is 1E\+400, no joules"),
+    "overflow": (vector({"a": "b"}, "1e999999999"), r"is 1E\+999999999, no joules"),
     "unauthorised": (answer(401), r"access denied \(HTTP 401\)"),
     "forbidden": (answer(403, "<html>"), r"access denied \(HTTP 403\)"),
     "missing": (answer(404, "404 page not found"), r"something else \(HTTP 404\)"),
@@ -71,23 +86,20 @@ BAD = {
     "error": (answer(400, error("1:5: parse\nerror\x1b[31m")), "Prometheus says: 1:5: parse error"),
     "long error": (error("x" * 10_000), "Prometheus says: x{199}…"),
     "large": (b" " * 10_000_000, "longer than 1 MB"),
-    "drip": (drip, "no answer within 0.4 s"),
+    "body that trickles": (trickle(b"HTTP/1.1 200 OK\r\n\r\n", b" "), "no answer within 0.4 s"),
+    "header that trickles": (trickle(b"HTTP/1.1 200 OK\r\nX: ", b"x"), "no answer within 0.4 s"),
+    "compressed": (
+        answer(200, gzip.compress(b" " * 10_000_000), **{"Content-Encoding": "gzip"}),
+        r"the answer is compressed \(gzip, HTTP 200\), though that was not asked for",
+    ),
+    "redirect to nowhere": (answer(302, Location="http://[/"), "redirected to another place"),
     "silence": (lambda _: time.sleep(1), "no answer within 0.4 s"),
     "hang up": (lambda handler: handler.connection.close(), "no answer: "),
     **{
-        kind: (
-            json.dumps({"status": "success", "data": {"resultType": kind, "result": result}}),
-            f"gives a {kind}, not an instant vector",
-        )
-        for kind, result in (("matrix", []), ("scalar", [1, "1"]), ("string", [1, "x"]))
+        kind: (result(entries, kind), f"gives a {kind}, not an instant vector")
+        for kind, entries in (("matrix", []), ("scalar", [1, "1"]), ("string", [1, "x"]))
     },
 }
-
-
-@pytest.fixture(autouse=True)
-def no_garbage_of_others() -> None:
-    """The deep answer ends at the stack's limit: nothing may be finalised down there."""
-    gc.collect()
 
 
 @pytest.mark.parametrize("bad", BAD)
@@ -113,6 +125,42 @@ def test_a_bad_answer_while_reading_is_a_lost_meter_with_the_query(fake, bad, mo
     assert f"query 'sum(joules)' at {fake.url}: " in str(lost.value)
     expected = "finds nothing any more" if bad == "empty" else message
     assert re.search(expected, str(lost.value))
+
+
+def test_an_answer_nested_deep_is_refused_where_the_program_has_raised_the_limit_of_recursion(fake):
+    fake.query = lambda promql: "[" * 500_000
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(10**6)
+    try:
+        with pytest.raises(MeterUnavailableError, match="not Prometheus' JSON"):
+            opened(fake)
+    finally:
+        sys.setrecursionlimit(limit)
+
+
+def test_a_list_of_targets_that_would_fill_the_memory_is_not_parsed(fake):
+    fake.targets = "[" + "[]," * 2_000_000 + "[]]"  # 6 MB, and 130 MB once parsed
+    tracemalloc.start()
+    try:
+        with pytest.raises(MeterUnavailableError, match="has more than 1,000,000 values"):
+            opened(fake)
+        assert tracemalloc.get_traced_memory()[1] < 60e6
+    finally:
+        tracemalloc.stop()
+
+
+def test_brackets_and_quotes_in_labels_are_no_structure(fake):
+    fake.query = lambda promql: vector({"a": '[{"\\' * 200}, "5")
+    assert opened(fake).read() == (0,)
+
+
+def test_joules_are_exact_whatever_precision_the_test_works_with(fake):
+    values = ["1000000.000001", "1000000.300003"]
+    fake.query = lambda promql: vector({"host": "a"}, values[0])
+    with decimal.localcontext(decimal.Context(prec=3, traps=[decimal.Inexact])):
+        meter = opened(fake)
+        del values[0]
+        assert meter.read() == (300_002,)
 
 
 def test_a_server_that_is_down_is_said_at_once():
@@ -196,6 +244,22 @@ def test_samples_that_are_too_old_are_stale_at_opening_and_while_reading(fake):
         opened(fake, "x")
 
 
+@pytest.mark.parametrize("sampled", ["NaN", "+Inf", "-Inf", "2000", "1e999999999", "now"])
+def test_a_sample_from_no_time_that_can_be_is_no_result(fake, sampled):
+    mark = {servers.MARK: "time"}
+    fake.query = lambda promql: vector({"__name__": "x"}, "5", mark, sampled)
+    with pytest.raises(MeterUnavailableError, match="no result of Prometheus"):
+        opened(fake, "x")
+
+
+@pytest.mark.parametrize("count", ["NaN", "+Inf", "often"])
+def test_resets_that_are_no_count_are_no_result(fake, count):
+    mark = {servers.MARK: "resets"}
+    fake.query = lambda promql: vector({"__name__": "x"}, "5", mark, count)
+    with pytest.raises(MeterUnavailableError, match="no result of Prometheus"):
+        opened(fake, "x")
+
+
 # How often they move
 
 
@@ -224,7 +288,13 @@ def test_the_resolution_is_the_scrape_interval_of_the_targets_behind_the_series(
         error("no such thing"),
         '{"status": "success", "data": {"activeTargets": []}}',
         '{"status": "success", "data": {"activeTargets": [{"labels": {}}]}}',
-        '{"status": "success", "data": {"activeTargets": [{"labels": {}, "scrapeInterval": "x"}]}}',
+        '{"status": "success", "data": {"activeTargets": {"labels": {}}}}',
+        target({}, "x"),
+        target({}, 15),
+        target({}, "\u0663s"),
+        target({}, f"{'9' * 400}s"),
+        target({}, "999999999999s"),
+        target([["job", "a"]], "15s"),
     ],
 )
 def test_a_server_that_does_not_tell_its_scrape_interval_has_to_be_helped(fake, targets):
@@ -397,7 +467,7 @@ def test_credentials_are_in_no_message_and_no_repr(fake, monkeypatch, bad, names
     sent = fake.headers[0]["Authorization"]
     given = error(f"wrong: {sent}") if bad == "repeated" else BAD[bad][0]
     fake.query = lambda promql: given
-    shown = [repr(meter), repr(meter._server._session.auth), repr(meter._server)]
+    shown = [repr(meter), repr(meter._server._credentials), repr(meter._server)]
     for attempt in (meter.read, functools.partial(opened, fake)):
         with pytest.raises((MeterLostError, MeterUnavailableError)) as caught:
             attempt()

@@ -98,7 +98,10 @@ def test_a_closed_counter_is_said_where_an_estimate_stands_in_for_it(powercap, m
         open_meters(["rapl"], builtin_sources())
 
 
-@pytest.mark.parametrize("garbage", ["oops", "", "-5", "999999999999999"])
+GARBAGE = ["oops", "", "-5", "+5", "nan", "1_0", "1.5e9", "\u0665", "\0\0\0", "9" * 10_000]
+
+
+@pytest.mark.parametrize("garbage", [*GARBAGE, "999999999999999"], ids=lambda text: text[:10])
 def test_a_zone_that_turns_to_garbage_is_a_lost_meter(powercap, garbage):
     powercap.zone("intel-rapl:0", "package-0", 10)
     meter = Rapl(powercap.root)
@@ -127,11 +130,18 @@ def test_a_counter_that_may_have_wrapped_unseen_is_said(powercap):
     meters.close()
 
 
-def test_a_counter_without_a_range_is_no_meter(powercap):
-    powercap.zone("intel-rapl:0", "package-0", 10, wraps_at=0)
-    with pytest.raises(
-        MeterUnavailableError, match="expected microjoules in max_energy_range_uj, found '0'"
-    ):
+@pytest.mark.parametrize("wraps_at", ["0", *GARBAGE], ids=lambda text: text[:10])
+def test_a_counter_without_a_range_is_no_meter(powercap, wraps_at):
+    powercap.zone("intel-rapl:0", "package-0", 10, wraps_at=wraps_at)
+    with pytest.raises(MeterUnavailableError, match=r"intel-rapl:0: not a readable .*, found '"):
+        Rapl(powercap.root)
+
+
+@pytest.mark.parametrize("garbage", GARBAGE, ids=lambda text: text[:10])
+def test_dies_whose_counters_are_garbage_are_no_meter(powercap, garbage):
+    for die in range(2):
+        powercap.zone(f"intel-rapl:{die}", f"package-0-die-{die}", garbage)
+    with pytest.raises(MeterUnavailableError, match=r"intel-rapl:0: not a readable .*, found '"):
         Rapl(powercap.root)
 
 

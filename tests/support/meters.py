@@ -37,6 +37,20 @@ class Fixed(Meter):
         self.closed = True
 
 
+class Answering(Meter):
+    """A meter that answers what a test says, or raises it."""
+
+    def __init__(self, name, *domains):
+        self.name = name
+        self.domains = domains
+        self.answer = (0,) * len(domains)
+
+    def read(self):
+        if isinstance(self.answer, BaseException):
+            raise self.answer
+        return self.answer
+
+
 def source(name, method, kind="cpu", automatic=True, error=None):
     """What opens a meter of one domain, or fails to."""
 

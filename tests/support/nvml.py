@@ -20,6 +20,8 @@ import textwrap
 #   FAKE_ARCHITECTURE    as NVML numbers them (9, Hopper)
 #   FAKE_MIG, FAKE_VGPU  slices share the board; the board is virtual
 #   FAKE_LOST_AFTER      reads of energy or power after which the board has fallen off the bus
+#   FAKE_MILLIJOULES     what every counter says
+#   FAKE_MILLIWATTS      what every board says of its power
 #   FAKE_PROCESSES       numbers of processes on each board, with commas
 LIBRARY = r"""
 #include <stdlib.h>
@@ -50,7 +52,10 @@ static double seconds(void) {
     return at - began;
 }
 static int lost(void) { return ++reads > (unsigned long long)setting("FAKE_LOST_AFTER", 1 << 30); }
-static double watts(device *d) { return 100.0 * (d->index + 1); }
+static double watts(device *d) {
+    const char *said = getenv("FAKE_MILLIWATTS");
+    return said ? strtoull(said, 0, 10) / 1000.0 : 100.0 * (d->index + 1);
+}
 int nvmlInitWithFlags(unsigned flags) { return setting("FAKE_INIT", OK); }
 int nvmlInit_v2(void) { return setting("FAKE_INIT", OK); }
 int nvmlShutdown(void) { return OK; }
@@ -105,6 +110,7 @@ int nvmlDeviceGetTotalEnergyConsumption(device *d, unsigned long long *millijoul
     int tick = setting("FAKE_TICK_MS", 0);
     double spent = tick ? watts(d) * tick * (long)(seconds() * 1000 / tick) : 500.0 * reads;
     *millijoules = 1000000ULL * (d->index + 1) + (unsigned long long)spent;
+    if (getenv("FAKE_MILLIJOULES")) *millijoules = strtoull(getenv("FAKE_MILLIJOULES"), 0, 10);
     return OK;
 }
 int nvmlDeviceGetPowerUsage(device *d, unsigned *milliwatts) {

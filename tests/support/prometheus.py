@@ -11,6 +11,7 @@ import threading
 import time
 import urllib.parse
 import urllib.request
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -100,6 +101,30 @@ def vector(*pairs: object) -> str:
         for labels, value in zip(pairs[::2], pairs[1::2], strict=True)
     ]
     return json.dumps({"status": "success", "data": {"resultType": "vector", "result": result}})
+
+
+def trickle(begin: bytes, piece: bytes, seconds: float = 0.05, lasting: float = 60.0) -> Callable:
+    """An answer that begins so and goes on in small pieces, for a minute or until the client goes.
+
+    Args:
+        begin: status line, headers and what follows, as far as it comes at once.
+        piece: what comes again and again.
+        seconds: between two pieces.
+        lasting: for how long, in seconds.
+    """
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.close_connection = True
+        until = time.monotonic() + lasting
+        try:
+            handler.wfile.write(begin)
+            while time.monotonic() < until:
+                handler.wfile.write(piece)
+                time.sleep(seconds)
+        except OSError:  # the client has gone
+            pass
+
+    return answer
 
 
 class Exporter:

@@ -9,7 +9,6 @@ import math
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from operator import index
 from statistics import median
 from time import perf_counter
 
@@ -20,6 +19,7 @@ from pytest_energy.meters.base import (
     MeterUnavailableError,
     check_contract,
 )
+from pytest_energy.meters.readings import checked_counts, error_text
 from pytest_energy.meters.updates import observe
 from pytest_energy.types.energy import Domain, Method
 
@@ -174,7 +174,8 @@ class Probe:
             self._closed = error.closed
         except BaseException as error:  # pytest.skip and sys.exit are no Exceptions
             parts = [] if isinstance(error, MeterLostError) else [type(error).__name__]
-            self._reason = ": ".join(filter(None, [*parts, str(error)])) or "no reason given"
+            text = error_text(error)
+            self._reason = ": ".join(filter(None, [*parts, text])) or "no reason given"
 
     def _open(self) -> None:
         self._meter = self._source.open()
@@ -191,10 +192,7 @@ class Probe:
     def _read(self) -> tuple[int, ...]:
         if self._meter is None:
             raise MeterLostError("it was closed")
-        counts = tuple(index(count) for count in self._meter.read())
-        if len(counts) != len(self._domains):
-            raise MeterLostError(f"{len(counts)} counts for {len(self._domains)} domains")
-        return counts
+        return checked_counts(self._meter.read(), self._domains)
 
     def _note(self) -> None:
         began = perf_counter()

@@ -14,7 +14,8 @@ from pytest_energy.metering.gpu_sync import synchronise
 from pytest_energy.metering.watchers import CoveragePause, watched_by
 from pytest_energy.meters.base import MeterLostError
 from pytest_energy.meters.meter_set import MeterSet
-from pytest_energy.meters.updates import CounterUpdates
+from pytest_energy.meters.readings import counter_of
+from pytest_energy.meters.updates import SLOWEST_SECONDS, CounterUpdates
 from pytest_energy.types.energy import Domain, Method, Reading, gated_domains, is_estimated
 from pytest_energy.types.measurement import AS_IS, Block, Measurement
 from pytest_energy.types.obstacle import Obstacle
@@ -54,6 +55,17 @@ STOPPED_UPDATES = 20
 STOPPED_SECONDS = 0.1
 """No counter of hardware that draws power rests for so long, and rarely moving ones more."""
 
+READING_SHARE, READING_SECONDS = 0.5, 0.25
+"""Where reading counters takes more of the metered time than this, and so long, what hardware takes
+meanwhile is most of the figure."""
+
+RESTING_UPDATES = 2
+"""A counter that rested for longer at the end of the work may have stopped: whether it goes on is
+waited for."""
+
+LOOKS = 50
+"""How often it is read meanwhile."""
+
 
 class Window:
     """One metered stretch of work, in blocks.
@@ -73,6 +85,7 @@ class Window:
     """
 
     __slots__ = (
+        "_at_once",
         "_begun",
         "_blocks",
         "_clock",
@@ -83,11 +96,11 @@ class Window:
         "_interference",
         "_meters",
         "_missed",
-        "_moved",
         "_opened",
         "_other_cpu_share",
         "_own_cpus",
         "_partial",
+        "_reading_seconds",
         "_rest",
         "_segments",
         "_sleep",
@@ -132,8 +145,9 @@ class Window:
         self._begun: CpuTimes | None = None
         self._other_cpu_share: float | None = None
         self._own_cpus: float | None = None
-        self._moved: set[int] = set()
         self._rest: dict[int, float] = {}
+        self._at_once = False
+        self._reading_seconds = 0.0
         self._watched = ""
         self.lost = ""
         """Why the meter could not be read; empty while all is well."""
@@ -162,6 +176,7 @@ class Window:
         self._idle_for = 0.0
         self._updates = None
         self._update_aligned = False
+        self._at_once = True
 
     def pause(self) -> None:
         """Stop metering inside a block; `open` goes on with the same block."""
@@ -197,6 +212,7 @@ class Window:
         """End a block of `n` inferences and stop metering."""
         self.pause()
         self.end_block(n)
+        self._await_moves()
         self.read_conditions()
 
     @property
@@ -281,10 +297,12 @@ class Window:
         if self.lost:
             return None
         try:
-            return self._meters.read()
+            reading = self._meters.read()
         except MeterLostError as error:
             self.lost = str(error)
             return None
+        self._reading_seconds += self._clock() - reading.seconds
+        return reading
 
     def _read_at_updates(self) -> tuple[Reading | None, Reading | None]:
         """What the counters would show now, and what they show at their next updates."""
@@ -322,10 +340,10 @@ class Window:
         counts = tuple(b - a for a, b in zip(opened.microjoules, reading.microjoules, strict=True))
         seconds = reading.seconds - opened.seconds
         for i, (domain, count) in enumerate(zip(self._meters.domains, counts, strict=True)):
-            self.lost = self._why_faulty(i, domain, count, seconds)
+            self.lost = self._why_stopped(i, domain, count, seconds)
             if self.lost:
                 return
-        self.lost = self._meters.why_missed(self._missed)
+        self.lost = self._meters.why_missed(self._missed) or self._why_slow(seconds)
         if self.lost:
             return
         faults = self._faults_so_far()
@@ -336,27 +354,76 @@ class Window:
             faults = None if faults is None or earlier is None else faults + earlier
         self._partial = (seconds, counts, faults)
 
-    def _why_faulty(self, i: int, domain: Domain, count: int, seconds: float) -> str:
-        """Why a count cannot be what the hardware took in a segment; empty where it can."""
-        most = self._meters.max_watts[i] * (seconds + 2 * domain.resolution_seconds)
-        if count / 1e6 > most:
-            return (
-                f"{_counter(domain)} rose by {count / 1e6:.3g} J in {seconds:.3g} s, more than"
-                f" anything can take ({most:.3g} J): a faulty reading"
-            )
+    def _why_slow(self, seconds: float) -> str:
+        """What to say where reading took most of the time, this segment's seconds included."""
+        metered = self.seconds + seconds
+        limit = max(READING_SHARE * metered, READING_SECONDS)
+        if self._reading_seconds <= limit or is_estimated(self._meters.domains):
+            return ""
+        return (
+            f"{', '.join(self._meters.names)}: reading it took {self._reading_seconds:.3g} s of the"
+            f" {metered:.3g} s that were metered: meter more work at a time"
+        )
+
+    def _why_stopped(self, i: int, domain: Domain, count: int, seconds: float) -> str:
+        """What to say where a counter did not move in a segment, and should have; else empty."""
         if count:
             self._rest.pop(i, None)
-            self._moved.add(i)
+            self._meters.moved.add(i)
             return ""
         # Hardware always takes something; what is estimated, or told by a plugin, need not.
         if domain.method is not Method.COUNTER or not (
-            i in self._moved or i in self._meters.active
+            i in self._meters.moved or i in self._meters.active
         ):
             return ""
         rest = self._rest[i] = self._rest.get(i, 0.0) + seconds
-        if rest <= max(STOPPED_UPDATES * domain.resolution_seconds, STOPPED_SECONDS):
-            return ""
-        return f"{_counter(domain)} has stopped: it did not move for {rest:.3g} s"
+        return self._stopped(i) if rest > _longest_rest(domain) else ""
+
+    def _stopped(self, i: int) -> str:
+        meters = self._meters
+        return (
+            f"{meters.owners[i]}: {counter_of(meters.domains[i])} has stopped: it did not move for"
+            f" {self._rest[i]:.3g} s"
+        )
+
+    def _await_moves(self) -> None:
+        """After the work: see the counters move that may have stopped in the midst of it.
+
+        Those that rested at its end; and where all of it is one block, so that no reading fell into
+        it, those that are known to move by themselves. A window whose ends are on updates has just
+        seen them.
+        """
+        if self.lost or self._at_once or self._updates is not None or self._meters.remote:
+            return
+        domains, whole = self._meters.domains, len(self._blocks) == 1
+        waiting = {
+            i
+            for i, domain in enumerate(domains)
+            if domain.resolution_seconds <= SLOWEST_SECONDS
+            and (
+                self._rest.get(i, 0.0) > RESTING_UPDATES * domain.resolution_seconds
+                or (whole and i in self._meters.active)
+            )
+        }
+        if not waiting:
+            return
+        rested = {i: self._rest.get(i, 0.0) for i in waiting}
+        step = max(_longest_rest(domains[i]) for i in waiting) / LOOKS
+        try:
+            first = now = self._meters.read()
+            for _ in range(LOOKS + 2):
+                self._sleep(step)
+                now = self._meters.read()
+                waiting = {i for i in waiting if now.microjoules[i] == first.microjoules[i]}
+                for i in sorted(waiting):
+                    self._rest[i] = rested[i] + now.seconds - first.seconds
+                    if self._rest[i] > _longest_rest(domains[i]):
+                        self.lost = self._stopped(i)
+                if self.lost or not waiting:
+                    break
+        except MeterLostError:  # what was metered before stands; the next window says it
+            return
+        self._meters.waited(first, now)
 
     def _faults_so_far(self) -> int | None:
         """Page faults since metering went on; counted outside of the readings."""
@@ -408,5 +475,6 @@ class Window:
         self._other_cpu_share = meters.load.other_cpu_share(since, meters.cpu_times_between())
 
 
-def _counter(domain: Domain) -> str:
-    return f"the counter of {domain.name} ({domain.source})"
+def _longest_rest(domain: Domain) -> float:
+    """Seconds for which a counter may show the same before it has stopped."""
+    return max(STOPPED_UPDATES * domain.resolution_seconds, STOPPED_SECONDS)

@@ -6,8 +6,15 @@ from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from pytest_energy.meters.base import Meter, MeterSource, MeterUnavailableError, check_contract
+from pytest_energy.meters.base import (
+    Meter,
+    MeterLostError,
+    MeterSource,
+    MeterUnavailableError,
+    check_contract,
+)
 from pytest_energy.meters.meter_set import MeterSet
+from pytest_energy.meters.readings import error_text
 from pytest_energy.types.energy import Method
 from pytest_energy.types.machine import Gpu
 
@@ -124,8 +131,11 @@ def _open(source: MeterSource) -> Meter:
         return meter
     except MeterUnavailableError:
         raise
+    except MeterLostError as error:  # its first reading failed
+        raise MeterUnavailableError(error_text(error)) from error
     except Exception as error:  # a third-party meter: a missing library, for example
-        raise MeterUnavailableError(f"{type(error).__name__}: {error}") from error
+        text = ": ".join(filter(None, (type(error).__name__, error_text(error, 300))))
+        raise MeterUnavailableError(text) from error
 
 
 def _take_automatic(sources: Iterable[MeterSource], taken: list[Meter]) -> str:

@@ -23,6 +23,7 @@ from pytest_energy.meters.base import (
     MeterUnavailableError,
 )
 from pytest_energy.meters.power_sampler import PowerSampler
+from pytest_energy.meters.readings import parse_digits, shown, whole
 from pytest_energy.meters.sysfs import Counter, NumberFile, open_number
 from pytest_energy.types.energy import Domain, Method
 from pytest_energy.types.machine import Gpu
@@ -40,6 +41,9 @@ SAMPLE_SECONDS = 0.1
 ACCUMULATOR_MICROJOULES = 1e6 / 2**16
 """Unit of a board's accumulator, 15.259 µJ (Linux, kgd_pp_interface.h, struct gpu_metrics_v1_4).
 Versions of `amdsmi` up to 7 round it to 15.3."""
+
+MOST_UNIT_MICROJOULES = 1e6
+"""A board's accumulator counts in less than joules."""
 
 APUS_WITHOUT_LABEL = frozenset({"1002:74A0"})
 """PCI id of the Instinct MI300A, an APU that has no vddnb (Linux, amdgpu_pm.c, GC 9.4.3)."""
@@ -88,13 +92,21 @@ def _cards(root: Path) -> list[_Card]:
             slot=slot,
             gpu=Gpu(
                 text_of(device / "product_name") or f"AMD {pci_id or 'GPU'}",
-                round(int(cap) / 1e6) or None if cap.isdigit() else None,
+                _watts_of(cap),
             ),
             unique_id=text_of(device / "unique_id").lower(),
             sensors=sensors,
             apu=vddnb or pci_id in APUS_WITHOUT_LABEL,
         )
     return [card for _, card in sorted(cards.items())]
+
+
+def _watts_of(microwatts: str) -> int | None:
+    """A power limit in whole watts; None where it is none."""
+    try:
+        return round(parse_digits(microwatts) / 1e6) or None
+    except ValueError:
+        return None
 
 
 def _visible(cards: list[_Card]) -> list[_Card]:
@@ -173,8 +185,11 @@ class _Library:
     def _microjoules(self, handle: Any) -> int:
         answer = self._amdsmi.amdsmi_get_energy_count(handle)
         # Called `power` in ROCm 6.0 to 6.2.
-        count = answer["energy_accumulator"] if "energy_accumulator" in answer else answer["power"]
-        unit = float(answer["counter_resolution"])
+        name = "energy_accumulator" if "energy_accumulator" in answer else "power"
+        count = whole(answer[name], name)
+        unit = answer["counter_resolution"]
+        if not isinstance(unit, int | float) or not 0 < unit < MOST_UNIT_MICROJOULES:
+            raise ValueError(f"counter_resolution is {shown(unit)}, no microjoules")
         if round(unit, 1) == round(ACCUMULATOR_MICROJOULES, 1):
             unit = ACCUMULATOR_MICROJOULES
         return int(count * unit)
@@ -232,7 +247,7 @@ class Amd(Meter):
             if not domains:
                 raise MeterUnavailableError("; ".join(skipped_hardware))
             if self._powers:
-                self._sampler = PowerSampler(self._watts, SAMPLE_SECONDS)
+                self._sampler = PowerSampler(self._watts, SAMPLE_SECONDS, self.max_watts)
         except Exception:
             self.close()
             raise

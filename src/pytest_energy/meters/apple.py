@@ -12,6 +12,7 @@ import sys
 from typing import Any
 
 from pytest_energy.meters.base import Meter, MeterLostError, MeterUnavailableError
+from pytest_energy.meters.readings import whole
 from pytest_energy.types.energy import Domain, Method
 
 UPDATE_SECONDS = 0.01
@@ -83,7 +84,7 @@ class Apple(Meter):
         """Microjoules since some moment before the meter was opened, part by part."""
         try:
             counts = self._counts(self._monitor.get_cumulative_energy())
-        except RuntimeError as error:
+        except (RuntimeError, ValueError) as error:
             raise MeterLostError(str(error)) from error
         for name, last, now in zip(self._fields, self._last, counts, strict=True):
             if now < last:
@@ -94,7 +95,7 @@ class Apple(Meter):
 
 def _figure(energies: Any, field: str) -> int | None:
     figure = getattr(energies, field, None)
-    return None if figure is None else int(figure)
+    return None if figure is None else whole(figure, field)
 
 
 def _unavailable() -> MeterUnavailableError:

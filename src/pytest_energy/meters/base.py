@@ -26,6 +26,9 @@ __all__ = [
 ]
 
 
+MOST_WATTS = 1e9
+"""More than anything draws that a test may meter: the largest data centres are of a gigawatt."""
+
 MOST_BOARD_WATTS = 5000.0
 """More than an accelerator board draws: the largest modules of two dies are rated at 2.7 kW."""
 
@@ -68,9 +71,9 @@ class Meter(ABC):
     max_read_interval_seconds: float = inf
     """How far apart two readings may lie before the hardware may have wrapped unseen."""
 
-    max_watts: float = inf
+    max_watts: float = MOST_WATTS
     """More than what any one of its domains counts can draw: a count that rose faster is a faulty
-    reading."""
+    reading, and a smaller limit than the default finds more of them."""
 
     covers: frozenset[str] = frozenset()
     """Kinds of hardware that it counts whole whatever its domains are called, so that no other
@@ -97,7 +100,8 @@ class Meter(ABC):
     def read(self) -> tuple[int, ...]:
         """The counters now: one cumulative count of microjoules per domain, in order.
 
-        Counts start anywhere and never go back: a meter takes care of its hardware's wraps.
+        Counts are integers from 0 to 10²¹, start anywhere and never go back: a meter takes care of
+        its hardware's wraps. Any other answer is a reading that failed.
 
         Raises:
             MeterLostError: the hardware can no longer be read.

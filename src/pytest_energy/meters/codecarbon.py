@@ -12,11 +12,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout, suppress
 from importlib.metadata import version
 from io import StringIO
+from math import inf
 from threading import Timer
 from threading import enumerate as living_threads
 from typing import Any
 
 from pytest_energy.meters.base import Meter, MeterLostError, MeterUnavailableError
+from pytest_energy.meters.readings import shown
 from pytest_energy.types.energy import Domain, Method
 
 STALE_SECONDS = 0.05
@@ -137,6 +139,9 @@ class CodeCarbon(Meter):
         sums: Mapping[str, float] | None = self._kwh
         if sums is None:  # codecarbon keeps its exceptions to itself
             raise MeterLostError("the tracker did not answer")
+        for part in self._parts:
+            if not 0 <= sums[part] < inf:  # not a number is neither
+                raise MeterLostError(f"{part} is {shown(sums[part])} kWh, no energy")
         counts = tuple(round(sums[part] * MICROJOULES_PER_KWH) for part in self._parts)
         for domain, last, now in zip(self.domains, self._last, counts, strict=False):
             if now < last:

@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence, Set
 from contextlib import suppress
 from dataclasses import replace
 from math import inf
-from operator import index, lt
 
 from pytest_energy.machine.load import CpuTimes, LoadReader
 from pytest_energy.machine.process_tree import RunProcesses
-from pytest_energy.meters.base import Meter, MeterLostError
+from pytest_energy.meters.base import MOST_WATTS, Meter, MeterLostError
+from pytest_energy.meters.readings import checked_counts, counter_of, error_text
 from pytest_energy.meters.wrap_guard import WrapGuard
 from pytest_energy.types.energy import Reading, gated_domains
 from pytest_energy.world import clock
@@ -48,15 +48,24 @@ class MeterSet:
             meter.processes = self.processes
         self.names = tuple(meter.name for meter in self.meters)
         self.domains = tuple(domain for meter in self.meters for domain in meter.domains)
-        self.max_watts = tuple(meter.max_watts for meter in self.meters for _ in meter.domains)
-        """More than each domain can draw."""
-        self._last: dict[str, tuple[int, ...]] = {}
+        self.owners = tuple(meter.name for meter in self.meters for _ in meter.domains)
+        """The meter of each domain."""
+        self._last: dict[str, tuple[float, tuple[int, ...]]] = {}
+        """When the last reading of each meter began, and what it was."""
+        self._microwatts = {m.name: min(m.max_watts, MOST_WATTS) * 1e6 for m in self.meters}
+        # A counter may have been updated up to a period before, or after, it was read.
+        self._slack = {
+            m.name: 2 * min((domain.resolution_seconds for domain in m.domains), default=0.0)
+            for m in self.meters
+        }
         self.note = note
         self.max_read_interval_seconds = min(
             (meter.max_read_interval_seconds for meter in meters), default=inf
         )
         self.active: frozenset[int] = frozenset()
-        """Positions of the domains whose counters were observed to move."""
+        """Positions of the domains whose counters were observed to move by themselves."""
+        self.moved: set[int] = set()
+        """Positions of the domains that counted anything in a window of this session."""
         self._unseen = 0
         """How often so long passed between two readings that a counter may have wrapped unseen."""
         self._unseen_seconds = 0.0
@@ -109,25 +118,47 @@ class MeterSet:
                 self._unseen_seconds = now - self._read_at
             self._read_at = now
             counts = meter.read()
-            for count in counts:
-                if count.__class__ is not int:  # a numpy integer is one too, a float is none
-                    counts = tuple(map(index, counts))
-                    break
+            then, last = self._last.get(meter.name, (now, ()))
+            most = self._microwatts[meter.name] * (now - then + self._slack[meter.name])
+            # Every window pays for this: only what is not as it should be is looked at closely.
+            usual = counts.__class__ is tuple and len(counts) == len(last) == len(meter.domains)
+            for earlier, count in zip(last, counts, strict=False) if usual else ():
+                if count.__class__ is not int or not earlier <= count <= earlier + most:
+                    usual = False
+            if not usual:
+                counts = checked_counts(counts, meter.domains)
         except MeterLostError as lost:
-            raise MeterLostError(f"{meter.name}: {lost}") from lost
+            raise MeterLostError(f"{meter.name}: {error_text(lost)}") from lost
         except Exception as error:  # a third-party meter: its defect is not the test's
-            raise MeterLostError(f"{meter.name}: {type(error).__name__}: {error}") from error
+            raise MeterLostError(
+                ": ".join(filter(None, (meter.name, type(error).__name__, error_text(error, 300))))
+            ) from error
         finally:
             self._reading = False
-        if len(counts) != len(meter.domains):
-            raise MeterLostError(
-                f"{meter.name}: {len(counts)} counts for {len(meter.domains)} domains"
-            )
-        before = self._last.get(meter.name, counts)
-        self._last[meter.name] = counts
-        if any(map(lt, counts, before)):
-            raise MeterLostError(_went_back(meter, before, counts))
+        # Also where it is refused: what goes on from there is a reading again.
+        self._last[meter.name] = now, counts
+        if not usual and last:
+            self._check_rise(meter, then, last, counts)
         return counts
+
+    def _check_rise(
+        self, meter: Meter, then: float, last: tuple[int, ...], counts: tuple[int, ...]
+    ) -> None:
+        """Refuse counts that cannot follow those that a reading gave which began at `then`."""
+        # Hardware was read at some time between the beginning of that reading and now.
+        seconds = self.clock() - then
+        for domain, earlier, count in zip(meter.domains, last, counts, strict=True):
+            joules = (count - earlier) / 1e6
+            if joules < 0:
+                raise MeterLostError(
+                    f"{meter.name}: {counter_of(domain)} went back by {-joules:.3g} J"
+                )
+            most = self._microwatts[meter.name] / 1e6 * (seconds + 2 * domain.resolution_seconds)
+            if joules > most:
+                raise MeterLostError(
+                    f"{meter.name}: {counter_of(domain)} rose by {joules:.3g} J in {seconds:.3g} s,"
+                    f" more than anything can take ({most:.3g} J): a faulty reading"
+                )
 
     def arm(self) -> None:
         """A window opens: until `disarm`, have counters read before they wrap unseen."""
@@ -239,14 +270,6 @@ class MeterSet:
         for meter in self.meters:
             with suppress(Exception):  # at the end of a session nothing can be done about it
                 meter.close()
-
-
-def _went_back(meter: Meter, before: Sequence[int], counts: Sequence[int]) -> str:
-    """Which counter went back, and by how much."""
-    falls = [a - b for a, b in zip(before, counts, strict=True)]
-    fall = max(falls)
-    domain = meter.domains[falls.index(fall)]
-    return f"the counter of {domain.name} ({domain.source}) went back by {fall / 1e6:.3g} J"
 
 
 def _refuse_counting_twice(meters: Sequence[Meter]) -> None:

@@ -244,7 +244,7 @@ class Nvml(Meter):
         self.domains = tuple(domains)
         if self._sampled:
             self._sampler = PowerSampler(
-                lambda: tuple(watts() for _, watts in self._sampled), SAMPLE_SECONDS
+                lambda: tuple(watts() for _, watts in self._sampled), SAMPLE_SECONDS, self.max_watts
             )
 
     def _counts(self, handle: Any) -> bool:

@@ -23,16 +23,24 @@ class PowerSampler:
     Args:
         watts: reads the power of every domain now, in watts.
         period_seconds: between two samples of the thread.
+        most_watts: more than any of the domains can draw: a larger sample is a faulty one.
 
     Raises:
+        MeterLostError: the first sample is faulty.
         Exception: what `watts` raises at the first sample.
     """
 
-    def __init__(self, watts: Callable[[], tuple[float, ...]], period_seconds: float) -> None:
+    def __init__(
+        self, watts: Callable[[], tuple[float, ...]], period_seconds: float, most_watts: float
+    ) -> None:
         self._watts = watts
         self._period = period_seconds
+        self._most_watts = most_watts
         self._lock = threading.Lock()
         self._last_watts = watts()
+        self._faulty = self._why_faulty(self._last_watts)
+        if self._faulty:
+            raise MeterLostError(self._faulty)
         self._last_seconds = clock()
         self._joules = [0.0] * len(self._last_watts)
         self._lost: Exception | None = None
@@ -48,12 +56,25 @@ class PowerSampler:
         """Microjoules since the sampler began, up to a sample that is taken now.
 
         Raises:
-            MeterLostError: the power could not be read, now or in the background.
+            MeterLostError: the power could not be read, now or in the background; or a sample since
+                the last reading was faulty.
         """
         self._sample()
         if self._lost is not None:
             raise MeterLostError(str(self._lost)) from self._lost
+        if self._faulty:
+            reason, self._faulty = self._faulty, ""
+            raise MeterLostError(reason)
         return tuple(round(joules * 1e6) for joules in self._joules)
+
+    def _why_faulty(self, watts: tuple[float, ...]) -> str:
+        for power in watts:
+            if not 0 <= power <= self._most_watts:  # not a number is neither
+                return (
+                    f"a power of {power:.3g} W was reported, and anything takes from 0 to"
+                    f" {self._most_watts:.3g} W: a faulty reading"
+                )
+        return ""
 
     def close(self) -> None:
         """End the thread."""
@@ -70,8 +91,12 @@ class PowerSampler:
                 return
             try:
                 watts = self._watts()
+                faulty = self._why_faulty(watts)
             except Exception as error:  # raised at the next read: a thread's own error stays unseen
                 self._lost = error
+                return
+            if faulty:  # it is left out, and the window in which it was has no figure
+                self._faulty = faulty
                 return
             now = clock()
             passed = now - self._last_seconds

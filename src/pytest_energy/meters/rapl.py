@@ -19,6 +19,7 @@ from pathlib import Path
 from pytest_energy.files import text_of
 from pytest_energy.machine.identity import read_vendor
 from pytest_energy.meters.base import Meter, MeterLostError, MeterUnavailableError
+from pytest_energy.meters.readings import MOST_BYTES, parse_digits, shown
 from pytest_energy.meters.sysfs import mirrors, open_number
 from pytest_energy.types.energy import Domain, Method
 from pytest_energy.world import clock, pread
@@ -83,9 +84,9 @@ def _open_zone(folder: Path, most_watts: float) -> _Zone:
         raise MeterUnavailableError(f"{path} is not there")
     try:
         text = text_of(folder / "max_energy_range_uj")
-        if not text.isdigit() or int(text) == 0:
-            raise ValueError(f"expected microjoules in max_energy_range_uj, found {text!r}")
-        wraps_at = int(text)
+        wraps_at = parse_digits(text) if text.isdigit() else 0
+        if not wraps_at:
+            raise ValueError(f"expected microjoules in max_energy_range_uj, found {shown(text)}")
         return _Zone(path, file.descriptor, wraps_at, file.read(), most_watts)
     except (OSError, ValueError) as error:
         file.close()
@@ -139,7 +140,7 @@ class _Powercap(Meter):
         counts = []
         for zone in self._open:
             try:
-                raw = int(pread(zone.descriptor, 32, 0))
+                raw = parse_digits(pread(zone.descriptor, MOST_BYTES, 0))
             except (OSError, ValueError) as error:
                 raise MeterLostError(f"{zone.path}: {error}") from error
             if not 0 <= raw <= zone.wraps_at:
@@ -218,8 +219,10 @@ def _without_mirrors(packages: dict[str, Path], vendor: str) -> dict[str, Path]:
     first: dict[str, int] = {}
     for number, folder in sorted(packages.items()):
         package, _, die = number.partition("-die-")
-        text = text_of(folder / "energy_uj")
-        count = int(text) if text.isdigit() else 0
+        try:
+            count = parse_digits(text_of(folder / "energy_uj"))
+        except ValueError:  # it is said when the zone is opened
+            count = 0
         known = vendor == "AuthenticAMD"
         if die and package in first and mirrors(first[package], count, known):
             continue

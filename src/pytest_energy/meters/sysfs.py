@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_energy.meters.base import MeterLostError, MeterUnavailableError
+from pytest_energy.meters.readings import MOST_BYTES, error_text, parse_digits
 from pytest_energy.world import pread
 
 MIRROR_MICROJOULES = 1_000_000
@@ -31,12 +32,9 @@ class NumberFile:
 
         Raises:
             OSError: the file cannot be read: its hardware went away, or sleeps.
-            ValueError: there is no number in it, or one below zero.
+            ValueError: there is no number in it.
         """
-        number = int(pread(self.descriptor, 32, 0))
-        if number < 0:
-            raise ValueError(f"{number} is no amount")
-        return number
+        return parse_digits(pread(self.descriptor, MOST_BYTES, 0))
 
     def close(self) -> None:
         """Give the descriptor back."""
@@ -91,15 +89,11 @@ class Counter:
         try:
             now = self._count()
         except Exception as error:  # the library's own exceptions are known only where it is
-            raise MeterLostError(f"{self._label}: {_one_line(error)}") from error
+            raise MeterLostError(f"{self._label}: {error_text(error)}") from error
         if now < self.last:
             raise MeterLostError(f"{self._label}: went back from {self.last} to {now} microjoules")
         self.last = now
         return now
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())  # amdsmi's messages have line breaks and tabs
 
 
 def mirrors(one: int, other: int, known: bool = False) -> bool:

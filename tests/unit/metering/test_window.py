@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from pytest_energy.metering.window import BLOCKS, Window, block_sizes
 from pytest_energy.meters.meter_set import MeterSet
-from support.clocks import Clock
+from pytest_energy.meters.updates import CounterUpdates
+from support.clocks import Clock, Ticking
 from support.meters import Scripted
 
 
@@ -65,7 +66,7 @@ def test_a_counter_that_goes_back_is_a_lost_meter(meter, window):
     meter.joules = 4
     window.close(1)
     assert window.measurement() is None
-    assert window.lost == "the counter of cpu (RAPL) went back by 6 J"
+    assert window.lost == "scripted: the counter of cpu (RAPL) went back by 6 J"
 
 
 def test_the_divisor_may_be_another_than_the_inferences(meter, window):
@@ -115,23 +116,30 @@ def test_only_counters_that_are_fast_enough_are_paused():
 # Readings that cannot be
 
 
-def metered_by(meter, blocks):
-    """A window whose blocks last and take so much: seconds and joules."""
+def metered_by(meter, blocks, watts_after=0.0):
+    """A window whose blocks last and take so much, seconds and joules, and the power after it."""
     clock = Clock()
-    window = Window(MeterSet([meter], clock=clock))
-    for seconds, joules in blocks:
-        window.open()
+
+    def wait(seconds):
+        clock.now += seconds
+        meter.joules += watts_after * seconds
+
+    window = Window(MeterSet([meter], clock=clock), sleep=wait)
+    window.open()
+    for i, (seconds, joules) in enumerate(blocks, 1):
         clock.now += seconds
         meter.joules += joules
-        window.close(1)
+        (window.split if i < len(blocks) else window.close)(1)
     return window
 
 
 def test_a_count_that_rose_faster_than_the_hardware_can_is_no_reading(meter):
     meter.max_watts = 1000.0
     window = metered_by(meter, [(0.002, 1.0), (0.002, 50_000.0)])
-    assert window.lost.startswith("the counter of cpu (RAPL) rose by 5e+04 J in 0.002 s, more than")
-    assert window.lost.endswith(": a faulty reading")
+    assert window.lost == (
+        "scripted: the counter of cpu (RAPL) rose by 5e+04 J in 0.002 s, more than anything can"
+        " take (2 J): a faulty reading"
+    )
     assert window.measurement() is None
 
 
@@ -142,11 +150,77 @@ def test_what_the_hardware_can_take_is_a_reading(meter):
 
 def test_a_counter_that_stops_half_way_is_a_lost_meter(meter):
     window = metered_by(meter, [(0.05, 1.0)] * 10 + [(0.05, 0.0)] * 10)
-    assert window.lost == "the counter of cpu (RAPL) has stopped: it did not move for 0.15 s"
+    stopped = "scripted: the counter of cpu (RAPL) has stopped: it did not move for 0.15 s"
+    assert window.lost == stopped
+
+
+@pytest.mark.parametrize("seconds", [0.0005, 0.005])
+def test_one_that_stops_half_way_in_a_window_of_a_moment_is_found_right_after_it(meter, seconds):
+    window = metered_by(meter, [(seconds, 1.0)] * 10 + [(seconds, 0.0)] * 10)
+    assert window.lost.startswith("scripted: the counter of cpu (RAPL) has stopped: it did not")
+    assert window.measurement() is None
+
+
+def test_one_that_only_rested_at_the_end_of_the_work_is_waited_for(meter):
+    window = metered_by(meter, [(0.005, 1.0)] * 10 + [(0.005, 0.0)], watts_after=100.0)
+    assert window.lost == ""
+    assert window.measurement().joules == 10.0  # waiting is no part of it
+    assert window.measurement().seconds == pytest.approx(0.055)
+
+
+def test_a_counter_that_stops_for_all_of_a_later_window_is_lost_too(meter):
+    clock = Clock()
+    meters = MeterSet([meter], clock=clock)
+    first, second = Window(meters), Window(meters)
+    for window, joules in ((first, 10.0), (second, 0.0)):
+        window.open()
+        clock.now += 1.0
+        meter.joules += joules
+        window.close(1)
+    assert first.lost == ""
+    assert second.lost == (
+        "scripted: the counter of cpu (RAPL) has stopped: it did not move for 1 s"
+    )
 
 
 def test_a_counter_that_rests_for_a_moment_is_none(meter):
-    assert metered_by(meter, [(0.05, 1.0), (0.05, 0.0)] * 10).lost == ""
+    assert metered_by(meter, [(0.05, 1.0), (0.05, 0.0)] * 10, watts_after=1.0).lost == ""
+
+
+def test_a_body_in_which_a_counter_stops_that_moves_by_itself_is_lost():
+    clock = Clock()
+    meter = Ticking(clock, 0.001)
+    meters = MeterSet([meter], clock=clock)
+    window = Window(meters, CounterUpdates(meters), expected_seconds=10.0, sleep=clock.sleep)
+    window.open()
+    clock.work(1.0)
+    meter.stop()
+    clock.work(1.0)
+    window.close(1)
+    assert window.lost.startswith("ticking: the counter of gpu:0 (NVML) has stopped: it did not")
+    assert window.measurement() is None
+
+
+def test_a_meter_whose_readings_take_most_of_the_time_gives_no_figure():
+    clock = Clock()
+    slow = Ticking(clock, 0.0, cost=0.5)
+    window = Window(MeterSet([slow], clock=clock))
+    window.open()
+    clock.work(0.1)
+    window.close(1)
+    assert window.lost == (
+        "ticking: reading it took 1 s of the 0.6 s that were metered: meter more work at a time"
+    )
+
+
+def test_one_that_is_as_slow_and_meters_long_work_gives_one():
+    clock = Clock()
+    slow = Ticking(clock, 0.0, cost=0.5)
+    window = Window(MeterSet([slow], clock=clock))
+    window.open()
+    clock.work(10.0)
+    window.close(1)
+    assert window.lost == ""
 
 
 def test_a_counter_that_went_back_between_two_windows_is_lost_once(meter):
@@ -161,4 +235,4 @@ def test_a_counter_that_went_back_between_two_windows_is_lost_once(meter):
         meter.joules += 1.0
         window.close(1)
     assert first.lost == third.lost == ""
-    assert second.lost == "the counter of cpu (RAPL) went back by 6 J"
+    assert second.lost == "scripted: the counter of cpu (RAPL) went back by 6 J"

@@ -155,7 +155,9 @@ def test_a_counter_that_stops_in_a_long_window_is_noticed_too(clock):
     meter.stop()
     clock.work(1.0)
     window.split(1)
-    assert window.lost == "the counter of gpu:0 (NVML) has stopped: it did not move for 1 s"
+    assert (
+        window.lost == "ticking: the counter of gpu:0 (NVML) has stopped: it did not move for 1 s"
+    )
 
 
 def test_a_counter_that_never_moves_is_said_at_the_start(clock):

@@ -14,18 +14,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Decimal
 
 from pytest_energy.meters.base import Meter, MeterLostError, MeterUnavailableError
 from pytest_energy.meters.prometheus.queries import MICROJOULES, OWN, PRESETS, Endpoint, Query
 from pytest_energy.meters.prometheus.server import (
+    EXACT,
     MARK,
     Answer,
     Labels,
     Server,
     TroubleError,
-    one_line,
 )
+from pytest_energy.meters.readings import MOST_MICROJOULES, one_line
 from pytest_energy.types.energy import Domain, Method
 from pytest_energy.world import clock
 
@@ -34,9 +35,6 @@ STALE_SCRAPES = 3
 
 SHORTEST_STALE_SECONDS = 1.0
 """Scrapes every few milliseconds are late on a busy host; that is no reason to lose the meter."""
-
-MOST_JOULES = 10**15
-"""A megawatt for thirty years: a larger count is no count of joules."""
 
 _QUOTED = r"""(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`[^`]*`)"""
 _SELECTOR = re.compile(
@@ -137,12 +135,16 @@ class _Counter:
         return self._server.ask(promql, named=not self._plain)
 
     def _counts(self, values: Mapping[Labels, Decimal]) -> dict[Labels, int]:
-        most = MOST_JOULES * MICROJOULES // self._query.microjoules
+        most = MOST_MICROJOULES // self._query.microjoules
         counts = {}
         for series, value in values.items():
-            if not value.is_finite() or abs(value) > most:
-                raise TroubleError(f"{_shown(series)} is {one_line(str(value), 40)}, no joules")
-            counts[series] = int((value * self._query.microjoules).to_integral_value())
+            if not value.is_finite() or not 0 <= value <= most:
+                raise TroubleError(
+                    f"{_shown(series)} is {one_line(str(value), 40)}, no joules",
+                    "ask for counters of joules, which begin at 0",
+                )
+            count = EXACT.multiply(value, Decimal(self._query.microjoules))
+            counts[series] = int(count.to_integral_value(ROUND_HALF_EVEN, EXACT))
         return counts
 
     def _refuse_shared(self, label: str) -> None:

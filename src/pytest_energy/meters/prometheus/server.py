@@ -12,19 +12,23 @@ import re
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+from itertools import accumulate
+from math import isfinite
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from pytest_energy.meters.prometheus.queries import PASSWORD, TOKEN, USER
-from pytest_energy.world import clock
+from pytest_energy.meters.prometheus.transport import Client, Reply, TooLongError
+from pytest_energy.meters.readings import one_line
 
 TIMEOUT_SECONDS = 5.0
-"""For connecting, for each wait, and for an answer as a whole; an instant query of a few series
-takes milliseconds."""
+"""For an answer as a whole, from looking up the server's name to the last byte; an instant query of
+a few series takes milliseconds."""
 
 MOST_BYTES = 1_000_000
-"""More than an answer of thousands of series; what comes beyond is not read."""
+"""More than an answer of thousands of series; what comes beyond is not read, and nothing is
+unpacked."""
 
 MOST_TARGET_BYTES = 16_000_000
 """For the list of targets, which holds every target of the server with all its labels."""
@@ -32,7 +36,28 @@ MOST_TARGET_BYTES = 16_000_000
 MARK = "pytest_energy_is"
 """Label that marks a sample's time and its resets beside its value, in one answer."""
 
-_DURATION = re.compile(r"(\d+)(ms|[smhdwy])")
+MOST_VALUES = 1_000_000
+"""Of JSON in an answer; sixteen megabytes of targets have fewer, and a value takes 64 bytes."""
+
+MOST_DEPTH = 100
+"""Of JSON in an answer; Prometheus' go five deep."""
+
+MOST_DIGITS = 400
+"""Prometheus writes a 64-bit float in up to 343 characters (Go, strconv.FormatFloat with 'f')."""
+
+MOST_SECONDS = 1e10
+"""Prometheus' durations end at 292 years (int64 nanoseconds)."""
+
+EXACT = Context(prec=2 * MOST_DIGITS, rounding=ROUND_HALF_EVEN, traps=[])
+"""For arithmetic on samples: a test may have set a precision of its own, and nothing here raises
+where a number has a huge exponent."""
+
+_STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+_BRACKET = re.compile(r"[][{}]")
+_NUMBER = re.compile(
+    r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|NaN|[+-]?Inf", re.ASCII
+)
+_DURATION = re.compile(r"([0-9]{1,18})(ms|[smhdwy])")
 _SECONDS = {"ms": 1e-3, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "y": 31536000}
 
 Labels = frozenset[tuple[str, str]]
@@ -102,29 +127,24 @@ class Answer:
 
     values: dict[Labels, Decimal] = field(default_factory=dict)
     ages: dict[Labels, float] = field(default_factory=dict)
-    resets: dict[Labels, int] = field(default_factory=dict)
+    resets: dict[Labels, Decimal] = field(default_factory=dict)
 
 
 class Server:
     """A Prometheus server, asked over HTTP; every trouble is a `TroubleError` without secrets."""
 
     def __init__(self, url: str) -> None:
+        self.url = url
+        self._credentials = _Credentials(os.environ)
         try:
-            import requests
+            self._client = Client(self._credentials)
         except ImportError as error:
             raise TroubleError(
                 f"requests cannot be imported: {error}", "pip install 'pytest-energy[prometheus]'"
             ) from error
 
-        self.url = url
-        self._credentials = _Credentials(os.environ)
-        self._session = requests.Session()
-        self._session.auth = self._credentials
-        # Without compression the limit of what is read is the limit of what it becomes.
-        self._session.headers.update({"User-Agent": "pytest-energy", "Accept-Encoding": "identity"})
-
     def close(self) -> None:
-        self._session.close()
+        self._client.close()
 
     def ask(self, promql: str, named: bool) -> Answer:
         """Evaluate PromQL now; `named` is whether series may differ by their name alone."""
@@ -138,7 +158,10 @@ class Server:
         try:
             return _parse_vector(data["result"] if kind == "vector" else None, named)
         except (AttributeError, KeyError, TypeError, ValueError, ArithmeticError):
-            raise TroubleError("the answer is no result of Prometheus") from None
+            raise TroubleError(
+                "the answer is no result of Prometheus",
+                "is --energy-prometheus-url the base URL of a Prometheus server?",
+            ) from None
 
     def scrape_intervals(self) -> list[tuple[Mapping[str, str], float]]:
         """Labels and scrape interval in seconds of the active targets.
@@ -148,38 +171,37 @@ class Server:
         data = self._get("targets", {"state": "active"}, MOST_TARGET_BYTES)
         try:
             return [
-                (dict(target["labels"]), _parse_duration(target["scrapeInterval"]))
-                for target in data["activeTargets"]
+                (_strings(target["labels"]), _parse_duration(target["scrapeInterval"]))
+                for target in _list(data["activeTargets"])
             ]
         except (KeyError, TypeError, ValueError):
             raise TroubleError("the server does not tell its scrape intervals") from None
 
     def _get(self, path: str, params: Mapping[str, str], most_bytes: int) -> Any:
-        import requests
-        import urllib3
-
-        late = f"no answer within {TIMEOUT_SECONDS:g} s"
         try:
-            with self._session.get(
-                f"{self.url}/api/v1/{path}",
-                params=params,
-                timeout=TIMEOUT_SECONDS,
-                stream=True,
-                allow_redirects=False,  # credentials are for this server alone
-            ) as response:
-                status, where = response.status_code, response.headers.get("Location", "")
-                body = _read(response.raw, most_bytes, late)
-        except (requests.Timeout, urllib3.exceptions.TimeoutError):
-            raise TroubleError(late) from None
-        except (OSError, ValueError, urllib3.exceptions.HTTPError) as error:
+            reply = self._client.get(
+                f"{self.url}/api/v1/{path}", params, most_bytes, TIMEOUT_SECONDS
+            )
+        except TooLongError:
+            raise TroubleError(
+                f"the answer is longer than {most_bytes / 1e6:g} MB",
+                "write a query of fewer series",
+            ) from None
+        except TimeoutError:
+            raise TroubleError(
+                f"no answer within {TIMEOUT_SECONDS:g} s",
+                "is the server overloaded, or something that never ends its answers?",
+            ) from None
+        except Exception as error:  # of three libraries, each with its own
             # The text of such errors may hold whatever was sent.
             raise TroubleError(
                 f"no answer: {_system_error(error)}",
                 "start the server, or name another with --energy-prometheus-url",
             ) from None
-        return self._data(status, where, body)
+        return self._data(reply)
 
-    def _data(self, status: int, where: str, body: bytes) -> Any:
+    def _data(self, reply: Reply) -> Any:
+        status = reply.status
         if status in (401, 403):
             raise TroubleError(
                 f"access denied (HTTP {status})",
@@ -187,19 +209,25 @@ class Server:
             )
         if 300 <= status < 400:
             raise TroubleError(
-                f"redirected to {_origin(urljoin(self.url, where))} (HTTP {status}), which is not"
+                f"redirected to {_origin(self.url, reply.location)} (HTTP {status}), which is not"
                 " followed",
                 "name that server with --energy-prometheus-url, if you trust it",
             )
+        if reply.encoding:
+            raise TroubleError(
+                f"the answer is compressed ({one_line(reply.encoding, 40)}, HTTP {status}), though"
+                " that was not asked for",
+                "name the Prometheus server itself with --energy-prometheus-url, not a proxy",
+            )
         try:
-            answer = json.loads(body)
-        except (ValueError, RecursionError):
+            answer = _parse_json(reply.body)
+        except ValueError:
             answer = None
         if isinstance(answer, dict) and answer.get("status") == "error":
             raise TroubleError(f"Prometheus says: {self._shown(str(answer.get('error')))}")
         if status == 200 and isinstance(answer, dict) and answer.get("status") == "success":
             return answer.get("data")
-        kind = "HTML" if body.lstrip()[:1] == b"<" else "something else"
+        kind = "HTML" if reply.body.lstrip()[:1] == b"<" else "something else"
         raise TroubleError(
             f"the answer is not Prometheus' JSON but {kind} (HTTP {status})",
             "is --energy-prometheus-url the base URL of a Prometheus server?",
@@ -209,22 +237,28 @@ class Server:
         return one_line(self._credentials.hide(text))
 
 
-def _read(raw: Any, most_bytes: int, late: str) -> bytes:
-    """The body of an answer, as long as it comes in time and within the limit."""
-    # read1 returns what has come; urllib3 before 2.2 has only read, which waits for all it asks.
-    read = getattr(raw, "read1", raw.read)
-    until = clock() + TIMEOUT_SECONDS
-    body = bytearray()
-    while piece := read(65536):
-        body += piece
-        if len(body) > most_bytes:
-            raise TroubleError(
-                f"the answer is longer than {most_bytes / 1e6:g} MB",
-                "write a query of fewer series",
-            )
-        if clock() > until:
-            raise TroubleError(late)
-    return bytes(body)
+def _parse_json(body: bytes) -> Any:
+    """A JSON value whose size in memory is known before it is made.
+
+    Raises:
+        ValueError: it is no JSON, or nested deeper than anything that Prometheus answers.
+        TroubleError: it has too many values: 3 bytes of `[],` become 64.
+    """
+    text = body.decode()
+    structure = _STRING.sub("", text)
+    if sum(map(structure.count, "[{,")) > MOST_VALUES:
+        raise TroubleError(
+            f"the answer has more than {MOST_VALUES:,} values", "write a query of fewer series"
+        )
+    # Where a program has raised Python's limit of recursion, json goes on to the end of the stack.
+    depths = accumulate(1 if c in "[{" else -1 for c in _BRACKET.findall(structure))
+    if max(depths, default=0) > MOST_DEPTH:
+        raise ValueError("nested too deep")
+    return json.loads(text, parse_constant=_refuse_constant)
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
 
 
 def _system_error(error: BaseException) -> str:
@@ -241,47 +275,75 @@ def _system_error(error: BaseException) -> str:
     return type(error).__name__
 
 
-def _origin(url: str) -> str:
+def _origin(url: str, location: str) -> str:
+    """Scheme, host and port of where a server redirects to: a path may hold a secret."""
     try:
-        parts = urlsplit(url)
+        parts = urlsplit(urljoin(url, location))
         port = f":{parts.port}" if parts.port else ""
     except ValueError:
         return "another place"
     return one_line(f"{parts.scheme}://{parts.hostname}{port}")
 
 
-def one_line(text: str, most: int = 200) -> str:
-    plain = "".join(c if c.isprintable() else " " for c in text)
-    line = " ".join(plain.split())
-    return line if len(line) <= most else f"{line[: most - 1]}…"
-
-
 def _parse_vector(result: Any, named: bool) -> Answer:
     answer = Answer()
-    for entry in result:
-        labels = dict(entry["metric"])
-        evaluated, text = entry["value"]
+    for entry in _list(result):
+        labels = _strings(entry["metric"])
+        evaluated, text = _list(entry["value"])
+        if isinstance(evaluated, bool) or not isfinite(evaluated):
+            raise TypeError(evaluated)
         mark = labels.pop(MARK, "")
         if not named:
             labels.pop("__name__", None)
-        series = frozenset((str(name), str(value)) for name, value in labels.items())
-        if not isinstance(text, str):
-            raise TypeError(text)
+        series = frozenset(labels.items())
+        number = _parse_number(text)
+        if mark and not number.is_finite():
+            raise ValueError(text)
         if mark == "time":
-            answer.ages[series] = float(evaluated) - float(text)
+            age = float(evaluated) - float(number)
+            # A sample is never younger than its answer, but for what rounding adds.
+            if not isfinite(age) or age < -1.0:
+                raise ValueError(text)
+            answer.ages[series] = age
         elif mark == "resets":
-            answer.resets[series] = int(text)
+            answer.resets[series] = number
         elif series in answer.values:
             raise ValueError(series)
         else:
-            answer.values[series] = Decimal(text)
+            answer.values[series] = number
     return answer
+
+
+def _list(value: Any) -> list[Any]:
+    if not isinstance(value, list):  # a text would be taken apart letter by letter
+        raise TypeError(value)
+    return value
+
+
+def _strings(value: Any) -> dict[str, str]:
+    if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
+        raise TypeError(value)
+    return dict(value)
+
+
+def _parse_number(text: Any) -> Decimal:
+    """A sample as Prometheus writes it; exact.
+
+    Raises:
+        TypeError: it is no text.
+        ValueError: it is no number, or longer than any that Prometheus writes.
+    """
+    if not isinstance(text, str):
+        raise TypeError(text)
+    if len(text) > MOST_DIGITS or not _NUMBER.fullmatch(text):
+        raise ValueError(text)
+    return Decimal(text, EXACT)
 
 
 def _parse_duration(text: str) -> float:
     """Seconds of a duration as Prometheus writes it: `15s`, `1m30s`, `100ms`."""
     pieces = _DURATION.findall(text)
     seconds = sum(int(count) * _SECONDS[unit] for count, unit in pieces)
-    if "".join(count + unit for count, unit in pieces) != text or seconds <= 0:
+    if "".join(count + unit for count, unit in pieces) != text or not 0 < seconds < MOST_SECONDS:
         raise ValueError(text)
     return seconds
