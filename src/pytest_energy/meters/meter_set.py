@@ -18,6 +18,9 @@ from pytest_energy.world import clock
 ASK_SECONDS = 0.1
 """What else uses the hardware is asked no more often."""
 
+LATE_SECONDS = 0.02
+"""A counter may show at once what has flowed for so long, beyond what is stated of its updates."""
+
 
 class MeterSet:
     """The meters of a session, read together.
@@ -147,13 +150,14 @@ class MeterSet:
         """Refuse counts that cannot follow those that a reading gave which began at `then`."""
         # Hardware was read at some time between the beginning of that reading and now.
         seconds = self.clock() - then
+        could = seconds + LATE_SECONDS
         for domain, earlier, count in zip(meter.domains, last, counts, strict=True):
             joules = (count - earlier) / 1e6
             if joules < 0:
                 raise MeterLostError(
                     f"{meter.name}: {counter_of(domain)} went back by {-joules:.3g} J"
                 )
-            most = self._microwatts[meter.name] / 1e6 * (seconds + 2 * domain.resolution_seconds)
+            most = self._microwatts[meter.name] / 1e6 * (could + 2 * domain.resolution_seconds)
             if joules > most:
                 raise MeterLostError(
                     f"{meter.name}: {counter_of(domain)} rose by {joules:.3g} J in {seconds:.3g} s,"

@@ -121,14 +121,14 @@ def test_a_jump_that_no_hardware_can_take_is_refused_where_it_is_read():
     assert counts(0, 10**16, 10**16 + 5) == [
         0,
         "theirs: the counter of x (Shelly) rose by 1e+10 J in 1 s, more than anything can take"
-        " (1e+09 J): a faulty reading",
+        " (1.02e+09 J): a faulty reading",
         10**16 + 5,
     ]
 
 
 def test_a_meter_that_says_what_its_hardware_can_take_finds_smaller_ones():
     assert counts(0, 50_000_000_000, max_watts=1000.0)[1].endswith(
-        "can take (1e+03 J): a faulty reading"
+        "can take (1.02e+03 J): a faulty reading"
     )
     assert counts(0, 900_000_000, max_watts=1000.0) == [0, 900_000_000]
 
