@@ -68,11 +68,13 @@ class FailingFiles:
         folder: elsewhere nothing fails.
         faults: which do.
         die: ends the process where it is killed; raises `KilledError` if left out.
+        sync: whether what is to reach the disk does; nothing has to wait for that otherwise.
     """
 
     folder: Path
     faults: Sequence[Fault] = ()
     die: Callable[[], Any] | None = None
+    sync: bool = False
     calls: list[str] = field(default_factory=list)
     """Every call and its file's name, in order."""
     hit: list[str] = field(default_factory=list)
@@ -189,10 +191,10 @@ class FailingFiles:
                 self.call("close", descriptor)
 
     def _fsync(self, real: Callable[[int], None], descriptor: int) -> None:
-        # Nothing is cut off here, so that nothing has to wait for the disk.
-        del real
         if self.concerns(descriptor):
             self.call("fsync", descriptor)
+        if self.sync:
+            real(descriptor)
 
     def _open_file(
         self, real: Callable[..., Any], place: Any, mode: str = "r", *rest: Any, **also: Any
