@@ -267,5 +267,13 @@ def single_faults(calls: Sequence[str]) -> list[Fault]:
         Fault(at, kind)
         for at, call in enumerate(calls)
         for kind in KINDS
-        if kind != SHORT or call.startswith("write")
+        if call.startswith(_ONLY.get(kind, ""))
     ]
+
+
+_ONLY = {
+    SHORT: "write",
+    "EACCES": ("open", "create", "stat", "scandir", "listdir", "mkdir", "replace", "unlink"),
+    "EINTR": ("open", "read", "write", "fsync", "close", "flock"),
+}
+"""Calls that some kinds of faults are of; all others are of any call."""

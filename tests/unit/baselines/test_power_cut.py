@@ -70,7 +70,6 @@ def test_after_a_power_cut_a_file_is_old_or_new(disk, name, committed):
             assert left.get(file) in (expected.old.get(file), expected.new.get(file)), file
 
 
-@pytest.mark.xfail(strict=True, reason="the folder is not synced after the renaming")
 @pytest.mark.parametrize(
     "name", ["the first session", "another session", "the first accepted rise", "another report"]
 )
