@@ -31,19 +31,20 @@ def line_of(text: str, where: tuple[str | int, ...]) -> int:
     position = begun = skip(0)
     for step in where:
         position = skip(position + 1)
-        index = 0
+        index, value = 0, position
         while text[position] not in "]}":
-            begun = position
+            start = position
             if isinstance(step, str):
                 name, position = decoder.raw_decode(text, position)
                 position = skip(position)
                 reached = name == step
             else:
                 reached = index == step
-            if reached:
-                break
+            if reached:  # and again where a name stands twice: json takes the last one
+                begun, value = start, position
             position = skip(decoder.raw_decode(text, position)[1])
             index += 1
+        position = value
     return text.count("\n", 0, begun) + 1
 
 
