@@ -55,9 +55,9 @@ class Search:
     def give(self, data: bytes) -> None:
         """One input."""
         self.inputs += 1
-        if shown := self._shown(data):
-            if shown not in self.found:
-                self._keep(shown, smaller(data, lambda less: self._shown(less) == shown))
+        shown = self._shown(data)
+        if shown and shown not in self.found:
+            self._keep(shown, smaller(data, lambda less: self._shown(less) == shown))
         if self.inputs == 1 or time.monotonic() - self._told > 0.5:
             self.tell()
 
@@ -117,7 +117,7 @@ def main() -> None:
         _blindly(search, seeds, seconds)
         search.tell()
         return
-    corpus = folder / "corpus" / name
+    corpus = folder.parent / "corpus" / name
     corpus.mkdir(parents=True, exist_ok=True)
     for data in seeds:
         (corpus / hashlib.sha256(data).hexdigest()[:16]).write_bytes(data)
