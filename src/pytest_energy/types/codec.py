@@ -248,7 +248,10 @@ def shown(value: object) -> str:
     """A JSON value in a message, shortened."""
     import json
 
-    text = json.dumps(value, ensure_ascii=False, default=repr)
+    try:
+        text = json.dumps(value, ensure_ascii=False, default=repr)
+    except RecursionError:
+        return "a value that is nested too deeply"
     return text if len(text) <= 40 else f"{text[:37]}..."
 
 

@@ -18,6 +18,7 @@ from pytest_energy.types.codec import (
     cut,
     decode,
     encode,
+    shown,
     unique_members,
 )
 from pytest_energy.types.energy import Domain
@@ -56,6 +57,13 @@ def test_a_member_that_stands_twice_is_named():
     with pytest.raises(ValueError, match='"b" stands twice in one object'):
         json.loads('{"a": {"b": 1, "c": 2, "b": 1}}', object_pairs_hook=unique_members)
     assert json.loads('{"a": {"a": 1}}', object_pairs_hook=unique_members) == {"a": {"a": 1}}
+
+
+def test_a_value_that_is_nested_too_deeply_is_shown_in_words():
+    value = []
+    for _ in range(100_000):
+        value = [value]
+    assert shown(value) == "a value that is nested too deeply"
 
 
 def test_a_message_is_cut_in_the_middle_and_keeps_its_hint():
