@@ -1,6 +1,7 @@
 # make demo     meter two real models and compare them
 # make papers   run the papers' comparisons; tables and plots come into build/papers
 # make test     run all tests
+# make fuzz     look for input that a reader of files cannot bear; FUZZ_MINUTES=5 in all
 # All create .venv when it is missing; all can be run again and again.
 
 PYTHON ?= python3
@@ -11,9 +12,13 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 # processes more: what each imports is compiled before, also where Python is told to write nothing.
 PYTEST_ARGS ?= -n 2 --dist loadscope
 PAPERS := build/papers
+FUZZ_VENV := build/fuzz-venv
+FUZZ_MINUTES ?= 5
+# All of them when left out: make fuzz FUZZ_TARGETS="baseline accepted"
+FUZZ_TARGETS ?=
 REVIEWS := .cache/reviews/movieReviewSnippets_GroundTruth.txt
 
-.PHONY: demo papers test lint bench clean
+.PHONY: demo papers test fuzz lint bench clean
 
 demo: $(VENV)/.examples $(REVIEWS)
 	@echo "== Metering a task-specific and a general-purpose model on the same reviews"
@@ -33,6 +38,17 @@ test: $(VENV)/.test $(REVIEWS)
 	@echo "== Running all tests"
 	@$(BIN)/python -m compileall -q src examples tests/support
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+# In an environment of its own: it needs no model.
+fuzz: $(FUZZ_VENV)/.fuzz
+	@echo "== Fuzzing for $(FUZZ_MINUTES) minutes"
+	$(FUZZ_VENV)/bin/python fuzz/run.py --minutes=$(FUZZ_MINUTES) $(FUZZ_TARGETS)
+
+$(FUZZ_VENV)/.fuzz: pyproject.toml
+	@echo "== Creating $(FUZZ_VENV)"
+	$(PYTHON) -m venv $(FUZZ_VENV)
+	$(FUZZ_VENV)/bin/python -m pip --disable-pip-version-check install --quiet --editable ".[fuzz]"
+	@touch $@
 
 lint: $(VENV)/.test
 	@echo "== Linting"

@@ -10,6 +10,7 @@ import stat
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -30,19 +31,20 @@ def line_of(text: str, where: tuple[str | int, ...]) -> int:
     position = begun = skip(0)
     for step in where:
         position = skip(position + 1)
-        index = 0
+        index, value = 0, position
         while text[position] not in "]}":
-            begun = position
+            start = position
             if isinstance(step, str):
                 name, position = decoder.raw_decode(text, position)
                 position = skip(position)
                 reached = name == step
             else:
                 reached = index == step
-            if reached:
-                break
+            if reached:  # and again where a name stands twice: json takes the last one
+                begun, value = start, position
             position = skip(decoder.raw_decode(text, position)[1])
             index += 1
+        position = value
     return text.count("\n", 0, begun) + 1
 
 
@@ -210,16 +212,14 @@ def _sync_folder(folder: Path) -> None:
     """Make a file's new name last: without this a power failure may bring the old file back."""
     if sys.platform == "win32":  # a folder cannot be opened there
         return
-    try:
+    # A folder may be written and not be listed, and some network file systems refuse: the file
+    # itself is written, and nothing of this may say that it is not.
+    with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
-    except OSError:  # a folder that may be written and not be listed
-        return
-    try:
-        os.fsync(descriptor)
-    except OSError:  # some network file systems refuse; the file itself is written
-        return
-    finally:
-        os.close(descriptor)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def write_output(path: Path, text: str) -> None:

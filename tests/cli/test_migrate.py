@@ -236,8 +236,8 @@ def test_the_command_stands_in_the_help():
 # Interruptions
 
 
-# Of the first file, the file itself and its folder are made to last: two calls.
-@pytest.mark.parametrize(("owner", "name", "call"), [(os, "fsync", 3), (Path, "replace", 2)])
+# Of .gitignore and the first file, the file itself and its folder are made to last: four calls.
+@pytest.mark.parametrize(("owner", "name", "call"), [(os, "fsync", 5), (Path, "replace", 3)])
 def test_what_cannot_be_written_is_left_and_the_others_are_rewritten(
     folder, monkeypatch, capfd, owner, name, call
 ):
@@ -251,8 +251,8 @@ def test_what_cannot_be_written_is_left_and_the_others_are_rewritten(
     assert not list(folder.rglob(f".*{TEMPORARY_SUFFIX}"))
 
 
-# Of the first file, the file itself and its folder are made to last: two calls.
-@pytest.mark.parametrize(("owner", "name", "call"), [(os, "fsync", 3), (Path, "replace", 2)])
+# Of .gitignore and the first file, the file itself and its folder are made to last: four calls.
+@pytest.mark.parametrize(("owner", "name", "call"), [(os, "fsync", 5), (Path, "replace", 3)])
 def test_an_interruption_leaves_old_files_and_new_ones_and_says_so(
     folder, monkeypatch, capfd, owner, name, call
 ):

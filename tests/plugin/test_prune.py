@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+from pathlib import Path
 
 import pytest
 
@@ -32,6 +34,31 @@ def test_prune_deletes_only_tests_that_were_collected_and_are_gone(project):
     )
     assert [p.stem for p in project.baselines()] == ["one", "three"]
     project.run("--energy-prune=delete").stdout.fnmatch_lines(["energy: nothing to prune"])
+
+
+def test_what_could_not_be_deleted_is_not_said_to_be_pruned(project, monkeypatch):
+    test = "\n\n@pytest.mark.inference(n=1, task='t', model='{0}')\ndef test_{0}(): infer()\n"
+    head = "import pytest\nfrom model import infer\n"
+    project.write(test_it=head + test.format("one") + test.format("two"))
+    project.run("--energy-update")
+    project.write(test_it="")
+    unlink = Path.unlink
+
+    def fail_at_two(path, *arguments, **options):
+        if path.name == "two.json":
+            raise OSError(errno.EROFS, "Read-only file system")
+        unlink(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "unlink", fail_at_two)
+    result = project.run("--energy-prune=delete")
+    assert [line for line in result.outlines if "pruned" in line and "two.json" in line] == []
+    result.stdout.fnmatch_lines(
+        [
+            "energy: pruned *one.json: test_it.py::test_one: there is no test 'test_one'",
+            "energy: pruning stopped: *two.json: Read-only file system; nothing was written",
+        ]
+    )
+    assert [path.stem for path in project.baselines()] == ["two"]
 
 
 def test_without_prune_nothing_is_deleted(loop):

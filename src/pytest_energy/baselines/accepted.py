@@ -15,6 +15,7 @@ from pathlib import Path
 from pytest_energy.baselines.file_format import BaselineError
 from pytest_energy.baselines.store import writing
 from pytest_energy.files import read_text, replace_file
+from pytest_energy.types.codec import check_characters, unique_members
 
 NAME = "accepted.json"
 
@@ -55,7 +56,8 @@ def read(folder: Path) -> dict[str, Accepted]:
     """
     path = folder / NAME
     try:
-        record = json.loads(read_text(path, folder))
+        record = json.loads(read_text(path, folder), object_pairs_hook=unique_members)
+        check_characters(record)
         if record["schema"] != SCHEMA:
             raise ValueError(f"schema {record['schema']!r} is not {SCHEMA}")
         entries = {name: Accepted(**entry) for name, entry in record["accepted"].items()}

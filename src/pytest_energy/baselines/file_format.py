@@ -24,10 +24,13 @@ from pytest_energy.types.carbon import Carbon
 from pytest_energy.types.codec import (
     DecodeError,
     MissingMemberError,
+    check_characters,
     check_finite,
+    cut,
     decode,
     encode,
     shown,
+    unique_members,
 )
 from pytest_energy.types.codec import Path as Place
 from pytest_energy.types.energy import Domain, Method, gated_domains
@@ -70,7 +73,7 @@ class BaselineError(Exception):
 
     def __init__(self, path: Path, problem: str, line: int | None = None) -> None:
         place = shown_path(path) if line is None else f"{shown_path(path)}, line {line}"
-        super().__init__(f"{place}: {problem}")
+        super().__init__(f"{place}: {cut(problem)}")
 
 
 @dataclass(slots=True)
@@ -279,14 +282,16 @@ def read_file(path: Path, within: Path | None = None) -> BaselineFile:
     except OSError as error:
         raise BaselineError(path, error.strerror or str(error)) from error
     try:
-        record = json.loads(text)
+        record = json.loads(text, object_pairs_hook=unique_members)
     except json.JSONDecodeError as error:
         raise BaselineError(path, f"{error.msg}; {_LEFT}", error.lineno) from error
     except RecursionError as error:
         raise BaselineError(path, f"nested too deeply; {_LEFT}", 1) from error
-    except ValueError as error:  # a number of thousands of digits
+    except ValueError as error:  # a number of thousands of digits, a member that stands twice
         raise BaselineError(path, f"{error}; {_LEFT}") from error
     try:
+        if "\\u" in text:  # only an escape can name what UTF-8 has not
+            check_characters(record)
         return _parsed(record)
     except _NewerSchemaError as error:
         raise BaselineError(

@@ -62,13 +62,21 @@ def migrate(folder: Path, write: bool = True) -> Iterator[Migrated]:
             done: Migrated | None = None
             if write and name.startswith(".") and name.endswith(TEMPORARY_SUFFIX):
                 done = _remove(folder, path)
-            elif _may_be_baseline(folder, path):
-                done = _migrate(folder, path, write)
+            else:
+                try:
+                    if _may_be_baseline(folder, path):
+                        done = _migrate(folder, path, write)
+                except OSError as error:  # a disk that does not even say what kind of file it is
+                    done = Migrated(path, Step.LEFT, str(BaselineError(path, _why(error))))
             if done is not None:
                 yield done
     for problem in problems:  # folders that cannot be listed
         unread = Path(problem.filename)
-        yield Migrated(unread, Step.LEFT, str(BaselineError(unread, problem.strerror or "?")))
+        yield Migrated(unread, Step.LEFT, str(BaselineError(unread, _why(problem))))
+
+
+def _why(error: OSError) -> str:
+    return error.strerror or str(error)
 
 
 def _may_be_baseline(folder: Path, path: Path) -> bool:

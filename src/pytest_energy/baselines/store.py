@@ -12,7 +12,7 @@ import re
 import unicodedata
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -281,9 +281,12 @@ class BaselineStore:
         All of them, unless so many files were not read yet that a session of few tests would read
         more of others than of its own: then those of the files that were.
         """
-        paths = sorted((self.folder / self.machine.slug).glob("*/*.json"))
+        found: list[tuple[Path, str, Subject]] = []
+        try:
+            paths = sorted((self.folder / self.machine.slug).glob("*/*.json"))
+        except OSError:
+            return found
         unread = sum(path not in self._read for path in paths)
-        found = []
         for path in paths:
             if unread > MOST_UNREAD and path not in self._read:
                 continue
@@ -383,15 +386,43 @@ def _add(before: Baseline | None, new: Addition) -> Stored:
 
 def is_baseline_folder(folder: Path) -> bool:
     """Whether a folder holds baselines of ours; others keep other things under this name."""
-    return any(_is_ours(path, folder) for path in folder.glob("*/*/*.json"))
+    with suppress(OSError):
+        for path in folder.glob("*/*/*.json"):
+            with suppress(BaselineError):
+                if _is_ours(path, folder):
+                    return True
+    return False
+
+
+def _files(folder: Path) -> list[Path]:
+    """The JSON files of all machine classes, in order; none where there is no such folder.
+
+    Raises:
+        BaselineError: a folder that cannot be listed. `Path.glob` takes one for empty.
+    """
+    places = [folder]
+    try:
+        for _ in ("machine class", "task"):
+            places = [below for place in places if place.is_dir() for below in place.iterdir()]
+        below = (path for place in places if place.is_dir() for path in place.iterdir())
+        return sorted(path for path in below if path.suffix == ".json")
+    except OSError as error:
+        unread = Path(error.filename or folder)
+        raise BaselineError(unread, error.strerror or str(error)) from error
 
 
 def _is_ours(path: Path, folder: Path) -> bool:
-    """Whether a file is a baseline file, as far as its form says, or would be once mended."""
+    """Whether a file is a baseline file, as far as its form says, or would be once mended.
+
+    Raises:
+        BaselineError: it cannot be read, so that nothing is known of it.
+    """
     try:
         text = read_bytes(path, folder).decode("utf-8", errors="replace")
-    except OSError:
+    except RefusedFileError:
         return False
+    except OSError as error:
+        raise BaselineError(path, error.strerror or str(error)) from error
     return '"schema"' in text and '"entries"' in text
 
 
@@ -419,11 +450,11 @@ def entries_of(folder: Path) -> list[Entry]:
     """Every entry of every machine class, in order; JSON that is not ours is passed over.
 
     Raises:
-        BaselineError: a file of ours that cannot be read.
+        BaselineError: a file or a folder that cannot be read.
     """
     return [
         Entry(path, path.parent.parent.name, entry.subject)
-        for path in sorted(folder.glob("*/*/*.json"))
+        for path in _files(folder)
         if _is_ours(path, folder)
         for entry in read_file(path, folder).entries.values()
     ]
@@ -449,9 +480,10 @@ def delete(folder: Path, gone: Sequence[Entry]) -> None:
                 replace_file(path, file.text())
                 continue
             path.unlink()
-            for empty in (path.parent, path.parent.parent):
-                if not any(empty.iterdir()):
-                    empty.rmdir()
+            with suppress(OSError):  # a folder that stays says nothing of what was deleted
+                for empty in (path.parent, path.parent.parent):
+                    if not any(empty.iterdir()):
+                        empty.rmdir()
 
 
 _IGNORED = (
@@ -463,7 +495,7 @@ _IGNORED = (
 def _ignore(path: Path) -> None:
     """Tell git what is none of its business, in a file of ours; one of others stays as it is."""
     if not os.path.lexists(path):
-        path.write_text(_IGNORED, encoding="ascii")
+        replace_file(path, _IGNORED)
 
 
 def _check_lock(path: Path) -> None:
@@ -487,9 +519,9 @@ def writing(folder: Path, path: Path, sweeps: bool = True) -> Iterator[None]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         check_inside(path, folder)
-        _ignore(folder / ".gitignore")
         _check_lock(lock)
         with portalocker.Lock(lock, timeout=LOCK_SECONDS):
+            _ignore(folder / ".gitignore")
             if sweeps:
                 sweep(path.parent)
             yield

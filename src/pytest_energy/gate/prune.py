@@ -126,14 +126,16 @@ def prune(
     lines: list[str] = []
     try:
         for store in stores:
-            gone: list[Entry] = []
+            gone: dict[Path, list[tuple[Entry, str]]] = {}
             for entry in baselines.entries_of(store.folder):
                 test = store.test_of(entry.subject)
                 if why := collected.why_gone(entry.machine, test, entry.subject):
-                    gone.append(entry)
-                    lines.append(f"energy: {'pruned ' * delete}{entry.shown}: {why}")
-            if delete and gone:
-                baselines.delete(store.folder, gone)
+                    gone.setdefault(entry.path, []).append((entry, why))
+            for found in gone.values():  # a file each, so that no more is said than was done
+                if delete:
+                    baselines.delete(store.folder, [entry for entry, _ in found])
+                said = f"energy: {'pruned ' * delete}"
+                lines += [f"{said}{entry.shown}: {why}" for entry, why in found]
     except BaselineError as error:
         return [*lines, f"energy: pruning stopped: {error}"], True
     if lines and not delete:

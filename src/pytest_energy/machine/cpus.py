@@ -131,7 +131,7 @@ def _quotas(cgroups: Path, own: Path) -> Iterator[float]:
 
 
 def _quota(folder: Path) -> Iterator[float]:
-    with suppress(OSError, ValueError, ZeroDivisionError):
+    with suppress(OSError, ValueError, ArithmeticError):
         if (folder / "cpu.max").exists():
             quota, period = (folder / "cpu.max").read_text(encoding="utf-8").split()
         else:

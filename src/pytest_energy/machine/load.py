@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections import deque
 from collections.abc import Callable
@@ -67,7 +68,7 @@ def idle_seconds() -> float | None:
 
 def _told(idle: float) -> float | None:
     """Idle seconds, or None for the 0 of a system that keeps no count (gVisor)."""
-    return idle if idle > 0 else None
+    return idle if 0 < idle < math.inf else None
 
 
 class LoadReader:

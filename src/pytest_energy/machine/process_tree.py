@@ -77,10 +77,9 @@ if sys.platform == "linux":
     def _parent(pid: int) -> int | None:
         try:
             with open_bytes(f"/proc/{pid}/stat") as file:
-                stat = file.read()
-        except OSError:
+                return int(file.read().rpartition(b")")[2].split()[1])
+        except (OSError, IndexError, ValueError):  # it ended meanwhile
             return None
-        return int(stat.rpartition(b")")[2].split()[1])
 
 else:
 
@@ -154,7 +153,7 @@ def _trees_cpu_ns(waiting: list[int], without: Set[int]) -> int:
             with open_bytes(f"/proc/{pid}/stat") as stat:
                 fields = stat.read().rpartition(b")")[2].split()
             total += (int(fields[13]) + int(fields[14])) * _TICK_NANOSECONDS
-        except (OSError, IndexError):  # it ended meanwhile: its parent has its seconds
+        except (OSError, IndexError, ValueError):  # it ended meanwhile: its parent has its seconds
             continue
         waiting += _child_ids(str(pid))
     return total
@@ -167,7 +166,7 @@ def _child_ids(process: str) -> list[int]:
         for thread in listdir(f"/proc/{process}/task"):
             with open_bytes(f"/proc/{process}/task/{thread}/children") as children:
                 ids += map(int, children.read().split())
-    except OSError:
+    except (OSError, ValueError):
         pass
     return ids
 

@@ -18,6 +18,9 @@ from pytest_energy.machine.process_tree import RunProcesses
 CPUS = Path("/sys/devices/system/cpu")
 """Where Linux describes its CPUs: Documentation/admin-guide/pm/cpufreq.rst."""
 
+MOST = 2**64
+"""No number of the kernel's is as large."""
+
 
 @dataclass(frozen=True, slots=True)
 class Load:
@@ -155,9 +158,10 @@ def _temperatures() -> tuple[Temperature, ...]:
 
 def _number(path: Path) -> int | None:
     try:
-        return int(text_of(path))
+        number = int(text_of(path))
     except ValueError:
         return None
+    return number if abs(number) < MOST else None
 
 
 def _numbers(paths: Iterable[Path]) -> list[int]:

@@ -203,7 +203,7 @@ class NumpyProduct(NumpyWork):
 
     def __init__(self, numpy: Any) -> None:
         names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-        given = [os.environ[name] for name in names if os.environ.get(name, "").isdigit()]
+        given = [os.environ[name] for name in names if os.environ.get(name, "").isdecimal()]
         super().__init__(numpy, int(given[0]) if given else os.cpu_count() or 1)
 
     def repeat(self, times: int) -> None:

@@ -92,7 +92,7 @@ def _sockets(root: Path) -> list[Path]:
             continue
         for label in folder.glob("energy*_label"):
             # `Ecore007` is inside its socket.
-            number = re.fullmatch(r"Esocket(\d+)", text_of(label))
+            number = re.fullmatch(r"Esocket([0-9]{1,9})", text_of(label))
             if number:
                 sockets[int(number[1])] = label.with_name(label.name.replace("_label", "_input"))
     return [path for _, path in sorted(sockets.items())]

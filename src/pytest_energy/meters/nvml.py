@@ -107,7 +107,7 @@ def _boards(pynvml: Any, every: bool) -> list[_Board]:
     uuids = [_str((h and _told(pynvml.nvmlDeviceGetUUID, h)) or "") for h in handles]
     models = {_str((h and _told(pynvml.nvmlDeviceGetName, h)) or "") for h in handles} - {""}
     names = [name.strip() for name in visible.split(",")]
-    numbered = any(name.isdigit() for name in names)
+    numbered = any(name.isdecimal() for name in names)
     known = _uuids_in_use() if numbered else None
     if known is not None:
         names = known
@@ -130,7 +130,7 @@ def _boards(pynvml: Any, every: bool) -> list[_Board]:
 
 def _find(pynvml: Any, name: str, uuids: list[str]) -> tuple[int, Any] | None:
     """Which board one entry of CUDA_VISIBLE_DEVICES means, and the slice's handle if it is one."""
-    if name.isdigit():
+    if name.isdecimal():
         return (int(name), None) if int(name) < len(uuids) else None
     part = None
     if name.startswith("MIG-GPU-"):  # as drivers before 470 wrote it: MIG-GPU-uuid/instance/slice

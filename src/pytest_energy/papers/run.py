@@ -11,7 +11,7 @@ from typing import Any
 
 from pytest_energy.files import line_of, read_text
 from pytest_energy.types.baseline import MOST_N
-from pytest_energy.types.codec import DecodeError, check_finite, decode
+from pytest_energy.types.codec import DecodeError, check_finite, cut, decode
 from pytest_energy.types.codec import Path as Place
 from pytest_energy.types.energy import Method
 from pytest_energy.types.measurement import MOST_FLOPS, Measurement
@@ -34,7 +34,7 @@ class RunError(Exception):
 
     def __init__(self, path: Path, problem: str, line: int | None = None, hint: str = _HOW) -> None:
         place = f"{path}" if line is None else f"{path}, line {line}"
-        super().__init__(f"{place}: {problem}; {hint}")
+        super().__init__(f"{place}: {cut(problem)}; {hint}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ def columns(stream: TextIO) -> int:
         stream: an open file with a descriptor.
     """
     given = os.environ.get("COLUMNS", "")
-    if given.isdigit() and int(given) > 0:
+    if given.isdecimal() and int(given) > 0:
         return int(given)
     try:
         return os.get_terminal_size(stream.fileno()).columns or 80

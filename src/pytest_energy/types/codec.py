@@ -29,7 +29,7 @@ class DecodeError(ValueError):
     """
 
     def __init__(self, path: Path, problem: str) -> None:
-        super().__init__(f"{'.'.join(map(str, path)) or 'the value'}: {problem}")
+        super().__init__(cut(f"{'.'.join(map(str, path)) or 'the value'}: {problem}"))
         self.path = path
         self.problem = problem
 
@@ -199,9 +199,69 @@ def check_finite(record: object, path: Path = ()) -> None:
             check_finite(member, (*path, index))
 
 
+def check_characters(record: object, path: Path = ()) -> None:
+    """Refuse half of a surrogate pair, which JSON can name and no file of UTF-8 can hold.
+
+    Args:
+        record: what JSON held.
+        path: where the record stands, for messages.
+
+    Raises:
+        DecodeError: the first text or name with one.
+    """
+    if isinstance(record, str) and not _is_whole(record):
+        raise DecodeError(path, f"{shown(record)} has half a character, which no file can hold")
+    if isinstance(record, dict):
+        for name, member in record.items():
+            check_characters(name, path)
+            check_characters(member, (*path, name))
+    if isinstance(record, list):
+        for index, member in enumerate(record):
+            check_characters(member, (*path, index))
+
+
+def unique_members(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object, for `json.loads(…, object_pairs_hook=unique_members)`.
+
+    Two branches that each add the same member may be merged so that it stands twice. json takes the
+    last one, and the other would be gone with the next writing.
+
+    Args:
+        pairs: name and value of each member.
+
+    Raises:
+        ValueError: a name stands twice; says which.
+    """
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{shown(twice)} stands twice in one object: keep one")
+    return members
+
+
+def _is_whole(text: str) -> bool:
+    return text.isascii() or not any("\ud800" <= c <= "\udfff" for c in text)
+
+
 def shown(value: object) -> str:
     """A JSON value in a message, shortened."""
     import json
 
-    text = json.dumps(value, ensure_ascii=False, default=repr)
+    try:
+        text = json.dumps(value, ensure_ascii=False, default=repr)
+    except RecursionError:
+        return "a value that is nested too deeply"
     return text if len(text) <= 40 else f"{text[:37]}..."
+
+
+def cut(text: str, most: int = 600) -> str:
+    """A message of moderate length, whatever it quotes; it is cut in the middle.
+
+    Args:
+        text: of the message, in which the hint stands at the end.
+        most: characters at most.
+    """
+    if len(text) <= most:
+        return text
+    return f"{text[: most // 2]} ... {text[len(text) - most // 3 :]}"

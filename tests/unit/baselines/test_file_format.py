@@ -141,6 +141,20 @@ def test_what_is_no_baseline_file_is_refused(store, content, problem):
     assert path.read_bytes() == content
 
 
+def test_an_entry_that_a_merge_left_twice_is_not_lost_with_the_next_writing(store):
+    path, _ = _spoil(store, '"entries": {', '"entries": {"t.py::test_x": {}, ')
+    before = path.read_bytes()
+    with pytest.raises(BaselineError, match=r'"t\.py::test_x" stands twice in one object'):
+        store.store([addition(2.0)])
+    assert path.read_bytes() == before
+
+
+def test_half_a_character_is_refused_where_it_stands_since_no_file_could_hold_it(store):
+    _, line = _spoil(store, '"dataset": ""', '"dataset": "\\ud800"')
+    with pytest.raises(BaselineError, match=rf"line {line}: .* has half a character"):
+        store.find(subject())
+
+
 def test_a_missing_member_is_named_with_the_line_of_its_object(store):
     path, _ = _spoil(store, '"seconds_per_unit"', '"seconds"')
     with pytest.raises(BaselineError, match=r"line \d+: 'seconds_per_unit' is missing") as error:

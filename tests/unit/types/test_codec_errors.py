@@ -13,9 +13,13 @@ from hypothesis import strategies as st
 from pytest_energy.types.codec import (
     DecodeError,
     MissingMemberError,
+    check_characters,
     check_finite,
+    cut,
     decode,
     encode,
+    shown,
+    unique_members,
 )
 from pytest_energy.types.energy import Domain
 from pytest_energy.types.renames import as_written, renamed
@@ -40,6 +44,34 @@ def test_a_missing_member_has_its_name_and_the_place_of_its_object():
 def test_what_is_not_finite_is_found_wherever_it_stands(number):
     with pytest.raises(DecodeError, match=r"a\.1\.b: expected a finite number"):
         check_finite({"a": [0, {"b": number}]})
+
+
+@pytest.mark.parametrize("record", [{"a": [0, {"b": "x\ud800"}]}, {"a": [0, {"\udfff": 1}]}])
+def test_half_a_character_is_found_wherever_it_stands(record):
+    with pytest.raises(DecodeError, match=r"a\.1.*: .* has half a character"):
+        check_characters(record)
+    check_characters({"é": ["\U0001f600", 1, None]})
+
+
+def test_a_member_that_stands_twice_is_named():
+    with pytest.raises(ValueError, match='"b" stands twice in one object'):
+        json.loads('{"a": {"b": 1, "c": 2, "b": 1}}', object_pairs_hook=unique_members)
+    assert json.loads('{"a": {"a": 1}}', object_pairs_hook=unique_members) == {"a": {"a": 1}}
+
+
+def test_a_value_that_is_nested_too_deeply_is_shown_in_words():
+    value = []
+    for _ in range(100_000):
+        value = [value]
+    assert shown(value) == "a value that is nested too deeply"
+
+
+def test_a_message_is_cut_in_the_middle_and_keeps_its_hint():
+    assert cut("short") == "short"
+    long = cut("it says " + "x" * 10_000 + "; delete it")
+    assert len(long) < 600
+    assert long.startswith("it says x")
+    assert long.endswith("x; delete it")
 
 
 @dataclass(frozen=True)
