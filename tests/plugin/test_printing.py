@@ -103,11 +103,25 @@ def test_no_name_acts_on_the_terminal_in_the_table_or_in_a_failures_message(host
     assert f"energy regressed in 'decode{EVIL}'" in failed
 
 
-def test_half_of_a_surrogate_pair_is_shown_and_is_not_stored(hostile):
-    hostile.write(test_it=HOSTILE.replace(EVIL, r"\ud800"))
-    output = hostile.printed("--energy-report", "--energy-update")
-    assert r"t\ud800" in output
-    assert "surrogates not allowed; nothing was written" in " ".join(output.split())
+@pytest.mark.parametrize("arguments", [[], ["-n1"]])
+@pytest.mark.parametrize(
+    ("mark", "body", "problem"),
+    [
+        ('task="t\\ud800"', "energy.record(a=1)", r"task: 't\ud800' has half a character"),
+        ('model="t\\ud800"', "energy.record(a=1)", r"model: 't\ud800' has half a character"),
+        ('task="t"', 'energy.measure("\\ud800")', "energy.measure: expected a name, found"),
+        ('task="t"', 'energy.record(**{"\\ud800": 1})', "the name has half a character"),
+        ('task="t"', 'energy.add(**{"\\ud800": 1})', "the name has half a character"),
+    ],
+)
+def test_half_of_a_surrogate_pair_is_refused_in_a_name(hostile, arguments, mark, body, problem):
+    hostile.write(
+        test_it=f"import pytest\n\n@pytest.mark.inference(n=1, {mark})\n"
+        f"def test_x(energy):\n    {body}"
+    )
+    output = hostile.printed("--energy-update", *arguments)
+    assert problem in " ".join(output.split())
+    assert "INTERNALERROR" not in output
 
 
 def test_colours_are_the_reports_own(hostile):

@@ -18,7 +18,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from pytest_energy.files import line_of, read_text, shown_path, stable
+from pytest_energy.files import RefusedFileError, line_of, read_text, shown_path, stable
 from pytest_energy.types.baseline import MOST_N, Baseline, Replaced, Session
 from pytest_energy.types.carbon import Carbon
 from pytest_energy.types.codec import (
@@ -279,6 +279,8 @@ def read_file(path: Path, within: Path | None = None) -> BaselineFile:
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise BaselineError(path, f"not UTF-8 text; {_LEFT}", line) from error
+    except RefusedFileError as error:
+        raise BaselineError(path, f"{error.strerror}; {_LEFT}") from error
     except OSError as error:
         raise BaselineError(path, error.strerror or str(error)) from error
     try:

@@ -26,6 +26,7 @@ from pytest_energy.metering.loop import Interleaving, Loop, Plan, Progress, repe
 from pytest_energy.metering.reference_work import ReferenceRecorder
 from pytest_energy.metering.region import Region
 from pytest_energy.metering.window import Window
+from pytest_energy.types.codec import is_whole
 from pytest_energy.types.inference import Inference, whole_number
 from pytest_energy.types.measurement import Measurement
 from pytest_energy.types.obstacle import Obstacle
@@ -154,7 +155,7 @@ class Energy(ABC):
         Raises:
             pytest.UsageError: no name, an `n` below 1, or the region is open already.
         """
-        if not isinstance(name, str) or not name.strip():
+        if not isinstance(name, str) or not name.strip() or not is_whole(name):
             raise pytest.UsageError(f"energy.measure: expected a name, found {name!r}")
         try:
             whole_number("n", n, 1)
@@ -173,7 +174,7 @@ class Energy(ABC):
         """
         __tracebackhide__ = True
         for name, value in quantities.items():
-            number = _finite(f"energy.record({name}=…)", value)
+            number = _quantity("record", name, value)
             if name in self._added:
                 raise pytest.UsageError(f"energy.record({name}=…): {name} was added up already")
             self._recorded[name] = number
@@ -193,7 +194,7 @@ class Energy(ABC):
         """
         __tracebackhide__ = True
         for name, value in quantities.items():
-            number = _finite(f"energy.add({name}=…)", value)
+            number = _quantity("add", name, value)
             if name in self._recorded:
                 raise pytest.UsageError(f"energy.add({name}=…): {name} was recorded already")
             loop = self._loop
@@ -646,12 +647,15 @@ class MeteredEnergy(Energy):
         )
 
 
-def _finite(what: str, value: object) -> float:
-    """A number that was given.
+def _quantity(method: str, name: str, value: object) -> float:
+    """A number that was given by a name.
 
     Raises:
-        pytest.UsageError: it is none, or not finite.
+        pytest.UsageError: it is none, or not finite, or no file can hold the name.
     """
+    what = f"energy.{method}({name}=…)"
+    if not is_whole(name):
+        raise pytest.UsageError(f"{what}: the name has half a character, which no file can hold")
     try:
         number = float(value)  # type: ignore[arg-type]
     except (OverflowError, TypeError, ValueError):

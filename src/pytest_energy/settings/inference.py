@@ -10,6 +10,7 @@ import pytest
 from pytest_energy.settings import MARKERS
 from pytest_energy.settings.identity import own_name
 from pytest_energy.types.baseline import MOST_N
+from pytest_energy.types.codec import is_whole
 from pytest_energy.types.inference import SETTLED, Inference, shown_value, whole_number
 from pytest_energy.types.result import TRAINING_ROLE, TrainingRun
 from pytest_energy.types.units import parse_budget, parse_flops, parse_percent
@@ -184,6 +185,10 @@ def _checked(arguments: dict[str, Any], training: TrainingRun | None) -> Inferen
     for name in ("task", "model", "dataset", "unit"):
         if name in arguments and not (isinstance(arguments[name], str) and arguments[name].strip()):
             raise ValueError(f"{name}: expected a text, found {arguments[name]!r}")
+        if name in arguments and not is_whole(arguments[name]):
+            raise ValueError(
+                f"{name}: {arguments[name]!r} has half a character, which no file can hold"
+            )
     if "role" in arguments and arguments["role"] not in ROLES:
         raise ValueError(f"role: expected one of {ROLES}, found {arguments['role']!r}")
     quality = arguments.get("quality", "")

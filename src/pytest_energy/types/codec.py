@@ -210,7 +210,7 @@ def check_characters(record: object, path: Path = ()) -> None:
     Raises:
         DecodeError: the first text or name with one.
     """
-    if isinstance(record, str) and not _is_whole(record):
+    if isinstance(record, str) and not is_whole(record):
         raise DecodeError(path, f"{shown(record)} has half a character, which no file can hold")
     if isinstance(record, dict):
         for name, member in record.items():
@@ -242,7 +242,8 @@ def unique_members(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     return members
 
 
-def _is_whole(text: str) -> bool:
+def is_whole(text: str) -> bool:
+    """Whether a text has no half of a surrogate pair, so that UTF-8 can hold it."""
     return text.isascii() or not any("\ud800" <= c <= "\udfff" for c in text)
 
 
