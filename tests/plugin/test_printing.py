@@ -321,7 +321,7 @@ def test_where_the_terminal_is_not_utf_8_the_table_is_plain_and_can_be_read(
     assert re.match("mistralai.*[.][.][.].*-v0.1 ", lines[start + 4])
     assert ("2.00 µJ" if encoding == "cp1252" else "2.00 uJ") in lines[start + 4]
     assert "\\u" not in output
-    assert max(map(len, lines)) <= 120
+    assert max(map(len, lines[start:])) <= 120  # above, pytest names a folder
 
 
 @pytest.mark.parametrize("arguments", [[], ["-n1"]])

@@ -87,7 +87,9 @@ def checked_counts(answer: object, domains: Sequence[Domain]) -> tuple[int, ...]
     given = tuple(islice(answer, len(domains) + 1))  # which may have no end
     if len(given) != len(domains):
         many = f"more than {len(domains)}" if len(given) > len(domains) else f"{len(given)}"
-        raise MeterLostError(f"read() returned {many} counts for {len(domains)} domains")
+        raise MeterLostError(
+            f"read() returned {many}, and should return one count per domain: {len(domains)}"
+        )
     counts = []
     for domain, count in zip(domains, given, strict=True):
         try:

@@ -34,9 +34,12 @@ class SilentError(Exception):
         (b"5", "read() returned b'5', and should return a tuple of one count per domain"),
         ({"x": 5}, "read() returned {'x': 5}, and should return a tuple"),
         ({5}, "read() returned {5}, and should return a tuple of one count per domain"),
-        ((), "read() returned 0 counts for 1 domains"),
-        ((5, 5), "read() returned more than 1 counts for 1 domains"),
-        (itertools.count(), "read() returned more than 1 counts for 1 domains"),
+        ((), "read() returned 0, and should return one count per domain: 1"),
+        ((5, 5), "read() returned more than 1, and should return one count per domain: 1"),
+        (
+            itertools.count(),
+            "read() returned more than 1, and should return one count per domain: 1",
+        ),
         # no whole microjoules
         ((None,), "read() returned None for x, and should return whole microjoules, an int"),
         ((5.0,), "read() returned 5.0 for x, and should return whole microjoules, an int"),
