@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import shutil
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
@@ -72,3 +73,20 @@ def no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     """A developer's own credentials for a Prometheus server must not decide here."""
     for name in (prometheus.TOKEN, prometheus.USER, prometheus.PASSWORD):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def no_hang() -> Iterator[None]:
+    """A test that waits for ever fails after two minutes; where there is no alarm it waits."""
+    if not hasattr(signal, "SIGALRM"):
+        yield
+        return
+
+    def give_up(*_: object) -> None:
+        raise TimeoutError("it hangs")
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(120)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import stat
 import subprocess
 import sys
@@ -14,23 +13,12 @@ import pytest
 from pytest_energy.files import TEMPORARY_SUFFIX
 from support.projects import TEST, flowing
 
-pytestmark = pytest.mark.skipif(
-    sys.platform == "win32", reason="a FIFO, a device, a link: of POSIX systems"
-)
-
-
-@pytest.fixture(autouse=True)
-def no_hang():
-    """A run that waits for ever fails."""
-
-    def give_up(*_):
-        raise TimeoutError("it hangs")
-
-    before = signal.signal(signal.SIGALRM, give_up)
-    signal.alarm(120)
-    yield
-    signal.alarm(0)
-    signal.signal(signal.SIGALRM, before)
+pytestmark = [
+    pytest.mark.skipif(
+        sys.platform == "win32", reason="a FIFO, a device, a link: of POSIX systems"
+    ),
+    pytest.mark.usefixtures("no_hang"),
+]
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import resource
-import signal
 import stat
 import subprocess
 import sys
@@ -24,24 +23,9 @@ from pytest_energy.files import (
     write_output,
 )
 
+pytestmark = pytest.mark.usefixtures("no_hang")
+
 posix = pytest.mark.skipif(sys.platform == "win32", reason="a FIFO, a device: of POSIX systems")
-
-
-@pytest.fixture(autouse=True)
-def no_hang():
-    """A test that waits for ever fails."""
-    if sys.platform == "win32":
-        yield
-        return
-
-    def give_up(*_):
-        raise TimeoutError("it hangs")
-
-    before = signal.signal(signal.SIGALRM, give_up)
-    signal.alarm(60)
-    yield
-    signal.alarm(0)
-    signal.signal(signal.SIGALRM, before)
 
 
 def leftovers(folder):
