@@ -361,7 +361,7 @@ class Window:
         if self._reading_seconds <= limit or is_estimated(self._meters.domains):
             return ""
         return (
-            f"{', '.join(self._meters.names)}: reading it took {self._reading_seconds:.3g} s of the"
+            f"{', '.join(self._meters.names)}: reading it took {self._reading_seconds:.3g} s, for"
             f" {metered:.3g} s that were metered: meter more work at a time"
         )
 

@@ -209,7 +209,7 @@ def test_a_meter_whose_readings_take_most_of_the_time_gives_no_figure():
     clock.work(0.1)
     window.close(1)
     assert window.lost == (
-        "ticking: reading it took 1 s of the 0.6 s that were metered: meter more work at a time"
+        "ticking: reading it took 1 s, for 0.6 s that were metered: meter more work at a time"
     )
 
 
