@@ -244,8 +244,9 @@ def write_output(path: Path, text: str) -> None:
         except UnicodeEncodeError:
             _refuse_name()
         if stat.S_ISREG(mode):
-            _sweep(path.parent, _temporary_prefix(Path(os.path.realpath(path))), ABANDONED_SECONDS)
-            replace_file(path, text)
+            real = Path(os.path.realpath(path))
+            _sweep(real.parent, _temporary_prefix(real), ABANDONED_SECONDS)
+            replace_file(real, text)
             return
         # Nobody waits for a reader that may never come; once it is there, it may be slow.
         own = os.open(path, os.O_WRONLY | os.O_APPEND | _AT_ONCE | _BINARY)
@@ -253,6 +254,15 @@ def write_output(path: Path, text: str) -> None:
             os.set_blocking(own, True)
     with os.fdopen(own, "w", encoding="utf-8", newline="\n") as file:
         file.write(text)
+
+
+def is_stream(path: Path) -> bool:
+    """Whether a path leads to a device, a FIFO or a socket."""
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 def _own_descriptor(path: Path) -> int | None:
@@ -266,7 +276,8 @@ def _own_descriptor(path: Path) -> int | None:
     for _ in range(40):  # as many links as Linux follows
         # /dev/fd is a link itself, and is meant by its name.
         if re.fullmatch(r"/proc/(?:self|thread-self)/fd|/dev/fd", str(path.parent)):
-            return os.dup(int(path.name)) if path.name.isdecimal() else None
+            # No process has more files open than that.
+            return os.dup(int(path.name)) if re.fullmatch("[0-9]{1,9}", path.name) else None
         if not path.is_symlink():
             return None
         path = path.parent / path.readlink()

@@ -53,6 +53,10 @@ def too_deep(path):
     path.write_text('{"schema": 2, "entries": ' + "[" * 100 + "]" * 100 + "}")
 
 
+def deep_with_an_escape(path):
+    path.write_text('{"\\u0041": ' + "[" * 1500 + "]" * 1500 + "}")
+
+
 def very_deep(path):
     path.write_text("[" * 100_000)
 
@@ -64,6 +68,7 @@ ODD = [
     (a_link_out, "outside.json, and is not followed"),
     (too_large, "more than 8,388,608 bytes, which no file of ours has"),
     (too_deep, "nested more than 20 levels deep"),
+    (deep_with_an_escape, "nested"),
     (very_deep, "nested too deeply"),
 ]
 
@@ -154,6 +159,25 @@ def test_temporary_files_of_killed_writers_are_ignored_by_git_and_swept(stored):
     assert subprocess.run(ignored, check=False).returncode == 0
     assert stored.run("--energy-update").ret == 0
     assert not left.exists()
+
+
+def test_a_folder_that_is_a_link_out_is_passed_over_when_pruning(stored, tmp_path_factory):
+    outside = tmp_path_factory.mktemp("outside")
+    (outside / "task").mkdir()
+    (path,) = stored.baselines()
+    (outside / "task" / "x.json").write_text(path.read_text())
+    (stored.path / "baselines" / "out").symlink_to(outside, target_is_directory=True)
+    stored.run("--energy-prune=delete").stdout.fnmatch_lines(["energy: nothing to prune"])
+    assert (outside / "task" / "x.json").exists()
+
+
+@pytest.mark.parametrize("name", ["x" * 300 + ".json", "report.json/x.json"])
+def test_a_report_whose_path_cannot_be_is_said_and_the_results_stand(stored, name):
+    (stored.path / "report.json").touch()
+    result = stored.run(f"--energy-json={name}")
+    assert result.ret == 1
+    assert "the report was not written" in flowing(result)
+    assert "1 compared (1 ok)" in flowing(result)
 
 
 @pytest.mark.parametrize("put", [a_fifo, a_folder])

@@ -400,15 +400,24 @@ def _files(folder: Path) -> list[Path]:
     Raises:
         BaselineError: a folder that cannot be listed. `Path.glob` takes one for empty.
     """
-    places = [folder]
+    places = [folder] if folder.is_dir() else []
     try:
         for _ in ("machine class", "task"):
-            places = [below for place in places if place.is_dir() for below in place.iterdir()]
-        below = (path for place in places if place.is_dir() for path in place.iterdir())
+            places = [below for place in places for below in place.iterdir() if below.is_dir()]
+            places = [place for place in places if _is_inside(place, folder)]
+        below = (path for place in places for path in place.iterdir())
         return sorted(path for path in below if path.suffix == ".json")
     except OSError as error:
         unread = Path(error.filename or folder)
         raise BaselineError(unread, error.strerror or str(error)) from error
+
+
+def _is_inside(place: Path, folder: Path) -> bool:
+    try:
+        check_inside(place, folder)
+    except RefusedFileError:
+        return False
+    return True
 
 
 def _is_ours(path: Path, folder: Path) -> bool:

@@ -21,6 +21,8 @@ from typing import IO
 import portalocker
 import psutil
 
+from pytest_energy.files import read_bytes
+
 HELD_BY = "PYTEST_ENERGY_LOCKED"
 """Environment variable that names the process which holds the lock while a test runs: a pytest
 that the test starts runs inside of that, and would wait for it forever."""
@@ -188,6 +190,7 @@ class MachineLock:
     def _open_one(self, name: str) -> IO[bytes]:
         path, mode = self._folder / name, "r+b"
         common = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
+        common |= getattr(os, "O_NONBLOCK", 0)  # another user's FIFO would be waited for
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | common, 0o666)
         except PermissionError:
@@ -218,7 +221,7 @@ class MachineLock:
 
     def _holder(self) -> str:
         try:
-            signed = (self._folder / NAME).read_bytes()[:500].decode(errors="replace")
+            signed = read_bytes(self._folder / NAME)[:500].decode(errors="replace")
         except OSError:
             signed = ""
         return signed or "another process"

@@ -135,7 +135,7 @@ class Window:
         self._idle_for = idle_seconds
         self._segments = 0
         self._update_aligned = self._updates is not None
-        self._missed = (0, 0)
+        self._missed = (0, 0, 0)
         self._interference: tuple[str, ...] = ()
         self._idle_watts: tuple[float, ...] = ()
         self._blocks: list[tuple[int, float, tuple[int, ...], int | None]] = []
@@ -212,8 +212,8 @@ class Window:
         """End a block of `n` inferences and stop metering."""
         self.pause()
         self.end_block(n)
-        self._await_moves()
         self.read_conditions()
+        self._await_moves()
 
     @property
     def pausable(self) -> bool:
@@ -321,6 +321,7 @@ class Window:
         before = self._read_at_updates()[1] if self._updates else self._read()
         self._sleep(seconds)
         after = self._read_at_updates()[0] if self._updates else self._read()
+        self._reading_seconds = 0.0  # of what is metered, only
         if before is not None and after is not None:
             self._meters.waited(before, after)
             passed = (after.seconds - before.seconds) * 1e6
@@ -414,7 +415,9 @@ class Window:
             for _ in range(LOOKS + 2):
                 self._sleep(step)
                 now = self._meters.read()
-                waiting = {i for i in waiting if now.microjoules[i] == first.microjoules[i]}
+                for i in [i for i in waiting if now.microjoules[i] != first.microjoules[i]]:
+                    waiting.remove(i)
+                    self._rest.pop(i, None)
                 for i in sorted(waiting):
                     self._rest[i] = rested[i] + now.seconds - first.seconds
                     if self._rest[i] > _longest_rest(domains[i]):

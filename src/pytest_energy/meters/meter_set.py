@@ -55,6 +55,11 @@ class MeterSet:
         """The meter of each domain."""
         self._last: dict[str, tuple[float, tuple[int, ...]]] = {}
         """When the last reading of each meter began, and what it was."""
+        self._before: dict[str, tuple[float, tuple[int, ...]]] = {}
+        """The one before a reading that did not follow it: which of the two is wrong, the next one
+        tells."""
+        self._refused, self._refusal = 0, ""
+        """How many readings were refused, by whomever they were made, and why the last one was."""
         self._microwatts = {m.name: min(m.max_watts, MOST_WATTS) * 1e6 for m in self.meters}
         # A counter may have been updated up to a period before, or after, it was read.
         self._slack = {
@@ -131,38 +136,51 @@ class MeterSet:
             if not usual:
                 counts = checked_counts(counts, meter.domains)
         except MeterLostError as lost:
-            raise MeterLostError(f"{meter.name}: {error_text(lost)}") from lost
+            raise self._lost(f"{meter.name}: {error_text(lost)}") from lost
         except Exception as error:  # a third-party meter: its defect is not the test's
-            raise MeterLostError(
-                ": ".join(filter(None, (meter.name, type(error).__name__, error_text(error, 300))))
-            ) from error
+            parts = (meter.name, type(error).__name__, error_text(error, 300))
+            raise self._lost(": ".join(filter(None, parts))) from error
         finally:
             self._reading = False
         # Also where it is refused: what goes on from there is a reading again.
         self._last[meter.name] = now, counts
         if not usual and last:
-            self._check_rise(meter, then, last, counts)
+            self._check_rise(meter, (then, last), counts)
         return counts
 
+    def _lost(self, problem: str) -> MeterLostError:
+        self._refused, self._refusal = self._refused + 1, problem
+        return MeterLostError(problem)
+
     def _check_rise(
-        self, meter: Meter, then: float, last: tuple[int, ...], counts: tuple[int, ...]
+        self, meter: Meter, last: tuple[float, tuple[int, ...]], counts: tuple[int, ...]
     ) -> None:
-        """Refuse counts that cannot follow those that a reading gave which began at `then`."""
+        """Refuse counts that cannot follow the last reading, if that one could be right."""
+        problem = self._why_not_after(meter, *last, counts)
+        before = self._before.pop(meter.name, None)
+        if not problem or (before and not self._why_not_after(meter, *before, counts)):
+            return
+        self._before[meter.name] = last
+        raise self._lost(problem)
+
+    def _why_not_after(
+        self, meter: Meter, then: float, last: tuple[int, ...], counts: tuple[int, ...]
+    ) -> str:
+        """Why counts cannot follow those of a reading that began at `then`; empty if they can."""
         # Hardware was read at some time between the beginning of that reading and now.
         seconds = self.clock() - then
         could = seconds + LATE_SECONDS
         for domain, earlier, count in zip(meter.domains, last, counts, strict=True):
             joules = (count - earlier) / 1e6
             if joules < 0:
-                raise MeterLostError(
-                    f"{meter.name}: {counter_of(domain)} went back by {-joules:.3g} J"
-                )
+                return f"{meter.name}: {counter_of(domain)} went back by {-joules:.3g} J"
             most = self._microwatts[meter.name] / 1e6 * (could + 2 * domain.resolution_seconds)
             if joules > most:
-                raise MeterLostError(
+                return (
                     f"{meter.name}: {counter_of(domain)} rose by {joules:.3g} J in {seconds:.3g} s,"
                     f" more than anything can take ({most:.3g} J): a faulty reading"
                 )
+        return ""
 
     def arm(self) -> None:
         """A window opens: until `disarm`, have counters read before they wrap unseen."""
@@ -175,16 +193,17 @@ class MeterSet:
             self._wrap_guard.disarm()
 
     @property
-    def missed(self) -> tuple[int, int]:
-        """How often a counter may have wrapped unseen, and how often a meter had a gap."""
-        return self._unseen, sum(
-            meter.missed_samples for meter in self._gappy
-        ) if self._gappy else 0
+    def missed(self) -> tuple[int, int, int]:
+        """How often a counter may have wrapped unseen, a meter had a gap, a reading was refused."""
+        gaps = sum(meter.missed_samples for meter in self._gappy) if self._gappy else 0
+        return self._unseen, gaps, self._refused
 
-    def why_missed(self, before: tuple[int, int]) -> str:
+    def why_missed(self, before: tuple[int, int, int]) -> str:
         """Why a window is not known that began when `missed` was `before`; empty where it is."""
         if self.missed == before:
             return ""
+        if self._refused != before[2]:  # by a region inside, say, or by the wrap guard
+            return self._refusal
         if self._unseen == before[0]:
             names = ", ".join(meter.name for meter in self._gappy)
             return (
@@ -233,7 +252,7 @@ class MeterSet:
 
     def _refresh(self) -> None:
         if not self._reading:  # the timer may fire during a reading
-            with suppress(MeterLostError):  # the next reading says it
+            with suppress(MeterLostError):  # the window that is open says it at its end
                 self.read()
 
     def exclude(self, pids: Set[int]) -> None:

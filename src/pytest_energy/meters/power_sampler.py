@@ -62,8 +62,9 @@ class PowerSampler:
         self._sample()
         if self._lost is not None:
             raise MeterLostError(str(self._lost)) from self._lost
-        if self._faulty:
+        with self._lock:
             reason, self._faulty = self._faulty, ""
+        if reason:
             raise MeterLostError(reason)
         return tuple(round(joules * 1e6) for joules in self._joules)
 

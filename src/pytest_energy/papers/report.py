@@ -67,7 +67,7 @@ def _about(page: Page, run: Run | None) -> None:
         if clauses := own.interference(run):
             times = f"{sum(clauses.values())} of {len(run.measured)} results"
             page.say(f"{times} met interference, one of them this: {next(iter(clauses))}")
-        if all(len(one.measurement.blocks) == 1 for one in run.measured):
+        if not run.has_blocks:
             page.say("no intervals: the run's report needs --energy-json-blocks for them")
         if missing := own.without_role(run):
             page.say(

@@ -23,8 +23,11 @@ from pytest_energy.types.verdict import Status
 SCHEMA = 2
 """Version of the report's form that is current. Version 1, with other names, is read too."""
 
-MOST_BYTES = 256 * 2**20
+MOST_BYTES = 96 * 2**20
 """A report of more is none of ours: 10,000 tests with all their blocks take 60 MB."""
+
+MOST_VALUES = 8_000_000
+"""Those 10,000 tests have 3 million values; 8 million take 0.6 GB of memory at most."""
 
 _HOW = "write one with: pytest --energy-json=REPORT.json"
 
@@ -87,6 +90,7 @@ class Run:
         measured: whole tests (no regions) per inference, measured and resolved, in the run's order.
         trained: what its trainings cost.
         not_compared: number of results that are neither: regions, other units, no figure.
+        has_blocks: whether measurements stand there with their blocks, which intervals are from.
     """
 
     path: Path
@@ -96,6 +100,7 @@ class Run:
     measured: tuple[Measured, ...]
     trained: tuple[Trained, ...]
     not_compared: int
+    has_blocks: bool
 
 
 def read_run(path: Path) -> Run:
@@ -109,6 +114,8 @@ def read_run(path: Path) -> Run:
     """
     try:
         text = read_text(path, most_bytes=MOST_BYTES)
+        if sum(map(text.count, "[{,")) > MOST_VALUES:
+            raise RunError(path, f"more than {MOST_VALUES:,} values, which no report has")
         record = json.loads(text)
     except OSError as error:
         raise RunError(path, error.strerror or str(error)) from error
@@ -149,7 +156,10 @@ def read_run(path: Path) -> Run:
         elif one is not None:
             measured.append(one)
     not_compared = len(record["results"]) - len(measured) - len(trained)
-    return Run(path, date, machine, gpus, tuple(measured), tuple(trained), not_compared)
+    has_blocks = all(
+        "blocks" in result["measurement"] for result in record["results"] if result["measurement"]
+    )
+    return Run(path, date, machine, gpus, tuple(measured), tuple(trained), not_compared, has_blocks)
 
 
 # What is read of a result. Whatever else a report says of it is no matter of the papers' tables.

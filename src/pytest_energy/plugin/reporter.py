@@ -58,6 +58,7 @@ class Reporter:
             remove(shared_folder(self._run))
 
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        from pytest_energy.files import is_stream
         from pytest_energy.gate.notices import notices
         from pytest_energy.report import json, terminal
 
@@ -88,7 +89,7 @@ class Reporter:
         report = log.report(gate_session, config.rootpath)
         if settings.json is not None:
             reporter = config.pluginmanager.get_plugin("terminalreporter")
-            if reporter is not None and settings.json.exists() and not settings.json.is_file():
+            if reporter is not None and is_stream(settings.json):
                 reporter.ensure_newline()  # it may be the terminal
             with _uncaptured(config):
                 unwritten = json.write_report(settings.json, report, settings.json_blocks)

@@ -28,17 +28,6 @@ SCHEMA_FILE = Path(__file__).with_name("energy-report.schema.json")
 """The JSON Schema (draft 2020-12) that every report fits."""
 
 
-def record_of(report: SessionReport, blocks: bool = True) -> dict[str, Any]:
-    """The report as JSON-able values.
-
-    Args:
-        report: of the session.
-        blocks: whether with the blocks of every measurement, and all digits; else without, and with
-            six significant digits.
-    """
-    return _head(report) | {"results": list(_results(report, blocks))}
-
-
 def _head(report: SessionReport) -> dict[str, Any]:
     """What is of the whole session."""
     return {
@@ -123,12 +112,13 @@ def _derived(record: dict[str, Any], measured: Measurement, carbon: Carbon) -> d
     }
 
 
-def text_of(report: SessionReport, blocks: bool) -> str:
+def render(report: SessionReport, blocks: bool) -> str:
     """The report as JSON: the session's members one a line, and each result one line.
 
     Args:
         report: of the session.
-        blocks: as in `record_of`.
+        blocks: whether with the blocks of every measurement, and all digits; else without, and
+            numbers of results have six significant digits.
 
     Raises:
         ValueError: a figure is not finite.
@@ -146,13 +136,13 @@ def write_report(path: Path, report: SessionReport, blocks: bool = False) -> lis
     Args:
         path: of the file; its folder is made.
         report: of the session.
-        blocks: as in `record_of`.
+        blocks: as in `render`.
 
     Returns:
         What went wrong, for people; the tests' results stand.
     """
     try:
-        text = text_of(report, blocks)
+        text = render(report, blocks)
         path.parent.mkdir(parents=True, exist_ok=True)
         write_output(path, text)
     except (OSError, ValueError) as error:

@@ -75,11 +75,10 @@ def _told_apart(group: list[str], width: int, ellipsis: str) -> dict[str, str]:
         if len(set(cut.values())) == len(group):
             return cut
     end, inner = room // 4, room - len(ellipsis) - 2 * (room // 4)
-    begin = next(
-        place for place, each in enumerate(zip(*group, strict=False)) if len(set(each)) > 1
-    )
-    # Those of which one begins like another differ at their ends, and were told apart above.
-    if end and inner > 0:
+    places = (place for place, each in enumerate(zip(*group, strict=False)) if len(set(each)) > 1)
+    # Where one begins like another, and the rest is its repetition, no place shows the difference.
+    begin = next(places, None)
+    if end and inner > 0 and begin is not None:
         cut = {
             name: _first(name, end)
             + ellipsis

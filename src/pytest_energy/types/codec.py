@@ -188,8 +188,7 @@ def check_finite(record: object, path: Path = ()) -> None:
     Raises:
         DecodeError: the first number that is not finite, or value that lies too deep.
     """
-    if len(path) > MOST_DEPTH:
-        raise DecodeError(path, f"nested more than {MOST_DEPTH} levels deep")
+    _check_depth(path)
     if isinstance(record, float) and not math.isfinite(record):
         raise DecodeError(path, f"expected a finite number, found {shown(record)}")
     if isinstance(record, dict):
@@ -200,6 +199,11 @@ def check_finite(record: object, path: Path = ()) -> None:
             check_finite(member, (*path, index))
 
 
+def _check_depth(path: Path) -> None:
+    if len(path) > MOST_DEPTH:
+        raise DecodeError(path, f"nested more than {MOST_DEPTH} levels deep")
+
+
 def check_characters(record: object, path: Path = ()) -> None:
     """Refuse half of a surrogate pair, which JSON can name and no file of UTF-8 can hold.
 
@@ -208,8 +212,9 @@ def check_characters(record: object, path: Path = ()) -> None:
         path: where the record stands, for messages.
 
     Raises:
-        DecodeError: the first text or name with one.
+        DecodeError: the first text or name with one, or value that lies too deep.
     """
+    _check_depth(path)
     if isinstance(record, str) and not is_whole(record):
         raise DecodeError(path, f"{shown(record)} has half a character, which no file can hold")
     if isinstance(record, dict):

@@ -12,7 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from pytest_energy.machine.lock import HELD_BY, NAME, MachineBusyError, MachineLock, lock_folder
+from pytest_energy.machine.lock import (
+    HELD_BY,
+    NAME,
+    QUEUE,
+    MachineBusyError,
+    MachineLock,
+    lock_folder,
+)
 
 HOLDER = """
 import os, sys, time
@@ -178,10 +185,33 @@ def test_without_a_place_for_it_there_is_none_and_it_says_why(tmp_path):
     lock.release()
 
 
+def open_to_all(folder):
+    """Let other users into a folder of root's, and into those above."""
+    for place in (folder, *folder.parents):
+        if place.stat().st_uid == 0 and place != Path("/"):
+            place.chmod(place.stat().st_mode | 0o055)
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no FIFOs")
-def test_what_is_no_regular_file_is_no_lock(tmp_path):
-    os.mkfifo(tmp_path / NAME)
+@pytest.mark.parametrize("name", [NAME, QUEUE])
+def test_what_is_no_regular_file_is_no_lock(tmp_path, name):
+    os.mkfifo(tmp_path / name)
     assert "is no regular file" in MachineLock(tmp_path).problem
+
+
+@pytest.mark.skipif(
+    os.name != "posix" or os.geteuid() != 0, reason="only root can become another user"
+)
+def test_another_users_fifo_that_can_only_be_read_is_not_waited_for(tmp_path, no_hang):
+    open_to_all(tmp_path)
+    os.mkfifo(tmp_path / QUEUE)
+    (tmp_path / QUEUE).chmod(0o444)
+    child = os.fork()
+    if not child:
+        os.setuid(65534)
+        signal.alarm(20)
+        os._exit(0 if "is no regular file" in MachineLock(tmp_path).problem else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 @pytest.mark.skipif(
@@ -192,9 +222,7 @@ def test_another_users_file_can_be_locked(tmp_path, mode):
     folder = tmp_path / "common"
     folder.mkdir()
     folder.chmod(0o1777)
-    for place in (tmp_path, *tmp_path.parents):
-        if place.stat().st_uid == 0 and place != Path("/"):
-            place.chmod(place.stat().st_mode | 0o055)
+    open_to_all(tmp_path)
     MachineLock(folder).close()
     (folder / NAME).chmod(mode)
     child = os.fork()

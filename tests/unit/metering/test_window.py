@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_energy.metering.window import BLOCKS, Window, block_sizes
+from pytest_energy.meters.base import MeterLostError
 from pytest_energy.meters.meter_set import MeterSet
 from pytest_energy.meters.updates import CounterUpdates
 from support.clocks import Clock, Ticking
@@ -141,6 +143,48 @@ def test_a_count_that_rose_faster_than_the_hardware_can_is_no_reading(meter):
         " take (22 J): a faulty reading"
     )
     assert window.measurement() is None
+
+
+@pytest.mark.parametrize("met_by", ["a region inside", "the wrap guard", "the gate's own account"])
+@pytest.mark.parametrize("joules", [1e6, -5.0], ids=["a jump", "a fall"])
+def test_an_impossible_reading_inside_of_a_window_leaves_it_no_figure(meter, met_by, joules):
+    """Whoever makes the reading: afterwards the counter goes on from there as if nothing was."""
+    meter.max_watts, meter.joules = 1000.0, 10.0
+    clock = Clock()
+    meters = MeterSet([meter], clock=clock)
+    window = Window(meters)
+    window.open()
+    clock.now += 1.0
+    meter.joules += joules
+    if met_by == "a region inside":
+        inner = Window(meters)
+        inner.open()
+        clock.now += 1.0
+        inner.close(1)
+    elif met_by == "the wrap guard":
+        meters._refresh()
+    else:
+        with suppress(MeterLostError):
+            meters.read()
+    clock.now += 1.0
+    meter.joules += 10.0
+    window.close(1)
+    assert "faulty reading" in window.lost or "went back" in window.lost
+    assert window.measurement() is None
+
+
+def test_the_readings_of_idle_power_are_no_part_of_what_reading_takes():
+    clock = Clock()
+    slow = Ticking(clock, 0.0, cost=0.2)
+
+    def wait(seconds):
+        clock.now += seconds
+
+    window = Window(MeterSet([slow], clock=clock), idle_seconds=1.0, sleep=wait)
+    window.open()
+    clock.work(0.8)
+    window.close(1)
+    assert window.lost == ""
 
 
 def test_what_the_hardware_can_take_is_a_reading(meter):

@@ -129,6 +129,22 @@ def test_a_jump_that_no_hardware_can_take_is_refused_where_it_is_read():
     ]
 
 
+def test_after_one_impossible_reading_the_counter_goes_on_from_the_one_before():
+    spike, *rest = counts(5, 10**16, 6, 7)[1:]
+    assert spike.endswith("a faulty reading")
+    assert rest == [6, 7]
+
+
+def test_after_a_counter_began_anew_it_goes_on_from_there():
+    back, *rest = counts(10**7, 5, 6, 7)[1:]
+    assert back == "theirs: the counter of x (Shelly) went back by 10 J"
+    assert rest == [6, 7]
+
+
+def test_a_counter_that_jumps_each_time_is_refused_each_time():
+    assert all("faulty" in text for text in counts(0, 10**16, 2 * 10**16, 3 * 10**16)[1:])
+
+
 def test_a_meter_that_says_what_its_hardware_can_take_finds_smaller_ones():
     assert counts(0, 50_000_000_000, max_watts=1000.0)[1].endswith(
         "can take (1.02e+03 J): a faulty reading"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pytest_energy.report.shortening import PLAIN_ELLIPSIS, columns, shortened
@@ -53,6 +53,8 @@ def test_letters_that_take_two_columns_are_counted_as_two():
     assert (text[0], text[-3:]) == ("東", "-7b")
 
 
+@example(["a" * 50, "a" * 60], 12)
+@example(["ab" * 40, "ab" * 50, "ab" * 50 + "a"], 20)
 @given(st.lists(st.text(max_size=60), unique=True, max_size=8), st.integers(1, 30))
 def test_names_that_differ_never_look_the_same(names, width):
     names = [name for name in names if "…" not in name]

@@ -12,11 +12,12 @@ waits for it until the deadline, and at the deadline the connection is cut, whic
 from __future__ import annotations
 
 import socket
+import weakref
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any
 
 ENDING_SECONDS = 0.2
@@ -131,7 +132,8 @@ class _Line:
                 return None
 
         self.is_cut = False
-        self._connections: set[Any] = set()
+        self._connections: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._lock = Lock()
         self._session = Direct()
         self._session.auth = auth
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
@@ -145,7 +147,8 @@ class _Line:
 
         def watched(connection_class: type) -> type:
             def connect(connection: Any) -> None:
-                line._connections.add(connection)
+                with line._lock:
+                    line._connections.add(connection)
                 connection_class.connect(connection)  # type: ignore[attr-defined]
                 if line.is_cut:  # while the name was looked up, say
                     connection.close()
@@ -185,7 +188,9 @@ class _Line:
     def cut(self) -> None:
         """End what is being received, at once and for good."""
         self.is_cut = True
-        for connection in tuple(self._connections):
+        with self._lock:
+            connections = tuple(self._connections)
+        for connection in connections:
             inner = getattr(connection, "sock", None)
             # TLS inside of TLS, through a proxy, wraps the socket in something that is none.
             inner = getattr(inner, "socket", inner)
