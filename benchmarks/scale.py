@@ -166,17 +166,20 @@ def tests(root: Path, sizes: list[int]) -> list[dict[str, float]]:
         flush=True,
     )
     rows = []
+    # What a session takes whatever its size: of one test, in the same way.
+    one = project(root / "one", 1, METERED)
     empty = {
-        "plain": session(project(root / "none-plain", 1, PLAIN)),
-        "metered": session(project(root / "none-metered", 1, METERED)),
+        "plain": session(project(root / "one-plain", 1, PLAIN)),
+        "off": session(one, "--energy-off"),
+        "storing": session(one, "--energy-update"),
+        "gate": session(one),
     }
-    off = session(project(root / "none-off", 1, METERED), "--energy-off").kilobytes
     for size in sizes:
         plain = session(project(root / f"plain-{size}", size, PLAIN))
         ours = project(root / f"metered-{size}", size, METERED)
         of_plain = (plain.seconds - empty["plain"].seconds) / size
         kb_plain = (plain.kilobytes - empty["plain"].kilobytes) / size
-        kb_off = (session(ours, "--energy-off").kilobytes - off) / size
+        kb_off = (session(ours, "--energy-off").kilobytes - empty["off"].kilobytes) / size
         print(
             f"  {size:6,}  plain    {1e3 * of_plain:8.2f}                {kb_plain:11.1f}"
             f"   {plain.end_seconds:10.2f}",
@@ -186,8 +189,8 @@ def tests(root: Path, sizes: list[int]) -> list[dict[str, float]]:
             report = ours / "report.json"
             arguments = ["--energy-report", f"--energy-json={report}", *more]
             noted = session(ours, *arguments)
-            each = (noted.seconds - empty["metered"].seconds) / size
-            kilobytes = (noted.kilobytes - empty["metered"].kilobytes) / size - kb_off
+            each = (noted.seconds - empty[kind].seconds) / size
+            kilobytes = (noted.kilobytes - empty[kind].kilobytes) / size - kb_off
             row = {
                 "tests": size,
                 "kind": kind,

@@ -64,7 +64,7 @@ def stable(value: float) -> float:
 
 MOST_BYTES = 8 * 2**20
 """A file of more is none of ours: 900 tests of one model with ten full sessions each take so much.
-Whatever stands in so many bytes takes less than 0.3 GB of memory once it is read."""
+How much memory they take once they are read is bounded by the number of values as well."""
 
 _KINDS = (
     (stat.S_ISDIR, "a folder"),

@@ -49,6 +49,10 @@ def too_large(path):
     path.write_bytes(b"[" + b" " * 9 * 2**20 + b"]")
 
 
+def too_many_values(path):
+    path.write_text('{"schema": 2, "entries": [' + "[]," * 1_000_000 + "[]]}")
+
+
 def too_deep(path):
     path.write_text('{"schema": 2, "entries": ' + "[" * 100 + "]" * 100 + "}")
 
@@ -67,6 +71,7 @@ ODD = [
     (a_folder, "it is a folder, and only regular files are read"),
     (a_link_out, "outside.json, and is not followed"),
     (too_large, "more than 8,388,608 bytes, which no file of ours has"),
+    (too_many_values, "more than 1,000,000 values, which no file of ours has"),
     (too_deep, "nested more than 20 levels deep"),
     (deep_with_an_escape, "nested"),
     (very_deep, "nested too deeply"),

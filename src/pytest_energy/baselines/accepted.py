@@ -12,10 +12,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from pytest_energy.baselines.file_format import BaselineError
+from pytest_energy.baselines.file_format import MOST_VALUES, BaselineError
 from pytest_energy.baselines.store import writing
 from pytest_energy.files import read_text, replace_file
-from pytest_energy.types.codec import check_characters, unique_members
+from pytest_energy.types.codec import check_characters, count_values, unique_members
 
 NAME = "accepted.json"
 
@@ -56,7 +56,10 @@ def read(folder: Path) -> dict[str, Accepted]:
     """
     path = folder / NAME
     try:
-        record = json.loads(read_text(path, folder), object_pairs_hook=unique_members)
+        text = read_text(path, folder)
+        if count_values(text) > MOST_VALUES:
+            raise ValueError(f"more than {MOST_VALUES:,} values, which no file of ours has")
+        record = json.loads(text, object_pairs_hook=unique_members)
         check_characters(record)
         if record["schema"] != SCHEMA:
             raise ValueError(f"schema {record['schema']!r} is not {SCHEMA}")

@@ -26,6 +26,7 @@ from pytest_energy.types.codec import (
     MissingMemberError,
     check_characters,
     check_finite,
+    count_values,
     cut,
     decode,
     encode,
@@ -51,6 +52,9 @@ MOST_JOULES = 1e12
 LEAST_JOULES = 1e-15
 """Less than any inference takes: one multiplication of 8-bit integers takes 0.2 pJ (M. Horowitz,
 "Computing's energy problem", ISSCC 2014, figure 1.1.9). The same bound holds for seconds."""
+
+MOST_VALUES = 1_000_000
+"""Of one file: 1,000 tests with ten full sessions each have 0.8 million."""
 
 MOST_SESSIONS = 100
 """Sessions of one entry: ten are kept, and a merge of two branches may leave the sum of both."""
@@ -283,6 +287,9 @@ def read_file(path: Path, within: Path | None = None) -> BaselineFile:
         raise BaselineError(path, f"{error.strerror}; {_LEFT}") from error
     except OSError as error:
         raise BaselineError(path, error.strerror or str(error)) from error
+    if count_values(text) > MOST_VALUES:
+        problem = f"more than {MOST_VALUES:,} values, which no file of ours has"
+        raise BaselineError(path, f"{problem}; {_LEFT}")
     try:
         record = json.loads(text, object_pairs_hook=unique_members)
     except json.JSONDecodeError as error:

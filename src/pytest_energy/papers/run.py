@@ -11,7 +11,7 @@ from typing import Any
 
 from pytest_energy.files import line_of, read_text
 from pytest_energy.types.baseline import MOST_N
-from pytest_energy.types.codec import DecodeError, check_finite, cut, decode
+from pytest_energy.types.codec import DecodeError, check_finite, count_values, cut, decode
 from pytest_energy.types.codec import Path as Place
 from pytest_energy.types.energy import Method
 from pytest_energy.types.measurement import MOST_FLOPS, Measurement
@@ -114,7 +114,7 @@ def read_run(path: Path) -> Run:
     """
     try:
         text = read_text(path, most_bytes=MOST_BYTES)
-        if sum(map(text.count, "[{,")) > MOST_VALUES:
+        if count_values(text) > MOST_VALUES:
             raise RunError(path, f"more than {MOST_VALUES:,} values, which no report has")
         record = json.loads(text)
     except OSError as error:
