@@ -201,15 +201,19 @@ def replace_file(path: Path, text: str) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def _temporary_prefix(path: Path) -> str:
     return f".{path.name[:20]}."
 
 
-def _sync_folder(folder: Path) -> None:
-    """Make a file's new name last: without this a power failure may bring the old file back."""
+def sync_folder(folder: Path) -> None:
+    """Make a folder's new and deleted names last: without this a power failure may bring old ones.
+
+    Args:
+        folder: in which a file was replaced or deleted.
+    """
     if sys.platform == "win32":  # a folder cannot be opened there
         return
     # A folder may be written and not be listed, and some network file systems refuse: the file

@@ -131,11 +131,25 @@ def test_an_entry_without_a_digest_is_said_to_be_without(stored):
     assert stored.run("--energy-strict").ret == 1
 
 
-def test_an_entry_that_was_copied_from_another_machine_is_edited(stored):
+def test_a_file_that_was_copied_from_another_machines_folder_is_used_and_said(stored):
+    """What another machine stored carries its own digest."""
     (path,) = stored.baselines()
     record = json.loads(path.read_text("utf-8"))
     record["machine"]["class"] = "another"
+    record["entries"][TEST]["digest"] = digest_of(record, TEST)
     path.write_text(json.dumps(record), "utf-8")
+    said = flowing(stored.run())
+    assert "compared with what was copied from another machine's folder (another)" in said
+    assert stored.run("--energy-strict").ret == 1
+
+
+def test_an_entry_that_was_moved_to_another_file_is_edited(stored):
+    (path,) = stored.baselines()
+    record = json.loads(path.read_text("utf-8"))
+    record["model"] = "other"
+    other = path.with_name("other.json")
+    other.write_text(json.dumps(record), "utf-8")
+    stored.write(test_it=(stored.path / "test_it.py").read_text().replace("tiny", "other"))
     assert "compared with what was edited by hand" in flowing(stored.run())
 
 

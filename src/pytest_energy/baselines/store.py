@@ -20,7 +20,7 @@ from functools import cached_property
 from pathlib import Path
 from statistics import median
 
-from pytest_energy.baselines.file_format import BaselineError, read_file
+from pytest_energy.baselines.file_format import BaselineError, BaselineFile, read_file
 from pytest_energy.files import (
     TEMPORARY_SUFFIX,
     RefusedFileError,
@@ -30,6 +30,7 @@ from pytest_energy.files import (
     shown_path,
     stable,
     sweep,
+    sync_folder,
 )
 from pytest_energy.types.baseline import Agreement, Baseline, Replaced, Session
 from pytest_energy.types.carbon import Carbon
@@ -307,7 +308,7 @@ class BaselineStore:
         """What a file has, or why it cannot be read."""
         if path not in self._read:
             try:
-                self._read[path] = _Entries(read_file(path, self.folder).entries)
+                self._read[path] = _Entries(_of_its_folder(path, read_file(path, self.folder)))
             except BaselineError as error:
                 self._read[path] = error
         return self._read[path]
@@ -348,6 +349,16 @@ class BaselineStore:
             replace_file(path, file.text())
         self._read.pop(path, None)
         return done
+
+
+def _of_its_folder(path: Path, file: BaselineFile) -> Mapping[str, Baseline]:
+    """The entries of a file, and whether they were measured on the machine of its folder."""
+    machine = file.record.get("machine")
+    of = machine.get("class") if isinstance(machine, dict) else None
+    if of == path.parents[1].name:
+        return file.entries
+    why = f"copied from another machine's folder ({of})" if of else "stored without a machine"
+    return {key: replace(entry, unverified=why) for key, entry in file.entries.items()}
 
 
 KEEP_HISTORY = 10
@@ -489,6 +500,7 @@ def delete(folder: Path, gone: Sequence[Entry]) -> None:
                 replace_file(path, file.text())
                 continue
             path.unlink()
+            sync_folder(path.parent)
             with suppress(OSError):  # a folder that stays says nothing of what was deleted
                 for empty in (path.parent, path.parent.parent):
                     if not any(empty.iterdir()):
