@@ -65,9 +65,14 @@ def test_a_test_that_fails_otherwise_accepts_nothing(repository):
         ('{"schema": 1}', "'accepted' is missing"),
         (
             '{"schema": 1, "accepted": {"x": {"change": -1.0, "base": "", "date": ""}}}',
-            "found -1.0",
+            "expected a rise such as 0.15, 10 at most, found -1",
         ),
-        ('{"schema": 1, "accepted": {"x": {"rise": 1.0}}}', "unexpected keyword argument 'rise'"),
+        (
+            '{"schema": 1, "accepted": {"x": {"change": 1, "base": "", "date": "soon"}}}',
+            'expected an ISO 8601 date, found "soon"',
+        ),
+        ('{"schema": 1, "accepted": {"x": {"rise": 1.0}}}', "'change' is missing"),
+        ('{"schema": 1, "accepted": []}', "expected an object, found []"),
     ],
 )
 def test_a_broken_file_of_accepted_rises_is_named_and_left_alone(repository, content, words):
@@ -76,5 +81,5 @@ def test_a_broken_file_of_accepted_rises_is_named_and_left_alone(repository, con
     path.write_text(content)
     result = repository.against()
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines([f"ERROR: *accepted.json: *{words}*"])
+    result.stderr.fnmatch_lines([f"ERROR: *accepted.json, line 1: *{words}*"])
     assert path.read_text() == content

@@ -123,6 +123,30 @@ def test_an_entry_that_was_edited_by_hand_fails_under_strict(stored):
     assert stored.run("--energy-strict").ret == 0
 
 
+@pytest.mark.parametrize("name", ["n", "dataset", "unit", "allocator"])
+def test_an_edit_that_makes_an_entry_incomparable_is_red_and_said(stored, name):
+    """One word changed would switch the gate off for the test."""
+    edit(stored, lambda entry: entry.update({name: 50 if name == "n" else "as-is"}))
+    stored.set_cost(4.0)
+    result = stored.run()
+    assert result.ret == 1
+    said = flowing(result)
+    assert f"the baseline's {name} was " in said or name == "allocator"
+    assert ", and it was edited by hand" in said
+    assert "start the baseline anew with --energy-update" in said
+
+
+def test_what_could_not_be_read_again_is_not_written(stored, monkeypatch):
+    (path,) = stored.baselines()
+    before = path.read_bytes()
+    monkeypatch.setattr("pytest_energy.baselines.file_format.MOST_VALUES", 150)
+    result = stored.run("--energy-update")
+    assert result.ret == 1
+    said = flowing(result)
+    assert "it would have more than 150 values, and could not be read; nothing was written" in said
+    assert path.read_bytes() == before
+
+
 def test_an_entry_without_a_digest_is_said_to_be_without(stored):
     edit(stored, lambda entry: entry.pop("digest"))
     said = flowing(stored.run())

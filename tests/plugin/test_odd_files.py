@@ -39,6 +39,10 @@ def a_folder(path):
     path.mkdir()
 
 
+def a_link_to_nothing(path):
+    path.symlink_to("not_there.json")
+
+
 def a_link_out(path):
     outside = path.parents[4] / "outside.json"
     outside.write_text('{"schema": 2, "secret": "s3cr3t"}')
@@ -70,6 +74,7 @@ ODD = [
     (a_device, "a link leads out of baselines, to /dev/zero, and is not followed"),
     (a_folder, "it is a folder, and only regular files are read"),
     (a_link_out, "outside.json, and is not followed"),
+    (a_link_to_nothing, "a link that leads to nothing"),
     (too_large, "more than 8,388,608 bytes, which no file of ours has"),
     (too_many_values, "more than 1,000,000 values, which no file of ours has"),
     (too_deep, "nested more than 20 levels deep"),
@@ -92,6 +97,7 @@ def test_what_is_no_file_of_ours_is_refused_and_fails_the_test(stored, put, prob
         assert "s3cr3t" not in said
         assert "Traceback" not in said
     assert "not stored: its baseline file is broken" in said
+    assert "run with --energy-update" in said  # the remedy
     assert os.lstat(path).st_ino == before.st_ino
 
 

@@ -237,3 +237,21 @@ def test_the_controller_opens_no_meter_and_each_worker_closes_its_own(loop):
     loop.run("-n1", "--energy-report", "--energy-json=report.json").assert_outcomes(passed=1)
     notes = (loop.path / "meters.txt").read_text().splitlines()
     assert notes == ["gw0 opened", "gw0 closed"]
+
+
+def test_a_worker_that_meters_nothing_sees_what_the_others_have_measured(project):
+    project.write(
+        test_it="""
+        import pytest
+        from model import infer
+
+        @pytest.mark.inference(n=1, task="t", model="m")
+        def test_metered():
+            infer()
+
+        def test_comparison(energy_results):
+            assert len(energy_results.where(model="m")) == 1
+        """
+    )
+    for workers in (2, 4):
+        assert project.run(f"-n{workers}").ret == 0

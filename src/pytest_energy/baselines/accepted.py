@@ -10,12 +10,21 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 
-from pytest_energy.baselines.file_format import MOST_VALUES, BaselineError
+from pytest_energy.baselines.file_format import BaselineError, why_too_large
 from pytest_energy.baselines.store import writing
-from pytest_energy.files import read_text, replace_file
-from pytest_energy.types.codec import check_characters, count_values, unique_members
+from pytest_energy.files import line_of, read_text, replace_file
+from pytest_energy.types.codec import (
+    DecodeError,
+    check_characters,
+    check_finite,
+    decode,
+    shown,
+    unique_members,
+)
+from pytest_energy.types.codec import Path as Place
 
 NAME = "accepted.json"
 
@@ -57,30 +66,47 @@ def read(folder: Path) -> dict[str, Accepted]:
     path = folder / NAME
     try:
         text = read_text(path, folder)
-        if count_values(text) > MOST_VALUES:
-            raise ValueError(f"more than {MOST_VALUES:,} values, which no file of ours has")
-        record = json.loads(text, object_pairs_hook=unique_members)
-        check_characters(record)
-        if record["schema"] != SCHEMA:
-            raise ValueError(f"schema {record['schema']!r} is not {SCHEMA}")
-        entries = {name: Accepted(**entry) for name, entry in record["accepted"].items()}
-        for name, entry in entries.items():
-            if not (isinstance(entry.change, float) and 0 <= entry.change <= MOST_RISE):
-                raise ValueError(
-                    f"{name}: expected a rise such as 0.15, {MOST_RISE:g} at most, found"
-                    f" {entry.change!r}"
-                )
-            for member in (entry.base, entry.date, entry.reason):
-                if not isinstance(member, str):
-                    raise TypeError(f"{name}: expected a text, found {member!r}")
     except FileNotFoundError:
         return {}
-    except OSError as error:
-        raise BaselineError(path, error.strerror or str(error)) from error
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        why = f"{error} is missing" if isinstance(error, KeyError) else error
-        raise BaselineError(path, f"{why}; the file was left as it is: mend it") from error
-    return entries
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise BaselineError(path, f"{why}; {_LEFT}") from error
+    try:
+        if why := why_too_large(text):
+            raise ValueError(why)
+        record = json.loads(text, object_pairs_hook=unique_members)
+        check_characters(record)
+        check_finite(record)
+        file = decode(_File, record)
+        if file.schema != SCHEMA:
+            raise DecodeError(("schema",), f"schema {file.schema!r} is not {SCHEMA}")
+        for name, entry in file.accepted.items():
+            _check(entry, ("accepted", name))
+    except DecodeError as error:
+        raise BaselineError(path, f"{error.problem}; {_LEFT}", line_of(text, error.path)) from error
+    except (ValueError, RecursionError) as error:
+        raise BaselineError(path, f"{error}; {_LEFT}", getattr(error, "lineno", None)) from error
+    return dict(file.accepted)
+
+
+_LEFT = "the file was left as it is: mend it"
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    schema: int
+    accepted: Mapping[str, Accepted]
+
+
+def _check(entry: Accepted, place: Place) -> None:
+    if not 0 <= entry.change <= MOST_RISE:
+        problem = f"expected a rise such as 0.15, {MOST_RISE:g} at most, found {entry.change:g}"
+        raise DecodeError((*place, "change"), problem)
+    try:
+        datetime.fromisoformat(entry.date)
+    except ValueError:
+        problem = f"expected an ISO 8601 date, found {shown(entry.date)}"
+        raise DecodeError((*place, "date"), problem) from None
 
 
 def store(folder: Path, added: Mapping[str, Accepted]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 import re
 import sys
 from collections.abc import Mapping
@@ -18,7 +19,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from pytest_energy.files import RefusedFileError, line_of, read_text, shown_path, stable
+from pytest_energy.files import MOST_BYTES, RefusedFileError, line_of, read_text, shown_path, stable
 from pytest_energy.types.baseline import MOST_N, Baseline, Replaced, Session
 from pytest_energy.types.carbon import Carbon
 from pytest_energy.types.codec import (
@@ -52,6 +53,9 @@ MOST_JOULES = 1e12
 LEAST_JOULES = 1e-15
 """Less than any inference takes: one multiplication of 8-bit integers takes 0.2 pJ (M. Horowitz,
 "Computing's energy problem", ISSCC 2014, figure 1.1.9). The same bound holds for seconds."""
+
+MOST_CHARACTERS = 10_000
+"""Of a name: it stands in messages and tables."""
 
 MOST_VALUES = 1_000_000
 """Of one file: 1,000 tests with ten full sessions each have 0.8 million."""
@@ -279,6 +283,8 @@ def read_file(path: Path, within: Path | None = None) -> BaselineFile:
     try:
         text = read_text(path, within)
     except FileNotFoundError:
+        if os.path.islink(path):  # noqa: PTH114  # says no where the disk does not answer
+            raise BaselineError(path, f"a link that leads to nothing; {_LEFT}") from None
         return BaselineFile({}, {})
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
@@ -287,9 +293,8 @@ def read_file(path: Path, within: Path | None = None) -> BaselineFile:
         raise BaselineError(path, f"{error.strerror}; {_LEFT}") from error
     except OSError as error:
         raise BaselineError(path, error.strerror or str(error)) from error
-    if count_values(text) > MOST_VALUES:
-        problem = f"more than {MOST_VALUES:,} values, which no file of ours has"
-        raise BaselineError(path, f"{problem}; {_LEFT}")
+    if why := why_too_large(text):
+        raise BaselineError(path, f"{why}, which no file of ours has; {_LEFT}")
     try:
         record = json.loads(text, object_pairs_hook=unique_members)
     except json.JSONDecodeError as error:
@@ -308,6 +313,13 @@ def read_file(path: Path, within: Path | None = None) -> BaselineFile:
         ) from error
     except DecodeError as error:
         raise BaselineError(path, f"{error.problem}; {_LEFT}", line_of(text, error.path)) from error
+
+
+def why_too_large(text: str) -> str:
+    """Why a file of this text would not be read, as a clause; empty where it would."""
+    if len(text.encode()) > MOST_BYTES:
+        return f"more than {MOST_BYTES:,} bytes"
+    return f"more than {MOST_VALUES:,} values" if count_values(text) > MOST_VALUES else ""
 
 
 _AS_IT_WAS = "the file was left as it is"
@@ -426,6 +438,8 @@ def _entry(entry: _EntryRecord, place: Place, task: str, model: str, unverified:
     )
     if subject.key != place[-1]:
         raise DecodeError(place, f"entry {place[-1]!r} is of test {subject.key!r}")
+    for name in ("test", "region", "dataset", "role", "unit"):
+        _check_text(getattr(entry, name), (*place, name))
     _check_count(entry.n, (*place, "n"))
     _check_filled(entry.meters, (*place, "meters"))
     _check_filled(entry.sessions, (*place, "sessions"), MOST_SESSIONS)
@@ -532,6 +546,12 @@ def _check_blocks(session: Session, place: Place) -> None:
             f"these blocks make {makes} J per unit, and joules_per_unit is"
             f" {session.joules_per_unit:g}: the figures of one session agree",
         )
+
+
+def _check_text(text: str, place: Place) -> None:
+    if len(text) > MOST_CHARACTERS:
+        problem = f"expected {MOST_CHARACTERS:,} characters at most, found {len(text):,}"
+        raise DecodeError(place, problem)
 
 
 def _check_count(value: int, place: Place, least: int = 1, most: float = MOST_N) -> None:

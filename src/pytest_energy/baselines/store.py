@@ -20,7 +20,12 @@ from functools import cached_property
 from pathlib import Path
 from statistics import median
 
-from pytest_energy.baselines.file_format import BaselineError, BaselineFile, read_file
+from pytest_energy.baselines.file_format import (
+    BaselineError,
+    BaselineFile,
+    read_file,
+    why_too_large,
+)
 from pytest_energy.files import (
     TEMPORARY_SUFFIX,
     RefusedFileError,
@@ -185,8 +190,15 @@ class _Entries:
         return entry
 
 
-MOST_UNREAD = 1000
-"""Files that are read only to see whether a test claims what is in them."""
+MOST_UNREAD, MOST_UNREAD_BYTES = 1000, 16 * 2**20
+"""Files, and bytes of them all, that are read only to see whether a test claims what is in them."""
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 class BaselineStore:
@@ -287,9 +299,10 @@ class BaselineStore:
             paths = sorted((self.folder / self.machine.slug).glob("*/*.json"))
         except OSError:
             return found
-        unread = sum(path not in self._read for path in paths)
+        unread = [path for path in paths if path not in self._read]
+        many = len(unread) > MOST_UNREAD or sum(map(_size, unread)) > MOST_UNREAD_BYTES
         for path in paths:
-            if unread > MOST_UNREAD and path not in self._read:
+            if many and path not in self._read:
                 continue
             entries = self._entries(path)
             if not isinstance(entries, BaselineError):
@@ -310,6 +323,8 @@ class BaselineStore:
             try:
                 self._read[path] = _Entries(_of_its_folder(path, read_file(path, self.folder)))
             except BaselineError as error:
+                # What it was raised from holds all that was read.
+                error.__cause__ = error.__context__ = error.__traceback__ = None
                 self._read[path] = error
         return self._read[path]
 
@@ -345,8 +360,15 @@ class BaselineStore:
                     _history(stored, new.reason),
                 )
                 file.put(entry, self.machine.describe(), self.carbon)
+            text = file.text()
+            if why := why_too_large(text):
+                raise BaselineError(
+                    path,
+                    f"it would have {why}, and could not be read; nothing was written. Delete what"
+                    " no test claims (--energy-prune), or give tests another task or model",
+                )
             path.parent.mkdir(parents=True, exist_ok=True)
-            replace_file(path, file.text())
+            replace_file(path, text)
         self._read.pop(path, None)
         return done
 
@@ -411,8 +433,8 @@ def _files(folder: Path) -> list[Path]:
     Raises:
         BaselineError: a folder that cannot be listed. `Path.glob` takes one for empty.
     """
-    places = [folder] if folder.is_dir() else []
     try:
+        places = [folder] if folder.is_dir() else []
         for _ in ("machine class", "task"):
             places = [below for place in places for below in place.iterdir() if below.is_dir()]
             places = [place for place in places if _is_inside(place, folder)]

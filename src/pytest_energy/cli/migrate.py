@@ -53,8 +53,13 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def _migrate(folder: Path, check: bool) -> int:
-    if not folder.is_dir():
-        why = "is not a folder" if folder.exists() else "does not exist"
+    try:
+        found, is_folder = folder.exists(), folder.is_dir()
+    except OSError as error:  # a name that no file can have
+        complain(f"{folder}: {error.strerror}")
+        return ERROR
+    if not is_folder:
+        why = "is not a folder" if found else "does not exist"
         complain(f"{folder} {why}; name the folder of the baselines: pytest-energy migrate FOLDER")
         return ERROR
     done: list[Migrated] = []

@@ -14,6 +14,7 @@ import tempfile
 import threading
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -215,9 +216,10 @@ class MachineLock:
     @staticmethod
     def _sign(file: IO[bytes], holder: str) -> None:
         if file.writable():
-            file.seek(0)
-            file.truncate()
-            file.write(holder.encode(errors="replace")[:500])
+            with suppress(OSError):  # a full disk: others wait as well for one without a name
+                file.seek(0)
+                file.truncate()
+                file.write(holder.encode(errors="replace")[:500])
 
     def _holder(self) -> str:
         try:

@@ -137,7 +137,7 @@ class Gate:
             return (yield)
         finally:
             lock.release()
-            if metered and (shared := self._shared_results()):
+            if metered and (shared := self.shared_results()):
                 shared.end(test_id(item))
 
     @pytest.hookimpl(wrapper=True)
@@ -158,7 +158,7 @@ class Gate:
         Where the machine is free for a while, none of them runs or is about to: another order was
         asked for, or the session is ending.
         """
-        shared = self._shared_results()
+        shared = self.shared_results()
         if shared is None:
             return
         before = item.session.items[: item.session.items.index(item)]
@@ -171,7 +171,7 @@ class Gate:
                 break
             sleep(LOOK_SECONDS)
 
-    def _shared_results(self) -> SharedResults | None:
+    def shared_results(self) -> SharedResults | None:
         """What pytest-xdist's workers show each other; None without them."""
         if self._shared is None and xdist.is_xdist_worker(self._config):
             folder = shared_folder(xdist.run_of(self._config))
@@ -333,7 +333,6 @@ class Gate:
         if self.session is None or self._instruments is None:
             self.session = stash.gate_session_of(self._config)
             self._instruments = stash.open_instruments(self._config)
-            self.session.shared = self._shared_results()
             if self._worker is not None:  # the head has its own context on a GPU, and waits
                 self._instruments.meters.processes.added.add(self._worker.head_pid)
             elif not self._settings.against and self._instruments.workers < 2:

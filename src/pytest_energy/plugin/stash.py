@@ -52,7 +52,10 @@ def gate_session_of(config: pytest.Config) -> GateSession:
         gate = config.stash.get(GATE, None)
         tests = gate.test_count if gate is not None else 1
         try:
-            config.stash[GATE_SESSION] = GateSession.of(settings_of(config), config.rootpath, tests)
+            session = GateSession.of(settings_of(config), config.rootpath, tests)
+            # Also in a worker that meters nothing itself, and asks for what the others have.
+            session.shared = gate.shared_results() if gate is not None else None
+            config.stash[GATE_SESSION] = session
         except ValueError as error:
             raise pytest.UsageError(str(error)) from error
     return config.stash[GATE_SESSION]

@@ -55,6 +55,13 @@ _INVISIBLE = re.compile(
 """What shows as nothing though its category is that of letters or marks (Unicode 16,
 DerivedCoreProperties.txt: Default_Ignorable_Code_Point)."""
 
+_COMMANDS = re.compile(
+    r"(?:^|(?<=\s)):(?=:(?:error|warning|notice|debug|group|endgroup|add-mask|add-matcher"
+    r"|remove-matcher|echo|stop-commands|set-output|save-state|set-env|add-path)\b)|##(?=\[)"
+)
+"""What GitHub's runner takes for a command in a log: at a line's start, behind blanks, or anywhere
+(actions/runner, ActionCommand.cs)."""
+
 _JOINER, _SELECTOR = "\u200d", "\ufe0f"
 """Zero-width joiner, and the selector of a character's form as an emoji."""
 
@@ -70,13 +77,15 @@ def printable(text: str) -> str:
 
     Escaped, as Python writes them, are control characters (line feeds and tabs among them), format
     characters such as bidirectional marks, other invisible characters, line and paragraph
-    separators, lone surrogates and what is no character. Letters of any script stay, and so do
-    emoji. A text that is printable stays as it is, so that a second call changes nothing.
+    separators, lone surrogates and what is no character; and what GitHub takes for a command in a
+    log, `::error::` behind a blank as `:\:error::`. Letters of any script stay, and so do emoji. A
+    text that is printable stays as it is, so that a second call changes nothing.
     The result is for a terminal and for XML; Markdown and HTML have to be escaped after it.
 
     Args:
         text: of one line.
     """
+    text = _COMMANDS.sub(r"\g<0>\\", text)
     if text.isascii() and text.isprintable():
         return text
     return "".join(

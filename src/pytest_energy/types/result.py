@@ -59,7 +59,8 @@ class Subject:
     @property
     def short_name(self) -> str:
         """The test's own name, with its parameters and the region."""
-        return short_name(self.key)
+        name = short_name(self.test)
+        return f"{name}#{self.region}" if self.region else name
 
     @property
     def is_training(self) -> bool:

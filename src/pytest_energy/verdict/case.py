@@ -230,6 +230,11 @@ class Case:
         pairs = comparison.pairs if isinstance(comparison, PairedComparison) else 0
         return replace(self.against.paired, pairs=pairs)
 
+    @property
+    def unverified(self) -> str:
+        """Why the baseline is not known to stand as it was measured; empty where it is."""
+        return self.against.unverified if isinstance(self.against, Baseline) else ""
+
     def change(self) -> Change | None:
         """The comparison's figures as fractions; None where nothing was compared."""
         comparison = self.comparison or self.plain_comparison
@@ -257,7 +262,7 @@ class Case:
             flops=self.flops_change,
             page_faults=self._page_faults_before(),
             environment=self._environment_changes(),
-            unverified=self.against.unverified if isinstance(self.against, Baseline) else "",
+            unverified=self.unverified,
         )
 
 

@@ -240,6 +240,11 @@ def incomparable(case: Case) -> Decision | None:
     if case.paired:
         return Decision(Status.INCOMPARABLE, case.incomparable, obstacle=obstacle)
     hint = "start the baseline anew with --energy-update"
+    if case.unverified:  # one word changed would switch the gate off
+        reason = f"{case.incomparable}, and it was {case.unverified}"
+        return Decision(
+            Status.INCOMPARABLE, reason, hint, can_be_stored=True, obstacle=Obstacle.BASELINE
+        )
     plain = case.plain_comparison
     if plain is not None:
         stored = format_joules(median(plain.compared_joules))

@@ -239,3 +239,25 @@ def test_storing_reports_what_it_did_with_each_addition(store):
     assert replaced.action is baselines.Action.REPLACED
     assert [session.joules_per_unit for session in replaced.before.sessions] == [2.0, 3.0]
     assert [session.joules_per_unit for session in store.find(subject()).sessions] == [3.0]
+
+
+def test_a_file_that_was_refused_leaves_nothing_in_memory(store):
+    path = store.path(subject())
+    path.parent.mkdir(parents=True)
+    path.write_text("[" + "{}," * 900_000 + "{}]")
+    with pytest.raises(BaselineError):
+        store.find(subject())
+    kept = store._read[path]
+    assert isinstance(kept, BaselineError)
+    assert (kept.__cause__, kept.__context__) == (None, None)
+
+
+def test_what_many_bytes_hold_is_not_read_to_find_who_claims_it(store, monkeypatch):
+    store.store([addition()])
+    other = store.path(subject(model="other"))
+    other.write_bytes(store.path(subject()).read_bytes())
+    assert {path for path, *_ in store.subjects()} == {store.path(subject()), other}
+    fresh = baselines.BaselineStore(store.folder, MACHINE, CARBON)
+    fresh.find(subject())
+    monkeypatch.setattr("pytest_energy.baselines.store.MOST_UNREAD_BYTES", 100)
+    assert {path for path, *_ in fresh.subjects()} == {store.path(subject())}

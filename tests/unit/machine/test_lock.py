@@ -234,6 +234,21 @@ def test_another_users_file_can_be_locked(tmp_path, mode):
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="limits a process of its own")
+def test_a_full_disk_takes_the_holders_name_and_not_the_lock(tmp_path):
+    import resource
+
+    MachineLock(tmp_path).close()
+    child = os.fork()
+    if not child:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+        lock = MachineLock(tmp_path)
+        lock.acquire(True, "theirs", 1)
+        os._exit(1 if lock.problem else 0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
 def test_the_folder_is_the_machines_own_and_can_be_named(monkeypatch, tmp_path):
     monkeypatch.delenv("PYTEST_ENERGY_LOCK_DIR", raising=False)
     monkeypatch.setenv("TMPDIR", str(tmp_path))

@@ -122,3 +122,21 @@ def test_an_encoding_that_python_does_not_know_is_taken_for_utf_8():
 )
 def test_rules_are_drawn_where_the_encoding_has_them(encoding, whether):
     assert is_unicode(encoding) is whether
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("::error::x", r":\:error::x"),
+        ("a  ::stop-commands::x", r"a  :\:stop-commands::x"),
+        ("##[error]x", r"##\[error]x"),
+    ],
+)
+def test_what_github_takes_for_a_command_is_escaped(text, shown):
+    assert printable(text) == shown
+    assert printable(shown) == shown
+
+
+@pytest.mark.parametrize("text", ["test_it.py::error", "TestError::warning", "#[x]", "a :: b"])
+def test_names_of_tests_are_no_commands(text):
+    assert printable(text) == text
