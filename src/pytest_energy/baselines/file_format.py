@@ -426,16 +426,9 @@ def _unverified(digest: str, record: Mapping[str, Any], key: str) -> str:
 
 def _entry(entry: _EntryRecord, place: Place, task: str, model: str, unverified: str) -> Baseline:
     """An entry, once its figures have been found to be possible."""
-    subject = Subject(
-        sys.intern(entry.test),
-        entry.region,
-        task,
-        model,
-        entry.dataset,
-        entry.role,
-        entry.unit,
-        entry.n,
-    )
+    # Thousands of entries name the same, and so do their tests.
+    names = (entry.test, entry.region, task, model, entry.dataset, entry.role, entry.unit)
+    subject = Subject(*map(sys.intern, names), entry.n)
     if subject.key != place[-1]:
         raise DecodeError(place, f"entry {place[-1]!r} is of test {subject.key!r}")
     for name in ("test", "region", "dataset", "role", "unit"):

@@ -167,7 +167,7 @@ class _Entries:
     __slots__ = ("_packed", "subjects")
 
     def __init__(self, entries: Mapping[str, Baseline]) -> None:
-        self.subjects = {key: entry.subject for key, entry in entries.items()}
+        self.subjects = {entry.subject.key: entry.subject for entry in entries.values()}
         # Pickle is safe with what this process itself has made.
         self._packed = {
             key: zlib.compress(pickle.dumps(entry, pickle.HIGHEST_PROTOCOL), level=1)
