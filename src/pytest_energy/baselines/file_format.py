@@ -428,7 +428,8 @@ def _entry(entry: _EntryRecord, place: Place, task: str, model: str, unverified:
     """An entry, once its figures have been found to be possible."""
     # Thousands of entries name the same, and so do their tests.
     names = (entry.test, entry.region, task, model, entry.dataset, entry.role, entry.unit)
-    subject = Subject(*map(sys.intern, names), entry.n)
+    test, region, task, model, dataset, role, unit = map(sys.intern, names)
+    subject = Subject(test, region, task, model, dataset, role, unit, entry.n)
     if subject.key != place[-1]:
         raise DecodeError(place, f"entry {place[-1]!r} is of test {subject.key!r}")
     for name in ("test", "region", "dataset", "role", "unit"):
