@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import lru_cache
 
 from pytest_energy.analysis.training import cost_of
 from pytest_energy.report.printable import printable
@@ -47,11 +48,15 @@ def properties(result: Result, carbon: Carbon) -> list[tuple[str, object]]:
         pairs.append((f"{quality.name}_stored", quality.stored))
     if result.verdict.change is not None:
         pairs.append(("change", result.verdict.change.value))
-    # pytest keeps them of every test, and the names are the same.
+    # pytest keeps them of every test: of what is the same in many there is one.
     return [
-        (
-            sys.intern(printable(prefix + name)),
-            printable(value) if isinstance(value, str) else value,
-        )
+        _shared_pair(printable(prefix + name), printable(value))
+        if isinstance(value, str)
+        else (sys.intern(printable(prefix + name)), value)
         for name, value in pairs
     ]
+
+
+@lru_cache(maxsize=1000)
+def _shared_pair(name: str, value: str) -> tuple[str, object]:
+    return sys.intern(name), value

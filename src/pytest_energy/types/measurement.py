@@ -231,6 +231,7 @@ class Measurement:
         return replace(
             self,
             blocks=CompactBlocks(self.blocks),
+            recorded=self.recorded or None,
             environment=_shared_mapping(tuple(self.environment.items())),
         )
 
