@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from enum import StrEnum
 from functools import cache
@@ -202,12 +202,18 @@ def check_finite(record: object, path: Path = ()) -> None:
     _check_depth(path)
     if isinstance(record, float) and not math.isfinite(record):
         raise DecodeError(path, f"expected a finite number, found {shown(record)}")
+    for place, member in _members(record, path):
+        check_finite(member, place)
+
+
+def _members(record: object, path: Path) -> Iterator[tuple[Path, object]]:
+    """Where each member of an object or a list stands, and what it is; none of anything else."""
     if isinstance(record, dict):
         for name, member in record.items():
-            check_finite(member, (*path, name))
-    if isinstance(record, list):
+            yield (*path, name), member
+    elif isinstance(record, list):
         for index, member in enumerate(record):
-            check_finite(member, (*path, index))
+            yield (*path, index), member
 
 
 def _check_depth(path: Path) -> None:
@@ -228,13 +234,10 @@ def check_characters(record: object, path: Path = ()) -> None:
     _check_depth(path)
     if isinstance(record, str) and not is_whole(record):
         raise DecodeError(path, f"{shown(record)} has half a character, which no file can hold")
-    if isinstance(record, dict):
-        for name, member in record.items():
-            check_characters(name, path)
-            check_characters(member, (*path, name))
-    if isinstance(record, list):
-        for index, member in enumerate(record):
-            check_characters(member, (*path, index))
+    for name in record if isinstance(record, dict) else ():
+        check_characters(name, path)
+    for place, member in _members(record, path):
+        check_characters(member, place)
 
 
 def unique_members(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:

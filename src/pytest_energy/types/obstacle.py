@@ -22,7 +22,7 @@ MEANINGS = {
     Obstacle.WORKERS: "pytest-xdist's workers ran at the same time, without the lock",
     Obstacle.REPEATED: "another plugin ran the test's function several times in one window",
     Obstacle.BASE: "the base of a paired run died or could not be collected",
-    Obstacle.BASELINE: "a baseline file could not be read",
+    Obstacle.BASELINE: "a baseline file could not be read, or its entry was edited",
     Obstacle.METER: "the meters are others than those of the baseline",
     Obstacle.UNMEASURED: "a test that has a baseline gave no figure",
 }

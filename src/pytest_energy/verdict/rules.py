@@ -236,15 +236,12 @@ def incomparable(case: Case) -> Decision | None:
     """What is stored, or the base, was measured under other conditions."""
     if not case.incomparable:
         return None
-    obstacle = Obstacle.METER if case.other_meters else None
+    obstacle, why = Obstacle.METER if case.other_meters else None, case.incomparable
     if case.paired:
-        return Decision(Status.INCOMPARABLE, case.incomparable, obstacle=obstacle)
+        return Decision(Status.INCOMPARABLE, why, obstacle=obstacle)
     hint = "start the baseline anew with --energy-update"
     if case.unverified:  # one word changed would switch the gate off
-        reason = f"{case.incomparable}, and it was {case.unverified}"
-        return Decision(
-            Status.INCOMPARABLE, reason, hint, can_be_stored=True, obstacle=Obstacle.BASELINE
-        )
+        obstacle, why = Obstacle.BASELINE, f"{why}, and it was {case.unverified}"
     plain = case.plain_comparison
     if plain is not None:
         stored = format_joules(median(plain.compared_joules))
@@ -252,12 +249,10 @@ def incomparable(case: Case) -> Decision | None:
         change = format_change(math.expm1(plain.change))
         figures = f"in plain joules {stored} -> {now}, {change}"
         if risen_in_plain_joules(case):
-            reason = f"{figures}, more than noise may do; {case.incomparable}"
+            reason = f"{figures}, more than noise may do; {why}"
             return Decision(Status.REGRESSED, reason, can_be_stored=True)
         hint = f"{hint} ({figures}; ±{_noise(plain)} of that may be noise)"
-    return Decision(
-        Status.INCOMPARABLE, case.incomparable, hint, can_be_stored=True, obstacle=obstacle
-    )
+    return Decision(Status.INCOMPARABLE, why, hint, can_be_stored=True, obstacle=obstacle)
 
 
 def risen_in_plain_joules(case: Case) -> bool:

@@ -21,6 +21,7 @@ from urllib.parse import urljoin, urlsplit
 from pytest_energy.meters.prometheus.queries import PASSWORD, TOKEN, USER
 from pytest_energy.meters.prometheus.transport import Client, Reply, TooLongError
 from pytest_energy.meters.readings import one_line
+from pytest_energy.types.codec import count_values
 
 TIMEOUT_SECONDS = 5.0
 """For an answer as a whole, from looking up the server's name to the last byte; an instant query of
@@ -246,7 +247,7 @@ def _parse_json(body: bytes) -> Any:
     """
     text = body.decode()
     structure = _STRING.sub("", text)
-    if sum(map(structure.count, "[{,")) > MOST_VALUES:
+    if count_values(structure) > MOST_VALUES:
         raise TroubleError(
             f"the answer has more than {MOST_VALUES:,} values", "write a query of fewer series"
         )
