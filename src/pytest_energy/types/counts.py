@@ -1,0 +1,126 @@
+"""What an inference does, counted exactly: the same on every machine, at every load.
+
+Floating-point operations, bytes that operators read and write, operator calls and Python calls, by
+module and operator and by calling function. Nothing here counts, decides, reads or writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+MOST_COUNT = 10**30
+"""More than any inference takes, and than any training has taken; such a figure is a slip."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What was done, in whole numbers.
+
+    Args:
+        flops: floating-point operations; a multiplication and an addition are two.
+        bytes: that operators read and wrote, each operand of a call once, as far as its strides
+            touch memory; views touch none.
+        calls: of operators that did more than make a view.
+        python_calls: entries of Python functions, generators' resumptions included, and calls of
+            built-in functions. Those of torch's own machinery for modules and of this plugin are
+            left out.
+    """
+
+    flops: int = 0
+    bytes: int = 0
+    calls: int = 0
+    python_calls: int = 0
+
+    def __add__(self, other: Work) -> Work:
+        """The sum of both."""
+        return Work(
+            self.flops + other.flops,
+            self.bytes + other.bytes,
+            self.calls + other.calls,
+            self.python_calls + other.python_calls,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorRow:
+    """What the calls of one operator did in one module, over all counted samples.
+
+    Args:
+        module: the path from the model's class on, `BertModel.encoder.layer.[0-5].output.dense`:
+            layers that do the same share a row, which has the sum of them; empty outside of
+            modules.
+        operator: `aten::addmm`.
+        dtype: of its result, `float32`; empty where that has none.
+        flops, bytes, calls: as in `Work`.
+    """
+
+    module: str
+    operator: str
+    dtype: str
+    flops: int
+    bytes: int
+    calls: int
+
+
+@dataclass(frozen=True, slots=True)
+class CallRow:
+    """What one Python function called of another, over all counted samples.
+
+    Args:
+        caller: `tests/test_reviews.py:test_reviews`; empty where it is not known.
+        callee: a function, or `BUILT_IN` for all that are written in another language.
+        calls: how often.
+        beneath: Python calls in all that, these included; those of a function that calls itself
+            once.
+    """
+
+    caller: str
+    callee: str
+    calls: int
+    beneath: int
+
+
+BUILT_IN = "(built-in)"
+"""The callee that stands for functions that are not written in Python."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What some samples of a loop did.
+
+    Args:
+        device: kind of device that the operators ran on: `cpu`, `cuda`, …; with several, joined by
+            `+`; `cpu` where no operator ran.
+        versions: of what moves counts, by name: Python, torch, transformers, …
+        samples: what each counted sample did, in the order in which they were counted, which
+            depends on the number of samples alone.
+        sizes: inferences that each of them performed.
+        operators: over all of them, largest first.
+        python: over all of them, largest first.
+        without_formula: operators that compute and whose operations were not counted.
+        notes: what else was not counted or counted in another way, each a clause.
+        operators_unavailable: why operators were not counted, as a clause; empty where they were.
+        python_unavailable: why Python calls were not counted, as a clause; empty where they were.
+    """
+
+    device: str
+    versions: Mapping[str, str] = field(default_factory=dict)
+    samples: tuple[Work, ...] = ()
+    sizes: tuple[int, ...] = ()
+    operators: tuple[OperatorRow, ...] = ()
+    python: tuple[CallRow, ...] = ()
+    without_formula: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    operators_unavailable: str = ""
+    python_unavailable: str = ""
+
+    @property
+    def inferences(self) -> int:
+        """Inferences that were counted."""
+        return sum(self.sizes)
+
+    @property
+    def total(self) -> Work:
+        """Of all counted samples."""
+        return sum(self.samples, Work())
