@@ -124,3 +124,20 @@ class Counts:
     def total(self) -> Work:
         """Of all counted samples."""
         return sum(self.samples, Work())
+
+
+@dataclass(frozen=True, slots=True)
+class Coefficients:
+    """What counts cost on one kind of device, as far as one formula can say.
+
+    Args:
+        joules_per_flop: by dtype; `""` for all that are not named.
+        joules_per_byte: of an operator's operands.
+        joules_per_call: of an operator.
+        joules_per_python_call: of the processor that runs Python.
+    """
+
+    joules_per_flop: Mapping[str, float]
+    joules_per_byte: float
+    joules_per_call: float
+    joules_per_python_call: float

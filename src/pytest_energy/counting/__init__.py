@@ -1,0 +1,1 @@
+"""Exact counts of what an inference does: operators by module, Python calls by function."""

@@ -1,0 +1,219 @@
+"""Operators of torch, counted call by call as torch's dispatcher hands them out."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from importlib import import_module
+from typing import Any, cast
+
+from pytest_energy.counting.formulas import (
+    ADDED,
+    SPARSE,
+    UNCOUNTED,
+    named_arguments,
+    torch_formulas,
+)
+from pytest_energy.counting.modules import Path
+from pytest_energy.counting.operands import makes_views, tensors_in, touched
+
+Key = tuple[Path, str, str]
+"""Module, operator, dtype."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What operators did so far.
+
+    Args:
+        rows: FLOPs, bytes and calls, by module, operator and dtype.
+        without_formula: operators that compute and whose operations were not counted.
+        devices: kinds of devices of their results.
+        problem: why the count is not whole, as a clause; empty where it is.
+    """
+
+    rows: dict[Key, list[int]] = field(default_factory=dict)
+    without_formula: set[str] = field(default_factory=set)
+    devices: set[str] = field(default_factory=set)
+    problem: str = ""
+
+    def add(self, key: Key, flops: int, touched: int) -> None:
+        """One call."""
+        row = self.rows.get(key)
+        if row is None:
+            row = self.rows[key] = [0, 0, 0]
+        row[0] += flops
+        row[1] += touched
+        row[2] += 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Operator:
+    """What is known of an operator before it is called.
+
+    Args:
+        name: `aten::addmm`.
+        formula: counts its operations, from arguments and result; None without one.
+        parts: calls the others that it is defined by, which are counted in its place; None where it
+            does its work itself.
+        mutates: whether it writes to an operand.
+        uncounted: whether it computes much and has no formula.
+    """
+
+    name: str
+    formula: Callable[[Any, Any, Any], int] | None
+    parts: Callable[..., Any] | None
+    mutates: bool
+    uncounted: bool
+
+
+class Operators:
+    """Makes the modes that count; each thread has one of its own.
+
+    Args:
+        path: of the module that runs in the calling thread.
+        suspend, resume: called where the counting's own work begins and ends.
+    """
+
+    def __init__(
+        self,
+        path: Callable[[], Path],
+        suspend: Callable[[], None],
+        resume: Callable[[], None],
+    ) -> None:
+        self._path = path
+        self._suspend = suspend
+        self._resume = resume
+        self._known: dict[Any, _Operator] = {}
+        self._formulas = torch_formulas()
+
+    def mode(self, tally: Tally) -> Any:
+        """A dispatch mode: a context manager in which every operator's call is counted.
+
+        Args:
+            tally: to count into.
+        """
+        base: Any = import_module("torch.utils._python_dispatch").TorchDispatchMode
+        tensor = sys.modules["torch"].Tensor
+
+        class Mode(base):  # type: ignore[misc]
+            supports_higher_order_operators = True
+
+        def dispatch(mode: Any, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            self._suspend()
+            try:
+                return self._count(tally, mode, tensor, func, types, args, kwargs or {})
+            finally:
+                self._resume()
+
+        # Not inside the class: there torch wraps it in a way that imports its compiler (1.4 s).
+        Mode.__torch_dispatch__ = dispatch
+        return Mode()
+
+    def _count(
+        self, tally: Tally, mode: Any, tensor: Any, func: Any, types: Any, args: Any, kwargs: Any
+    ) -> Any:
+        if any(kind.__torch_dispatch__ is not tensor.__torch_dispatch__ for kind in types):
+            return NotImplemented  # a subclass's own operators are counted in its place
+        operator = self._known.get(func)
+        if operator is None:
+            operator = self._known[func] = self._describe(func)
+        if operator.parts is not None:
+            problem = ""
+            try:
+                with mode:
+                    return operator.parts(*args, **kwargs)
+            except Exception as error:
+                problem = f"{operator.name}: {type(error).__name__}: {error}"
+            result = func(*args, **kwargs)  # what is wrong with the model's own call is raised here
+            tally.problem = tally.problem or problem
+        else:
+            result = func(*args, **kwargs)
+        try:
+            self._note(tally, operator, tensor, args, kwargs, result)
+        except Exception as error:  # torch's internals change between versions
+            tally.problem = f"{operator.name}: {type(error).__name__}: {error}"
+        return result
+
+    def _note(
+        self, tally: Tally, operator: _Operator, tensor: Any, args: Any, kwargs: Any, result: Any
+    ) -> None:
+        given = list(tensors_in((*args, *kwargs.values()), tensor))
+        results = list(tensors_in((result,), tensor))
+        if makes_views(given, results, operator.mutates):
+            return
+        flops = 0
+        if operator.formula is not None:
+            flops = int(operator.formula(args, kwargs, result))
+        elif operator.uncounted:
+            tally.without_formula.add(operator.name)
+        dtype, device = "", "cpu"
+        for each in results or given[:1]:
+            dtype, device = str(each.dtype).removeprefix("torch."), each.device.type
+            break
+        tally.devices.add(device)
+        size = touched(operator.name, given, results)
+        tally.add((self._path(), operator.name, dtype), flops, size)
+
+    def _describe(self, func: Any) -> _Operator:
+        packet = getattr(func, "_overloadpacket", None)
+        if packet is None:  # a higher-order operator, which runs others
+            return _Operator(f"higher_order::{_name(func)}", None, None, False, True)
+        name = str(func._schema.name)
+        formula = _formula_of(func, packet, name, self._formulas)
+        parts = _parts_of(func) if formula is None else None
+        uncounted = formula is None and (
+            name.startswith(UNCOUNTED) or name.partition("::")[0] not in OF_TORCH
+        )
+        return _Operator(name, formula, parts, bool(func._schema.is_mutable), uncounted)
+
+
+OF_TORCH = frozenset({"aten", "prim", "prims", "rngprims", "profiler", "c10d", "_c10d_functional"})
+"""Namespaces of operators that compute little where they have no formula, `UNCOUNTED` aside."""
+
+
+def _formula_of(
+    func: Any, packet: Any, name: str, of_torch: Mapping[Any, Callable[..., int]]
+) -> Callable[[Any, Any, Any], int] | None:
+    """What counts an operator's operations, of arguments and result; None without a formula."""
+    if packet in of_torch:
+        by_shape = of_torch[packet]
+        sparse = SPARSE.get(name)
+
+        def of_shapes(args: Any, kwargs: Any, result: Any) -> int:
+            count = sparse(named_arguments(func, args, kwargs), result) if sparse else None
+            return by_shape(*args, **kwargs, out_val=result) if count is None else count
+
+        return of_shapes
+    if name in ADDED:
+        added = ADDED[name]
+
+        def of_arguments(args: Any, kwargs: Any, result: Any) -> int:
+            return added(named_arguments(func, args, kwargs), result)
+
+        return of_arguments
+    return None
+
+
+def _parts_of(func: Any) -> Callable[..., Any] | None:
+    """What calls the operators that another one is defined by, as torch itself does it.
+
+    Of some there is a definition in Python as well, for compilers, which does something else: its
+    dropout copies where nothing is to be dropped.
+    """
+    torch = sys.modules["torch"]
+    key = torch._C.DispatchKey.CompositeImplicitAutograd
+    with suppress(Exception):
+        if torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), key):
+            return partial(func._op_dk, key)
+        if key in func.py_kernels:
+            return cast("Callable[..., Any]", func.py_kernels[key])
+    return None
+
+
+def _name(func: Any) -> str:
+    name = getattr(func, "name", None)
+    return str(name()) if callable(name) else str(name or func)

@@ -1,0 +1,100 @@
+"""Layers of a model that do the same, told in one row: `encoder.layer.[0-5].attention`. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import product
+
+from pytest_energy.types.counts import OperatorRow
+
+_RANGE = re.compile(r"\[([\d,-]+)\]")
+_Group = dict[tuple[tuple[str, ...], str, str, int, int, int], list[int]]
+
+
+def folded(rows: Sequence[OperatorRow]) -> list[OperatorRow]:
+    """Rows of which those that differ in a layer's number alone are one, with the sum of them.
+
+    Args:
+        rows: one for each module, operator and dtype.
+    """
+    # Path, operator, dtype, and what each of so many alike did.
+    current = [(tuple(row.module.split(".")), row, 1) for row in rows]
+    deepest = max((len(path) for path, _, _ in current), default=0)
+    for place in reversed(range(deepest)):
+        groups: dict[tuple[object, ...], list[tuple[tuple[str, ...], OperatorRow, int]]] = {}
+        for path, row, times in current:
+            number = path[place] if place < len(path) else ""
+            alike: tuple[object, ...] = (path, row.operator, row.dtype)
+            if number.isdecimal():
+                masked = (*path[:place], None, *path[place + 1 :])
+                counts = (row.flops, row.bytes, row.calls)
+                alike = (masked, row.operator, row.dtype, *counts, times)
+            groups.setdefault(alike, []).append((path, row, times))
+        current = []
+        for members in groups.values():
+            path, row, times = members[0]
+            if len(members) > 1:
+                numbers = sorted(int(each[place]) for each, _, _ in members)
+                path = (*path[:place], f"[{_ranges(numbers)}]", *path[place + 1 :])
+                times *= len(members)
+            current.append((path, row, times))
+    return [
+        replace(
+            row,
+            module=".".join(path),
+            flops=row.flops * times,
+            bytes=row.bytes * times,
+            calls=row.calls * times,
+        )
+        for path, row, times in current
+    ]
+
+
+def unfolded(rows: Iterable[OperatorRow]) -> Iterator[OperatorRow]:
+    """One row for each layer again.
+
+    Args:
+        rows: as `folded` returns them.
+    """
+    for row in rows:
+        names = layers_of(row.module)
+        count = len(names)
+        for name in names:
+            yield replace(
+                row,
+                module=name,
+                flops=row.flops // count,
+                bytes=row.bytes // count,
+                calls=row.calls // count,
+            )
+
+
+def layers_of(module: str) -> list[str]:
+    """The modules that a folded path stands for; itself where nothing is folded."""
+    parts = []
+    for part in module.split("."):
+        match = _RANGE.fullmatch(part)
+        parts.append(_numbers(match[1]) if match else [part])
+    return [".".join(path) for path in product(*parts)]
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    """`0-2,4` for 0, 1, 2 and 4."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    return ",".join(str(a) if a == b else f"{a}-{b}" for a, b in runs)
+
+
+def _numbers(ranges: str) -> list[str]:
+    """The inverse of `_ranges`."""
+    found: list[str] = []
+    for run in ranges.split(","):
+        first, _, last = run.partition("-")
+        found += map(str, range(int(first), int(last or first) + 1))
+    return found
