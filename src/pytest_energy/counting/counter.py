@@ -24,8 +24,8 @@ MOST_SHARE, FEWEST = 0.03, 3
 has three times as many."""
 
 MOST_SAMPLES = 64
-"""More say nothing new: the mean of lengths that differ by a half of themselves (standard deviation)
-is known to 6 %."""
+"""More say little new: with lengths whose standard deviation is half of their mean, that is known
+to 6 %."""
 
 ALIKE = 3
 """Samples, the first ones, that agree: then all are taken to be alike."""

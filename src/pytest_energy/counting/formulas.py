@@ -137,7 +137,7 @@ ADDED: Mapping[str, Formula] = {
 
 
 def torch_formulas() -> dict[Any, Callable[..., int]]:
-    """torch's own table, by the operator's packet; fused attention on CPUs is added (torch 2.13)."""
+    """The table of torch, by the operator's packet, and fused attention on CPUs (torch 2.13)."""
     torch = sys.modules["torch"]
     table: Any = import_module("torch.utils.flop_counter")  # partly untyped
 

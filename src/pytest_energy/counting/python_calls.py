@@ -1,8 +1,8 @@
 """Calls of Python functions and of built-in ones, by caller and callee.
 
 By `sys.monitoring` from Python 3.12 on, by `sys.setprofile` before: both are told of every call by
-the interpreter. What is not the program's own is left out: this plugin, and the machinery that calls
-a torch module's `forward`, which takes another way where modules are followed.
+the interpreter. What is not the program's own is left out: this plugin, the machinery that calls a
+torch module's `forward`, which takes another way where modules are followed, and what waits.
 """
 
 from __future__ import annotations
@@ -16,40 +16,34 @@ from typing import Any
 
 from pytest_energy.types.counts import BUILT_IN, CallRow
 
-OWN = str(Path(__file__).parents[1]) + os.sep
+OWN = f"{Path(__file__).parents[1].as_posix()}/"
 
-MACHINERY = tuple(
-    os.sep + os.path.join("torch", *place)
-    for place in (
-        ("nn", "modules", "module.py"),
-        ("utils", "_python_dispatch.py"),
-        ("_library", ""),
-        ("_ops.py",),
-        ("jit", "_builtins.py"),
-    )
+MACHINERY = (
+    "/torch/nn/modules/module.py",
+    "/torch/utils/_python_dispatch.py",
+    "/torch/_library/",
+    "/torch/_ops.py",
+    "/torch/jit/_builtins.py",
 )
 """Files and folders whose functions are not counted: they run otherwise, or at all, because
 operators and modules are followed."""
 
-WAITING = tuple(
-    os.sep + name
-    for name in (
-        "threading.py",
-        "queue.py",
-        "selectors.py",
-        "socket.py",
-        "ssl.py",
-        "subprocess.py",
-        os.path.join("asyncio", ""),
-        os.path.join("concurrent", "futures", ""),
-        os.path.join("multiprocessing", ""),
-    )
-)
-"""Files and folders of Python's own library whose functions wait for others: what they call depends
-on who comes first."""
-
-LIBRARY = str(Path(os.__file__).parent)
+LIBRARY = Path(os.__file__).parent.as_posix()
 """Folder of Python's own library."""
+
+WAITING = (
+    "/threading.py",
+    "/queue.py",
+    "/selectors.py",
+    "/socket.py",
+    "/ssl.py",
+    "/subprocess.py",
+    "/asyncio/",
+    "/concurrent/futures/",
+    "/multiprocessing/",
+)
+"""Files and folders in it whose functions wait for others: what they call depends on who comes
+first."""
 
 TOOLS = (2, 3, 4)
 """Ids of `sys.monitoring` to take, the first that is free: `PROFILER_ID`, and two that have no
@@ -134,7 +128,7 @@ class PythonCalls:
         number = id(code)
         skipped = self._skipped.get(number)
         if skipped is None:
-            file = code.co_filename
+            file = code.co_filename.replace(os.sep, "/")
             skipped = (
                 file.startswith(OWN)
                 or any(place in file for place in MACHINERY)
@@ -291,8 +285,8 @@ def name_of(code: CodeType) -> str:
 def _portable(file: str) -> str:
     if file.startswith("<"):
         return file
-    path = os.path.realpath(file)
-    folders = [os.path.realpath(place) + os.sep for place in sys.path if place]
-    above = max((place for place in folders if path.startswith(place)), key=len, default="")
-    name = path[len(above) :] if above else os.sep.join(path.split(os.sep)[-2:])
-    return name.replace(os.sep, "/")
+    path = Path(os.path.realpath(file))
+    folders = [Path(os.path.realpath(place)) for place in sys.path if place]
+    above = [place for place in folders if path.is_relative_to(place)]
+    nearest = max(above, key=lambda place: len(place.parts), default=path.parent.parent)
+    return path.relative_to(nearest).as_posix()

@@ -1,7 +1,7 @@
 """Counted energy: what exact counts say of joules, by one formula. Pure.
 
-Of an operator in a module it is the larger of what its arithmetic and its memory take, and what each
-call takes beside; of Python what each call takes:
+Of an operator in a module it is the larger of what its arithmetic and its memory take, and what
+each call takes beside; of Python what each call takes:
 
     sum over operators of max(FLOPs * a, bytes * b) + calls * c, and Python calls * d
 
