@@ -9,7 +9,7 @@ import random
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from statistics import stdev
 from typing import Any
 
@@ -78,20 +78,11 @@ class Counter:
         self.samples: list[Work] = []
         """What each sample did so far."""
 
-    @contextmanager
-    def counting(self) -> Iterator[None]:
+    def counting(self) -> AbstractContextManager[None]:
         """Count what happens inside. What goes wrong with the counting is kept, never raised."""
-        with ExitStack() as stack:
-            stack.enter_context(_same_random_numbers())
-            stack.enter_context(_without_collection())
-            self._begin(stack)
-            before = self._so_far()
-            if not self._calls.problem:
-                self._calls.start()
-            try:
-                yield
-            finally:
-                self._calls.stop()
+        return _Counting(self._begin, self._calls.stop, self._end)
+
+    def _end(self, before: Work) -> None:
         after = self._so_far()
         self.samples.append(
             Work(
@@ -102,10 +93,21 @@ class Counter:
             )
         )
 
-    def _begin(self, stack: ExitStack) -> None:
+    def _begin(self, stack: ExitStack) -> Work:
+        """Begin to count; what was counted so far."""
+        stack.enter_context(_same_random_numbers())
+        stack.enter_context(_without_collection())
+        self._begin_operators(stack)
+        before = self._so_far()
+        if not self._calls.problem:
+            self._calls.start()
+        return before
+
+    def _begin_operators(self, stack: ExitStack) -> None:
         """Have torch's operators counted, where it is loaded."""
         if not torch_is_loaded() or self.problem:
             return
+        operators = stack.enter_context(ExitStack())
         try:
             if self._operators is None or self._paths is None:
                 self._paths = ModulePaths(self._enter_here, self._leave_here)
@@ -113,14 +115,14 @@ class Counter:
                 self._operators = Operators(
                     lambda: paths.current, self._calls.suspend, self._calls.resume
                 )
-            stack.enter_context(self._eagerly())
-            stack.callback(self._paths.remove)
+            operators.enter_context(_eagerly())
+            operators.callback(self._paths.remove)
             self._paths.install()
-            stack.callback(self._leave_here)
+            operators.callback(self._leave_here)
             self._enter_here()
         except Exception as error:  # torch's internals change between versions
             self.problem = f"{type(error).__name__}: {error}"
-            stack.close()
+            operators.close()
 
     def _enter_here(self) -> None:
         """Count the operators of the calling thread."""
@@ -136,18 +138,6 @@ class Counter:
         mode = self._modes.pop(threading.get_ident(), None)
         if mode is not None:
             mode.__exit__(None, None, None)
-
-    @contextmanager
-    def _eagerly(self) -> Iterator[None]:
-        """Run compiled models operator by operator: what a compiler has fused cannot be counted."""
-        torch = sys.modules["torch"]
-        dynamo = sys.modules.get("torch._dynamo")  # a program that compiles has imported it
-        set_stance = getattr(torch.compiler, "set_stance", None)
-        if dynamo is None or set_stance is None:
-            yield
-            return
-        with set_stance("force_eager"):
-            yield
 
     def _so_far(self) -> Work:
         rows = [row for tally in list(self._tallies.values()) for row in tally.rows.values()]
@@ -273,6 +263,50 @@ def _size_of_operator(row: OperatorRow) -> tuple[int, int, int, str, str, str]:
 
 def _size_of_call(row: CallRow) -> tuple[int, str, str]:
     return -row.beneath, row.caller, row.callee
+
+
+class _Counting(AbstractContextManager[None]):
+    """The time in which is counted. Not made of a generator: its frames would be counted.
+
+    Args:
+        begin: prepares what the stack ends, and returns what was counted so far.
+        stop: ends the counting of Python calls, before anything else is called.
+        end: takes what was counted before.
+    """
+
+    def __init__(
+        self,
+        begin: Callable[[ExitStack], Work],
+        stop: Callable[[], None],
+        end: Callable[[Work], None],
+    ) -> None:
+        self._begin = begin
+        self._stop = stop
+        self._end = end
+        self._stack = ExitStack()
+        self._before = Work()
+
+    def __enter__(self) -> None:
+        self._before = self._begin(self._stack)
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._stop()
+        self._stack.close()
+        if kind is None:
+            self._end(self._before)
+
+
+@contextmanager
+def _eagerly() -> Iterator[None]:
+    """Run compiled models operator by operator: what a compiler has fused cannot be counted."""
+    torch = sys.modules["torch"]
+    dynamo = sys.modules.get("torch._dynamo")  # a program that compiles has imported it
+    set_stance = getattr(torch.compiler, "set_stance", None)
+    if dynamo is None or set_stance is None:
+        yield
+        return
+    with set_stance("force_eager"):
+        yield
 
 
 @contextmanager

@@ -12,8 +12,8 @@ from typing import Protocol, TypeVar
 
 import pytest
 
+from pytest_energy.counting.counter import Counter, torch_is_loaded
 from pytest_energy.machine.environment import read_environment
-from pytest_energy.metering import flops
 from pytest_energy.metering.batches import batch_sizes, untold_batches
 from pytest_energy.metering.instruments import Instruments
 from pytest_energy.metering.lazy import (
@@ -512,7 +512,7 @@ class MeteredEnergy(Energy):
             ),
             runner=instruments.reference,
             reference_kind=self._policy.reference_kind(subject),
-            counter=flops.FlopCounter() if instruments.count_flops and flops.can_count() else None,
+            counter=self._counter(),
             unmetered=instruments.counting_overhead,
             interleaving=self._interleaving,
             outside=self._outside,
@@ -523,6 +523,13 @@ class MeteredEnergy(Energy):
         )
         self._last = self._loop_so_far
         return Loop(samples, n, self._loop_window, plan, sizes)
+
+    def _counter(self) -> Counter | None:
+        """Counts what some of the samples do; None where that is off, or nothing could be."""
+        python = not self._in_event_loop
+        if not self._instruments.counts or not (python or torch_is_loaded()):
+            return None
+        return Counter(python)
 
     def _loop_window(self, expected: float | None, block: float | None) -> Window:
         window = self._instruments.window(expected, block)
@@ -644,6 +651,7 @@ class MeteredEnergy(Energy):
             () if measurement is None else (measurement,),
             reason,
             None if region else self._inference.training_run,
+            None if region or self._loop is None else self._loop.counts,
         )
 
 

@@ -75,7 +75,7 @@ class Instruments:
         names: of meters, `auto` among them.
         sources: the meters that there are.
         use_reference: whether an estimate is measured beside the reference workload.
-        count_flops: whether floating-point operations are counted where torch is loaded.
+        counts: whether it is counted what some of a loop's samples do.
         idle_seconds: for how long the idle power is measured before a window; 0 for not at all.
         workers: test processes that run side by side on this machine.
         steady_allocator: whether the memory allocator is held steady from the first metered work.
@@ -91,7 +91,7 @@ class Instruments:
         sources: Sequence[MeterSource],
         *,
         use_reference: bool = True,
-        count_flops: bool = True,
+        counts: bool = True,
         idle_seconds: float = 0.0,
         workers: int = 1,
         steady_allocator: bool = False,
@@ -103,7 +103,7 @@ class Instruments:
         runner = ReferenceRunner(self.meters)
         self.reference = runner if use_reference and runner.needed else None
         """Runs the reference workload; None where energy is counted, or it is off."""
-        self.count_flops = count_flops
+        self.counts = counts
         self.idle_seconds = idle_seconds
         self.workers = workers
         self.conditions = RunConditions(

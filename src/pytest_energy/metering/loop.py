@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import pytest
 
+from pytest_energy.counting.counter import Counter, counted_positions
 from pytest_energy.metering.conditions import (
     MANY_FAULTS,
     Mark,
@@ -17,7 +18,6 @@ from pytest_energy.metering.conditions import (
     faults_between,
     trial,
 )
-from pytest_energy.metering.flops import FlopCounter, counted_samples
 from pytest_energy.metering.gpu_sync import synchronise
 from pytest_energy.metering.reference_work import (
     ReferenceRecorder,
@@ -25,7 +25,8 @@ from pytest_energy.metering.reference_work import (
     ReferenceWorkload,
 )
 from pytest_energy.metering.window import Window, block_sizes
-from pytest_energy.types.measurement import AllocatorTrial, Measurement
+from pytest_energy.types.counts import Counts
+from pytest_energy.types.measurement import AllocatorTrial, Measurement, flop_count
 from pytest_energy.world import clock, thread_time
 
 
@@ -142,7 +143,7 @@ class Plan:
         stop: whether the blocks so far are enough, of so many planned; None to perform all.
         runner: runs the reference workload between blocks.
         reference_kind: the kind of reference workload that the baseline was measured beside.
-        counter: counts the floating-point operations of one inference.
+        counter: counts what some of the samples do, exactly; None for not at all.
         unmetered: stands around what is not metered, to account for it.
         interleaving: with another revision's loop; None where there is none.
         outside: stands around the other revision's block.
@@ -156,7 +157,7 @@ class Plan:
     stop: Callable[[Measurement, int], bool] | None = None
     runner: ReferenceRunner | None = None
     reference_kind: str = ""
-    counter: FlopCounter | None = None
+    counter: Counter | None = None
     unmetered: Callable[[], AbstractContextManager[None]] = nullcontext
     interleaving: Interleaving | None = None
     outside: Callable[[], AbstractContextManager[None]] = nullcontext
@@ -225,6 +226,7 @@ class Loop:
         """Why there is no figure, where the samples are to blame."""
         self._cpu: int | None = None
         self._counted: list[int] = []
+        self._counts: Counts | None = None
         self._allocator_trial: AllocatorTrial | None = None
         self._samples = samples
         self._plan = plan
@@ -234,6 +236,7 @@ class Loop:
     def release(self) -> None:
         """Let go of the samples and of what was done beside them; the loop has ended."""
         self.generator.close()
+        self._counts = self.counts
         self._samples = ()
         self._plan = Plan(noun=self._plan.noun)
 
@@ -283,11 +286,21 @@ class Loop:
             cpu=self._cpu,
             allocator_trial=self._allocator_trial,
         )
+        counts = self.counts
+        if counts is None:
+            return measurement
+        flops = flop_count(counts)
+        return replace(measurement, flops=flops, flops_unavailable=counts.operators_unavailable)
+
+    @property
+    def counts(self) -> Counts | None:
+        """What some of the samples did; None where none was counted."""
         counter = self._plan.counter
         if counter is None:
-            return measurement
-        flops = counter.flops([self._inferences(i, 1) for i in self._counted])
-        return replace(measurement, flops=flops, flops_unavailable=counter.problem)
+            return self._counts
+        if self._counts is None:
+            self._counts = counter.counts([self._inferences(i, 1) for i in self._counted])
+        return self._counts
 
     def _bare(self) -> Generator[Any, None, None]:
         for i, sample in enumerate(islice(_cycle(self._samples), self._yields)):
@@ -320,7 +333,7 @@ class Loop:
             if conditions is not None and conditions.make_steady() and as_is:
                 yield from self._try_steady(conditions, last, as_is)
             if plan.counter is not None and self.n:
-                yield from self._count_flops(plan.counter)
+                yield from self._count(plan.counter)
         self.warming = False
         sizes = block_sizes(self._yields) if self.n else ()
         if plan.interleaving is not None and self.n:
@@ -370,24 +383,25 @@ class Loop:
         plan = self._plan
         if plan.runner is None:
             return None
-        torch_works = plan.counter is None or not plan.counter.counted_none
+        torch_works = plan.counter is None or not plan.counter.counted_no_operator
         with plan.unmetered():
             return plan.runner.reference(plan.reference_kind, parallel, torch_works)
 
-    def _count_flops(self, counter: FlopCounter) -> Generator[Any, None, None]:
-        """Perform some samples once more, to count their operations: as few as say enough."""
-        wanted = counted_samples(self._yields)
+    def _count(self, counter: Counter) -> Generator[Any, None, None]:
+        """Perform some samples once more, to count what they do: as few as say enough."""
+        wanted = counted_positions(self._yields)
         samples = self._samples
         if not isinstance(samples, Sequence):  # the first ones: others may be slow to come by
             samples = list(islice(_cycle(samples), len(wanted)))
             wanted = tuple(range(len(samples)))
         for position in wanted if samples else ():
-            if counter.enough():
+            if counter.enough(self._yields):
                 return
             self._counted.append(position)
             self.count += self._inferences(position, 1)
             with counter.counting():
                 yield samples[position % len(samples)]
+                synchronise()
 
     def _try_steady(
         self, conditions: RunConditions, sample: Any, as_is: tuple[Mark, Mark]

@@ -91,7 +91,7 @@ def open_instruments(config: pytest.Config) -> Instruments:
             settings.meters,
             sources,
             use_reference=settings.reference,
-            count_flops=settings.flops,
+            counts=settings.counts,
             idle_seconds=settings.idle,
             workers=side_by_side(config),
             steady_allocator=settings.steady_allocator,

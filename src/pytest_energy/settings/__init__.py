@@ -172,13 +172,13 @@ OPTIONS: tuple[tuple[str, str, str | None, str, str], ...] = (
         " machine as it does; off: compare it as it is (default: auto)",
     ),
     (
-        "work",
+        "counts",
         "text",
         "WHEN",
         "auto",
-        "auto: count the floating-point operations of a twentieth of the inferences of energy.each,"
-        " unmetered (at most 16, and 3 where these agree), where torch is loaded; off: do not"
-        " (default: auto)",
+        "auto: count exactly what some inferences of energy.each do (3, or 3%% of them where they"
+        " differ), unmetered: floating-point operations, bytes, operators and Python calls; off:"
+        " do not (default: auto)",
     ),
     (
         "allocator",

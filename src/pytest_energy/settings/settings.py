@@ -50,7 +50,7 @@ class Settings:
         precision: wanted half-width of the interval, as a fraction, or `SETTLED`; None to perform
             all n.
         reference: whether estimates are measured beside reference work.
-        flops: whether floating-point operations are counted.
+        counts: whether it is counted what some of a loop's samples do.
         steady_allocator: whether the memory allocator is held steady.
         pin: whether metered work on a single thread is held on one CPU.
         reason: why `--energy-update` accepts a rise or replaces what is stored; empty for no word.
@@ -84,7 +84,7 @@ class Settings:
     tolerance: float
     precision: float | None
     reference: bool
-    flops: bool
+    counts: bool
     steady_allocator: bool
     pin: bool
     reason: str
@@ -148,7 +148,7 @@ def read_settings(config: pytest.Config) -> Settings:
         tolerance=_read("tolerance", option_value(config, "tolerance"), parse_percent),
         precision=_optional("precision", option_value(config, "precision"), _parse_precision),
         reference=_read("yardstick", option_value(config, "yardstick"), _parse_switch),
-        flops=_read("work", option_value(config, "work"), _parse_switch),
+        counts=_read("counts", option_value(config, "counts"), _parse_switch),
         steady_allocator=_read("allocator", option_value(config, "allocator"), _parse_allocator),
         pin=_read("pin", option_value(config, "pin"), _parse_switch),
         reason=option_value(config, "reason").strip()[:MOST_REASON],

@@ -141,3 +141,102 @@ class Coefficients:
     joules_per_byte: float
     joules_per_call: float
     joules_per_python_call: float
+
+
+@dataclass(frozen=True, slots=True)
+class CountsBaseline:
+    """Stored counts of one test: what the next ones are compared with.
+
+    Args:
+        counts: of the session that stored them; rows under 1 % are left out.
+        coefficients: by which their counted energy was computed.
+        joules: that energy per inference, of all rows.
+        n: inferences that the test performed.
+        unit: of its figures, `inference` for example.
+        dataset: as its marker named it.
+        date: ISO 8601, UTC.
+        commit: the revision it was counted at, `+` after it where files had changed; or None.
+        unverified: why it is not known to stand as it was counted, as a clause; empty where it
+            carries the digest of what the plugin wrote.
+    """
+
+    counts: Counts
+    coefficients: Coefficients
+    joules: float
+    n: int
+    unit: str = "inference"
+    dataset: str = ""
+    date: str = ""
+    commit: str | None = None
+    unverified: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Culprit:
+    """A module, or an operator in it, that accounts for a part of a change.
+
+    Args:
+        module: its path, with layers folded that changed alike; empty outside of modules.
+        operator: where one operator alone accounts for it; empty for the whole module.
+        share: of the change in counted energy: 0.6 for 60 %; below 0 where it goes the other way.
+        before, after: what it did per inference, rounded to whole numbers; no Python calls.
+        dtypes_before, dtypes_after: of its operators' results.
+    """
+
+    module: str
+    operator: str
+    share: float
+    before: Work
+    after: Work
+    dtypes_before: tuple[str, ...] = ()
+    dtypes_after: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CallChange:
+    """A Python function that calls another more or less often than it did.
+
+    Args:
+        caller, callee: as in `CallRow`.
+        before, after: calls per inference.
+        beneath_before, beneath_after: Python calls per inference in all that.
+    """
+
+    caller: str
+    callee: str
+    before: float
+    after: float
+    beneath_before: float
+    beneath_after: float
+
+
+@dataclass(frozen=True, slots=True)
+class CountsChange:
+    """What has changed of exact counts. Fractions: 0.148 is +14.8 %.
+
+    Args:
+        energy: change of the counted energy per inference; None where nothing was compared.
+        joules, joules_before: counted energy per inference.
+        flops, bytes, calls, python_calls: the change of each; None where it was not counted on both
+            sides, or was 0 before.
+        unchanged: whether every count that was compared is the same to the last digit.
+        samples: counted samples that were compared, each with itself.
+        culprits: modules and operators that account for the change, at most three.
+        functions: Python functions that do, at most three.
+        problem: why nothing was compared, as a clause; empty where something was.
+        notes: what was not compared, each a clause.
+    """
+
+    energy: float | None = None
+    joules: float = 0.0
+    joules_before: float = 0.0
+    flops: float | None = None
+    bytes: float | None = None
+    calls: float | None = None
+    python_calls: float | None = None
+    unchanged: bool = False
+    samples: int = 0
+    culprits: tuple[Culprit, ...] = ()
+    functions: tuple[CallChange, ...] = ()
+    problem: str = ""
+    notes: tuple[str, ...] = ()

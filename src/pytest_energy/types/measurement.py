@@ -14,6 +14,7 @@ from itertools import chain
 from statistics import fmean, median, stdev
 from typing import overload
 
+from pytest_energy.types.counts import Counts
 from pytest_energy.types.energy import Domain, gated_domains
 from pytest_energy.types.obstacle import Obstacle
 from pytest_energy.types.units import kwh
@@ -131,6 +132,19 @@ class FlopCount:
         if len(self.samples) < 2 or not self.count:
             return 0.0
         return stdev(self.samples) / math.sqrt(len(self.samples)) / self.count
+
+
+def flop_count(counts: Counts) -> FlopCount | None:
+    """The floating-point operations among what was counted; None where operators were not.
+
+    Args:
+        counts: of at least one sample.
+    """
+    if counts.operators_unavailable or not counts.samples:
+        return None
+    done = list(zip(counts.samples, counts.sizes, strict=True))
+    each = tuple(round(one.flops / size) for one, size in done)
+    return FlopCount(round(counts.total.flops / counts.inferences), counts.without_formula, each)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from pytest_energy.types.counts import Counts
 from pytest_energy.types.measurement import Measurement
 from pytest_energy.types.verdict import Rule, Verdict
 
@@ -102,12 +103,14 @@ class Metered:
         passes: one measurement per pass over the samples, in order; empty where there is none.
         reason: why there is no figure, as a clause; empty where there is one.
         training_run: the whole training that metered steps are a part of; None for inferences.
+        counts: what some of its samples did, exactly; None where that was not counted.
     """
 
     subject: Subject
     passes: tuple[Measurement, ...] = ()
     reason: str = ""
     training_run: TrainingRun | None = None
+    counts: Counts | None = None
 
     @property
     def interfered(self) -> bool:
@@ -126,6 +129,7 @@ class Result:
         verdict: what the figures mean under that rule.
         base: the other revision's figures, in a paired run.
         training_run: the whole training that metered steps are a part of; None for inferences.
+        counts: what some of its samples did, exactly; None where that was not counted.
     """
 
     subject: Subject
@@ -134,6 +138,7 @@ class Result:
     verdict: Verdict
     base: Measurement | None = None
     training_run: TrainingRun | None = None
+    counts: Counts | None = None
 
     @property
     def plain_change(self) -> float | None:
