@@ -9,7 +9,7 @@ from itertools import product
 
 from pytest_energy.types.counts import OperatorRow
 
-_RANGE = re.compile(r"\[([\d,-]+)\]")
+_RANGE = re.compile(r"\[([0-9]+(?:-[0-9]+)?(?:,[0-9]+(?:-[0-9]+)?)*)\]")
 _Group = dict[tuple[tuple[str, ...], str, str, int, int, int], list[int]]
 
 
@@ -78,6 +78,26 @@ def layers_of(module: str) -> list[str]:
         match = _RANGE.fullmatch(part)
         parts.append(_numbers(match[1]) if match else [part])
     return [".".join(path) for path in product(*parts)]
+
+
+def layer_count(module: str) -> int:
+    """How many modules a folded path stands for, found without naming them.
+
+    Args:
+        module: as a file has it, which may have been edited.
+
+    Raises:
+        ValueError: a range that ends before it begins, or with a number of thousands of digits.
+    """
+    count = 1
+    for part in module.split("."):
+        if match := _RANGE.fullmatch(part):
+            runs = [run.partition("-") for run in match[1].split(",")]
+            sizes = [int(last or first) - int(first) + 1 for first, _, last in runs]
+            if min(sizes) < 1:
+                raise ValueError(f"{part} has a range that ends before it begins")
+            count *= sum(sizes)
+    return count
 
 
 def _ranges(numbers: Sequence[int]) -> str:

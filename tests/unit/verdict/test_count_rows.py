@@ -1,0 +1,117 @@
+"""Which rows of exact counts are kept: those that weigh, and the sum of the others."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_energy.types.counts import CallRow, Coefficients, Counts, OperatorRow, Work
+from pytest_energy.verdict.count_rows import LEAST_PYTHON_ROWS, MOST_ROWS, OTHERS, trimmed
+
+BY = Coefficients({"": 1.0}, 1.0, 0.0, 0.0)
+
+
+def counts_of(operators=(), python=(), python_calls=0):
+    flops, touched, calls = (
+        sum(getattr(row, name) for row in operators) for name in ("flops", "bytes", "calls")
+    )
+    sample = Work(flops, touched, calls, python_calls)
+    return Counts("cpu", samples=(sample,), sizes=(1,), operators=operators, python=python)
+
+
+def operator(name, flops, dtype="float32"):
+    return OperatorRow("M", name, dtype, flops, 0, 1)
+
+
+FIGURE = st.integers(0, 10**6)
+OPERATORS = st.lists(
+    st.builds(
+        OperatorRow,
+        st.sampled_from(["", "M", "M.a", "M.[0-3].b"]),
+        st.sampled_from([*(f"aten::{i}" for i in range(30)), OTHERS]),
+        st.sampled_from(["float32", "int64", ""]),
+        FIGURE,
+        FIGURE,
+        FIGURE,
+    ),
+    max_size=120,
+    unique_by=lambda row: (row.module, row.operator, row.dtype),
+)
+CALLS = st.lists(
+    st.builds(
+        CallRow,
+        st.sampled_from("abcdefghij"),
+        st.sampled_from("abcdefghij"),
+        FIGURE,
+        FIGURE,
+    ),
+    max_size=80,
+    unique_by=lambda row: (row.caller, row.callee),
+)
+COUNTS = st.builds(counts_of, OPERATORS.map(tuple), CALLS.map(tuple), FIGURE)
+
+
+def test_what_has_less_than_a_hundredth_of_the_energy_is_summed_by_dtype():
+    rows = (operator("a", 9_900), operator("b", 40), operator("c", 59), operator("d", 1, "int64"))
+    assert trimmed(counts_of(rows), BY).operators == (
+        operator("a", 9_900),
+        OperatorRow("", OTHERS, "float32", 99, 0, 2),
+        OperatorRow("", OTHERS, "int64", 1, 0, 1),
+    )
+
+
+def test_what_has_a_hundredth_is_kept():
+    rows = (operator("a", 99), operator("b", 1))
+    assert trimmed(counts_of(rows), BY).operators == rows
+
+
+def test_python_has_a_share_in_the_energy():
+    rows = (operator("a", 99), operator("b", 1))
+    by = replace(BY, joules_per_python_call=1.0)
+    assert OTHERS in {row.operator for row in trimmed(counts_of(rows, (), 10), by).operators}
+
+
+def test_python_calls_are_kept_by_what_is_beneath_them():
+    rows = (CallRow("", "f", 1, 1000), CallRow("f", "g", 1, 10), CallRow("f", "h", 9, 9))
+    assert trimmed(counts_of((), rows, 1000), BY).python == rows[:2]
+
+
+def test_of_many_rows_operators_come_first_and_python_has_its_share():
+    operators = tuple(operator(f"aten::{i:02}", 100 - i) for i in range(60))
+    python = tuple(CallRow("f", f"g{i:02}", 1, 100 - i) for i in range(60))
+    kept = trimmed(counts_of(operators, python, 1000), BY)
+    assert len(kept.python) == LEAST_PYTHON_ROWS
+    assert kept.python == python[:LEAST_PYTHON_ROWS]
+    assert kept.operators[1:] == operators[:47]
+    assert (kept.operators[0].operator, kept.operators[0].calls) == (OTHERS, 13)
+
+
+def test_of_few_operators_python_takes_the_rest():
+    operators = tuple(operator(f"aten::{i:02}", 100 - i) for i in range(10))
+    python = tuple(CallRow("f", f"g{i:02}", 1, 100 - i) for i in range(60))
+    kept = trimmed(counts_of(operators, python, 1000), BY)
+    assert kept.operators == operators
+    assert len(kept.python) == MOST_ROWS - 1 - 10
+
+
+@given(COUNTS)
+def test_nothing_is_lost_of_operators_and_samples_stay(counts):
+    kept = trimmed(counts, BY)
+    assert replace(kept, operators=(), python=()) == replace(counts, operators=(), python=())
+    for name in ("flops", "bytes", "calls"):
+        before, after = Counter(), Counter()
+        for rows, sums in ((counts.operators, before), (kept.operators, after)):
+            for row in rows:
+                sums[row.dtype] += getattr(row, name)
+        assert before == after
+    assert set(kept.python) <= set(counts.python)
+
+
+@given(COUNTS)
+def test_there_are_never_more_rows_and_a_second_time_changes_nothing(counts):
+    kept = trimmed(counts, BY)
+    assert len(kept.operators) + len(kept.python) <= MOST_ROWS
+    assert trimmed(kept, BY) == kept
