@@ -30,6 +30,7 @@ from hypothesis.stateful import (  # noqa: E402
 )
 
 from pytest_energy.baselines import accepted, migration  # noqa: E402
+from pytest_energy.baselines import folder as baseline_folder  # noqa: E402
 from pytest_energy.baselines import store as baselines  # noqa: E402
 from pytest_energy.baselines.file_format import read_file  # noqa: E402
 from pytest_energy.files import TEMPORARY_SUFFIX  # noqa: E402
@@ -227,7 +228,7 @@ def search_faults(until: float, tell: Callable[[int], None]) -> None:
         AssertionError: a schedule that leaves what it must not.
     """
     chance, count = random.Random(), 0
-    baselines.LOCK_SECONDS = 0  # a lock that cannot be had is not waited for
+    baseline_folder.LOCK_SECONDS = 0  # a lock that cannot be had is not waited for
     while time.monotonic() < until:
         name = chance.choice(list(WRITERS))
         calls = len(clean(name).calls)

@@ -24,7 +24,7 @@ from pathlib import Path
 from statistics import fmean, median
 
 from pytest_energy.baselines.file_format import BaselineFile
-from pytest_energy.baselines.store import file_name
+from pytest_energy.baselines.folder import file_name
 from pytest_energy.files import stable
 from pytest_energy.papers.luccioni import GRAMS_PER_KWH_STATED, GRAMS_PER_KWH_USED
 from pytest_energy.types.baseline import Baseline, Session

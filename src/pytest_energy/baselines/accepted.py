@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from pytest_energy.baselines.file_format import BaselineError, why_too_large
-from pytest_energy.baselines.store import writing
+from pytest_energy.baselines.folder import writing
 from pytest_energy.files import line_of, read_text, replace_file
 from pytest_energy.types.codec import (
     DecodeError,

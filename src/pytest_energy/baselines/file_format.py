@@ -11,13 +11,13 @@ import math
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from operator import mul
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from pytest_energy.files import MOST_BYTES, RefusedFileError, line_of, read_text, shown_path, stable
 from pytest_energy.types.baseline import MOST_N, Baseline, Replaced, Session
@@ -84,8 +84,12 @@ class BaselineError(Exception):
         super().__init__(f"{place}: {cut(problem)}")
 
 
+E = TypeVar("E")
+T = TypeVar("T")
+
+
 @dataclass(slots=True)
-class BaselineFile:
+class EntriesFile(Generic[E]):
     """One file: its entries, and the record that they were read from.
 
     Entries that are not changed keep their text, down to the grams at the intensity of their day.
@@ -93,12 +97,37 @@ class BaselineFile:
     Args:
         record: as JSON holds it, in the current schema; empty when there is no file yet.
         entries: by key.
+    """
+
+    record: dict[str, Any]
+    entries: dict[str, E]
+
+    def drop(self, key: str) -> None:
+        """Delete an entry."""
+        del self.entries[key]
+        del self.record["entries"][key]
+
+    def text(self) -> str:
+        """JSON with sorted keys and each list of numbers on one line: a diff reads well."""
+        text = json.dumps(
+            self.record, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False
+        )
+
+        def one_line(match: re.Match[str]) -> str:
+            return f"[{' '.join(match[1].split())}]"
+
+        return re.sub(r"\[\n([-+\d.eE,\s]+)\]", one_line, text) + "\n"
+
+
+@dataclass(slots=True)
+class BaselineFile(EntriesFile[Baseline]):
+    """A file of what was measured.
+
+    Args:
         schema: version of the text that was read: an older one than `SCHEMA` is rewritten as a
             whole when anything in the file is.
     """
 
-    record: dict[str, Any]
-    entries: dict[str, Baseline]
     schema: int = SCHEMA
 
     def put(self, entry: Baseline, machine: Mapping[str, Any], carbon: Carbon) -> None:
@@ -121,22 +150,6 @@ class BaselineFile:
         self.record.setdefault("entries", {})[subject.key] = record
         record["digest"] = digest_of(self.record, subject.key)
 
-    def drop(self, key: str) -> None:
-        """Delete an entry."""
-        del self.entries[key]
-        del self.record["entries"][key]
-
-    def text(self) -> str:
-        """JSON with sorted keys and each list of numbers on one line: a diff reads well."""
-        text = json.dumps(
-            self.record, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False
-        )
-
-        def one_line(match: re.Match[str]) -> str:
-            return f"[{' '.join(match[1].split())}]"
-
-        return re.sub(r"\[\n([-+\d.eE,\s]+)\]", one_line, text) + "\n"
-
 
 def digest_of(record: Mapping[str, Any], key: str) -> str:
     """What an entry is recognised by that stands as this plugin wrote it.
@@ -155,8 +168,18 @@ def digest_of(record: Mapping[str, Any], key: str) -> str:
     machine = record.get("machine")
     where = [machine.get("class") if isinstance(machine, dict) else None]
     where += [record.get("task"), record.get("model"), key]
-    entry = {name: member for name, member in record["entries"][key].items() if name != "digest"}
-    text = json.dumps([where, entry], sort_keys=True, separators=(",", ":"))
+    return digest(where, record["entries"][key])
+
+
+def digest(where: Sequence[object], entry: Mapping[str, Any]) -> str:
+    """The same of any part of a file.
+
+    Args:
+        where: it stands.
+        entry: as JSON holds it.
+    """
+    rest = {name: member for name, member in entry.items() if name != "digest"}
+    text = json.dumps([where, rest], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -280,12 +303,26 @@ def read_file(path: Path, within: Path | None = None) -> BaselineFile:
         BaselineError: not readable, not JSON, an unknown schema, or a figure that cannot be true;
             with the line.
     """
+    return read_as(path, within, _parsed) or BaselineFile({}, {})
+
+
+def read_as(path: Path, within: Path | None, parsed: Callable[[object], T]) -> T | None:
+    """What a file of ours holds; None when there is none.
+
+    Args:
+        path: of the file. Nothing is written to it.
+        within: the folder that links must not lead out of; None for no such bound.
+        parsed: makes it of its JSON, in which every number is finite, and raises `DecodeError`.
+
+    Raises:
+        BaselineError: not readable, not JSON, or refused; with the line, and what to do.
+    """
     try:
         text = read_text(path, within)
     except FileNotFoundError:
         if os.path.islink(path):  # noqa: PTH114  # says no where the disk does not answer
             raise BaselineError(path, f"a link that leads to nothing; {_LEFT}") from None
-        return BaselineFile({}, {})
+        return None
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise BaselineError(path, f"not UTF-8 text; {_LEFT}", line) from error
@@ -306,7 +343,8 @@ def read_file(path: Path, within: Path | None = None) -> BaselineFile:
     try:
         if "\\u" in text:  # only an escape can name what UTF-8 has not
             check_characters(record)
-        return _parsed(record)
+        check_finite(record)  # what is not finite could not be written again
+        return parsed(record)
     except _NewerSchemaError as error:
         raise BaselineError(
             path, f"{error.problem}; {_AS_IT_WAS}", line_of(text, error.path)
@@ -375,10 +413,7 @@ def _parsed(record: object) -> BaselineFile:
     Raises:
         DecodeError: something in it is wrong; its path leads through `record`.
     """
-    check_finite(record)  # what is not finite could not be written again
-    if not isinstance(record, dict):
-        raise DecodeError((), f"expected an object, found {shown(record)}")
-    schema = _schema(record)
+    record, schema = with_schema(record, (1, SCHEMA))
     if schema == SCHEMA:
         return BaselineFile(record, _entries(record), schema)
     try:
@@ -388,16 +423,26 @@ def _parsed(record: object) -> BaselineFile:
         raise as_written(error, record, _NAMES_OF_SCHEMA_1) from error
 
 
-def _schema(record: Mapping[str, Any]) -> int:
-    """Version of a file's format, of those that are read."""
+def with_schema(record: object, known: Sequence[int]) -> tuple[dict[str, Any], int]:
+    """A file's record, and the version of its format.
+
+    Args:
+        record: as JSON holds it.
+        known: versions that are read, in order.
+
+    Raises:
+        DecodeError: it is no object, or of a version that is not read.
+    """
+    if not isinstance(record, dict):
+        raise DecodeError((), f"expected an object, found {shown(record)}")
     if "schema" not in record:
         raise MissingMemberError((), "schema")
     schema = record["schema"]
     number = isinstance(schema, int | float) and not isinstance(schema, bool)
-    if number and schema in (1, SCHEMA):
-        return int(schema)
-    problem = f"schema {shown(schema)}, this version reads 1 and {SCHEMA}"
-    if number and schema > SCHEMA:
+    if number and schema in known:
+        return record, int(schema)
+    problem = f"schema {shown(schema)}, this version reads {' and '.join(map(str, known))}"
+    if number and schema > known[-1]:
         newer = f"{problem}: written by a newer pytest-energy: upgrade it"
         raise _NewerSchemaError(("schema",), newer)
     raise DecodeError(("schema",), f"{problem}: not a known schema")
@@ -411,17 +456,22 @@ def _entries(record: dict[str, Any]) -> dict[str, Baseline]:
             ("entries", key),
             file.task,
             file.model,
-            _unverified(entry.digest, record, key),
+            why_unverified(entry.digest, digest_of(record, key)),
         )
         for key, entry in file.entries.items()
     }
 
 
-def _unverified(digest: str, record: Mapping[str, Any], key: str) -> str:
-    """Why an entry is not known to stand as the plugin wrote it; empty where it is."""
-    if not digest:
+def why_unverified(found: str, expected: str) -> str:
+    """Why something is not known to stand as the plugin wrote it, as a clause; empty where it is.
+
+    Args:
+        found: the digest that stands there; empty where none does.
+        expected: that of what stands there.
+    """
+    if not found:
         return "stored without a digest: by an older version, or by hand"
-    return "" if digest == digest_of(record, key) else "edited by hand"
+    return "" if found == expected else "edited by hand"
 
 
 def _entry(entry: _EntryRecord, place: Place, task: str, model: str, unverified: str) -> Baseline:
@@ -433,10 +483,10 @@ def _entry(entry: _EntryRecord, place: Place, task: str, model: str, unverified:
     if subject.key != place[-1]:
         raise DecodeError(place, f"entry {place[-1]!r} is of test {subject.key!r}")
     for name in ("test", "region", "dataset", "role", "unit"):
-        _check_text(getattr(entry, name), (*place, name))
-    _check_count(entry.n, (*place, "n"))
-    _check_filled(entry.meters, (*place, "meters"))
-    _check_filled(entry.sessions, (*place, "sessions"), MOST_SESSIONS)
+        check_text(getattr(entry, name), (*place, name))
+    check_count(entry.n, (*place, "n"))
+    check_filled(entry.meters, (*place, "meters"))
+    check_filled(entry.sessions, (*place, "sessions"), MOST_SESSIONS)
     for i, session in enumerate(entry.sessions):
         _check_session(session, (*place, "sessions", i))
     _check_figure(entry.joules_per_unit, (*place, "joules_per_unit"))
@@ -469,17 +519,13 @@ def _entry(entry: _EntryRecord, place: Place, task: str, model: str, unverified:
 
 
 def _check_session(session: Session, place: Place) -> None:
-    try:
-        datetime.fromisoformat(session.date)
-    except ValueError:
-        problem = f"expected an ISO 8601 date, found {shown(session.date)}"
-        raise DecodeError((*place, "date"), problem) from None
-    _check_count(session.metered_count, (*place, "metered_count"))
+    check_date(session.date, (*place, "date"))
+    check_count(session.metered_count, (*place, "metered_count"))
     _check_figure(session.joules_per_unit, (*place, "joules_per_unit"))
     _check_figure(session.seconds_per_unit, (*place, "seconds_per_unit"))
     for name, joules in session.domains.items():
         _check_figure(joules, (*place, "domains", name), zero=True)
-    _check_filled(session.blocks, (*place, "blocks"), MOST_BLOCKS)
+    check_filled(session.blocks, (*place, "blocks"), MOST_BLOCKS)
     for i, joules in enumerate(session.blocks):
         _check_figure(joules, (*place, "blocks", i), zero=True)
     if session.other_cpu_share is not None:
@@ -494,9 +540,9 @@ def _check_session(session: Session, place: Place) -> None:
         _check_figure(joules, (*place, "reference_joules", i))
     _check_blocks(session, place)
     if session.flops is not None:
-        _check_count(session.flops, (*place, "flops"), most=MOST_FLOPS)
+        check_count(session.flops, (*place, "flops"), most=MOST_FLOPS)
     for i, count in enumerate(session.flops_samples):
-        _check_count(count, (*place, "flops_samples", i), least=0, most=MOST_FLOPS)
+        check_count(count, (*place, "flops_samples", i), least=0, most=MOST_FLOPS)
     if session.page_faults is not None:
         _check_figure(session.page_faults, (*place, "page_faults"), zero=True)
 
@@ -528,7 +574,7 @@ def _check_blocks(session: Session, place: Place) -> None:
         problem = f"expected one size for each of {len(blocks)} blocks, or none"
         raise DecodeError((*place, "block_sizes"), f"{problem}, found {shown(list(sizes))}")
     for i, size in enumerate(sizes):
-        _check_count(size, (*place, "block_sizes", i))
+        check_count(size, (*place, "block_sizes", i))
     if sizes:
         low = high = sum(map(mul, blocks, sizes)) / sum(sizes)
     else:
@@ -542,13 +588,23 @@ def _check_blocks(session: Session, place: Place) -> None:
         )
 
 
-def _check_text(text: str, place: Place) -> None:
+def check_date(text: str, place: Place) -> None:
+    """Refuse what is no ISO 8601 date."""
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        raise DecodeError(place, f"expected an ISO 8601 date, found {shown(text)}") from None
+
+
+def check_text(text: str, place: Place) -> None:
+    """Refuse a name that is longer than any."""
     if len(text) > MOST_CHARACTERS:
         problem = f"expected {MOST_CHARACTERS:,} characters at most, found {len(text):,}"
         raise DecodeError(place, problem)
 
 
-def _check_count(value: int, place: Place, least: int = 1, most: float = MOST_N) -> None:
+def check_count(value: int, place: Place, least: int = 1, most: float = MOST_N) -> None:
+    """Refuse a whole number out of bounds."""
     if not least <= value <= most:
         problem = f"expected a whole number from {least} to {most:g}, found {shown(value)}"
         raise DecodeError(place, problem)
@@ -564,7 +620,8 @@ def _check_figure(value: float, place: Place, zero: bool = False) -> None:
         raise DecodeError(place, f"{shown(value)} is more than any inference takes")
 
 
-def _check_filled(values: tuple[object, ...], place: Place, most: int = 1000) -> None:
+def check_filled(values: tuple[object, ...], place: Place, most: int = 1000) -> None:
+    """Refuse a list that is empty, or longer than any."""
     if not values:
         raise DecodeError(place, "expected a list with something in it, found []")
     if len(values) > most:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pytest_energy.baselines import accepted
 from pytest_energy.baselines.file_format import SCHEMA, BaselineError, read_file
-from pytest_energy.baselines.store import writing
+from pytest_energy.baselines.folder import is_counts_file, writing
 from pytest_energy.files import TEMPORARY_SUFFIX, replace_file
 
 
@@ -44,8 +44,8 @@ def migrate(folder: Path, write: bool = True) -> Iterator[Migrated]:
     """Rewrite the files of a folder, however deep they lie, that are of an older schema.
 
     Every file is complete at every moment, so an interruption at any point leaves old files and new
-    ones, both of which are read; the next run does the rest. Hidden files and folders and
-    `accepted.json`, which has a schema of its own, are none of baselines.
+    ones, both of which are read; the next run does the rest. Hidden files and folders,
+    `accepted.json` and the files of counts, which have schemas of their own, are left as they are.
 
     Args:
         folder: `baselines/`, or a folder inside; its lock is held while a file is written.
@@ -81,7 +81,7 @@ def _why(error: OSError) -> str:
 
 def _may_be_baseline(folder: Path, path: Path) -> bool:
     hidden = path.name.startswith(".") or path.suffix != ".json" or not path.is_file()
-    return not hidden and path != folder / accepted.NAME
+    return not (hidden or path == folder / accepted.NAME or is_counts_file(path))
 
 
 def _migrate(folder: Path, path: Path, write: bool) -> Migrated | None:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from pytest_energy.baselines import store as baselines
 from pytest_energy.baselines.file_format import BaselineError
-from pytest_energy.baselines.store import BaselineStore, Entry
+from pytest_energy.baselines.folder import Entry
+from pytest_energy.baselines.store import BaselineStore
 from pytest_energy.files import shown_path
 from pytest_energy.settings.identity import Claims, claims_of
-from pytest_energy.types.result import Subject
 
 if TYPE_CHECKING:
     import pytest
@@ -24,7 +24,6 @@ class Collected:
 
     Args:
         root: pytest's rootdir, which tests' names are relative to.
-        machine: this machine's class.
         places: the files and folders that were collected.
         modules: those that were collected whole, by their paths from rootdir.
         tests: names of all tests, deselected ones included.
@@ -33,7 +32,6 @@ class Collected:
     """
 
     root: Path
-    machine: str
     places: tuple[Path, ...]
     modules: frozenset[str]
     tests: frozenset[str]
@@ -56,37 +54,34 @@ class Collected:
             tests: names of all tests.
             metered: those with a marker, or that ask for the fixture.
         """
-        from pytest_energy.machine.identity import read_machine
-        from pytest_energy.meters import boards
-
         places = tuple((config.invocation_params.dir / place).resolve() for place in config.args)
-        machine = read_machine(boards()).slug
         found = frozenset(tests)
         functions = frozenset(test.partition("[")[0] for test in found)
         claims, whole = claims_of(metered), frozenset(modules)
-        return cls(config.rootpath, machine, places, whole, found, functions, claims)
+        return cls(config.rootpath, places, whole, found, functions, claims)
 
-    def why_gone(self, machine: str, test: str, subject: Subject) -> str:
+    def why_gone(self, entry: Entry, store: BaselineStore) -> str:
         """Why no test claims an entry, as a clause; empty where one does, or that is not known.
 
         On another machine class a test may have parameters, or a model, that this one lacks (a GPU,
         say): its entries are gone when the function is.
 
         Args:
-            machine: the class that the entry is of.
-            test: of the entry, by its name from rootdir.
-            subject: of the entry.
+            entry: as it is stored.
+            store: in which it is.
         """
+        subject, elsewhere = entry.subject, store.is_of_others(entry)
+        test = store.names.test_of(subject)
         module, _, name = test.partition("::")
         if test in self.claims:
             claim = self.claims[test]
-            if claim is None or machine != self.machine or claim == (subject.task, subject.model):
+            if claim is None or elsewhere or claim == (subject.task, subject.model):
                 return ""
             what = "model" if claim[0] == subject.task else "task"
             return f"the test's {what} is {claim[what == 'model']!r} now"
         if test in self.tests and module in self.modules:
             return "the test is no longer metered"
-        if machine != self.machine and test.partition("[")[0] in self.functions:
+        if elsewhere and test.partition("[")[0] in self.functions:
             return ""
         if module in self.modules:
             return f"there is no test {name!r}"
@@ -96,17 +91,17 @@ class Collected:
 
 
 def orphans(stores: Iterable[BaselineStore], collected: Collected) -> list[str]:
-    """Entries of this machine class that no test claims, each with the reason.
+    """Entries of this machine class and of counts that no test claims, each with the reason.
 
     Args:
         stores: the folders that the session's tests belong to.
         collected: of this session.
     """
     return [
-        f"{key} ({shown_path(path)}): {why}"
+        f"{entry.subject.key} ({shown_path(entry.path)}): {why}"
         for store in stores
-        for path, key, subject in store.subjects()
-        if (why := collected.why_gone(store.machine.slug, store.test_of(subject), subject))
+        for entry in store.entries()
+        if (why := collected.why_gone(entry, store))
     ]
 
 
@@ -128,8 +123,7 @@ def prune(
         for store in stores:
             gone: dict[Path, list[tuple[Entry, str]]] = {}
             for entry in baselines.entries_of(store.folder):
-                test = store.test_of(entry.subject)
-                if why := collected.why_gone(entry.machine, test, entry.subject):
+                if why := collected.why_gone(entry, store):
                     gone.setdefault(entry.path, []).append((entry, why))
             for found in gone.values():  # a file each, so that no more is said than was done
                 if delete:

@@ -36,7 +36,7 @@ from support.writers import (
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch):
     """A lock that cannot be had is not asked for again for a minute."""
-    monkeypatch.setattr(baselines, "LOCK_SECONDS", 0)
+    monkeypatch.setattr("pytest_energy.baselines.folder.LOCK_SECONDS", 0)
 
 
 @pytest.mark.parametrize("name", WRITERS)
@@ -112,7 +112,7 @@ def _die_in_child(writer: Writer, files: FailingFiles) -> None:
 def _find(folder):
     store = baselines.BaselineStore(folder, MACHINE, CARBON)
     store.load(subject())
-    return store.find(subject()), store.machines_with(subject()), store.subjects()
+    return store.find(subject()), store.machines_with(subject()), store.entries()
 
 
 READERS = {

@@ -247,7 +247,7 @@ def test_a_file_that_was_refused_leaves_nothing_in_memory(store):
     path.write_text("[" + "{}," * 900_000 + "{}]")
     with pytest.raises(BaselineError):
         store.find(subject())
-    kept = store._read[path]
+    kept = store._files.of(path)
     assert isinstance(kept, BaselineError)
     assert (kept.__cause__, kept.__context__) == (None, None)
 
@@ -256,8 +256,8 @@ def test_what_many_bytes_hold_is_not_read_to_find_who_claims_it(store, monkeypat
     store.store([addition()])
     other = store.path(subject(model="other"))
     other.write_bytes(store.path(subject()).read_bytes())
-    assert {path for path, *_ in store.subjects()} == {store.path(subject()), other}
+    assert {entry.path for entry in store.entries()} == {store.path(subject()), other}
     fresh = baselines.BaselineStore(store.folder, MACHINE, CARBON)
     fresh.find(subject())
-    monkeypatch.setattr("pytest_energy.baselines.store.MOST_UNREAD_BYTES", 100)
-    assert {path for path, *_ in fresh.subjects()} == {store.path(subject())}
+    monkeypatch.setattr("pytest_energy.baselines.read_files.MOST_UNREAD_BYTES", 100)
+    assert {entry.path for entry in fresh.entries()} == {store.path(subject())}
