@@ -120,6 +120,7 @@ class ResultsLog:
             problems=tuple(self.problems),
             notices=self.notices,
             overhead=self.overhead,
+            judge=session.settings.judge,
         )
 
     def settle(self, session: GateSession, exitstatus: int, root: Path) -> None:
