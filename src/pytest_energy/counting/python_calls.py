@@ -33,6 +33,8 @@ LIBRARY = Path(os.__file__).parent.as_posix()
 
 WAITING = (
     "/threading.py",
+    "/_weakrefset.py",  # of the threads that there are
+    "/weakref.py",
     "/queue.py",
     "/selectors.py",
     "/socket.py",
