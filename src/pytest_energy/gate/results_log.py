@@ -155,7 +155,10 @@ class ResultsLog:
                     if session.settings.judge is Judge.COUNTED:
                         self._not_counted(result, self.outcomes[name])
                     continue
-                if result.verdict.obstacle is Obstacle.BASELINE and not result.verdict.can_be_stored:
+                if (
+                    result.verdict.obstacle is Obstacle.BASELINE
+                    and not result.verdict.can_be_stored
+                ):
                     self.problems.append(f"{key}: counts not stored: their file is broken")
                     continue
                 store = session.stores.counts_of(result.subject)

@@ -72,7 +72,9 @@ def machine_lock(config: pytest.Config) -> MachineLock | None:
     if LOCK not in config.stash:
         settings = settings_of(config)
         # Counts are the same beside others.
-        wanted = settings.lock and settings.judge is not Judge.COUNTED and WORKER not in config.stash
+        wanted = (
+            settings.lock and settings.judge is not Judge.COUNTED and WORKER not in config.stash
+        )
         config.stash[LOCK] = MachineLock() if wanted else None
     return config.stash[LOCK]
 

@@ -54,7 +54,11 @@ def judge_counts(case: CountedCase, rule: Rule) -> Verdict:
     if case.problem:
         return Verdict(Status.INCOMPARABLE, case.problem, obstacle=Obstacle.BASELINE)
     if change is None:
-        return Verdict(Status.NEW, f"{case.base} has no such test" if case.base else "", can_be_stored=not case.base)
+        return Verdict(
+            Status.NEW,
+            f"{case.base} has no such test" if case.base else "",
+            can_be_stored=not case.base,
+        )
     if change.energy is None:
         return Verdict(
             Status.INCOMPARABLE,
