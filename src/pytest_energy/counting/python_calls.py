@@ -281,7 +281,7 @@ def name_of(code: CodeType) -> str:
     Args:
         code: of the function.
     """
-    return f"{_portable(code.co_filename)}:{code.co_qualname}"
+    return f"{_portable(code.co_filename)}:{code.co_qualname.replace('.<locals>', '')}"
 
 
 def _portable(file: str) -> str:
