@@ -13,7 +13,6 @@ from statistics import fmean
 import hub
 import pytest
 import torch
-import transformers
 from batches import N, to_classify, up_to
 from closing import columns
 from families import (
@@ -28,9 +27,8 @@ from families import (
 )
 from trends import Point, joules_of_next_point, point, slope
 
-from pytest_energy.metering.flops import FlopCounter
-from pytest_energy.papers import luccioni
-from pytest_energy.papers.desislavov import device, lower_bound_joules, of_reality, yearly_kwh
+from pytest_energy.papers import work
+from pytest_energy.papers.desislavov import device, lower_bound_joules, yearly_kwh
 from pytest_energy.types.units import format_flops, format_joules, significant
 
 inference = functools.partial(pytest.mark.inference, tolerance="10%")
@@ -231,42 +229,30 @@ def test_joules_on_other_hardware_are_estimates_and_lower_bounds(energy_results,
         "",
     )
     # What bounds are worth where they can be checked: the paper's own hardware.
-    flops = bert_base_flops(TOKENS)
-    bert = luccioni.where("fill-mask", luccioni.SPECIFIC, "bert-base-uncased")
-    a100 = device("A100 SXM4 80GB")
-    times = [of_reality(row.joules_per_inference, flops, a100) for row in bert]
+    bert = [one for one in work.distances() if one.work.model == "bert-base-uncased"]
+    told = [
+        [
+            one.work.input,
+            format_flops(one.work.flops),
+            *map(span, (one.operations, one.with_memory)),
+        ]
+        for one in bert
+    ]
     say(
         HEADING,
-        f"how far from reality: bert-base-uncased (fill-mask, {format_flops(flops)} at {TOKENS}"
-        " tokens, a length assumed here)",
-        f"  took {format_joules(fmean(row.joules_per_inference for row in bert))} per inference in"
-        f" Luccioni et al. (2024), {significant(min(times))} to {significant(max(times))} times the"
-        " fp32 bound",
-        f"  of one A100, {format_joules(lower_bound_joules(flops, a100))}: batch size 1, and the"
-        " whole node of eight boards metered",
+        "how far from reality: bert-base-uncased (fill-mask) took"
+        f" {format_joules(bert[0].joules.mean)} per inference in Luccioni et al. (2024),",
+        "  so many times the fp32 bound of one A100, by the length of its texts, which the paper",
+        "  does not say: batch size 1, and all eight boards metered (memory: weights, read once)",
+        *columns([["length", "FLOP", "operations alone", "memory too"], *told], left=1),
         "",
     )
     if hub.device() == "cpu":  # nothing is much cheaper there than the plainest of products
         assert min(here) > 0.5
 
 
-TOKENS = 64
-"""Of an input, to count BERT's operations: the paper does not say how long its inputs were."""
-
-
-def bert_base_flops(tokens: int) -> int:
-    """Operations of BERT-base with its language-model head, from shapes alone: nothing is run."""
-    with torch.device("meta"):
-        model = transformers.BertForMaskedLM(
-            transformers.BertConfig(attn_implementation="eager")
-        ).eval()
-        ids = torch.zeros(1, tokens, dtype=torch.long)
-        counter = FlopCounter()
-        with torch.inference_mode(), counter.counting():
-            model(input_ids=ids)
-    counted = counter.flops([1])
-    assert counted is not None, counter.problem
-    return counted.count
+def span(of: work.Span) -> str:
+    return f"{significant(of.least)} to {significant(of.most)} times"
 
 
 def test_small_figures_become_large_ones_by_their_number(energy_results, say):

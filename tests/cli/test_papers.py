@@ -10,9 +10,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from pytest_energy.papers import desislavov, luccioni
+from pytest_energy.papers.report_json import SCHEMA_FILE
 
 SCRIPT = Path(sys.executable).with_name("pytest-energy")
 
@@ -163,6 +165,102 @@ def test_operations_become_bounds_on_every_device(report):
     # 1 GFLOP x 400 W / 19.5 TFLOPS
     assert "≥ 20.5 mJ" in row
     assert row.count("≥") == 6
+
+
+def count_bytes(report: Path, moved: int) -> None:
+    """As if the first result's operators had read and written so much in an inference."""
+    record = json.loads(report.read_text("utf-8"))
+    record["machine"]["gpus"] = [{"model": "NVIDIA A100-SXM4-80GB", "power_limit_watts": 400}]
+    record["results"][0]["counts"] = {"samples": [{"bytes": moved}], "sizes": [1]}
+    report.write_text(json.dumps(record), "utf-8")
+
+
+def test_with_bytes_the_longer_of_operations_and_memory_is_the_bound_on_every_device(report):
+    count_bytes(report, 2_039_000_000)  # a millisecond of the A100's memory
+    text = shown("--run", report)
+    bounds = {}
+    for precision in ("fp32", "fp16"):
+        row = next(x for x in text.splitlines() if x.startswith(f"A100 SXM4 80GB, {precision}"))
+        bounds[precision] = re.findall(r"≥ \S+ m?J\*?", row)
+    # Of fp16 half as many bytes are moved. The other results have no bytes.
+    assert bounds["fp32"][:2] == ["≥ 400 mJ*", "≥ 41.0 mJ"]
+    assert bounds["fp16"][0] == "≥ 200 mJ*"
+    assert "* of memory: the bytes of every operator's operands take longer" in flat(text)
+    # 2 J over 20.5 mJ of operations, and over 400 mJ of memory.
+    lines = text.splitlines()
+    (row,) = [n for n, line in enumerate(lines) if line.startswith("#1 ")]
+    assert " 97.5 x " in lines[row]
+    assert lines[row + 1].rstrip().endswith(" (5.00 x)")
+    assert "In brackets: with memory too" in flat(text)
+
+
+def test_without_bytes_nothing_is_said_of_memory_in_a_run(report):
+    text = flat(shown("--run", report))
+    assert "In brackets" not in text
+    assert "* of memory" not in text
+
+
+def test_counts_that_are_not_as_reports_have_them_are_named(report):
+    count_bytes(report, -1)
+    done = call("--run", report)
+    assert done.returncode == 2
+    assert "counts.samples.0.bytes: expected a number from 0 to 1e+30" in done.stderr
+    record = json.loads(report.read_text("utf-8"))
+    record["results"][0]["counts"]["sizes"] = []
+    report.write_text(json.dumps(record), "utf-8")
+    assert "counts.sizes: expected one figure for each of 1 samples" in call("--run", report).stderr
+
+
+def flat(text: str) -> str:
+    return " ".join(text.split())
+
+
+@pytest.mark.parametrize("with_run", [False, True])
+def test_the_papers_energies_stand_over_the_bound_before_and_after_memory(report, with_run):
+    lines = shown(*(("--run", report) if with_run else ())).splitlines()
+
+    def row(*words: str) -> list[str]:
+        (first,) = [
+            n - len(words) + 1
+            for n, line in enumerate(lines)
+            if words[-1] == line.strip()
+            and lines[n - 1].startswith(words[-2])
+            and lines[n - len(words) + 1].startswith(words[0])
+        ]
+        return re.split(r"  +", lines[first])[2:]
+
+    # joules, operations alone, with the weights, with every operand
+    assert row("fill-mask", "bert-base-uncased", "64 tokens") == ["11", *["37 to 39"] * 3]
+    assert row("fill-mask", "bert-base-uncased", "16 tokens") == [
+        "11", "149 to 159", "125 to 133", "117 to 125",
+    ]  # fmt: skip
+    assert row("summarization", "ainize/bart-base-cnn", "64 tokens, 10 new, 4 beams") == [
+        "95 to 104", "284 to 312", "129 to 142", "110 to 121",
+    ]  # fmt: skip
+
+
+def test_the_json_is_as_its_schema_says(report):
+    schema = json.loads(SCHEMA_FILE.read_text("utf-8"))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    validator = jsonschema.Draft202012Validator(schema)
+    validator.validate(json.loads(shown("--json")))
+    validator.validate(json.loads(shown("--json", "--run", report)))
+    count_bytes(report, 2_039_000_000)
+    found = json.loads(shown("--json", "--run", report))
+    validator.validate(found)
+    work = found["run"]["work"][0]
+    assert work["operator_bytes"] == 2_039_000_000
+    (a100,) = [
+        bound
+        for bound in work["at_least_joules"]
+        if (bound["device"], bound["precision"]) == ("A100 SXM4 80GB", "fp32")
+    ]
+    assert a100["joules"] == pytest.approx(0.0205, rel=0.01)
+    assert a100["joules_with_memory"] == pytest.approx(0.4)
+    assert found["run"]["work"][1]["at_least_joules"][0]["joules_with_memory"] is None
+    bert = [one for one in found["published_over_bounds"] if one["model"] == "bert-base-uncased"]
+    assert [one["input"] for one in bert] == ["16 tokens", "64 tokens", "256 tokens"]
+    assert bert[0]["times"]["least"] > bert[0]["times_with_memory"]["least"]
 
 
 def test_the_papers_energy_stands_beside_the_same_model_alone(report):

@@ -78,7 +78,7 @@ def test_max_flops_gates_exactly_and_needs_no_baseline(torch_project):
 
 def test_a_ceiling_that_could_not_be_checked_does_not_pass_for_one_that_held(torch_project):
     project = torch_project(more=", max_flops=1200")
-    (result,) = project.report("--energy-work=off")["results"]
+    (result,) = project.report("--energy-counts=off")["results"]
     assert result["verdict"]["status"] == "inconclusive"
     assert "max_flops" in result["verdict"]["reason"]
     assert result["measurement"]["flops"] is None

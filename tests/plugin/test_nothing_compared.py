@@ -154,9 +154,9 @@ def test_every_tolerance_above_the_default_is_named(loop):
 
 
 def test_what_is_switched_off_is_named_and_stands_in_the_report(loop):
-    report = loop.report("--energy-pin=off", "--energy-work=off")
+    report = loop.report("--energy-pin=off", "--energy-counts=off")
     assert report["notices"] == [
-        "switched off: operations (--energy-work), one CPU (--energy-pin)",
+        "switched off: counts (--energy-counts), one CPU (--energy-pin)",
     ]
 
 

@@ -47,7 +47,7 @@ def test_it_can_be_switched_off_and_is_part_of_what_must_agree(project):
     assert "the baseline's reference workload was none, now " in verdict["reason"]
 
 
-@pytest.mark.parametrize("option", ["--energy-yardstick=on", "--energy-work=yes"])
+@pytest.mark.parametrize("option", ["--energy-yardstick=on", "--energy-counts=yes"])
 def test_a_switch_that_is_neither_auto_nor_off_is_a_usage_error(loop, option):
     result = loop.run(option)
     assert result.ret == pytest.ExitCode.USAGE_ERROR

@@ -8,6 +8,7 @@ import platform
 import random
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from statistics import stdev
@@ -305,7 +306,9 @@ def _eagerly() -> Iterator[None]:
     if dynamo is None or set_stance is None:
         yield
         return
-    with set_stance("force_eager"):
+    with set_stance("force_eager"), warnings.catch_warnings():
+        # A compiled module warns of hooks that are there for all modules, as ours are.
+        warnings.filterwarnings("ignore", "Using `torch.compile\\(module\\)` when there are global")
         yield
 
 

@@ -86,34 +86,7 @@ def _attention(arguments: Mapping[str, Any], _: Any) -> int:
     return int(2 * rows * weights + 4 * rows * query.shape[-2] * query.shape[-1])
 
 
-def _sparse_product(left: str, right: str) -> Callable[[Mapping[str, Any], Any], int | None]:
-    """A product with a sparse matrix: two operations per entry and column; None of dense ones."""
-
-    def count(arguments: Mapping[str, Any], _: Any) -> int | None:
-        torch = sys.modules["torch"]
-        first, second = arguments[left], arguments[right]
-        if first.layout is not torch.strided:
-            return 2 * int(first._nnz()) * int(second.shape[-1])
-        if second.layout is not torch.strided:
-            return 2 * int(second._nnz()) * int(first.shape[0])
-        return None
-
-    return count
-
-
-SPARSE: Mapping[str, Callable[[Mapping[str, Any], Any], int | None]] = {
-    "aten::mm": _sparse_product("self", "mat2"),
-    "aten::addmm": _sparse_product("mat1", "mat2"),
-}
-"""Products that torch's table counts as if no operand was sparse."""
-
-
-def _sparse_addmm(arguments: Mapping[str, Any], result: Any) -> int:
-    return SPARSE["aten::addmm"](arguments, result) or 0
-
-
 ADDED: Mapping[str, Formula] = {
-    "aten::_sparse_addmm": _sparse_addmm,
     "aten::mv": _matrix_vector,
     "aten::addmv": _matrix_vector,
     "aten::addmv_": _matrix_vector,
@@ -136,19 +109,52 @@ ADDED: Mapping[str, Formula] = {
 (aten/src/ATen/native/native_functions.yaml, quantized/library.cpp)."""
 
 
-def torch_formulas() -> dict[Any, Callable[..., int]]:
-    """The table of torch, by the operator's packet, and fused attention on CPUs (torch 2.13)."""
-    torch = sys.modules["torch"]
+Quick = Callable[[Any, Any], int]
+"""Takes the call's positional arguments, and its result."""
+
+
+def _matrix_product(left: int) -> Quick:
+    """A product of matrices, of which the left one stands at this place.
+
+    Two operations per element of the result and of the left one's row; with a sparse operand per
+    entry and column.
+    """
+
+    def count(args: Any, result: Any) -> int:
+        torch = sys.modules["torch"]
+        first, second = args[left], args[left + 1]
+        if first.layout is not torch.strided:
+            return 2 * int(first._nnz()) * int(second.shape[-1])
+        if second.layout is not torch.strided:
+            return 2 * int(second._nnz()) * int(first.shape[0])
+        return 2 * int(result.numel()) * int(first.shape[-1])
+
+    return count
+
+
+def _fused_attention(args: Any, _: Any) -> int:
+    """Of query, key and value: two products, softmax left out as in torch's table."""
+    query, key, value = args[:3]
+    rows = math.prod(query.shape[:-1]) * key.shape[-2]
+    return int(2 * rows * (query.shape[-1] + value.shape[-1]))
+
+
+QUICK: Mapping[str, Quick] = {
+    "aten::mm": _matrix_product(0),
+    "aten::addmm": _matrix_product(1),
+    "aten::bmm": _matrix_product(0),
+    "aten::baddbmm": _matrix_product(1),
+    "aten::_sparse_addmm": _matrix_product(1),
+    "aten::_scaled_dot_product_flash_attention_for_cpu": _fused_attention,
+}
+"""By the operator's name: what torch's table says too, without its detour over shapes, which takes
+longer than a small product. Of fused attention on CPUs it has nothing (torch 2.13)."""
+
+
+def torch_formulas() -> Mapping[Any, Callable[..., int]]:
+    """The table of torch, by the operator's packet."""
     table: Any = import_module("torch.utils.flop_counter")  # partly untyped
-
-    def attention(query: Any, key: Any, value: Any, *_: Any, **__: Any) -> int:
-        return int(table.sdpa_flop_count(query, key, value))
-
-    formulas = dict(table.flop_registry)
-    fused = getattr(torch.ops.aten, "_scaled_dot_product_flash_attention_for_cpu", None)
-    if fused is not None:
-        # Its operands' shapes are what the table's other attention formulas take.
-        formulas.setdefault(fused, table.shape_wrapper(attention))
+    formulas: Mapping[Any, Callable[..., int]] = table.flop_registry
     return formulas
 
 

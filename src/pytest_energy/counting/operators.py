@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from pytest_energy.counting.formulas import (
     ADDED,
-    SPARSE,
+    QUICK,
     UNCOUNTED,
     named_arguments,
     torch_formulas,
@@ -61,6 +61,7 @@ class _Operator:
             does its work itself.
         mutates: whether it writes to an operand.
         uncounted: whether it computes much and has no formula.
+        views: whether all that it ever does is to look at its operand in another way.
     """
 
     name: str
@@ -68,6 +69,7 @@ class _Operator:
     parts: Callable[..., Any] | None
     mutates: bool
     uncounted: bool
+    views: bool = False
 
 
 class Operators:
@@ -116,8 +118,9 @@ class Operators:
     def _count(
         self, tally: Tally, mode: Any, tensor: Any, func: Any, types: Any, args: Any, kwargs: Any
     ) -> Any:
-        if any(kind.__torch_dispatch__ is not tensor.__torch_dispatch__ for kind in types):
-            return NotImplemented  # a subclass's own operators are counted in its place
+        for kind in types:
+            if kind is not tensor and kind.__torch_dispatch__ is not tensor.__torch_dispatch__:
+                return NotImplemented  # a subclass's own operators are counted in its place
         operator = self._known.get(func)
         if operator is None:
             operator = self._known[func] = self._describe(func)
@@ -133,7 +136,8 @@ class Operators:
         else:
             result = func(*args, **kwargs)
         try:
-            self._note(tally, operator, tensor, args, kwargs, result)
+            if not operator.views:
+                self._note(tally, operator, tensor, args, kwargs, result)
         except Exception as error:  # torch's internals change between versions
             tally.problem = f"{operator.name}: {type(error).__name__}: {error}"
         return result
@@ -168,7 +172,8 @@ class Operators:
         uncounted = formula is None and (
             name.startswith(UNCOUNTED) or name.partition("::")[0] not in OF_TORCH
         )
-        return _Operator(name, formula, parts, bool(func._schema.is_mutable), uncounted)
+        views = parts is None and bool(getattr(func, "is_view", False))
+        return _Operator(name, formula, parts, bool(func._schema.is_mutable), uncounted, views)
 
 
 OF_TORCH = frozenset({"aten", "prim", "prims", "rngprims", "profiler", "c10d", "_c10d_functional"})
@@ -179,22 +184,15 @@ def _formula_of(
     func: Any, packet: Any, name: str, of_torch: Mapping[Any, Callable[..., int]]
 ) -> Callable[[Any, Any, Any], int] | None:
     """What counts an operator's operations, of arguments and result; None without a formula."""
+    if name in QUICK:
+        quick = QUICK[name]
+        return lambda args, kwargs, result: quick(args, result)
     if packet in of_torch:
         by_shape = of_torch[packet]
-        sparse = SPARSE.get(name)
-
-        def of_shapes(args: Any, kwargs: Any, result: Any) -> int:
-            count = sparse(named_arguments(func, args, kwargs), result) if sparse else None
-            return by_shape(*args, **kwargs, out_val=result) if count is None else count
-
-        return of_shapes
+        return lambda args, kwargs, result: by_shape(*args, **kwargs, out_val=result)
     if name in ADDED:
         added = ADDED[name]
-
-        def of_arguments(args: Any, kwargs: Any, result: Any) -> int:
-            return added(named_arguments(func, args, kwargs), result)
-
-        return of_arguments
+        return lambda args, kwargs, result: added(named_arguments(func, args, kwargs), result)
     return None
 
 

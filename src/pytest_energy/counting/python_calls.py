@@ -33,6 +33,8 @@ LIBRARY = Path(os.__file__).parent.as_posix()
 
 WAITING = (
     "/threading.py",
+    "/_weakrefset.py",  # of the threads that there are
+    "/weakref.py",
     "/queue.py",
     "/selectors.py",
     "/socket.py",
@@ -279,7 +281,7 @@ def name_of(code: CodeType) -> str:
     Args:
         code: of the function.
     """
-    return f"{_portable(code.co_filename)}:{code.co_qualname}"
+    return f"{_portable(code.co_filename)}:{code.co_qualname.replace('.<locals>', '')}"
 
 
 def _portable(file: str) -> str:

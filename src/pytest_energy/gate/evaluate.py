@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from pytest_energy.gate.session import GateSession, Lookup
 from pytest_energy.paired.fresh_pair import LONGEST_BODY_SECONDS, FreshPair
+from pytest_energy.types.counts import CountsBaseline, CountsChange, Judge
 from pytest_energy.types.inference import SETTLED, Inference
 from pytest_energy.types.measurement import Measurement, joined, mean_of_passes
 from pytest_energy.types.obstacle import Obstacle
@@ -15,6 +16,9 @@ from pytest_energy.types.verdict import PairedBase, Rule, Status, Verdict
 from pytest_energy.verdict import early_stop
 from pytest_energy.verdict.baseline_comparison import MIN_BLOCKS
 from pytest_energy.verdict.case import Base, Case
+from pytest_energy.verdict.count_rules import CountedCase, judge_counts, with_counts
+from pytest_energy.verdict.counted_energy import coefficients_of, joules_per_inference
+from pytest_energy.verdict.counts_comparison import best_variant, compare
 from pytest_energy.verdict.judge import judge, unmeasured
 from pytest_energy.verdict.paired_comparison import count_over
 from pytest_energy.verdict.rules import why_flops_unchecked
@@ -144,13 +148,51 @@ class Evaluation:
         results = []
         for one in metered:
             rule = self._rule_for(one.subject, regions)
-            if base is None:
+            if self._session.settings.judge is Judge.COUNTED:
+                result = self._counted(one, rule, base)
+            elif base is None:
                 result = self._stored(one, rule, again)
             else:
                 result = self._paired(one, rule, base, fresh or FreshPairs())
+            if self._session.settings.judge is Judge.BOTH:
+                change = self._counts_change(one, base)
+                verdict = with_counts(result.verdict, change, rule)
+                result = replace(result, verdict=verdict)
             self._session.results[one.subject.key] = result
             results.append(result)
         return results
+
+    def _counted(self, metered: Metered, rule: Rule, base: BaseRun | None) -> Result:
+        """Judged by exact counts alone."""
+        entry, session = self._look_up(metered.subject), self._session.paired
+        problem, missing = entry.counts_problem, ""
+        if base is not None and session is not None:
+            of_base = base.of(metered.subject)
+            problem = base.problem or (of_base.reason if of_base is not None else "")
+            missing = "" if of_base is not None or problem else session.label
+        change = self._counts_change(metered, base)
+        case = CountedCase(metered.counts, metered.reason, change, problem, missing)
+        verdict = judge_counts(case, rule)
+        if base is not None and session is not None:
+            body_differs = session.body_differs(metered.subject.test)
+            paired = PairedBase(session.label, body_differs=body_differs, error=base.detail)
+            obstacle = Obstacle.BASE if verdict.obstacle is not None else None
+            verdict = replace(verdict, paired=paired, obstacle=obstacle, can_be_stored=False)
+        return _result(metered, rule, verdict)
+
+    def _counts_change(self, metered: Metered, base: BaseRun | None) -> CountsChange | None:
+        """What has changed of the exact counts; None where they were not counted on both sides."""
+        counts, subject = metered.counts, metered.subject
+        if counts is None:
+            return None
+        name = "baseline"
+        if base is None:
+            before = best_variant(counts, self._look_up(subject).counts)
+        else:
+            name, before = "base", _counts_of_base(base.of(subject))
+        if before is None:
+            return None
+        return compare(counts, subject.n, subject.unit, subject.dataset, before, name)
 
     def _look_up(self, subject: Subject) -> Lookup:
         if subject.region not in self._found:
@@ -269,6 +311,16 @@ class Evaluation:
         )
 
 
+def _counts_of_base(metered: Metered | None) -> CountsBaseline | None:
+    """What the base of a paired run counted, as what is compared with."""
+    if metered is None or metered.counts is None:
+        return None
+    counts, subject = metered.counts, metered.subject
+    by = coefficients_of(counts.device)
+    joules = joules_per_inference(counts, by)
+    return CountsBaseline(counts, by, joules, subject.n, subject.unit, subject.dataset)
+
+
 def pairs_needed(result: Result) -> int:
     """How many pairs of processes a verdict of a paired run should rest on, as far as is known.
 
@@ -323,7 +375,9 @@ def _result(
     metered: Metered, rule: Rule, verdict: Verdict, base: Measurement | None = None
 ) -> Result:
     measurement = mean_of_passes(metered.passes) if metered.passes else None
-    return Result(metered.subject, measurement, rule, verdict, base, metered.training_run)
+    return Result(
+        metered.subject, measurement, rule, verdict, base, metered.training_run, metered.counts
+    )
 
 
 def unjudged(metered: Metered) -> Result:

@@ -67,7 +67,7 @@ def notices(
 def _switched_off(settings: Settings) -> list[str]:
     switches = {
         "the reference workload (--energy-yardstick)": settings.reference,
-        "operations (--energy-work)": settings.flops,
+        "counts (--energy-counts)": settings.counts,
         "one CPU (--energy-pin)": settings.pin,
         "the steady allocator (--energy-allocator)": settings.steady_allocator,
         "the machine's lock (--energy-lock)": settings.lock,

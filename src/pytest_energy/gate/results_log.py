@@ -120,6 +120,7 @@ class ResultsLog:
             problems=tuple(self.problems),
             notices=self.notices,
             overhead=self.overhead,
+            judge=session.settings.judge,
         )
 
     def settle(self, session: GateSession, exitstatus: int, root: Path) -> None:
@@ -137,11 +138,58 @@ class ResultsLog:
         elif session.paired is not None:
             self._accept(session)
         else:
-            self._store(session, root)
+            now, commit = datetime.now(UTC), git_commit(root)
+            if session.settings.judge is not Judge.COUNTED:
+                self._store(session, now, commit)
+            if session.settings.judge is not Judge.MEASURED:
+                self._store_counts(session, now, commit)
 
-    def _store(self, session: GateSession, root: Path) -> None:
+    def _store_counts(self, session: GateSession, now: datetime, commit: str | None) -> None:
+        """Store the counts of tests that passed: they are exact, whatever ran beside."""
+        files: dict[Path, list[CountsAddition]] = {}
+        stores: dict[Path, CountsStore] = {}
+        for name, test in self.tests.items():
+            for result in test.results:
+                counts, key = result.counts, result.subject.key
+                if counts is None or self.outcomes[name] != "passed":
+                    if session.settings.judge is Judge.COUNTED:
+                        self._not_counted(result, self.outcomes[name])
+                    continue
+                if (
+                    result.verdict.obstacle is Obstacle.BASELINE
+                    and not result.verdict.can_be_stored
+                ):
+                    self.problems.append(f"{key}: counts not stored: their file is broken")
+                    continue
+                store = session.stores.counts_of(result.subject)
+                path = store.path(result.subject)
+                stores[path] = store
+                by = coefficients_of(counts.device)
+                joules = joules_per_inference(counts, by)
+                addition = CountsAddition(result.subject, counts, by, joules, utc_text(now), commit)
+                files.setdefault(path, []).append(addition)
+        for path, additions in files.items():
+            try:
+                done = stores[path].store(additions)
+            except BaselineError as error:
+                names = ", ".join(one.subject.key for one in additions)
+                self.problems.append(f"counts not stored: {names}: {error}")
+                continue
+            for addition, stored in zip(additions, done, strict=True):
+                self._say_stored(addition.subject.key, f"counts {stored.words}")
+
+    def _not_counted(self, result: Result, outcome: str) -> None:
+        passed = outcome == "passed"
+        why = result.verdict.reason or "nothing was counted" if passed else f"the test {outcome}"
+        self.stored[result.subject.key] = f"not stored: {why}"
+        self.refused |= passed and not result.subject.region
+
+    def _say_stored(self, key: str, words: str) -> None:
+        """Add to what is said of a test's storing."""
+        self.stored[key] = f"{self.stored[key]}; {words}" if key in self.stored else words
+
+    def _store(self, session: GateSession, now: datetime, commit: str | None) -> None:
         """Store what may become a baseline: measured, quiet, long enough, of a test that passed."""
-        now, commit = datetime.now(UTC), git_commit(root)
         files: dict[Path, list[tuple[Result, Addition]]] = {}
         stores: dict[Path, BaselineStore] = {}
         for name, test in self.tests.items():

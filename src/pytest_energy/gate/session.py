@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from pytest_energy.paired.session import PairedSession
 from pytest_energy.settings.settings import Settings
 from pytest_energy.types.baseline import Baseline
 from pytest_energy.types.carbon import Carbon
+from pytest_energy.types.counts import CountsBaseline, Judge
 from pytest_energy.types.inference import Inference
 from pytest_energy.types.machine import Machine
 from pytest_energy.types.result import Result, Subject
@@ -44,11 +45,15 @@ class Lookup:
         baseline: the entry of this machine class; None without one.
         other_machines: other machine classes that have an entry.
         problem: why the file cannot be read; empty where it can.
+        counts: the stored counts, of each kind of device and versions.
+        counts_problem: why the file of counts cannot be read; empty where it can.
     """
 
     baseline: Baseline | None = None
     other_machines: tuple[str, ...] = ()
     problem: str = ""
+    counts: tuple[CountsBaseline, ...] = ()
+    counts_problem: str = ""
 
 
 @dataclass(slots=True)
@@ -141,6 +146,19 @@ class GateSession:
         """
         if self.paired is not None:
             return Lookup()
+        found = self._look_up_measured(subject)
+        if subject.region or self.settings.judge is Judge.MEASURED:
+            return found
+        store = self.stores.counts_of(subject)
+        store.load(subject)
+        try:
+            return replace(found, counts=store.find(subject))
+        except BaselineError as error:
+            return replace(found, counts_problem=str(error))
+
+    def _look_up_measured(self, subject: Subject) -> Lookup:
+        if self.settings.judge is Judge.COUNTED:
+            return Lookup()
         store = self.stores.of(subject)
         store.load(subject)
         try:
@@ -158,6 +176,9 @@ class GateSession:
             rule: what the test allows.
             verdict: the decision.
         """
+        if self.settings.update and verdict.measured_status is not None:
+            # The counts will be stored; the joules are judged as if there were none.
+            verdict = replace(verdict, status=verdict.measured_status)
         if self.settings.update and verdict.can_be_stored:
             return False
         held = rule.budget_joules is not None or rule.max_flops is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from statistics import median
 from typing import Protocol, TypeVar
@@ -27,6 +27,7 @@ from pytest_energy.metering.reference_work import ReferenceRecorder
 from pytest_energy.metering.region import Region
 from pytest_energy.metering.window import Window
 from pytest_energy.types.codec import is_whole
+from pytest_energy.types.counts import Counts
 from pytest_energy.types.inference import Inference, whole_number
 from pytest_energy.types.measurement import Measurement
 from pytest_energy.types.obstacle import Obstacle
@@ -124,7 +125,8 @@ class Energy(ABC):
 
         Returns:
             The outputs of the first pass of metered calls, in order: `n` of them, unless
-            `precision` ended it.
+            `precision` ended it; where nothing is metered and counts alone decide, those of the
+            warm-up.
 
         Raises:
             pytest.UsageError: `fn` puts its work off: a coroutine or generator function, or one
@@ -140,7 +142,8 @@ class Energy(ABC):
             output = fn(sample)
             if lazy := why_lazy_output(output):
                 raise pytest.UsageError(f"energy.run got {lazy}")
-            if self._loop is None or self._loop.metered:
+            loop = self._loop
+            if loop is None or loop.metered or (loop.bare and not loop.counting):
                 outputs.append(output)
         return outputs
 
@@ -161,6 +164,8 @@ class Energy(ABC):
             whole_number("n", n, 1)
         except ValueError as error:
             raise pytest.UsageError(f"energy.measure({name!r}): {error}") from error
+        if self._loop is not None and self._loop.warming:
+            return _UNMETERED
         return self._measure(name, n)
 
     def record(self, **quantities: float) -> None:
@@ -238,6 +243,19 @@ class Energy(ABC):
     @abstractmethod
     def _measure(self, name: str, n: int) -> AbstractContextManager[None]: ...
 
+    def _subject(self, region: str, n: int) -> Subject:
+        inference = self._inference
+        return Subject(
+            test=self._test,
+            region=region,
+            task=self._task,
+            model=self._model,
+            dataset=inference.dataset,
+            role=inference.role,
+            unit="inference" if region and inference.training_run is None else inference.unit,
+            n=n,
+        )
+
     def _each(self, samples: Iterable[S], batch_size: int | None) -> Generator[S, None, None]:
         __tracebackhide__ = True
         if self._loop is not None:
@@ -254,6 +272,16 @@ class Energy(ABC):
             kept, _ = repeatable(samples, len(sizes))
             self._loop = self._make_loop(kept, sum(sizes), sizes)
         return self._loop.generator
+
+
+class _Unmetered(AbstractContextManager[None]):
+    """A region in which nothing is metered. Its own frames alone are not counted as the test's."""
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+
+_UNMETERED = _Unmetered()
 
 
 class UnmeteredEnergy(Energy):
@@ -278,7 +306,109 @@ class UnmeteredEnergy(Energy):
         return Loop(samples, n, None, Plan(), sizes)
 
     def _measure(self, name: str, n: int) -> AbstractContextManager[None]:
-        return nullcontext()
+        return _UNMETERED
+
+
+class CountedEnergy(Energy):
+    """The fixture where counts alone decide: loops yield what is counted, and nothing is metered.
+
+    A body without a loop is counted as a whole, what it does the first time alone included: of
+    that its operators are the same in every run, and its Python calls are not.
+    """
+
+    def __init__(self, test: str, inference: Inference, task: str, model: str) -> None:
+        super().__init__(test, inference, task, model)
+        self._body: Counter | None = None
+        self._counting: AbstractContextManager[None] | None = None
+        self._regions: dict[str, None] = {}
+        self.times_run = 1
+
+    @property
+    def result(self) -> None:
+        """None: nothing is measured."""
+        return None
+
+    coverage_paused = left_early = False
+    doubtful_divisor = ""
+    loop_blocks = 0
+
+    def release(self) -> None:
+        """Let go of samples and callables once the test has ended."""
+        if self._loop is not None:
+            self._loop.release()
+
+    def look_up(self) -> None:
+        """Nothing is looked up before the test."""
+
+    def open_body(self, marked: bool, may_loop: bool) -> None:
+        """The test body begins; with the marker, and without a loop, the whole of it is counted."""
+        if marked and not may_loop and self._inference.n is not None and torch_is_loaded():
+            self._body = Counter(python=False)
+            self._counting = self._body.counting()
+            self._counting.__enter__()
+
+    def close_body(self) -> None:
+        """The test body has ended without raising."""
+        counting, self._counting = self._counting, None
+        if counting is not None:
+            counting.__exit__(None, None, None)
+
+    def end_loop(self, interrupted: str = "") -> str:
+        """End the loop; why it has no figure, or nothing."""
+        counting, self._counting = self._counting, None
+        if counting is not None:  # the body raised
+            counting.__exit__(RuntimeError, None, None)
+        if self._loop is None:
+            return interrupted
+        self._loop.generator.close()
+        return interrupted or self._why_uncounted
+
+    def conclude(self, interrupted: str = "") -> list[Metered]:
+        """What was counted, or why nothing was: the loop or body, then each region."""
+        reason = self.end_loop(interrupted)
+        inference, loop = self._inference, self._loop
+        n = loop.n if loop is not None else inference.n or 0
+        counts = loop.counts if loop is not None else self._body_counts
+        if counts is None and not reason:
+            reason = self._why_uncounted
+        regions = [
+            Metered(self._subject(name, 1), reason="regions have no counts of their own")
+            for name in self._regions
+        ]
+        subject = self._subject("", n)
+        main = Metered(
+            subject,
+            reason=reason,
+            training_run=inference.training_run,
+            counts=None if reason else counts,
+        )
+        return [main, *regions]
+
+    @property
+    def _body_counts(self) -> Counts | None:
+        return self._body.counts([self._inference.n or 1]) if self._body is not None else None
+
+    @property
+    def _why_uncounted(self) -> str:
+        """Why a test that has come to its end has no counts; empty where it has."""
+        loop = self._loop
+        if loop is None:
+            return "nothing was counted: loop over energy.each(samples)"
+        if loop.reason:
+            return loop.reason
+        if loop.counts is None:
+            return (
+                f"the loop was left after {loop.count:,} of its {loop.n:,}, before any was counted"
+            )
+        return ""
+
+    def _make_loop(self, samples: Iterable[object], n: int, sizes: Sequence[int] | None) -> Loop:
+        plan = Plan(self._inference.warmup, counter=Counter(python=not in_event_loop()))
+        return Loop(samples, n, None, plan, sizes)
+
+    def _measure(self, name: str, n: int) -> AbstractContextManager[None]:
+        self._regions[name] = None
+        return _UNMETERED
 
 
 class MeteredEnergy(Energy):
@@ -468,9 +598,6 @@ class MeteredEnergy(Energy):
     @contextmanager
     def _measure(self, name: str, n: int) -> Iterator[None]:
         loop = self._loop
-        if loop is not None and loop.warming:
-            yield
-            return
         self._instruments.conditions.make_steady()
         region = self._regions.setdefault(name, Region(self._instruments.window()))
         if region.open:
@@ -601,19 +728,6 @@ class MeteredEnergy(Energy):
     def _measured(self, window: Window) -> Measurement | None:
         units = self._units(window.metered_count)
         return window.measurement(units, self._produced) if units else None
-
-    def _subject(self, region: str, n: int) -> Subject:
-        inference = self._inference
-        return Subject(
-            test=self._test,
-            region=region,
-            task=self._task,
-            model=self._model,
-            dataset=inference.dataset,
-            role=inference.role,
-            unit="inference" if region and inference.training_run is None else inference.unit,
-            n=n,
-        )
 
     def _metered(
         self,

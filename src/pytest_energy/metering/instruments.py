@@ -23,6 +23,10 @@ QUIET_SECONDS = 1.0
 """A machine that others leave alone for so long is quiet."""
 
 
+NOT_METERED = "nothing is metered: exact counts decide (--energy-judge=counted)"
+"""What the header says of a session without meters."""
+
+
 class OverheadAccount:
     """Adds up what the gate itself takes, in seconds and in joules of the gated domains.
 
@@ -72,7 +76,7 @@ class Instruments:
     """What a process meters with. Knows no baseline and no verdict.
 
     Args:
-        names: of meters, `auto` among them.
+        names: of meters, `auto` among them; none where counts alone decide.
         sources: the meters that there are.
         use_reference: whether an estimate is measured beside the reference workload.
         counts: whether it is counted what some of a loop's samples do.
@@ -99,6 +103,8 @@ class Instruments:
     ) -> None:
         start = clock()
         self.meters = open_meters(names, sources)
+        if not names:
+            self.meters.note = NOT_METERED
         self.updates = CounterUpdates(self.meters)
         runner = ReferenceRunner(self.meters)
         self.reference = runner if use_reference and runner.needed else None

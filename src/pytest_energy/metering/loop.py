@@ -191,7 +191,8 @@ class Loop:
         samples: that can be gone through again and again.
         n: inferences to meter in a pass.
         open_window: makes the window of a pass, for a segment and for blocks of so many seconds
-            as expected (None: unknown); None to yield the samples alone.
+            as expected (None: unknown); None to meter nothing: then the samples alone are yielded
+            or, with a counter, those that it counts.
         plan: what is done beside.
         sizes: inferences of each sample that a pass yields, where these are batches; None for one
             each.
@@ -224,13 +225,20 @@ class Loop:
         self._end()
         self.reason = ""
         """Why there is no figure, where the samples are to blame."""
+        self.counting = False
+        """Whether what the current sample does is being counted."""
+        self.over = False
+        """Whether all that was to be counted was, where nothing is metered."""
         self._cpu: int | None = None
         self._counted: list[int] = []
         self._counts: Counts | None = None
         self._allocator_trial: AllocatorTrial | None = None
         self._samples = samples
         self._plan = plan
-        self.generator = self._bare() if open_window is None else self._metered(open_window)
+        if open_window is not None:
+            self.generator = self._metered(open_window)
+        else:
+            self.generator = self._bare() if plan.counter is None else self._counted_alone()
         """Yields the samples; closing it early ends what it holds open."""
 
     def release(self) -> None:
@@ -308,18 +316,43 @@ class Loop:
             self.metered += self._inferences(i, 1)
             yield sample
 
+    def _counted_alone(self) -> Generator[Any, None, None]:
+        """The warm-up and the samples that are counted, as they are before a metered pass.
+
+        What they do may depend on what was done before: a cache is as full as it is there.
+        """
+        self.warming = True
+        for i, sample in enumerate(islice(_cycle(self._samples), self._warmup)):
+            self.count += self._inferences(i, 1)
+            yield sample
+        if self._plan.counter is not None and self.n:
+            yield from self._count(self._plan.counter)
+        self.warming = False
+        self._end()
+        if not self.count:
+            self.reason = "samples is empty"
+        self.over = True
+
+    @property
+    def _warmup(self) -> int:
+        """Samples of the warm-up."""
+        warmup = self._plan.warmup
+        if not self.n:
+            return 0
+        if warmup is None:
+            return default_warmup(self._yields)
+        return -(-warmup // max(self._sizes)) if self._sizes else warmup  # said in inferences
+
     def _metered(self, open_window: OpenWindow) -> Generator[Any, None, None]:
         plan, conditions = self._plan, self._plan.conditions
         self.warming = True
-        warmup = default_warmup(self._yields) if plan.warmup is None else plan.warmup
-        if self._sizes and plan.warmup:  # said in inferences
-            warmup = -(-plan.warmup // max(self._sizes))
+        warmup = self._warmup
         each_seconds, parallel = 0.0, True  # without a warm-up nothing is known
         with plan.unmetered():
             usage = conditions.usage() if conditions and warmup else None
             last: Any = None
             as_is = None
-            for i, sample in enumerate(islice(_cycle(self._samples), warmup if self.n else 0)):
+            for i, sample in enumerate(islice(_cycle(self._samples), warmup)):
                 self.count += self._inferences(i, 1)
                 began = clock()
                 before = conditions.mark() if conditions else None
@@ -399,9 +432,11 @@ class Loop:
                 return
             self._counted.append(position)
             self.count += self._inferences(position, 1)
+            self.counting = True
             with counter.counting():
                 yield samples[position % len(samples)]
                 synchronise()
+            self.counting = False
 
     def _try_steady(
         self, conditions: RunConditions, sample: Any, as_is: tuple[Mark, Mark]

@@ -9,7 +9,13 @@ from statistics import correlation, fmean
 
 from pytest_energy.analysis.ratio import RatioEstimate, ratio
 from pytest_energy.papers import luccioni
-from pytest_energy.papers.desislavov import Device, device, device_of_board, of_reality
+from pytest_energy.papers.desislavov import (
+    STORED_BYTES,
+    Device,
+    device,
+    device_of_board,
+    of_reality,
+)
 from pytest_energy.papers.run import Measured, Run
 from pytest_energy.verdict.rules import load_clause
 
@@ -292,14 +298,45 @@ class Reality:
     Args:
         device: the row of the table.
         joules: per inference.
-        times: energy over bound.
+        times: energy over the bound of the operations alone.
         of: whose energy it is, for people.
+        times_with_memory: energy over the larger of the bounds of operations and memory, operator
+            by operator; None where the run has no bytes, or the table no bandwidth.
     """
 
     device: Device
     joules: float
     times: float
     of: str
+    times_with_memory: float | None
+
+
+def bytes_on(one: Measured, device: Device) -> float:
+    """Bytes that the operators of a result would move on a device, as few as they may be.
+
+    A precision whose numbers are narrower than the run's moves fewer; of wider ones, what the run
+    moved is taken.
+
+    Args:
+        one: a result.
+        device: a row of the table.
+
+    Returns:
+        Bytes per inference; 0 where the run has not counted them, so that a bound is that of the
+        operations alone.
+    """
+    if one.traffic is None:
+        return 0
+    narrower = STORED_BYTES[device.precision] / one.traffic.bytes_per_number
+    return one.traffic.bytes_per_inference * min(1, narrower)
+
+
+def _reality(one: Measured, device: Device, joules: float, flops: int, of: str) -> Reality:
+    moved = bytes_on(one, device)
+    with_memory = None
+    if moved and device.bytes_per_second is not None:
+        with_memory = of_reality(joules, flops, device, moved)
+    return Reality(device, joules, of_reality(joules, flops, device), of, with_memory)
 
 
 def paper_reality(one: Measured) -> Reality | None:
@@ -324,8 +361,7 @@ def paper_reality(one: Measured) -> Reality | None:
         return None
     joules = fmean(row.joules_per_inference for row in of_model)
     a100 = device("A100 SXM4 80GB", "fp32")
-    times = of_reality(joules, work.count, a100)
-    return Reality(a100, joules, times, f"the paper's {of_model[0].model}")
+    return _reality(one, a100, joules, work.count, f"the paper's {of_model[0].model}")
 
 
 def own_reality(one: Measured, run: Run) -> Reality | None:
@@ -345,5 +381,4 @@ def own_reality(one: Measured, run: Run) -> Reality | None:
     board = device_of_board(run.gpus[0])
     if board is None:
         return None
-    joules = one.measurement.joules_per_unit
-    return Reality(board, joules, of_reality(joules, work.count, board), "this machine")
+    return _reality(one, board, one.measurement.joules_per_unit, work.count, "this machine")

@@ -12,6 +12,7 @@ from typing import TextIO
 from pytest_energy.papers import desislavov, luccioni, own
 from pytest_energy.papers import report_training as papers_training
 from pytest_energy.papers.run import Measured, Run
+from pytest_energy.papers.work import Span, distances
 from pytest_energy.report.console import console
 from pytest_energy.report.page import Page
 from pytest_energy.types.units import format_flops, format_joules, significant
@@ -199,13 +200,14 @@ def _kinds(kinds: own.Kinds) -> str:
 
 def _devices(page: Page, run: Run | None) -> None:
     page.heading(
-        "Energy from operations (after Desislavov, Martínez-Plumed, Hernández-Orallo 2023,"
-        " arXiv 2109.05472)"
+        "Energy from operations and bytes (after Desislavov, Martínez-Plumed, Hernández-Orallo"
+        " 2023, arXiv 2109.05472)"
     )
     page.note(
-        "joules ≥ operations x watts / peak FLOPS: an estimate and a lower bound. Nothing reaches"
-        " its peak; hosts, memory, cooling and waiting are missing. Dense rates and rated powers"
-        " as the makers state them; CPUs at their highest clock."
+        "joules ≥ watts x the longer of operations / peak FLOPS and bytes / bandwidth: an estimate"
+        " and a lower bound. Nothing reaches its peak; hosts, cooling and waiting are missing."
+        " Dense rates, bandwidths and rated powers as the makers state them; CPUs at their highest"
+        " clock with all memory channels. Without bytes it is the bound of the operations alone."
     )
     if run is None:
         rows = [
@@ -217,11 +219,12 @@ def _devices(page: Page, run: Run | None) -> None:
                 significant(device.peak_flops / 1e12),
                 f"{device.watts:g}",
                 significant(device.flops_per_joule / 1e9),
+                _bandwidth(device.bytes_per_second),
             ]
             for device in desislavov.devices()
         ]
         names = ["device", "kind", "year", "precision", "peak\nTFLOPS", "W", "GFLOP\nper J"]
-        page.table(names, rows, left=4)
+        page.table([*names, "memory\nGB/s"], rows, left=4)
         page.end()
         return
     page.end()
@@ -232,6 +235,10 @@ def _devices(page: Page, run: Run | None) -> None:
         return
     _bounds(page, run, counted)
     _estimates(page, counted)
+
+
+def _bandwidth(bytes_per_second: float | None) -> str:
+    return "unknown" if bytes_per_second is None else f"{bytes_per_second / 1e9:,.4g}"
 
 
 def _bounds(page: Page, run: Run, counted: Sequence[Measured]) -> None:
@@ -245,12 +252,17 @@ def _bounds(page: Page, run: Run, counted: Sequence[Measured]) -> None:
                 f"{one.subject.task}\n{one.subject.model}",
                 format_flops(_flops(one)),
                 f"{format_joules(one.measurement.joules_per_unit)}\n{one.method}",
-                f"{significant(here.times)} x" if here else "-",
-                f"{format_joules(paper.joules)}\n{significant(paper.times)} x" if paper else "-",
+                _times(here) if here else "-",
+                f"{format_joules(paper.joules)}\n{_times(paper)}" if paper else "-",
             ]
         )
     names = ["", "task and model", "work", "this\nmachine", "of its\nbound", "paper's\nA100, times"]
     page.table(names, rows, left=2)
+    if any(one.traffic for one in counted):
+        page.note(
+            "In brackets: with memory too, the bytes of every operator's operands once. Fused"
+            " operators and caches need less, so that this one may be undercut."
+        )
     page.note(
         "Per inference; bounds are of fp32. Below 1 x, a lower precision than fp32 was computed in"
         " (tf32, fp16, bf16), whose peak is higher."
@@ -263,26 +275,76 @@ def _bounds(page: Page, run: Run, counted: Sequence[Measured]) -> None:
     page.end()
 
 
+def _times(reality: own.Reality) -> str:
+    alone = f"{significant(reality.times)} x"
+    if reality.times_with_memory is None:
+        return alone
+    return f"{alone}\n({significant(reality.times_with_memory)} x)"
+
+
 def _estimates(page: Page, counted: Sequence[Measured]) -> None:
     shown = _spread(counted, max(2, (page.width - 28) // 12))
     page.heading("Estimated joules per inference on other hardware: lower bounds")
     rows = []
     for device in desislavov.devices():
-        bounds = [desislavov.lower_bound_joules(_flops(one), device) for one in shown]
-        rows.append(
-            [f"{device.name}, {device.precision}", *(f"≥ {format_joules(j)}" for j in bounds)]
-        )
+        bounds = [_bound(one, device) for one in shown]
+        rows.append([f"{device.name}, {device.precision}", *bounds])
     places = [f"#{counted.index(one) + 1}" for one in shown]
     names = [
         f"{place}\n{format_flops(_flops(one))}" for place, one in zip(places, shown, strict=True)
     ]
     page.table(["device", *names], rows)
+    if any(one.traffic for one in shown):
+        page.note(
+            f"{MEMORY_BOUND} of memory: the bytes of every operator's operands take longer than the"
+            " operations. Fused operators and caches need less."
+        )
     if len(shown) < len(counted):
         page.note(
             f"{len(shown)} of {len(counted)} results, from the least to the most work; all of"
             " them: --json"
         )
     page.end()
+
+
+MEMORY_BOUND = "*"
+"""Behind a bound that memory decides."""
+
+
+def _bound(one: Measured, device: desislavov.Device) -> str:
+    flops, moved = _flops(one), own.bytes_on(one, device)
+    bound = format_joules(desislavov.lower_bound_joules(flops, device, moved))
+    return f"≥ {bound}{MEMORY_BOUND * desislavov.is_memory_bound(flops, device, moved)}"
+
+
+def _published(page: Page, run: Run | None) -> None:
+    page.heading("The paper's energies, and how many times the bound of one A100 in fp32 they are")
+    rows = []
+    for one in distances():
+        work = one.work
+        rows.append(
+            [
+                f"{work.task}\n{work.model}\n{work.input}",
+                f"{format_flops(work.flops)}\n{significant(work.weight_bytes / 1e9)} GB",
+                _range(one.joules),
+                *(_range(each) for each in (one.operations, one.with_memory, one.by_operator)),
+            ]
+        )
+    names = ["task, model\nand input", "work,\nweights", "J", "operations\nalone, x"]
+    page.table([*names, "memory\ntoo, x", "operands\ntoo, x"], rows)
+    page.note(
+        "Per inference, over the paper's datasets. Work is counted from the architecture; how long"
+        " the paper's texts were is not known, so that short ones are assumed. Memory too: the"
+        " weights are read once per forward pass, the least that any execution reads unless a cache"
+        " keeps them. Operands too: those of every operator are moved, which fused operators and"
+        " caches avoid. The energies are of the whole node of eight boards."
+    )
+    page.end()
+
+
+def _range(span: Span) -> str:
+    least, most = significant(span.least, 2), significant(span.most, 2)
+    return least if least == most else f"{least} to {most}"
 
 
 def _flops(one: Measured) -> int:
@@ -307,4 +369,5 @@ def _sections(tests: str) -> tuple[Callable[[Page, Run | None], None], ...]:
         papers_training.break_even,
         papers_training.strubell_table,
         _devices,
+        _published,
     )

@@ -1,6 +1,7 @@
 """The papers' tables for programs, with a run's figures where one is given.
 
-Energies are per 1,000 inferences in kWh or Wh, as the names say; else joules per inference.
+Energies are per 1,000 inferences in kWh or Wh, as the names say; else joules per inference. The
+form is described by `papers.schema.json` beside this module.
 """
 
 from __future__ import annotations
@@ -8,13 +9,18 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from pytest_energy.papers import desislavov, luccioni, own, strubell
 from pytest_energy.papers.run import Measured, Run
+from pytest_energy.papers.work import Distance, distances
 
 SCHEMA = 1
 """Version of the JSON's form."""
+
+SCHEMA_FILE = Path(__file__).with_name("papers.schema.json")
+"""The JSON Schema of it."""
 
 
 def as_json(run: Run | None, tests: str = "") -> str:
@@ -59,6 +65,7 @@ def as_json(run: Run | None, tests: str = "") -> str:
             {**asdict(device), "flops_per_joule": device.flops_per_joule}
             for device in desislavov.devices()
         ],
+        "published_over_bounds": [_distance(one) for one in distances()],
         "run": None if run is None else _run(run, tests),
     }
     return json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
@@ -82,6 +89,18 @@ def _run(run: Run, tests: str) -> dict[str, Any]:
     }
 
 
+def _distance(one: Distance) -> dict[str, Any]:
+    return {
+        **asdict(one.work),
+        "device": one.device.name,
+        "precision": one.device.precision,
+        "joules": asdict(one.joules),
+        "times": asdict(one.operations),
+        "times_with_memory": asdict(one.with_memory),
+        "times_by_operator": asdict(one.by_operator),
+    }
+
+
 def _work(one: Measured, run: Run) -> dict[str, Any]:
     work = one.measurement.flops
     assert work is not None
@@ -91,17 +110,24 @@ def _work(one: Measured, run: Run) -> dict[str, Any]:
         "task": one.subject.task,
         "model": one.subject.model,
         "flops": work.count,
+        "operator_bytes": one.traffic.bytes_per_inference if one.traffic else None,
         "without_formula": list(work.without_formula),
         "joules": one.measurement.joules_per_unit,
         "method": one.method,
         "of_own_bound": None if here is None else asdict(here),
         "of_the_papers_bound": None if paper is None else asdict(paper),
-        "at_least_joules": [
-            {
-                "device": device.name,
-                "precision": device.precision,
-                "joules": desislavov.lower_bound_joules(work.count, device),
-            }
-            for device in desislavov.devices()
-        ],
+        "at_least_joules": [_bound(one, work.count, device) for device in desislavov.devices()],
+    }
+
+
+def _bound(one: Measured, flops: int, device: desislavov.Device) -> dict[str, Any]:
+    moved = own.bytes_on(one, device)
+    known = moved and device.bytes_per_second is not None
+    return {
+        "device": device.name,
+        "precision": device.precision,
+        "joules": desislavov.lower_bound_joules(flops, device),
+        "joules_with_memory": (
+            desislavov.lower_bound_joules(flops, device, moved) if known else None
+        ),
     }

@@ -13,6 +13,7 @@ from pytest_energy.files import line_of, read_text
 from pytest_energy.types.baseline import MOST_N
 from pytest_energy.types.codec import DecodeError, check_finite, count_values, cut, decode
 from pytest_energy.types.codec import Path as Place
+from pytest_energy.types.counts import MOST_COUNT
 from pytest_energy.types.energy import Method
 from pytest_energy.types.measurement import MOST_FLOPS, Measurement
 from pytest_energy.types.renames import as_written, renamed
@@ -41,11 +42,31 @@ class RunError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Traffic:
+    """What the operators of an inference read and wrote, each operand of a call once.
+
+    Args:
+        bytes_per_inference: mean of the samples that were counted.
+        bytes_per_number: of the widest floating-point numbers that operators computed.
+    """
+
+    bytes_per_inference: float
+    bytes_per_number: int
+
+
+@dataclass(frozen=True, slots=True)
 class Measured:
-    """What was measured of one subject, without the verdict on it."""
+    """What was measured of one subject, without the verdict on it.
+
+    Args:
+        subject: what was measured.
+        measurement: the figures.
+        traffic: None where the run has not counted bytes, as older ones have not.
+    """
 
     subject: Subject
     measurement: Measurement
+    traffic: Traffic | None = None
 
     @property
     def method(self) -> str:
@@ -184,11 +205,29 @@ class _Cost:
 
 
 @dataclass(frozen=True, slots=True)
+class _Sample:
+    bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Operator:
+    dtype: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    samples: tuple[_Sample, ...] = ()
+    sizes: tuple[int, ...] = ()
+    operators: tuple[_Operator, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class _Result:
     subject: Subject
     measurement: Measurement | None
     verdict: _Judged
     training_cost: _Cost | None = None
+    counts: _Counts | None = None
 
 
 _MEASUREMENT_NAMES = {
@@ -271,7 +310,32 @@ def _figure(result: _Result) -> Measured | Trained | None:
     if subject.region or subject.unit != "inference" or not measurement.gated:
         return None
     _check(measurement)
-    return Measured(subject, measurement) if measurement.joules_per_unit > 0 else None
+    if measurement.joules_per_unit <= 0:
+        return None
+    return Measured(subject, measurement, _traffic(result.counts))
+
+
+_WIDTHS = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
+"""Bytes of the floating-point numbers that models are run in."""
+
+
+def _traffic(counts: _Counts | None) -> Traffic | None:
+    """What was counted of bytes; None where a run has none, and the operations are all there is."""
+    if counts is None or not counts.samples:
+        return None
+    place: Place = ("counts",)
+    if len(counts.sizes) != len(counts.samples):
+        problem = f"expected one figure for each of {len(counts.samples)} samples"
+        raise DecodeError((*place, "sizes"), problem)
+    for index, (sample, size) in enumerate(zip(counts.samples, counts.sizes, strict=True)):
+        _check_range(sample.bytes, 0, MOST_COUNT, (*place, "samples", index, "bytes"))
+        _check_range(size, 1, MOST_N, (*place, "sizes", index))
+    moved = sum(sample.bytes for sample in counts.samples)
+    widths = [_WIDTHS[one.dtype] for one in counts.operators if one.dtype in _WIDTHS]
+    if not moved:
+        return None
+    # Operators whose numbers are not named are taken for those that models have unless told else.
+    return Traffic(moved / sum(counts.sizes), max(widths, default=_WIDTHS["float32"]))
 
 
 def _trained(model: str, cost: _Cost) -> Trained:

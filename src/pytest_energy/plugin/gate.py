@@ -25,7 +25,7 @@ from pytest_energy.gate.evaluate import (
 from pytest_energy.gate.session import GateSession
 from pytest_energy.gate.shared_results import SharedResults, shared_folder
 from pytest_energy.machine.lock import MOMENT_SECONDS, MachineBusyError
-from pytest_energy.metering.fixture import MeteredEnergy
+from pytest_energy.metering.fixture import CountedEnergy, MeteredEnergy
 from pytest_energy.metering.instruments import Instruments
 from pytest_energy.plugin import stash
 from pytest_energy.plugin.body_runs import RUNS
@@ -36,6 +36,7 @@ from pytest_energy.settings import WORKER, is_marked, metered_of, nodeid_from_he
 from pytest_energy.settings.identity import test_id
 from pytest_energy.settings.inference import default_names
 from pytest_energy.types.codec import encode
+from pytest_energy.types.counts import Judge
 from pytest_energy.types.result import BaseRun, compact
 from pytest_energy.types.session import Overhead, TestReport
 from pytest_energy.verdict.rules import MIN_UPDATES, MIN_UPDATES_ALIGNED
@@ -216,15 +217,20 @@ class Gate:
             if session.paired is not None:
                 of_head = session.paired.interleaving(test)
                 interleaving = item.stash[stash.INTERLEAVING] = of_head
-        item.stash[stash.ENERGY] = MeteredEnergy(
-            test,
-            inference,
-            *default_names(item),
-            instruments=instruments,
-            policy=policy,
-            interleaving=interleaving,
-            progress=self._progress,
-        )
+        energy: MeteredEnergy | CountedEnergy
+        if self._settings.judge is Judge.COUNTED:
+            energy = CountedEnergy(test, inference, *default_names(item))
+        else:
+            energy = MeteredEnergy(
+                test,
+                inference,
+                *default_names(item),
+                instruments=instruments,
+                policy=policy,
+                interleaving=interleaving,
+                progress=self._progress,
+            )
+        item.stash[stash.ENERGY] = energy
         if self._worker is None:
             item.stash[stash.ENERGY].look_up()
 
@@ -236,7 +242,8 @@ class Gate:
         _, instruments = self._open()
         self._await_quiet()
         # The source of a test is parsed only until the allocator is decided on: once per process.
-        loops = instruments.conditions.undecided and may_loop(item)
+        counts = self._settings.judge is Judge.COUNTED
+        loops = (counts or instruments.conditions.undecided) and may_loop(item)
         if runs := item.stash.get(RUNS, None):
             runs.take()
         energy.open_body(is_marked(item), may_loop=loops)
@@ -339,7 +346,9 @@ class Gate:
                 self.session.second = _second_process(self._config, self._instruments)
         return self.session, self._instruments
 
-    def _conclude(self, item: pytest.Item, energy: MeteredEnergy, interrupted: str) -> str:
+    def _conclude(
+        self, item: pytest.Item, energy: MeteredEnergy | CountedEnergy, interrupted: str
+    ) -> str:
         """Judge a test; why it fails, or nothing."""
         session, instruments = self._open()
         runs = item.stash.get(RUNS, None)
@@ -354,7 +363,9 @@ class Gate:
                 session.results.update((one.subject.key, unjudged(one)) for one in metered)
                 return ""
             results = item.stash[stash.EVALUATION].results(metered, base)
-            if base is not None:
+            if self._settings.judge is Judge.COUNTED:
+                pass  # exact: nothing to confirm
+            elif base is not None:
                 instruments.overhead.add(_joules_of_base(base))
                 results = self._confirmed(item, metered, base, results)
             else:
@@ -381,7 +392,7 @@ class Gate:
             if session.fails(result.rule, result.verdict)
         )
 
-    def _notices(self, energy: MeteredEnergy) -> tuple[str, ...]:
+    def _notices(self, energy: MeteredEnergy | CountedEnergy) -> tuple[str, ...]:
         lock = self._config.stash.get(stash.LOCK, None)
         found = [lock.problem] if lock is not None and lock.problem else []
         if energy.coverage_paused:
@@ -424,7 +435,11 @@ class Gate:
         return results
 
     def _of_processes(
-        self, item: pytest.Item, energy: MeteredEnergy, metered: list[Metered], more: int
+        self,
+        item: pytest.Item,
+        energy: MeteredEnergy | CountedEnergy,
+        metered: list[Metered],
+        more: int,
     ) -> list[Result]:
         """The results with what further processes on the same tree have measured."""
         session, instruments = self._open()
@@ -441,7 +456,9 @@ class Gate:
             instruments.overhead.add(_joules_of_base(runs[-1]))
         return item.stash[stash.EVALUATION].results(metered, again=runs)
 
-    def _finish_base(self, item: pytest.Item, energy: MeteredEnergy, left: str) -> BaseRun | None:
+    def _finish_base(
+        self, item: pytest.Item, energy: MeteredEnergy | CountedEnergy, left: str
+    ) -> BaseRun | None:
         """What the base metered of the test; None where nothing is paired."""
         if self.session is None or self.session.paired is None:
             return None

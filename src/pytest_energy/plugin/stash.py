@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pytest_energy.gate.evaluate import Evaluation
     from pytest_energy.gate.session import GateSession
     from pytest_energy.machine.lock import MachineLock
-    from pytest_energy.metering.fixture import MeteredEnergy
+    from pytest_energy.metering.fixture import CountedEnergy, MeteredEnergy
     from pytest_energy.metering.instruments import Instruments
     from pytest_energy.meters.base import MeterSource
     from pytest_energy.paired.interleave import HeadInterleaving
@@ -26,7 +26,7 @@ GATE_SESSION: pytest.StashKey[GateSession] = pytest.StashKey()
 LOCK: pytest.StashKey[MachineLock | None] = pytest.StashKey()
 
 # Of a test.
-ENERGY: pytest.StashKey[MeteredEnergy] = pytest.StashKey()
+ENERGY: pytest.StashKey[MeteredEnergy | CountedEnergy] = pytest.StashKey()
 EVALUATION: pytest.StashKey[Evaluation] = pytest.StashKey()
 INTERLEAVING: pytest.StashKey[HeadInterleaving | None] = pytest.StashKey()
 OF_METERING: tuple[pytest.StashKey[Any], ...] = (ENERGY, EVALUATION, INTERLEAVING)
@@ -67,9 +67,14 @@ def machine_lock(config: pytest.Config) -> MachineLock | None:
     The other processes of a paired run work while their head holds it.
     """
     from pytest_energy.machine.lock import MachineLock
+    from pytest_energy.types.counts import Judge
 
     if LOCK not in config.stash:
-        wanted = settings_of(config).lock and WORKER not in config.stash
+        settings = settings_of(config)
+        # Counts are the same beside others.
+        wanted = (
+            settings.lock and settings.judge is not Judge.COUNTED and WORKER not in config.stash
+        )
         config.stash[LOCK] = MachineLock() if wanted else None
     return config.stash[LOCK]
 
@@ -83,12 +88,13 @@ def side_by_side(config: pytest.Config) -> int:
 def open_instruments(config: pytest.Config) -> Instruments:
     """Open the meters that the settings name."""
     from pytest_energy.metering.instruments import Instruments
+    from pytest_energy.types.counts import Judge
 
     settings = settings_of(config)
     sources = meter_sources(config, settings)
     try:
         return Instruments(
-            settings.meters,
+            () if settings.judge is Judge.COUNTED else settings.meters,
             sources,
             use_reference=settings.reference,
             counts=settings.counts,

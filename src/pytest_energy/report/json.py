@@ -39,6 +39,7 @@ def _head(report: SessionReport) -> dict[str, Any]:
         "carbon": encode(report.carbon),
         "overhead": encode(report.overhead),
         "base": encode(report.base),
+        "judge": report.judge.value,
         "notices": list(report.notices),
         "role_ratios": encode(role_ratios(report.results)),
     }

@@ -181,6 +181,15 @@ OPTIONS: tuple[tuple[str, str, str | None, str, str], ...] = (
         " do not (default: auto)",
     ),
     (
+        "judge",
+        "text",
+        "WHAT",
+        "both",
+        "measured: joules decide; counted: exact counts decide, and nothing is metered: only the"
+        " inferences that are counted are performed; both: a rise in either fails a test"
+        " (default: both)",
+    ),
+    (
         "allocator",
         "text",
         "HOW",

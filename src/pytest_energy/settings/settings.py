@@ -22,6 +22,7 @@ from pytest_energy.settings import (
 )
 from pytest_energy.settings.inference import _parse_precision
 from pytest_energy.settings.xdist import is_xdist_controller
+from pytest_energy.types.counts import Judge
 from pytest_energy.types.obstacle import MEANINGS, Obstacle
 from pytest_energy.types.units import parse_percent
 
@@ -51,6 +52,7 @@ class Settings:
             all n.
         reference: whether estimates are measured beside reference work.
         counts: whether it is counted what some of a loop's samples do.
+        judge: what decides: measured joules, exact counts, or both.
         steady_allocator: whether the memory allocator is held steady.
         pin: whether metered work on a single thread is held on one CPU.
         reason: why `--energy-update` accepts a rise or replaces what is stored; empty for no word.
@@ -85,6 +87,7 @@ class Settings:
     precision: float | None
     reference: bool
     counts: bool
+    judge: Judge
     steady_allocator: bool
     pin: bool
     reason: str
@@ -149,6 +152,7 @@ def read_settings(config: pytest.Config) -> Settings:
         precision=_optional("precision", option_value(config, "precision"), _parse_precision),
         reference=_read("yardstick", option_value(config, "yardstick"), _parse_switch),
         counts=_read("counts", option_value(config, "counts"), _parse_switch),
+        judge=_judge(config),
         steady_allocator=_read("allocator", option_value(config, "allocator"), _parse_allocator),
         pin=_read("pin", option_value(config, "pin"), _parse_switch),
         reason=option_value(config, "reason").strip()[:MOST_REASON],
@@ -259,6 +263,29 @@ def _parse_switch(text: str) -> bool:
     if text not in ("auto", "off"):
         raise ValueError(f"expected auto or off, found {text!r}")
     return text == "auto"
+
+
+def _judge(config: pytest.Config) -> Judge:
+    """What decides.
+
+    Raises:
+        pytest.UsageError: no such word, or counts are to decide and are switched off.
+    """
+    judge: Judge = _read("judge", option_value(config, "judge"), _parse_judge)
+    if judge is Judge.COUNTED and not _read(
+        "counts", option_value(config, "counts"), _parse_switch
+    ):
+        raise pytest.UsageError(
+            "--energy-judge=counted (or ini energy_judge) has nothing to go by with"
+            " --energy-counts=off (or ini energy_counts): leave out one of them"
+        )
+    return judge
+
+
+def _parse_judge(text: str) -> Judge:
+    if text not in set(Judge):
+        raise ValueError(f"expected {', '.join(Judge)}, found {text!r}")
+    return Judge(text)
 
 
 def _parse_prune(text: str) -> str:

@@ -8,6 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Judge(StrEnum):
+    """What decides about a test."""
+
+    MEASURED = "measured"
+    COUNTED = "counted"
+    BOTH = "both"
+
 
 MOST_COUNT = 10**30
 """More than any inference takes, and than any training has taken; such a figure is a slip."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pytest_energy.types.carbon import Carbon
+from pytest_energy.types.counts import Judge
 from pytest_energy.types.energy import Domain, Method
 from pytest_energy.types.machine import Machine
 from pytest_energy.types.result import Result
@@ -107,6 +108,7 @@ class SessionReport:
         problems: what was asked for and could not be done, each a sentence.
         notices: what was switched off, loosened, left out or left over, each a line.
         overhead: what the gate itself took.
+        judge: what decided: measured joules, exact counts, or both.
     """
 
     date: str
@@ -122,3 +124,4 @@ class SessionReport:
     problems: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
     overhead: Overhead = Overhead()
+    judge: Judge = Judge.BOTH

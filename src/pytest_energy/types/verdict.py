@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from pytest_energy.types.counts import CountsChange
 from pytest_energy.types.obstacle import Obstacle
 
 
@@ -169,6 +170,10 @@ class Verdict:
         quality: of the answers, where the test names a quality that must not fall.
         obstacle: what in the run kept the figure from being compared with what there is; None where
             nothing did.
+        counts: what has changed of exact counts; None where there were none, or none to compare
+            with.
+        measured_status: the verdict on the joules alone, where counts have decided otherwise; None
+            where they have not.
     """
 
     status: Status
@@ -181,3 +186,5 @@ class Verdict:
     paired: PairedBase | None = None
     quality: Quality | None = None
     obstacle: Obstacle | None = None
+    counts: CountsChange | None = None
+    measured_status: Status | None = None

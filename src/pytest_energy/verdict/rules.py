@@ -225,7 +225,7 @@ def why_flops_unchecked(measurement: Measurement, rule: Rule) -> tuple[str, str]
     why = measurement.flops_unavailable or "no operations were counted"
     return (
         f"max_flops could not be checked: {why}",
-        "loop over energy.each(samples), with torch loaded and without --energy-work=off",
+        "loop over energy.each(samples), with torch loaded and without --energy-counts=off",
     )
 
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from math import prod
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pytest_energy.papers import desislavov, luccioni
 
@@ -38,6 +42,65 @@ def test_every_cpu_says_what_its_peak_is_the_product_of():
     assert all(" x " in one.source for one in desislavov.devices() if one.kind == "cpu")
 
 
+def test_every_bandwidth_has_a_source_and_is_the_same_in_every_precision():
+    by_name = {}
+    for device in desislavov.devices():
+        assert bool(device.memory_source) == (device.bytes_per_second is not None)
+        found = (device.bytes_per_second, device.memory_source)
+        assert by_name.setdefault(device.name, found) == found
+        # From the slowest module to the fastest board, and a joule buys fewer bytes than FLOP.
+        assert 20e9 < device.bytes_per_second < 6e12
+        assert device.bytes_per_second < device.peak_flops
+
+
+@pytest.mark.parametrize(
+    "device",
+    [device for device in desislavov.devices() if " bit x " in device.memory_source],
+    ids=lambda device: f"{device.name}-{device.precision}",
+)
+def test_a_bandwidth_that_is_a_product_is_the_product_that_its_source_names(device):
+    factors = re.search(
+        r"(?:(\d+) channels x )?(\d+) bit x ([\d.]+) Gbit/s", device.memory_source
+    ).groups("1")
+    bits_per_second = prod(map(float, factors)) * 1e9
+    assert device.bytes_per_second == pytest.approx(bits_per_second / 8, rel=0.001)
+
+
+def test_every_cpu_has_the_channels_of_one_socket():
+    cpus = [one for one in desislavov.devices() if one.kind == "cpu"]
+    assert all(" channels x 64 bit x " in one.memory_source for one in cpus)
+
+
+def test_boards_of_different_memory_are_told_apart():
+    a100 = desislavov.device("A100 SXM4 80GB")
+    assert a100.bytes_per_second == 2039e9
+    assert "the 40 GB boards 1555" in a100.memory_source
+
+
+def test_the_bound_is_that_of_what_takes_longer():
+    a100 = desislavov.device("A100 SXM4 80GB")
+    flops, moved = 19.5e12, 2039e9  # a second each
+    assert desislavov.lower_bound_joules(flops, a100, moved / 2) == pytest.approx(400)
+    assert not desislavov.is_memory_bound(flops, a100, moved / 2)
+    assert desislavov.lower_bound_joules(flops, a100, moved * 2) == pytest.approx(800)
+    assert desislavov.is_memory_bound(flops, a100, moved * 2)
+    assert desislavov.of_reality(1600, flops, a100, moved * 2) == pytest.approx(2)
+    assert desislavov.lower_bound_joules(0, a100, moved) == pytest.approx(400)
+
+
+@given(st.floats(0, 1e18), st.floats(0, 1e15), st.sampled_from(desislavov.devices()))
+def test_memory_never_lowers_a_bound(flops, moved, device):
+    alone = desislavov.lower_bound_joules(flops, device)
+    assert desislavov.lower_bound_joules(flops, device, moved) >= alone
+
+
+def test_a_device_without_a_known_bandwidth_has_the_bound_of_the_operations_alone():
+    unknown = replace(desislavov.device("T4"), bytes_per_second=None, memory_source="")
+    alone = desislavov.lower_bound_joules(1e9, unknown)
+    assert desislavov.lower_bound_joules(1e9, unknown, 1e15) == alone
+    assert not desislavov.is_memory_bound(1e9, unknown, 1e15)
+
+
 def test_the_bound_is_operations_times_watts_over_the_peak():
     a100 = desislavov.device("a100 sxm4 80gb")
     assert (a100.precision, a100.peak_flops, a100.watts) == ("fp32", 19.5e12, 400)
@@ -67,6 +130,8 @@ def test_a_device_that_is_not_there_is_answered_with_what_is_near():
 def test_a_bound_needs_operations():
     with pytest.raises(ValueError, match="cannot be -1"):
         desislavov.lower_bound_joules(-1, desislavov.device("T4"))
+    with pytest.raises(ValueError, match="bytes cannot be -1"):
+        desislavov.lower_bound_joules(1, desislavov.device("T4"), -1)
     with pytest.raises(ValueError, match="no bound"):
         desislavov.of_reality(1, 0, desislavov.device("T4"))
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_energy.papers import luccioni, own
+from pytest_energy.papers import desislavov, luccioni, own
 from pytest_energy.papers.run import read_run
 
 # Rank correlation
@@ -304,3 +304,69 @@ def test_it(energy):
     for gpus in ([], [board, board], ["Voodoo2"]):
         run = with_work(project, 19_500_000_000, gpus)
         assert own.own_reality(run.measured[0], run) is None
+
+
+def with_bytes(project, moved: int, dtype: str = "float32", flops: int = 19_500_000_000):
+    """The last report, as if its first result's operators had been counted, on one A100."""
+    path = project.path / "report.json"
+    with_work(project, flops, ["NVIDIA A100-SXM4-80GB"])
+    report = json.loads(path.read_text("utf-8"))
+    report["results"][0]["counts"] = {
+        "device": "cuda",
+        "samples": [{"flops": 2 * flops, "bytes": moved, "calls": 3}] * 2,
+        "sizes": [2, 2],
+        "operators": [
+            {"module": "M", "operator": "aten::mm", "dtype": dtype},
+            {"module": "M", "operator": "aten::argmax", "dtype": "int64"},
+        ],
+    }
+    path.write_text(json.dumps(report), "utf-8")
+    return read_run(path)
+
+
+def test_a_run_that_counted_bytes_has_a_ratio_with_memory_too(run_of, project):
+    run_of(
+        """
+@pytest.mark.inference(n=50, task="text-classification", model="lvwerra/distilbert-imdb")
+def test_it(energy):
+    for _ in energy.each(range(50)):
+        spend(0, 2)
+"""
+    )
+    # 2 x 4078 MB are 2 x 0.8 J at the A100's bandwidth, where the operations take 0.4.
+    run = with_bytes(project, 2 * 4_078_000_000)
+    found = own.own_reality(run.measured[0], run)
+    assert (found.times, found.times_with_memory) == (pytest.approx(5), pytest.approx(2.5))
+    paper = own.paper_reality(run.measured[0])
+    assert paper.times_with_memory == pytest.approx(paper.times / 2)
+    # Few bytes take no longer than the operations.
+    run = with_bytes(project, 1000)
+    found = own.own_reality(run.measured[0], run)
+    assert found.times_with_memory == found.times == pytest.approx(5)
+
+
+def test_a_run_without_bytes_has_the_bound_of_the_operations_alone(run_of, project):
+    run_of(specific("fill-mask", 2))
+    run = with_work(project, 10**9)
+    assert run.measured[0].traffic is None
+    assert own.bytes_on(run.measured[0], desislavov.device("T4")) == 0
+    run = with_bytes(project, 0)
+    assert run.measured[0].traffic is None
+
+
+@pytest.mark.parametrize(
+    ("dtype", "fp32", "fp16"),
+    [
+        ("float32", 500, 250),
+        ("bfloat16", 500, 500),  # in fp32 it would be more, which a lower bound need not say
+        ("float64", 250, 125),
+        ("int64", 500, 250),  # nothing is known of the numbers
+    ],
+)
+def test_a_narrower_precision_moves_fewer_bytes(run_of, project, dtype, fp32, fp16):
+    run_of(specific("fill-mask", 2))
+    (one,) = with_bytes(project, 1000, dtype).measured
+    assert one.traffic.bytes_per_inference == 500
+    assert own.bytes_on(one, desislavov.device("A100 SXM4 80GB", "fp32")) == fp32
+    assert own.bytes_on(one, desislavov.device("A100 SXM4 80GB", "tf32")) == fp32
+    assert own.bytes_on(one, desislavov.device("A100 SXM4 80GB", "fp16")) == fp16

@@ -13,6 +13,7 @@ DATA = (
     "luccioni2024_accuracy.csv",
     "luccioni2024_models.csv",
     "luccioni2024_tables.csv",
+    "luccioni2024_work.csv",
     "strubell2019_training.csv",
 )
 

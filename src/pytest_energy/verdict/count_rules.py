@@ -1,0 +1,141 @@
+"""What exact counts decide, alone or beside measured joules. Pure.
+
+Counts have no noise: any difference is one. How much of one fails a test is a matter of counted
+energy (`counted_energy`) and the test's tolerance.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from pytest_energy.types.counts import Counts, CountsChange
+from pytest_energy.types.obstacle import Obstacle
+from pytest_energy.types.units import format_change, format_flops, format_percent
+from pytest_energy.types.verdict import Rule, Status, Verdict
+
+STORE = "store them with --energy-update"
+
+
+@dataclass(frozen=True, slots=True)
+class CountedCase:
+    """What was counted of a test, and what it is compared with.
+
+    Args:
+        counts: None where nothing was counted.
+        reason: why, as a clause.
+        change: over what there is to compare with; None where there is nothing.
+        problem: why what is stored cannot be read, as a clause; empty where it can.
+        base: what the base of a paired run is called, where it lacks the test; empty elsewhere.
+    """
+
+    counts: Counts | None
+    reason: str = ""
+    change: CountsChange | None = None
+    problem: str = ""
+    base: str = ""
+
+
+def judge_counts(case: CountedCase, rule: Rule) -> Verdict:
+    """Decide by counts alone.
+
+    Args:
+        case: what was counted.
+        rule: what the test allows.
+    """
+    counts, change = case.counts, case.change
+    if counts is None:
+        return Verdict(Status.UNMEASURED, case.reason)
+    allowed, total = rule.max_flops, counts.total
+    if allowed is not None and not counts.operators_unavailable:
+        flops = round(total.flops / counts.inferences)
+        if flops > allowed:
+            reason = f"{format_flops(flops)} per inference, allowed {format_flops(allowed)}"
+            return Verdict(Status.OVER_BUDGET, reason, counts=change)
+    if case.problem:
+        return Verdict(Status.INCOMPARABLE, case.problem, obstacle=Obstacle.BASELINE)
+    if change is None:
+        return Verdict(
+            Status.NEW,
+            f"{case.base} has no such test" if case.base else "",
+            can_be_stored=not case.base,
+        )
+    if change.energy is None:
+        return Verdict(
+            Status.INCOMPARABLE,
+            change.problem,
+            STORE,
+            can_be_stored=True,
+            obstacle=Obstacle.BASELINE,
+            counts=change,
+        )
+    status = Status.OK
+    if risen(change, rule):
+        status = Status.REGRESSED
+    elif fallen(change, rule):
+        status = Status.IMPROVED
+    return Verdict(status, can_be_stored=True, counts=change)
+
+
+def risen(change: CountsChange, rule: Rule) -> bool:
+    """Whether counted energy has risen by more than is allowed."""
+    return change.energy is not None and change.energy > rule.tolerance
+
+
+def fallen(change: CountsChange, rule: Rule) -> bool:
+    """Whether counted energy has fallen by more than the tolerance."""
+    return change.energy is not None and change.energy < -rule.tolerance
+
+
+DECIDED_BY_COUNTS = (
+    Status.OK,
+    Status.NEW,
+    Status.INCONCLUSIVE,
+    Status.INCOMPARABLE,
+    Status.UNRESOLVED,
+)
+"""Verdicts on joules that a counted rise turns into a regression. A figure that was measured to have
+fallen stands: it is the truth that counts stand for."""
+
+
+def with_counts(verdict: Verdict, change: CountsChange | None, rule: Rule) -> Verdict:
+    """A verdict on joules, and what counts say beside.
+
+    Args:
+        verdict: on what was measured.
+        change: of the counts; None where nothing was counted, or there is nothing to compare with.
+        rule: what the test allows.
+    """
+    if change is None:
+        return verdict
+    verdict = replace(verdict, counts=change)
+    if risen(change, rule) and verdict.status in DECIDED_BY_COUNTS:
+        return replace(
+            verdict,
+            status=Status.REGRESSED,
+            reason=_why_risen(verdict, change, rule),
+            hint="",
+            obstacle=None,
+            measured_status=verdict.status,
+        )
+    if verdict.status is Status.INCONCLUSIVE:
+        said = "counts unchanged" if change.unchanged else _what_changed(change)
+        return replace(verdict, reason=f"{verdict.reason}; {said}" if said else verdict.reason)
+    return verdict
+
+
+def _why_risen(verdict: Verdict, change: CountsChange, rule: Rule) -> str:
+    """Why a test fails whose joules alone do not say so."""
+    more = format_change(change.energy or 0.0)
+    allowed = format_percent(rule.tolerance)
+    measured = verdict.status.value.replace("_", " ")
+    why = f": {verdict.reason}" if verdict.reason else ""
+    return (
+        f"by exact count an inference does more: {more} of counted energy, allowed +{allowed};"
+        f" measured alone it is {measured}{why}"
+    )
+
+
+def _what_changed(change: CountsChange) -> str:
+    if change.energy is None:
+        return f"counts not compared: {change.problem}"
+    return f"counts changed: {format_change(change.energy)} of counted energy"
