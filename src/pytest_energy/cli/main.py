@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from pytest_energy.cli import doctor, migrate, papers
+from pytest_energy.cli import bisect, doctor, migrate, papers
 from pytest_energy.cli.output import ERROR, complain
 
 
@@ -29,9 +30,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--version", action="version", version=f"pytest-energy {version('pytest-energy')}"
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (doctor, papers, migrate):
+    for command in (doctor, papers, migrate, bisect):
         command.add(commands)
-    known, rest = parser.parse_known_args(arguments)
+    own, behind = bisect.split(sys.argv[1:] if arguments is None else arguments)
+    known, rest = parser.parse_known_args(own)
+    known.behind = behind
     try:
         Path.cwd()
     except OSError as error:

@@ -119,7 +119,9 @@ class WorkerClient:
             try:
                 return self._channel.receive(min(1.0, max(0.01, deadline - clock())))
             except ChannelTimeoutError:
-                if self._has_ended():  # a process that it left behind may hold the channel open
+                if has_ended(
+                    self._process
+                ):  # a process that it left behind may hold the channel open
                     raise ChannelClosedError from None
                 if clock() >= deadline:
                     raise
@@ -127,7 +129,7 @@ class WorkerClient:
     def close(self) -> None:
         """Have it tear its fixtures down and end; make it, if it does not."""
         try:
-            if not self._has_ended():
+            if not has_ended(self._process):
                 with suppress(ChannelClosedError, subprocess.TimeoutExpired):
                     self._channel.send({"command": "quit"})
                     self._process.wait(FAREWELL_SECONDS)
@@ -144,16 +146,9 @@ class WorkerClient:
                 self._process.wait(FAREWELL_SECONDS)
         self._channel.close()
 
-    def _has_ended(self) -> bool:
-        """Whether it has, without waiting for it: its id stays taken."""
-        if self._process.returncode is not None or not hasattr(os, "waitid"):
-            return self._process.poll() is not None
-        options = os.WEXITED | os.WNOHANG | os.WNOWAIT
-        return os.waitid(os.P_PID, self._process.pid, options) is not None
-
     def _how_it_ended(self) -> str:
         deadline = clock() + FAREWELL_SECONDS
-        while not self._has_ended():
+        while not has_ended(self._process):
             if clock() >= deadline:
                 self.kill()
                 return f"{self._side}'s process closed its channel"
@@ -168,6 +163,18 @@ class WorkerClient:
         self._log.seek(0)
         lines = self._log.read().decode(errors="replace").rstrip().splitlines()
         return "\n".join(lines[-TAIL_LINES:])
+
+
+def has_ended(process: subprocess.Popen[bytes]) -> bool:
+    """Whether a process has, without waiting for it: its id stays taken.
+
+    Args:
+        process: that was started here.
+    """
+    if process.returncode is not None or not hasattr(os, "waitid"):
+        return process.poll() is not None
+    options = os.WEXITED | os.WNOHANG | os.WNOWAIT
+    return os.waitid(os.P_PID, process.pid, options) is not None
 
 
 def python_of(tree: Path, made: bool) -> Path:

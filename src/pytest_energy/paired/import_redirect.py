@@ -93,10 +93,19 @@ class RedirectFinder(MetaPathFinder):
 
     Args:
         trees: the two.
+        side: what the base is called, for people.
+        remedy: the option with which what is missing there can be made.
     """
 
-    def __init__(self, trees: Trees) -> None:
+    def __init__(
+        self,
+        trees: Trees,
+        side: str = "the base",
+        remedy: str = "--energy-against-setup",
+    ) -> None:
         self._trees = trees
+        self._side = side
+        self._remedy = remedy
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -123,8 +132,9 @@ class RedirectFinder(MetaPathFinder):
         origin = trees.redirected(spec.origin)
         if not Path(origin).exists():
             raise ModuleNotFoundError(
-                f"the base has no module {spec.name!r} at {os.path.relpath(origin, trees.base)}"
-                " (what is generated or compiled there can be made with --energy-against-setup)",
+                f"{self._side} has no module {spec.name!r} at"
+                f" {os.path.relpath(origin, trees.base)}"
+                f" (what is generated or compiled there can be made with {self._remedy})",
                 name=spec.name,
             )
         found = importlib.util.spec_from_file_location(
@@ -133,10 +143,18 @@ class RedirectFinder(MetaPathFinder):
         return found or spec
 
 
-def redirect_imports(trees: Trees) -> None:
-    """Have this process import the base's tree. Called before anything of the project is."""
+def redirect_imports(
+    trees: Trees, side: str = "the base", remedy: str = "--energy-against-setup"
+) -> None:
+    """Have this process import the base's tree. Called before anything of the project is.
+
+    Args:
+        trees: the user's and the base's.
+        side: what the base is called, for people.
+        remedy: the option with which what is missing there can be made.
+    """
     sys.path[:] = redirected_paths(trees, sys.path)
-    sys.meta_path.insert(0, RedirectFinder(trees))
+    sys.meta_path.insert(0, RedirectFinder(trees, side, remedy))
 
 
 def loaded_below(names: Iterable[str]) -> dict[str, str]:

@@ -127,10 +127,8 @@ class Worker:
         xfailed = hasattr(report, "wasxfail")
         word = "xfailed" if xfailed else "was skipped" if report.skipped else "failed"
         phase = "" if report.when == "call" else f" in its {report.when}"
-        last_words = _last_words(report)
-        self._problem = (
-            f"{self._side}'s test {word}{phase}{f': {last_words}' if last_words else ''}"
-        )
+        words = last_words(report)
+        self._problem = f"{self._side}'s test {word}{phase}{f': {words}' if words else ''}"
         self._detail = "" if report.skipped else report.longreprtext
 
     def serve(self, session: pytest.Session) -> None:
@@ -199,8 +197,12 @@ def _selected(item: pytest.Item, selected: Iterable[tuple[str, str, str]]) -> bo
     return False
 
 
-def _last_words(report: pytest.TestReport) -> str:
-    """What a person would quote from a report."""
+def last_words(report: pytest.TestReport | pytest.CollectReport) -> str:
+    """What a person would quote from a report.
+
+    Args:
+        report: of what failed or was skipped.
+    """
     crash = getattr(report.longrepr, "reprcrash", None)
     if crash is not None:
         return f"{crash.message.splitlines()[0]} ({Path(crash.path).name}:{crash.lineno})"

@@ -20,7 +20,7 @@ from typing import IO
 import portalocker
 
 PREFIX = "pytest-energy-base-"
-"""Prefix of the temporary folders; leftovers of killed runs are found by it."""
+"""Prefix of the temporary folders, a bisection's too; leftovers of killed runs are found by it."""
 
 TREE = "tree"
 """The checkout's name in its temporary folder; the lock lies beside it."""
@@ -52,13 +52,15 @@ class BaseTree:
 
     Args:
         revision: to copy; a folder is used where it lies, and left as it is.
+        name: what the tree is called, for people.
 
     Raises:
         BaseError: git refuses.
     """
 
-    def __init__(self, revision: Revision) -> None:
+    def __init__(self, revision: Revision, name: str = "the base") -> None:
         self.revision = revision
+        self._name = name
         self._temporary: Path | None = None
         self._lock: portalocker.Lock[IO[str]] | None = None
         if revision.folder is not None:
@@ -70,7 +72,7 @@ class BaseTree:
             self._temporary = Path(tempfile.mkdtemp(prefix=PREFIX)).resolve()
         except OSError as error:
             raise BaseError(
-                f"there is no room for a copy of the base: {error}; set TMPDIR to another folder"
+                f"there is no room for a copy of {name}: {error}; set TMPDIR to another folder"
             ) from error
         self.root = self._temporary / TREE
         try:
@@ -115,7 +117,7 @@ class BaseTree:
         )
         if done.returncode:
             raise BaseError(
-                f"the set-up of the base failed with exit status {done.returncode}: {command}\n"
+                f"the set-up of {self._name} failed with exit status {done.returncode}: {command}\n"
                 f"{done.stdout.rstrip()}"
             )
 
