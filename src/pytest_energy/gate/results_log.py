@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 
 from pytest_energy.baselines import accepted
 from pytest_energy.baselines.accepted import Accepted
+from pytest_energy.baselines.counts import CountsAddition, CountsStore, CountsStored
+from pytest_energy.baselines.counts_format import Action as CountsAction
 from pytest_energy.baselines.file_format import BaselineError
 from pytest_energy.baselines.store import Action, Addition, BaselineStore, Stored, session_of
 from pytest_energy.files import shown_path, stable
@@ -22,11 +24,14 @@ from pytest_energy.gate.session import GateSession
 from pytest_energy.settings.identity import reported_test
 from pytest_energy.types.baseline import Agreement, Baseline
 from pytest_energy.types.codec import decode
+from pytest_energy.types.counts import Judge
 from pytest_energy.types.measurement import Measurement
+from pytest_energy.types.obstacle import Obstacle
 from pytest_energy.types.result import Result, compact
 from pytest_energy.types.session import Instrumentation, Overhead, SessionReport, TestReport
 from pytest_energy.types.units import format_change, format_joules, utc_text
 from pytest_energy.types.verdict import COMPARED, Status
+from pytest_energy.verdict.counted_energy import coefficients_of, joules_per_inference
 from pytest_energy.verdict.judge import agreement
 from pytest_energy.verdict.rules import load_clause
 
@@ -161,12 +166,12 @@ class ResultsLog:
                 ):
                     self.problems.append(f"{key}: counts not stored: their file is broken")
                     continue
-                store = session.stores.counts_of(result.subject)
+                store = session.stores.of(result.subject).counts
                 path = store.path(result.subject)
                 stores[path] = store
                 by = coefficients_of(counts.device)
                 joules = joules_per_inference(counts, by)
-                addition = CountsAddition(result.subject, counts, by, joules, utc_text(now), commit)
+                addition = CountsAddition(result.subject, counts, by, joules, now, commit)
                 files.setdefault(path, []).append(addition)
         for path, additions in files.items():
             try:
@@ -176,7 +181,7 @@ class ResultsLog:
                 self.problems.append(f"counts not stored: {names}: {error}")
                 continue
             for addition, stored in zip(additions, done, strict=True):
-                self._say_stored(addition.subject.key, f"counts {stored.words}")
+                self._say_stored(addition.subject.key, _words_of_counts(addition, stored))
 
     def _not_counted(self, result: Result, outcome: str) -> None:
         passed = outcome == "passed"
@@ -320,6 +325,16 @@ def _words(result: Result, stored: Stored) -> str:
     if quality is not None and quality.change:
         was += f"; {quality.name} {format_change(quality.change)}"
     return f"replaced (was {was}){busy}"
+
+
+def _words_of_counts(addition: CountsAddition, stored: CountsStored) -> str:
+    """What storing did with counts, for people."""
+    before = stored.before
+    if stored.action is not CountsAction.REPLACED or before is None or not before.joules:
+        what = {CountsAction.CREATED: "stored", CountsAction.ADDED: "stored for these versions"}
+        return f"counts {what.get(stored.action, stored.action.value)}"
+    change = format_change(addition.joules / before.joules - 1)
+    return f"counts replaced ({change} of counted energy)"
 
 
 def git_commit(folder: Path) -> str | None:

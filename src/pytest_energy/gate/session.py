@@ -149,7 +149,7 @@ class GateSession:
         found = self._look_up_measured(subject)
         if subject.region or self.settings.judge is Judge.MEASURED:
             return found
-        store = self.stores.counts_of(subject)
+        store = self.stores.of(subject).counts
         store.load(subject)
         try:
             return replace(found, counts=store.find(subject))

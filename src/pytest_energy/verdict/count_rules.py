@@ -93,8 +93,8 @@ DECIDED_BY_COUNTS = (
     Status.INCOMPARABLE,
     Status.UNRESOLVED,
 )
-"""Verdicts on joules that a counted rise turns into a regression. A figure that was measured to have
-fallen stands: it is the truth that counts stand for."""
+"""Verdicts on joules that a counted rise turns into a regression. A figure that was measured to
+have fallen stands: it is the truth that counts stand for."""
 
 
 def with_counts(verdict: Verdict, change: CountsChange | None, rule: Rule) -> Verdict:
