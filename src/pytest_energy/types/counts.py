@@ -94,6 +94,15 @@ class CallRow:
 BUILT_IN = "(built-in)"
 """The callee that stands for functions that are not written in Python."""
 
+OTHERS = "(others)"
+"""The operator that stands, outside of modules, for all rows that were too small to be stored."""
+
+SMALLEST_ROW = 0.01
+"""Share of an inference's counted energy, or of its Python calls, under which no row is stored."""
+
+MOST_ROWS = 64
+"""Rows of operators, and rows of Python calls, that are stored at most, the largest ones."""
+
 
 @dataclass(frozen=True, slots=True)
 class Counts:
