@@ -100,8 +100,9 @@ OTHERS = "(others)"
 SMALLEST_ROW = 0.01
 """Share of an inference's counted energy, or of its Python calls, under which no row is stored."""
 
-MOST_ROWS = 64
-"""Rows of operators, and rows of Python calls, that are stored at most, the largest ones."""
+MOST_OPERATOR_ROWS, MOST_CALL_ROWS = 40, 24
+"""Rows of operators, that of the small ones included, and of Python calls that are stored at most,
+the largest ones: 64 for one test, so that a file of many is still read in a review."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from pytest_energy.types.counts import (
-    MOST_ROWS,
+    MOST_OPERATOR_ROWS,
     OTHERS,
     SMALLEST_ROW,
     Coefficients,
@@ -68,7 +68,7 @@ def culprits(
         joules: and now.
     """
     limit = SMALLEST_ROW * max(joules, joules_before) * inferences
-    if len(before) >= MOST_ROWS:
+    if len(before) >= MOST_OPERATOR_ROWS:
         limit = max(
             limit, min(operator_joules(row, by) for row in before if row.operator != OTHERS)
         )
