@@ -5,9 +5,7 @@ from __future__ import annotations
 from pytest_energy.baselines.counts import CountsAddition
 from pytest_energy.types.counts import BUILT_IN, CallRow, Coefficients, Counts, OperatorRow, Work
 from pytest_energy.verdict.counted_energy import joules_per_inference
-from support.baselines import subject
-
-NOW = "2026-03-04T05:06:07Z"
+from support.baselines import NOW, subject
 
 BY = Coefficients({"": 1e-10, "float64": 2e-10}, 1e-9, 1e-5, 1e-6)
 

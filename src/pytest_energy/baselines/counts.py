@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from pytest_energy.baselines.counts_format import Action, CountsEntry, read_counts
@@ -17,7 +18,7 @@ from pytest_energy.files import replace_file
 from pytest_energy.types.codec import DecodeError
 from pytest_energy.types.counts import Coefficients, Counts, CountsBaseline
 from pytest_energy.types.result import Subject
-from pytest_energy.types.units import format_change, format_joules
+from pytest_energy.types.units import utc_text
 from pytest_energy.verdict.count_rows import trimmed
 
 
@@ -30,7 +31,7 @@ class CountsAddition:
         counts: of its loop; the rows that weigh most are stored.
         coefficients: by which the counted energy was computed.
         joules: that energy per inference, of all rows.
-        date: when, as ISO 8601 in UTC.
+        date: when, in UTC.
         commit: the revision of the project, if it has one.
     """
 
@@ -38,7 +39,7 @@ class CountsAddition:
     counts: Counts
     coefficients: Coefficients
     joules: float
-    date: str
+    date: datetime
     commit: str | None
 
 
@@ -48,25 +49,11 @@ class CountsStored:
 
     Args:
         action: created, added, unchanged or replaced.
-        joules: counted energy per inference of what stands there now.
         before: what stood there with the same device and versions; None where nothing did.
     """
 
     action: Action
-    joules: float
     before: CountsBaseline | None = None
-
-    @property
-    def words(self) -> str:
-        """What was done, for people: `replaced (was 2.1 mJ, +3.2 %)`."""
-        if self.action is Action.UNCHANGED:
-            return "unchanged"
-        if self.before is None:
-            return "stored"
-        was = format_joules(self.before.joules)
-        if self.before.joules > 0:
-            was += f", {format_change(self.joules / self.before.joules - 1)}"
-        return f"replaced (was {was})"
 
 
 class CountsStore:
@@ -135,7 +122,7 @@ class CountsStore:
                     subject.n,
                     subject.unit,
                     subject.dataset,
-                    new.date,
+                    utc_text(new.date),
                     new.commit,
                 )
                 try:
@@ -143,7 +130,7 @@ class CountsStore:
                 except DecodeError as error:
                     problem = f"counts of {subject.key}: {error}; nothing was written"
                     raise BaselineError(path, problem) from error
-                done.append(CountsStored(action, one.joules, before))
+                done.append(CountsStored(action, before))
             if any(each.action is not Action.UNCHANGED for each in done):
                 text = file.text()
                 if why := why_too_large(text):

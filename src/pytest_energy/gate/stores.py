@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from pytest_energy.baselines.counts import CountsStore
 from pytest_energy.baselines.store import BaselineStore, is_baseline_folder
 from pytest_energy.settings.settings import Settings
 from pytest_energy.types.carbon import Carbon
@@ -55,14 +54,6 @@ class Stores:
             subject: its test's file counts.
         """
         return self.of_file(self._root / subject.test.partition("::")[0])
-
-    def counts_of(self, subject: Subject) -> CountsStore:
-        """Where a subject's exact counts are, or will be: beside its baseline.
-
-        Args:
-            subject: its test's file counts.
-        """
-        return self.of(subject).counts
 
     def of_file(self, file: Path) -> BaselineStore:
         """Where the baselines of a file's tests are.
