@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from pytest_energy.baselines.counts import CountsAddition
 from pytest_energy.types.counts import BUILT_IN, CallRow, Coefficients, Counts, OperatorRow, Work
 from pytest_energy.verdict.counted_energy import joules_per_inference
-from support.baselines import subject
-
-NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
+from support.baselines import NOW, subject
 
 BY = Coefficients({"": 1e-10, "float64": 2e-10}, 1e-9, 1e-5, 1e-6)
 

@@ -126,10 +126,11 @@ class CountsStore:
                     new.commit,
                 )
                 try:
-                    done.append(CountsStored(*file.put(subject, one)))
+                    action, before = file.put(subject, one)
                 except DecodeError as error:
                     problem = f"counts of {subject.key}: {error}; nothing was written"
                     raise BaselineError(path, problem) from error
+                done.append(CountsStored(action, before))
             if any(each.action is not Action.UNCHANGED for each in done):
                 text = file.text()
                 if why := why_too_large(text):

@@ -203,7 +203,6 @@ class BaselineStore:
         """
         for name in {self.machine.slug, *self._machines}:
             self._files.of(self.path(subject, name))
-        self.counts.load(subject)
 
     def entries(self) -> list[Entry]:
         """Entries of this machine class, and of counts.

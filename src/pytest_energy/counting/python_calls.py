@@ -24,6 +24,8 @@ MACHINERY = (
     "/torch/_library/",
     "/torch/_ops.py",
     "/torch/jit/_builtins.py",
+    "/torch/compiler/__init__.py",
+    "/torch/_jit_internal.py",
 )
 """Files and folders whose functions are not counted: they run otherwise, or at all, because
 operators and modules are followed."""
@@ -172,17 +174,19 @@ class PythonCalls:
         if self._is_skipped(code):
             return
         if event == "call":
-            if not self._stack and frame.f_back is not None:
-                self._begin_in(frame.f_back.f_code)
+            if not self._stack:
+                self._begin_below(frame.f_back)
             self._enter(code)
         elif event == "return":
             self._leave()
         elif event == "c_call":
             self._call_built_in(code)
 
-    def _begin_in(self, code: CodeType) -> None:
-        """The function that was running when counting began is the caller."""
-        self._current = 0 if self._is_skipped(code) else id(code)
+    def _begin_below(self, frame: FrameType | None) -> None:
+        """The nearest of the program's functions that was running already is the caller."""
+        while frame is not None and self._is_skipped(frame.f_code):
+            frame = frame.f_back
+        self._current = 0 if frame is None else id(frame.f_code)
 
     # sys.monitoring
 
@@ -236,13 +240,15 @@ class PythonCalls:
             if self._is_skipped(code):
                 return sys.monitoring.DISABLE
             if not self._elsewhere():
-                self._begin_below(2)
+                if not self._stack:
+                    self._begin_below(sys._getframe(1).f_back)
                 self._enter(code)
             return None
 
         def _on_throw(self, code: CodeType, _: int, __: BaseException) -> None:
             if not (self._is_skipped(code) or self._elsewhere()):
-                self._begin_below(2)
+                if not self._stack:
+                    self._begin_below(sys._getframe(1).f_back)
                 self._enter(code)
 
         def _on_return(self, code: CodeType, _: int, __: object) -> Any:
@@ -259,12 +265,6 @@ class PythonCalls:
         def _on_built_in(self, code: CodeType, _: int, __: object, ___: object) -> Any:
             if not (self._is_skipped(code) or self._elsewhere()):
                 self._call_built_in(code)
-
-        def _begin_below(self, depth: int) -> None:
-            if not self._stack:
-                frame = sys._getframe(depth).f_back
-                if frame is not None:
-                    self._begin_in(frame.f_code)
 
     else:
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import shlex
 import textwrap
 
+from pytest_energy.report import counts
 from pytest_energy.report.printable import printable
 from pytest_energy.types.carbon import Carbon
+from pytest_energy.types.counts import CountsChange
 from pytest_energy.types.energy import Method
 from pytest_energy.types.measurement import FlopCount, Measurement
 from pytest_energy.types.result import Result
@@ -59,6 +61,8 @@ def message(result: Result, carbon: Carbon, test: str = "", flags: str = "") -> 
     if change is not None and change.unverified:
         text = f"{change.unverified}; --energy-strict takes only what was measured"
         lines += _wrapped("baseline", text)
+    if verdict.counts is not None:
+        lines += _counts(verdict.counts, result)
     if verdict.paired is not None:
         lines += _paired(verdict.paired)
     if measurement is not None:
@@ -72,7 +76,8 @@ def message(result: Result, carbon: Carbon, test: str = "", flags: str = "") -> 
         lines += _wrapped("allow", text)
     if verdict.can_be_stored:
         verb = "store" if verdict.status is Status.NEW else "accept"
-        command = f"pytest {shlex.quote(test or subject.test)}{flags} --energy-update"
+        judge = " --energy-judge=counted" if _counted_alone(result) else ""
+        command = f"pytest {shlex.quote(test or subject.test)}{flags}{judge} --energy-update"
         lines.append(f"{verb} it: {command}")
     return "\n".join(map(printable, lines))
 
@@ -113,6 +118,32 @@ def _quotient(change: Change, result: Result) -> list[str]:
     why += ["in units of the reference workload"] if change.reference_change is not None else []
     text = f"{now} over {before}; judged is {', '.join(why)}" if why else f"{now} over {before}"
     return _wrapped("plain", f"{format_change(quotient):>7}  {text}")
+
+
+def _counted_alone(result: Result) -> bool:
+    """Whether counts alone decide, and nothing was metered."""
+    return result.measurement is None and result.counts is not None
+
+
+def _counts(change: CountsChange, result: Result) -> list[str]:
+    """What has changed of exact counts, and where."""
+    lines: list[str] = []
+    if change.energy is not None:
+        allowed = f", allowed +{format_percent(result.rule.tolerance)}"
+        decides = result.verdict.measured_status is not None or _counted_alone(result)
+        figures = f"{counts.figures(change)}{allowed if decides else ''}"
+        lines = _wrapped("counted", f"{format_change(change.energy):>7}  {figures}")
+    elif change.problem:
+        lines = _wrapped("counted", f"{'':>7}  {counts.figures(change)}")
+    for label, found in (
+        ("culprit", counts.culprit_lines(change)),
+        ("python", counts.function_lines(change)),
+    ):
+        for i, line in enumerate(found):
+            lines.append(f"  {'' if i else label:<{LABEL_WIDTH}} {line}")
+    for note in change.notes:
+        lines += _wrapped("", note)
+    return lines
 
 
 def _paired(paired: PairedBase) -> list[str]:
@@ -212,7 +243,7 @@ def _wrapped(label: str, text: str) -> list[str]:
 def _headline(result: Result) -> str:
     verdict, measurement, change = result.verdict, result.measurement, result.verdict.change
     if measurement is None:
-        return verdict.reason
+        return _counted_headline(result) or verdict.reason
     now = f"{format_joules(measurement.joules_per_unit)} per {result.subject.unit}"
     budget = result.rule.budget_joules
     over = verdict.status is Status.OVER_BUDGET and budget is not None
@@ -229,6 +260,16 @@ def _headline(result: Result) -> str:
         high = significant(_in_unit_of(change.joules_high, change.joules))
         count += f", {low} to {high}"
     return f"{now}, baseline {format_joules(change.joules)} ({count})"
+
+
+def _counted_headline(result: Result) -> str:
+    """Counted energy now and before; empty where nothing was counted or compared."""
+    verdict, change = result.verdict, result.verdict.counts
+    if change is None or change.energy is None or verdict.status is Status.OVER_BUDGET:
+        return ""
+    now, before = format_joules(change.joules), format_joules(change.joules_before)
+    what = f"base {before} at {verdict.paired.label}" if verdict.paired else f"baseline {before}"
+    return f"{now} counted per inference, {what}"
 
 
 def _in_unit_of(value: float, shown: float) -> float:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_energy.analysis.ratio import RoleRatio, role_ratios
-from pytest_energy.report import training
+from pytest_energy.report import counts, training
 from pytest_energy.report.console import head_rule
 from pytest_energy.report.failure import idle_power
 from pytest_energy.report.printable import shown
@@ -24,6 +24,7 @@ from pytest_energy.types.units import (
     significant,
 )
 from pytest_energy.types.verdict import COMPARED, Status, Verdict
+from pytest_energy.verdict.counted_energy import coefficients_of, joules_per_inference
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -219,7 +220,7 @@ def _cells(result: Result, carbon: Carbon) -> tuple[_Cell, _Cell, _Cell, _Cell]:
     style = _STYLES.get(verdict.status, _DOUBTFUL)
     last = [(verdict.status.value.replace("_", " "), style)]
     if measurement is None:
-        return [("-", "")], [("-", "")], [("-", "")], last
+        return _counted_energy(result), [("-", "")], _counted_change(verdict), last
     if _within_budget(result):
         last.append(("within budget", "green"))
     if measurement.metered_count != subject.n:
@@ -240,6 +241,25 @@ def _cells(result: Result, carbon: Carbon) -> tuple[_Cell, _Cell, _Cell, _Cell]:
         (format_grams(carbon.grams(measurement.joules_per_unit) * 1000), "dim"),
     ]
     return energy, per_1000, _change(verdict), last
+
+
+def _counted_energy(result: Result) -> _Cell:
+    """Counted energy, where nothing was metered and counts decide."""
+    if result.counts is None:
+        return [("-", "")]
+    joules = joules_per_inference(result.counts, coefficients_of(result.counts.device))
+    return [(format_joules(joules), ""), ("counted", "dim")]
+
+
+def _counted_change(verdict: Verdict) -> _Cell:
+    change = verdict.counts
+    if change is None or change.energy is None:
+        return [("-", "")]
+    return [
+        (format_change(change.energy), ""),
+        (f"over {format_joules(change.joules_before)}", ""),
+        ("exact", ""),
+    ]
 
 
 def _change(verdict: Verdict) -> _Cell:
@@ -282,7 +302,19 @@ def _note(result: Result, stored: Mapping[str, str]) -> str:
         parts.append(f"{share_of_budget(text, share)} of a budget of {text}, {left} left")
     if change is not None and change.flops:
         parts.append(f"flops {format_change(change.flops)}: {verdict.interpretation}")
-    return "; ".join(parts)
+    return "; ".join([*parts, *_of_counts(verdict)])
+
+
+def _of_counts(verdict: Verdict) -> list[str]:
+    """What has changed of exact counts; nothing where nothing has."""
+    change = verdict.counts
+    if change is None or change.unchanged:
+        return []
+    if change.energy is None:
+        said = [] if change.problem in verdict.reason else [f"counts {counts.figures(change)}"]
+    else:
+        said = [f"counted {format_change(change.energy)}: {counts.figures(change)}"]
+    return [*said, *change.notes]
 
 
 def _accounted_for(result: Result) -> list[str]:

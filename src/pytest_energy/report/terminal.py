@@ -207,7 +207,9 @@ def closing_line(results: Sequence[Result], overhead: Overhead) -> str:
     )
     rest = [_count(counts, status) for status in Status if status in set(counts) - COMPARED]
     head = f"{compared} compared ({inside})" if compared else "nothing was compared"
-    cost = f"{format_joules(overhead.joules)} and {format_seconds(overhead.seconds)}"
+    cost = format_seconds(overhead.seconds)
+    if overhead.joules:  # else nothing was metered
+        cost = f"{format_joules(overhead.joules)} and {cost}"
     return f"energy: {', '.join([head, *rest])}; the gate itself, warm-up included, took {cost}"
 
 

@@ -94,6 +94,16 @@ class CallRow:
 BUILT_IN = "(built-in)"
 """The callee that stands for functions that are not written in Python."""
 
+OTHERS = "(others)"
+"""The operator that stands, outside of modules, for all rows that were too small to be stored."""
+
+SMALLEST_ROW = 0.01
+"""Share of an inference's counted energy, or of its Python calls, under which no row is stored."""
+
+MOST_OPERATOR_ROWS, MOST_CALL_ROWS = 40, 24
+"""Rows of operators, that of the small ones included, and of Python calls that are stored at most,
+the largest ones: 64 for one test, so that a file of many is still read in a review."""
+
 
 @dataclass(frozen=True, slots=True)
 class Counts:

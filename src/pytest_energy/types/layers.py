@@ -3,14 +3,49 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import product
+from typing import TypeVar
 
 from pytest_energy.types.counts import OperatorRow
 
 _RANGE = re.compile(r"\[([0-9]+(?:-[0-9]+)?(?:,[0-9]+(?:-[0-9]+)?)*)\]")
-_Group = dict[tuple[tuple[str, ...], str, str, int, int, int], list[int]]
+
+Alike = TypeVar("Alike", bound=Hashable)
+
+
+def fold(items: Iterable[tuple[str, Alike]]) -> list[tuple[str, Alike, int]]:
+    """Things in modules, of which those that are equal and differ in a layer's number are one.
+
+    Args:
+        items: module and thing; no two of them are the same.
+
+    Returns:
+        The folded module, the thing, and for how many it stands.
+    """
+    current = [(tuple(module.split(".")), thing, 1) for module, thing in items]
+    deepest = max((len(path) for path, _, _ in current), default=0)
+    for place in reversed(range(deepest)):
+        groups: dict[Hashable, list[tuple[tuple[str, ...], Alike, int]]] = {}
+        for position, (path, thing, times) in enumerate(current):
+            alike: Hashable = position
+            if place < len(path) and path[place].isdecimal():
+                alike = (path[:place], path[place + 1 :], thing, times)
+            groups.setdefault(alike, []).append((path, thing, times))
+        current = [_as_one(members, place) for members in groups.values()]
+    return [(".".join(path), thing, times) for path, thing, times in current]
+
+
+def _as_one(
+    members: Sequence[tuple[tuple[str, ...], Alike, int]], place: int
+) -> tuple[tuple[str, ...], Alike, int]:
+    path, thing, times = members[0]
+    if len(members) == 1:
+        return members[0]
+    numbers = sorted(int(each[place]) for each, _, _ in members)
+    folded_path = (*path[:place], f"[{_ranges(numbers)}]", *path[place + 1 :])
+    return folded_path, thing, times * len(members)
 
 
 def folded(rows: Sequence[OperatorRow]) -> list[OperatorRow]:
@@ -19,36 +54,15 @@ def folded(rows: Sequence[OperatorRow]) -> list[OperatorRow]:
     Args:
         rows: one for each module, operator and dtype.
     """
-    # Path, operator, dtype, and what each of so many alike did.
-    current = [(tuple(row.module.split(".")), row, 1) for row in rows]
-    deepest = max((len(path) for path, _, _ in current), default=0)
-    for place in reversed(range(deepest)):
-        groups: dict[tuple[object, ...], list[tuple[tuple[str, ...], OperatorRow, int]]] = {}
-        for path, row, times in current:
-            number = path[place] if place < len(path) else ""
-            alike: tuple[object, ...] = (path, row.operator, row.dtype)
-            if number.isdecimal():
-                masked = (*path[:place], None, *path[place + 1 :])
-                counts = (row.flops, row.bytes, row.calls)
-                alike = (masked, row.operator, row.dtype, *counts, times)
-            groups.setdefault(alike, []).append((path, row, times))
-        current = []
-        for members in groups.values():
-            path, row, times = members[0]
-            if len(members) > 1:
-                numbers = sorted(int(each[place]) for each, _, _ in members)
-                path = (*path[:place], f"[{_ranges(numbers)}]", *path[place + 1 :])
-                times *= len(members)
-            current.append((path, row, times))
     return [
         replace(
             row,
-            module=".".join(path),
+            module=module,
             flops=row.flops * times,
             bytes=row.bytes * times,
             calls=row.calls * times,
         )
-        for path, row, times in current
+        for module, row, times in fold((row.module, replace(row, module="")) for row in rows)
     ]
 
 

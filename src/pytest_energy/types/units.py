@@ -172,6 +172,13 @@ def format_flops(flops: float) -> str:
     return _scaled(flops, "FLOP", steps)
 
 
+def format_bytes(count: float) -> str:
+    """`12400000` as `12.4 MB`."""
+    if count < 999.5:
+        return f"{significant(count) if count % 1 else f'{count:.0f}'} B"
+    return _scaled(count, "B", ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")))
+
+
 def format_grams(grams: float) -> str:
     """`0.69` as `0.690 g`, `0.04` as `40.0 mg`, `1200` as `1.20 kg`."""
     if grams == 0:

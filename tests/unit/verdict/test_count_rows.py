@@ -8,8 +8,17 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_energy.types.counts import CallRow, Coefficients, Counts, OperatorRow, Work
-from pytest_energy.verdict.count_rows import LEAST_PYTHON_ROWS, MOST_ROWS, OTHERS, trimmed
+from pytest_energy.types.counts import (
+    MOST_CALL_ROWS,
+    MOST_OPERATOR_ROWS,
+    OTHERS,
+    CallRow,
+    Coefficients,
+    Counts,
+    OperatorRow,
+    Work,
+)
+from pytest_energy.verdict.count_rows import trimmed
 
 BY = Coefficients({"": 1.0}, 1.0, 0.0, 0.0)
 
@@ -79,22 +88,21 @@ def test_python_calls_are_kept_by_what_is_beneath_them():
     assert trimmed(counts_of((), rows, 1000), BY).python == rows[:2]
 
 
-def test_of_many_rows_operators_come_first_and_python_has_its_share():
+def test_of_many_rows_the_largest_are_kept():
     operators = tuple(operator(f"aten::{i:02}", 100 - i) for i in range(60))
     python = tuple(CallRow("f", f"g{i:02}", 1, 100 - i) for i in range(60))
     kept = trimmed(counts_of(operators, python, 1000), BY)
-    assert len(kept.python) == LEAST_PYTHON_ROWS
-    assert kept.python == python[:LEAST_PYTHON_ROWS]
-    assert kept.operators[1:] == operators[:47]
-    assert (kept.operators[0].operator, kept.operators[0].calls) == (OTHERS, 13)
+    assert kept.python == python[:MOST_CALL_ROWS]
+    assert len(kept.operators) == MOST_OPERATOR_ROWS
+    assert kept.operators[1:] == operators[: MOST_OPERATOR_ROWS - 1]
+    assert (kept.operators[0].operator, kept.operators[0].calls) == (OTHERS, 21)
 
 
-def test_of_few_operators_python_takes_the_rest():
-    operators = tuple(operator(f"aten::{i:02}", 100 - i) for i in range(10))
-    python = tuple(CallRow("f", f"g{i:02}", 1, 100 - i) for i in range(60))
-    kept = trimmed(counts_of(operators, python, 1000), BY)
-    assert kept.operators == operators
-    assert len(kept.python) == MOST_ROWS - 1 - 10
+def test_as_many_rows_as_are_kept_are_kept_as_they_are():
+    operators = tuple(operator(f"aten::{i:02}", 100 - i) for i in range(MOST_OPERATOR_ROWS))
+    python = tuple(CallRow("f", f"g{i:02}", 1, 100 - i) for i in range(MOST_CALL_ROWS))
+    counts = counts_of(operators, python, 1000)
+    assert trimmed(counts, BY) == counts
 
 
 @given(COUNTS)
@@ -113,5 +121,6 @@ def test_nothing_is_lost_of_operators_and_samples_stay(counts):
 @given(COUNTS)
 def test_there_are_never_more_rows_and_a_second_time_changes_nothing(counts):
     kept = trimmed(counts, BY)
-    assert len(kept.operators) + len(kept.python) <= MOST_ROWS
+    assert len(kept.operators) <= MOST_OPERATOR_ROWS
+    assert len(kept.python) <= MOST_CALL_ROWS
     assert trimmed(kept, BY) == kept
