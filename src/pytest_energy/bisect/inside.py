@@ -50,8 +50,9 @@ class Findings:
     """What the report does not say.
 
     Args:
-        collected: tests that pytest was asked for.
-        metered: those of them that were to run.
+        collected: tests that pytest found where it was to look.
+        metered: those of them that are metered.
+        selected: those of these that were to run.
         uncollected: why a file could not be collected, by its name.
         unfinished: why a test failed or was skipped, by its name.
         outside: why the commit's own files were not what ran, as a clause; empty where they were.
@@ -59,6 +60,7 @@ class Findings:
 
     collected: int = 0
     metered: int = 0
+    selected: int = 0
     uncollected: dict[str, str] = field(default_factory=dict)
     unfinished: dict[str, str] = field(default_factory=dict)
     outside: str = ""
@@ -80,14 +82,15 @@ class Watcher:
     def pytest_collection_modifyitems(
         self, config: pytest.Config, items: list[pytest.Item]
     ) -> Generator[None, None, None]:
-        self._findings.collected = len(items)
-        kept = [item for item in metered_of(items) if self._test in ("", test_id(item))]
+        metered = metered_of(items)
+        self._findings.collected, self._findings.metered = len(items), len(metered)
+        kept = [item for item in metered if self._test in ("", test_id(item))]
         dropped = set(items) - set(kept)
         if dropped:
             config.hook.pytest_deselected(items=[item for item in items if item in dropped])
         items[:] = kept
         yield
-        self._findings.metered = len(items)
+        self._findings.selected = len(items)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:

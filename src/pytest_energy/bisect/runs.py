@@ -22,7 +22,7 @@ from pytest_energy.files import read_text
 from pytest_energy.paired.client import FAREWELL_SECONDS, TAIL_LINES, has_ended, python_of
 from pytest_energy.paired.import_redirect import Trees
 from pytest_energy.paired.start import worker_environment
-from pytest_energy.paired.worktree import BaseError, BaseTree
+from pytest_energy.paired.worktree import BaseTree, plain_environment
 from pytest_energy.types.codec import DecodeError, check_finite, decode, encode
 from pytest_energy.types.counts import Counts
 from pytest_energy.types.result import Subject
@@ -167,13 +167,26 @@ class Runner:
         check_out(self._tree, commit.sha)
         if not self._place.is_dir():
             return f"there is no folder {self._place.relative_to(self._tree.root)}", ""
-        if self._setup:
-            try:
-                self._tree.set_up(self._setup, self._folder)
-            except BaseError as error:
-                return str(error).partition("\n")[0], str(error)
-        self._ready = commit.sha
-        return "", ""
+        problem, output = self._set_up() if self._setup else ("", "")
+        if not problem:
+            self._ready = commit.sha
+        return problem, output
+
+    def _set_up(self) -> tuple[str, str]:
+        """Run the user's command; why it failed, and what it printed."""
+        environment = plain_environment()
+        environment["PYTEST_ENERGY_HEAD"] = str(self._trees.head)
+        status, output = self._wait(["/bin/sh", "-c", self._setup], environment)
+        if status is None:
+            return f"the set-up took longer than {self._limit}", output
+        if status:
+            last = output.splitlines()[-1:]
+            return f"the set-up ended with exit status {status}{': '.join(['', *last])}", output
+        return "", output
+
+    @property
+    def _limit(self) -> str:
+        return f"{format_seconds(self._seconds)} (--timeout)"
 
     @property
     def _place(self) -> Path:
@@ -201,11 +214,9 @@ class Runner:
         command += ["-o", f"cache_dir={self._beside / 'cache'}"]
         command += [f"--energy-baselines={self._beside / 'no-baselines'}", *options]
         command += [f"--energy-json={self._report}"]
-        with tempfile.TemporaryFile(dir=self._beside) as log:
-            status = self._wait(command, log)
-            output = _tail(log)
+        status, output = self._wait(command, self._environment)
         if status is None:
-            return f"it took longer than {format_seconds(self._seconds)} (--timeout)", output
+            return f"it took longer than {self._limit}", output
         if status < 0:
             return f"pytest was ended by {signal.Signals(-status).name}", output
         if not self._report.exists() or not self._findings.exists():
@@ -222,32 +233,35 @@ class Runner:
             return argument
         return f"{option}{equals}{self._tree.counterpart(Path(path))}{colons}{rest}"
 
-    def _wait(self, command: Sequence[str], log: IO[bytes]) -> int | None:
-        """Run a process; its exit status, None where it took too long."""
+    @property
+    def _environment(self) -> dict[str, str]:
         environment = worker_environment(self._trees)
         if (options := os.environ.get("PYTEST_ADDOPTS")) is not None:
             environment["PYTEST_ADDOPTS"] = options
         # The order of a set of texts decides how often a function is called in some programs.
         environment.setdefault("PYTHONHASHSEED", "0")
-        process = subprocess.Popen(
-            command,
-            cwd=self._place,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            # Ctrl-C on the terminal is ours, who end it.
-            process_group=0,
-        )
-        deadline = clock() + self._seconds
-        try:
-            while not has_ended(process):
-                if clock() >= deadline:
-                    return None
-                sleep(POLL_SECONDS)
-        finally:
-            _end(process)
-        return process.returncode
+        return environment
+
+    def _wait(self, command: Sequence[str], environment: dict[str, str]) -> tuple[int | None, str]:
+        """Run a process; its exit status, None where it took too long, and what it printed."""
+        with tempfile.TemporaryFile(dir=self._beside) as log:
+            process = subprocess.Popen(
+                command,
+                cwd=self._place,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                # Ctrl-C on the terminal is ours, who end it.
+                process_group=0,
+            )
+            deadline = clock() + self._seconds
+            try:
+                while not (ended := has_ended(process)) and clock() < deadline:
+                    sleep(POLL_SECONDS)
+            finally:
+                _end(process)
+            return process.returncode if ended else None, _tail(log)
 
     def _found(self, test: str, seconds: float, output: str) -> Ran:
         findings = _read(Findings, self._findings)
@@ -262,13 +276,13 @@ class Runner:
                 continue
             if one.counts is not None and one.counts.inferences > 0:
                 counted[name] = _counted(one.subject, one.counts, one.rule.tolerance)
-            elif (found := _estimate(one)) is not None:
+            if (found := _estimate(one)) is not None:
                 estimates[name] = found
-            else:
+            elif name not in counted:
                 reasons.setdefault(name, one.verdict.reason or "it has no figure")
         found_any = counted or estimates or test in reasons
         problem = "" if found_any else _why_nothing_ran(findings, test)
-        return Ran(counted, estimates, reasons, problem, seconds, output)
+        return Ran(counted, estimates, reasons, problem, seconds)
 
     def _check_room(self) -> None:
         if shutil.disk_usage(self._beside).free < LEAST_FREE_BYTES:
@@ -351,16 +365,16 @@ def _estimate(one: _Result) -> Estimate | None:
 
 def _why_nothing_ran(findings: Findings, test: str) -> str:
     """Why a session had no metered test to run, as a clause; empty where it had one."""
-    if findings.metered:
+    if findings.selected:
         return ""
     for place, words in findings.uncollected.items():
         if test.startswith(place) or not test:
             return f"{place or 'the session'} could not be collected: {words}"
     if test:
         return "the test is not there"
-    if not findings.collected:
-        return "pytest selected no test"
-    return "none of the selected tests is metered"
+    if findings.collected and not findings.metered:
+        return "none of the tests is metered"
+    return "pytest selected no test"
 
 
 _LAST_WORDS = re.compile(r"E  |INTERNALERROR|ERROR: (?!usage)|.*\berror: ")
@@ -384,13 +398,19 @@ def _tail(log: IO[bytes]) -> str:
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     """End a run and what it has started; a paired run may remove its own worktree first."""
-    if not has_ended(process):
-        process.send_signal(signal.SIGINT)
-        deadline = clock() + FAREWELL_SECONDS
-        while not has_ended(process) and clock() < deadline:
-            sleep(POLL_SECONDS)
+    try:
+        if not has_ended(process):
+            _signal(process, signal.SIGINT)
+            deadline = clock() + FAREWELL_SECONDS
+            while not has_ended(process) and clock() < deadline:
+                sleep(POLL_SECONDS)
+    finally:
+        _signal(process, signal.SIGKILL)
+        process.wait()
+
+
+def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
     # A process that was waited for has given its id away; one that has only ended has not.
     if process.returncode is None:
         with suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+            os.killpg(process.pid, number)

@@ -15,8 +15,8 @@ from pytest_energy.bisect.judge import (
     Counted,
     Estimate,
     Side,
-    beyond_midpoint,
     differences,
+    likelier,
     log_change,
     most_changed,
     nearer,
@@ -77,7 +77,6 @@ class Search:
         """
         count = self._repository.count(self._good, self._bad)
         self._say(words.begin(self._good, self._bad, count))
-        self._store.save(self._state)
         tree = BaseTree(
             Revision(self._repository.top, self._good.short, self._good.sha), "the repository"
         )
@@ -94,7 +93,11 @@ class Search:
         runner = Runner(
             self._repository, tree, folder, request.arguments, request.setup, request.timeout
         )
-        target = self._state.target or self._change(runner)
+        try:
+            target = self._state.target or self._change(runner)
+        except BisectError:  # to go on would end in the same way
+            self._store.delete()
+            raise
         if isinstance(target, _Nothing):
             self._store.delete()
             self._print(words.nothing(target.changes, target.by))
@@ -198,7 +201,12 @@ class Search:
                     so_far.setdefault(name, []).append(one)
             known = {name: pooled(several) for name, several in so_far.items()}
             self._say_measured_end(known, ran.seconds)
-            sure = {name: one for name, one in known.items() if one.sign_is_sure}
+            last = len(next(iter(so_far.values()), [])) >= most
+            sure = {
+                name: one
+                for name, one in known.items()
+                if likelier(one, one.value) is not None or (last and one.sign_is_sure)
+            }
             changes = {name: one.value for name, one in sure.items()}
             allowed = {name: self._allowed(one.tolerance) for name, one in sure.items()}
             name_found = most_changed(changes, allowed)
@@ -256,7 +264,7 @@ class Search:
                 break
             estimates.append(one)
             together = pooled(estimates)
-            side = beyond_midpoint(together, target.change)
+            side = likelier(together, target.change)
             if side is not None:
                 return Tested(commit.sha, side, estimate=together, runs=runs, seconds=seconds)
         if not why:
@@ -272,7 +280,7 @@ class Search:
             before = known[self._good.sha]
         than = "GOOD" if before.commit == self._good.sha else "its parent"
         now = known[commit.sha]
-        who: tuple[str, ...] = ()
+        who: tuple[tuple[str, str], ...] = ()
         if now.counted is not None and before.counted is not None:
             who = culprits(now.counted, before.counted)
         return words.found(

@@ -105,7 +105,7 @@ def found(
     now: Counted | Estimate | None,
     before: Counted | Estimate | None,
     than: str,
-    culprits: Sequence[str],
+    culprits: Sequence[tuple[str, str]],
 ) -> list[str]:
     """What a bisection ends with that has found the commit.
 
@@ -115,7 +115,7 @@ def found(
         now: its figures; None where there are none.
         before: those of the commit before.
         than: what the commit before is called.
-        culprits: what accounts for the change, each a line.
+        culprits: what accounts for the change, each with what it is.
     """
     lines = [f"first bad commit: {commit.sha} {commit.subject} ({commit.author}, {commit.date})"]
     lines.append(f"  test     {target.test}")
@@ -126,7 +126,7 @@ def found(
         lines.append(f"  measured {interval(now)} over GOOD")
     if isinstance(before, Estimate):
         lines.append(f"  before   {interval(before)} over GOOD, at {than}")
-    lines += [f"  {culprit}" for culprit in culprits]
+    lines += [f"  {what:<8} {culprit}" for what, culprit in culprits]
     return [*lines, f"see it: git show {commit.short}"]
 
 

@@ -24,7 +24,7 @@ INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
 
 TIMEOUT_SECONDS = 3600.0
-MOST_RUNS = 5
+MOST_RUNS = 8
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -179,6 +179,7 @@ def _search(known: argparse.Namespace, repository: Repository, store: Store) -> 
             _say("uncommitted changes belong to no commit, and are not run")
         if store.path.exists():
             _say("what an interrupted bisect had found in this tree is given up")
+            store.delete()
     return Search(repository, store, state, _say).run()
 
 

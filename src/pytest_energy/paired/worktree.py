@@ -60,7 +60,6 @@ class BaseTree:
 
     def __init__(self, revision: Revision, name: str = "the base") -> None:
         self.revision = revision
-        self._name = name
         self._temporary: Path | None = None
         self._lock: portalocker.Lock[IO[str]] | None = None
         if revision.folder is not None:
@@ -117,7 +116,7 @@ class BaseTree:
         )
         if done.returncode:
             raise BaseError(
-                f"the set-up of {self._name} failed with exit status {done.returncode}: {command}\n"
+                f"the set-up of the base failed with exit status {done.returncode}: {command}\n"
                 f"{done.stdout.rstrip()}"
             )
 
