@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -479,9 +478,6 @@ while pathlib.Path({str(history.path.parent / "wait")!r}).exists():
     lines = []
     while not lines or not lines[-1].startswith("[3]"):
         lines.append(process.stdout.readline())
-        if lines[-1].startswith("test_it.py"):
-            # The third run may have begun, and the fourth will not end.
-            time.sleep(0.2)
         if not lines[-1]:
             pytest.fail(process.stderr.read())
     (history.path.parent / "wait").write_text("")
@@ -494,12 +490,13 @@ def resumed(history, made) -> None:
     """It goes on, and runs no commit again."""
     (history.path.parent / "wait").unlink()
     state = json.loads((history.path / ".git" / "pytest-energy" / "bisect.json").read_text())
-    assert len(state["tested"]) == 1
+    known = [one["commit"] for one in state["tested"]]
+    assert known
     done = history.bisect("--resume")
     assert f"first bad commit: {made[6]}" in done.stdout, done.stdout + done.stderr
-    assert "1 commits are known already" in done.stdout
+    assert f"commits that are known already: {len(known)}" in done.stdout
     again = {line.split()[1] for line in done.stdout.splitlines() if line.startswith("[")}
-    assert not again & {made[0][:7], made[7][:7], state["tested"][0]["commit"][:7]}
+    assert not again & {sha[:7] for sha in (made[0], made[7], *known)}
     assert history.left() == set()
     assert not (history.path / ".git" / "pytest-energy" / "bisect.json").exists()
 

@@ -86,7 +86,8 @@ class Repository:
     def described(self, sha: str) -> Commit:
         """A commit, for people."""
         form = "--format=%H%x00%h%x00%an%x00%ad%x00%s"
-        said = git(self.top, "show", "--no-patch", "--date=short", form, sha)
+        plain = ("--no-patch", "--no-show-signature", "--date=short")
+        said = git(self.top, "show", *plain, form, sha)
         full, short, author, date, subject = said.split("\x00", 4)
         return Commit(full, short, subject, author, date)
 

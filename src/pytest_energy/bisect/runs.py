@@ -130,7 +130,8 @@ class Runner:
         Raises:
             BisectError, BaseError: it is not the commit's fault.
         """
-        return self._run(commit, test, ("-o", "energy_against=", "--energy-judge=counted"))
+        options = ("-o", "energy_against=", "--energy-judge=counted")
+        return self._run(commit, test, options, paired=False)
 
     def pair(self, commit: Commit, good: Commit, test: str = "") -> Ran:
         """Run interleaved with GOOD.
@@ -146,9 +147,9 @@ class Runner:
         options = [f"--energy-against={good.sha}", "--energy-judge=measured"]
         if self._setup:
             options.append(f"--energy-against-setup={self._setup}")
-        return self._run(commit, test, options)
+        return self._run(commit, test, options, paired=True)
 
-    def _run(self, commit: Commit, test: str, options: Sequence[str]) -> Ran:
+    def _run(self, commit: Commit, test: str, options: Sequence[str], paired: bool) -> Ran:
         began = clock()
         problem, output = self._prepare(commit)
         if not problem:
@@ -157,7 +158,7 @@ class Runner:
         if problem:
             self._check_room()
             return Ran(problem=problem, seconds=seconds, output=output)
-        return self._found(test, seconds, output)
+        return self._found(test, paired, seconds, output)
 
     def _prepare(self, commit: Commit) -> tuple[str, str]:
         """Check a commit out and set it up; why that failed, and what it printed."""
@@ -263,7 +264,7 @@ class Runner:
                 _end(process)
             return process.returncode if ended else None, _tail(log)
 
-    def _found(self, test: str, seconds: float, output: str) -> Ran:
+    def _found(self, test: str, paired: bool, seconds: float, output: str) -> Ran:
         findings = _read(Findings, self._findings)
         if findings.outside:
             return Ran(problem=findings.outside, seconds=seconds, output=output)
@@ -274,11 +275,11 @@ class Runner:
             name = one.subject.test
             if one.subject.region:
                 continue
-            if one.counts is not None and one.counts.inferences > 0:
+            if paired and (estimated := _estimate(one)) is not None:
+                estimates[name] = estimated
+            elif not paired and one.counts is not None and one.counts.inferences > 0:
                 counted[name] = _counted(one.subject, one.counts, one.rule.tolerance)
-            if (found := _estimate(one)) is not None:
-                estimates[name] = found
-            elif name not in counted:
+            else:
                 reasons.setdefault(name, one.verdict.reason or "it has no figure")
         found_any = counted or estimates or test in reasons
         problem = "" if found_any else _why_nothing_ran(findings, test)

@@ -228,7 +228,8 @@ class Search:
 
     def _search(self, runner: Runner, bisect: GitBisect, target: Target) -> int:
         if self._state.tested:
-            self._say(f"{target.test}: {len(self._state.tested)} commits are known already")
+            count = len(self._state.tested)
+            self._say(f"{target.test}: commits that are known already: {count}")
         for one in self._state.tested:
             bisect.mark(one.commit, one.side)
         while (sha := bisect.next) is not None:
