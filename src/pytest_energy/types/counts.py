@@ -87,11 +87,17 @@ BUILT_IN = "(built-in)"
 OTHERS = "(others)"
 """The operator that stands, outside of modules, for all rows that were too small to be stored."""
 
-SMALLEST_ROW = 0.01
-"""Share of an inference's counted energy, or of its Python calls, under which no row is stored."""
+SMALLEST_ROW = 0.001
+"""Share of an inference's counted energy, or of its Python calls, under which no row is stored.
 
-MOST_ROWS = 64
-"""Rows of operators, and rows of Python calls, that are stored at most, the largest ones."""
+What was not stored cannot be told from what is new: a loop that has grown in a function that took
+next to nothing would pass for a new call of it."""
+
+MOST_OPERATOR_ROWS = 64
+"""That are stored, those of the most counted energy."""
+
+MOST_CALL_ROWS = 256
+"""That are stored, those with the most Python calls beneath."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from pytest_energy.types.counts import (
-    MOST_ROWS,
+    MOST_OPERATOR_ROWS,
     OTHERS,
     SMALLEST_ROW,
     Coefficients,
@@ -67,11 +67,7 @@ def culprits(
         joules_before: counted energy per inference before, with that of Python.
         joules: and now.
     """
-    limit = SMALLEST_ROW * max(joules, joules_before) * inferences
-    if len(before) >= MOST_ROWS:
-        limit = max(
-            limit, min(operator_joules(row, by) for row in before if row.operator != OTHERS)
-        )
+    limit = _limit(before, max(joules, joules_before) * inferences, by)
     stored = list(unfolded(_renamed(before, now)))
     named, small = _split(stored, now, limit, by)
     model = _Model(_entries(stored, named), by)
@@ -98,6 +94,25 @@ class _Entry:
     operator: str
     before: Rows
     after: Rows
+
+
+def _limit(before: Sequence[OperatorRow], whole: float, by: Coefficients) -> float:
+    """Counted energy under which a row of now may be among the stored sum of small ones.
+
+    Twice what was stored at least: such a row is no news, it may have grown a little.
+
+    Args:
+        before: rows as they were stored.
+        whole: counted energy of the larger side.
+        by: what counts cost.
+    """
+    rows = [row for row in before if row.operator != OTHERS]
+    if len(rows) == len(before):
+        return 0.0
+    smallest = 0.0
+    if len(rows) >= MOST_OPERATOR_ROWS:
+        smallest = min(operator_joules(row, by) for row in rows)
+    return 2 * max(smallest, SMALLEST_ROW * whole)
 
 
 def _renamed(before: Sequence[OperatorRow], now: Sequence[OperatorRow]) -> list[OperatorRow]:
@@ -127,15 +142,14 @@ def _split(
     Args:
         before: layer by layer.
         now: folded, as they would be stored.
-        limit: counted energy under which a row was too small to be stored.
+        limit: counted energy under which a row may be one of those.
         by: what counts cost.
     """
-    complete = all(row.operator != OTHERS for row in before)
     stored, there = _dtypes_at(before), _dtypes_at(unfolded(now))
     named: list[OperatorRow] = []
     small: list[OperatorRow] = []
     for row in now:
-        little = not complete and operator_joules(row, by) < limit
+        little = operator_joules(row, by) < limit
         for one in unfolded([row]):
             place = one.module, one.operator
             known = one.dtype in stored[place] or stored[place] - there[place]
