@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pytest_energy.types.counts import (
-    MOST_CALL_ROWS,
-    MOST_OPERATOR_ROWS,
+    MOST_ROWS,
     OTHERS,
     SMALLEST_ROW,
     CallRow,
@@ -72,7 +71,7 @@ def stored(counts, n=100, **facts):
     limit = SMALLEST_ROW * joules * counts.inferences
     largest = sorted(counts.operators, key=lambda row: -operator_joules(row, by))
     kept = [row for row in largest if operator_joules(row, by) >= limit]
-    kept = kept[:MOST_OPERATOR_ROWS]
+    kept = kept[:MOST_ROWS]
     rest = {}
     for row in largest:
         if row not in kept:
@@ -81,7 +80,7 @@ def stored(counts, n=100, **facts):
                 sums[i] += count
     pool = [OperatorRow("", OTHERS, dtype, *sums) for dtype, sums in rest.items()]
     least = SMALLEST_ROW * counts.total.python_calls
-    python = [row for row in counts.python if row.beneath >= least][:MOST_CALL_ROWS]
+    python = [row for row in counts.python if row.beneath >= least][:MOST_ROWS]
     return CountsBaseline(
         replace(counts, operators=(*kept, *pool), python=tuple(python)), by, joules, n, **facts
     )

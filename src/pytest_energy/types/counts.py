@@ -93,11 +93,9 @@ SMALLEST_ROW = 0.001
 What was not stored cannot be told from what is new: a loop that has grown in a function that took
 next to nothing would pass for a new call of it."""
 
-MOST_OPERATOR_ROWS = 64
-"""That are stored, those of the most counted energy."""
-
-MOST_CALL_ROWS = 256
-"""That are stored, those with the most Python calls beneath."""
+MOST_ROWS = 256
+"""Rows of operators, and rows of Python calls, that are stored: those of the most counted energy,
+and those with the most Python calls beneath."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from pytest_energy.types.counts import MOST_CALL_ROWS, SMALLEST_ROW, CallChange, CallRow
+from pytest_energy.types.counts import MOST_ROWS, SMALLEST_ROW, CallChange, CallRow
 
 MOST_FUNCTIONS = 3
 
@@ -59,7 +59,7 @@ def _limit(before: Sequence[CallRow], total_before: int, total: int) -> float:
     """Python calls in a row under which it may have been too small to be stored."""
     if sum(row.calls for row in before) == total_before:
         return 0.0
-    smallest = min(row.beneath for row in before) if len(before) >= MOST_CALL_ROWS else 0
+    smallest = min(row.beneath for row in before) if len(before) >= MOST_ROWS else 0
     return max(smallest, SMALLEST_ROW * max(total_before, total))
 
 

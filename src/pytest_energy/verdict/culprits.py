@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from pytest_energy.types.counts import (
-    MOST_OPERATOR_ROWS,
+    MOST_ROWS,
     OTHERS,
     SMALLEST_ROW,
     Coefficients,
@@ -110,7 +110,7 @@ def _limit(before: Sequence[OperatorRow], whole: float, by: Coefficients) -> flo
     if len(rows) == len(before):
         return 0.0
     smallest = 0.0
-    if len(rows) >= MOST_OPERATOR_ROWS:
+    if len(rows) >= MOST_ROWS:
         smallest = min(operator_joules(row, by) for row in rows)
     return 2 * max(smallest, SMALLEST_ROW * whole)
 
@@ -258,6 +258,7 @@ class _Model:
     def __init__(self, entries: Sequence[_Entry], by: Coefficients) -> None:
         self.entries = entries
         self.by = by
+        self._weights: dict[tuple[Path, tuple[str, ...] | None], float] = {}
         self._modules: dict[Path, _Module] = defaultdict(_Module)
         for entry in entries:
             self._add(entry)
@@ -289,10 +290,15 @@ class _Model:
         Args:
             place: in the tree.
         """
-        node = place.node
-        own = node.operators if place.operators is None else place.operators
+        key = place.node.path, place.operators
+        if key not in self._weights:
+            self._weights[key] = self._weigh(place.node, place.operators)
+        return self._weights[key]
+
+    def _weigh(self, node: _Node, operators: tuple[str, ...] | None) -> float:
+        own = node.operators if operators is None else operators
         weight = abs(sum(node.operators[operator] for operator in own))
-        if place.operators is not None:
+        if operators is not None:
             return weight
         if self._was_replaced(node):
             before, after = self._figures(node)

@@ -183,9 +183,11 @@ def test_operators_that_were_counted_on_one_side_alone_are_left_out():
 def test_programs_without_torch_are_compared_by_their_calls_without_a_word():
     facts = {"operators_unavailable": "torch was not loaded", "versions": {"python": "3.12"}}
     before = counted(call("t", "f", 100), **facts)
-    change = compare(counted(call("t", "f", 150), **facts), before)
-    assert change.energy == pytest.approx(0.5)
-    assert change.notes == ()
+    with_torch = counted(call("t", "f", 150), versions=VERSIONS)
+    for now in (counted(call("t", "f", 150), **facts), with_torch):
+        change = compare(now, before)
+        assert change.energy == pytest.approx(0.5)
+        assert change.notes == ()
 
 
 def test_where_neither_was_counted_nothing_is_compared():
