@@ -8,6 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from pytest_energy.baselines.counts import CountsStore
+from pytest_energy.baselines.counts_format import read_counts
+from support.baselines import subject
+from support.counts import counts, counts_addition
 from support.projects import TEST
 
 
@@ -196,3 +200,67 @@ def test_without_a_value_it_shows_and_a_path_in_its_place_is_refused(loop):
     result = loop.run("--energy-prune", "test_it.py")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["*found 'test_it.py'; before a path write --energy-prune=show"])
+
+
+def _count(project, *tests, **of_counts):
+    """Store counts of tests of the task `t` and the model `m`."""
+    store = CountsStore(project.path / "baselines")
+    subjects = [subject(f"test_it.py::{test}", task="t", model="m") for test in tests]
+    store.store([counts_addition(counts(**of_counts), of) for of in subjects])
+
+
+def _counted(project):
+    return [test for path in project.counts() for test in read_counts(path).entries]
+
+
+METERED = """
+import pytest
+from model import infer
+@pytest.mark.parametrize("size", {0})
+@pytest.mark.inference(n=1, task="t", model="m")
+def test_x(size): infer()
+"""
+
+
+def test_counts_of_tests_that_are_gone_are_named_and_deleted(project):
+    project.write(test_it=METERED.format([1]))
+    _count(project, "test_x[1]", "test_x[2]", "test_gone")
+    text = " ".join(project.run().stdout.str().split())
+    assert "stored, and no test claims them: test_it.py::test_gone" in text
+    gone = [
+        "energy: {}*counts/t/m.json: test_it.py::test_gone: there is no test 'test_gone'",
+        "energy: {}*counts/t/m.json: test_it.py::test_x[[]2]: there is no test 'test_x[[]2]'",
+    ]
+    shown = [line.format("") for line in gone]
+    project.run("--energy-prune=show").stdout.fnmatch_lines(shown)
+    assert len(_counted(project)) == 3
+    pruned = [line.format("pruned ") for line in gone]
+    project.run("--energy-prune=delete").stdout.fnmatch_lines(pruned)
+    assert _counted(project) == ["test_it.py::test_x[1]"]
+    project.run("--energy-prune=delete").stdout.fnmatch_lines(["energy: nothing to prune"])
+
+
+def test_the_last_counts_that_are_deleted_take_their_folder_along(project):
+    project.write(test_it="def test_other(): pass")
+    _count(project, "test_x")
+    project.run("--energy-prune=delete")
+    assert not (project.path / "baselines" / "counts").exists()
+
+
+def test_counts_of_parameters_that_only_a_gpu_has_stay_as_long_as_the_test(project):
+    project.write(test_it=METERED.format([1]))
+    _count(project, "test_x[2]", device="cuda")
+    project.run("--energy-prune=delete").stdout.fnmatch_lines(["energy: nothing to prune"])
+    project.write(test_it="def test_other(): pass")
+    project.run("--energy-prune=delete")
+    assert _counted(project) == []
+
+
+def test_a_file_of_counts_that_cannot_be_read_stops_the_pruning_by_name(project):
+    project.write(test_it=METERED.format([1]))
+    _count(project, "test_gone")
+    (path,) = project.counts()
+    path.write_text(path.read_text("utf-8").replace('"n": 100', '"n": 0'), "utf-8")
+    result = project.run("--energy-prune=delete")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["energy: pruning stopped: *m.json, line *: expected a whole*"])

@@ -16,6 +16,7 @@ import zlib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
@@ -24,6 +25,14 @@ from unittest import mock
 
 from pytest_energy.baselines import accepted, migration
 from pytest_energy.baselines import store as baselines
+from pytest_energy.baselines.counts import CountsStore
+from pytest_energy.baselines.counts_format import (
+    Action,
+    CountsEntry,
+    CountsFile,
+    read_counts,
+    variant_name,
+)
 from pytest_energy.baselines.file_format import SCHEMA, BaselineError, BaselineFile, read_file
 from pytest_energy.files import line_of
 from pytest_energy.machine import load, process_tree
@@ -54,8 +63,11 @@ from pytest_energy.types.units import (
 )
 from pytest_energy.types.verdict import Rule
 from pytest_energy.verdict.case import Case
+from pytest_energy.verdict.count_rows import trimmed
+from pytest_energy.verdict.counts_comparison import compare
 from pytest_energy.verdict.judge import agreement, judge
 from support.baselines import CARBON, MACHINE, addition, subject
+from support.counts import counts, counts_addition
 from support.measurements import CPU, FIVE, RULE, SUBJECT, measured, stored
 from support.schema_1 import BASELINE, REPORT, schema_1
 
@@ -209,6 +221,66 @@ def _baseline_seeds() -> list[bytes]:
         store.store([replace(again, session=replace(few, block_sizes=()))])
         replaced = store.path(subject()).read_text()
     return [text.encode(), replaced.encode(), schema_1(text).encode()]
+
+
+def _counts(data: bytes, folder: Path) -> None:
+    path = folder / "file.json"
+    lines = _write(path, data)
+    try:
+        file = read_counts(path)
+    except BaselineError as error:
+        check_message(error, lines)
+        return
+    text = file.text()
+    path.write_bytes(text.encode())
+    again = read_counts(path)
+    assert again.entries == file.entries
+    assert again.text() == text
+    for entry in list(file.entries.values())[:3]:
+        _check_counted(entry)
+    for entry in list(file.entries.values())[:2]:
+        _check_counts_added(file, entry, data, folder)
+
+
+def _check_counted(entry: CountsEntry) -> None:
+    """Whether the stored counts, and others, are compared in a way that a report can hold."""
+    for variant in list(entry.variants.values())[:3]:
+        check_finite_json(variant)
+        one, versions = variant.counts, variant.counts.versions
+        for now in (one, replace(counts(2), device=one.device, versions=versions)):
+            change = compare(now, variant.n, variant.unit, variant.dataset, variant)
+            check_finite_json(change)
+        assert trimmed(one, variant.coefficients).samples == one.samples
+
+
+def _check_counts_added(file: CountsFile, entry: CountsEntry, data: bytes, folder: Path) -> None:
+    """Whether other counts can be stored, and nothing else in the file changes."""
+    store = CountsStore(folder / "baselines")
+    path = store.path(entry.subject)
+    _write(path, data)
+    one = counts_addition(of=entry.subject, date=datetime(2999, 1, 1, tzinfo=UTC))
+    (done,) = store.store([one])
+    assert done.action is not Action.CREATED
+    after = dict(read_counts(path).entries)
+    variants = after.pop(entry.subject.key).variants
+    new = variants.pop(variant_name(one.counts))
+    assert new.counts == one.counts
+    assert all(entry.variants[name] == each for name, each in variants.items())
+    assert after == {key: each for key, each in file.entries.items() if key != entry.subject.key}
+    (again,) = store.store([one])
+    assert again.action is Action.UNCHANGED
+
+
+def _counts_seeds() -> list[bytes]:
+    with TemporaryDirectory() as place:
+        store = CountsStore(Path(place))
+        others = [counts_addition(counts(2), subject("t.py::test_y", region="r"))]
+        others += [counts_addition(counts(device="cuda"))]
+        texts = []
+        for more in ([counts_addition()], others):
+            store.store(more)
+            texts.append(store.path(subject()).read_bytes())
+    return texts
 
 
 def _migration(data: bytes, folder: Path) -> None:
@@ -598,6 +670,7 @@ TARGETS = {
     "baseline": Target(_baseline, _baseline_seeds),
     "migration": Target(_migration, _migration_seeds),
     "accepted": Target(_accepted, _accepted_seeds),
+    "counts": Target(_counts, _counts_seeds),
     "run": Target(_run, _run_seeds),
     "test-report": Target(_test_report, _test_report_seeds),
     "lines": Target(_lines, lambda: [*_accepted_seeds(), *_test_report_seeds()]),

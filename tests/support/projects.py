@@ -131,7 +131,13 @@ class Project:
                 self._monkeypatch.setenv(name, value)
 
     def baselines(self) -> list[Path]:
-        return sorted((self.path / "baselines").glob("*/*/*.json"))
+        """The files of what was measured."""
+        found = sorted((self.path / "baselines").glob("*/*/*.json"))
+        return [path for path in found if path not in self.counts()]
+
+    def counts(self) -> list[Path]:
+        """The files of what was counted."""
+        return sorted((self.path / "baselines").glob("counts/*/*.json"))
 
     def baseline(self) -> dict[str, Any]:
         """The only baseline file."""

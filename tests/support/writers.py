@@ -12,11 +12,13 @@ from tempfile import TemporaryDirectory
 
 from pytest_energy.baselines import accepted, migration
 from pytest_energy.baselines import store as baselines
+from pytest_energy.baselines.counts import CountsStore
 from pytest_energy.baselines.file_format import BaselineError
 from pytest_energy.files import TEMPORARY_SUFFIX
 from pytest_energy.report.json import write_report
 from pytest_energy.types.session import Instrumentation, SessionReport
 from support.baselines import CARBON, MACHINE, addition, subject
+from support.counts import counts, counts_addition
 from support.faults import DEAD, FailingFiles, Fault, KilledError
 from support.schema_1 import turn_back
 
@@ -60,6 +62,20 @@ def two_old_files(folder):
     (folder / MACHINE.slug / f".left{TEMPORARY_SUFFIX}").write_text('{"sch')
 
 
+def _store_counts(folder, *additions):
+    CountsStore(folder).store(additions)
+    return []
+
+
+def _counts_of_one(folder):
+    _store_counts(folder, counts_addition())
+
+
+def _one_of_each(folder):
+    _one_entry(folder)
+    _counts_of_one(folder)
+
+
 def _prune(folder):
     gone = [entry for entry in baselines.entries_of(folder) if entry.subject.test != OTHER]
     baselines.delete(folder, gone)
@@ -98,6 +114,11 @@ WRITERS = {
     ),
     "prune one of two": Writer(_two_entries, _prune),
     "prune the last": Writer(_one_entry, _prune),
+    "the first counts": Writer(_nothing, lambda folder: _store_counts(folder, counts_addition())),
+    "other counts": Writer(
+        _counts_of_one, lambda folder: _store_counts(folder, counts_addition(counts(2)))
+    ),
+    "prune the last of both": Writer(_one_of_each, _prune),
     "the first accepted rise": Writer(_nothing, lambda folder: accept(folder, "a")),
     "another accepted rise": Writer(
         lambda folder: accept(folder, "a"), lambda folder: accept(folder, "b")

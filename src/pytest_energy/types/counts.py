@@ -98,11 +98,17 @@ OTHERS = "(others)"
 """The operator that stands, outside of modules, for all rows that were too small to be stored."""
 
 SMALLEST_ROW = 0.01
-"""Share of an inference's counted energy, or of its Python calls, under which no row is stored."""
+"""Share of an inference's counted energy, operations, bytes and calls, each of them, under which no
+row is stored."""
 
-MOST_OPERATOR_ROWS, MOST_CALL_ROWS = 40, 24
-"""Rows of operators, that of the small ones included, and of Python calls that are stored at most,
-the largest ones: 64 for one test, so that a file of many is still read in a review."""
+MOST_ROWS = 64
+"""Rows that are stored of one test, so that a file of many is still read in a review."""
+
+MOST_OPERATOR_ROWS = 40
+"""Of these, rows of operators, that of the small ones included; the rest is for Python calls."""
+
+MOST_CALL_ROWS = MOST_ROWS - MOST_OPERATOR_ROWS
+"""Rows of Python calls that there is always room for: of more, the largest may be all there are."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from pytest_energy.types.counts import (
-    MOST_CALL_ROWS,
     MOST_OPERATOR_ROWS,
+    MOST_ROWS,
     OTHERS,
     SMALLEST_ROW,
     CallRow,
@@ -27,10 +27,12 @@ def trimmed(counts: Counts, by: Coefficients) -> Counts:
         counts: of a loop.
         by: what they cost.
     """
+    operators = _operators(counts, by)
+    room = MOST_ROWS - len(operators)
     return replace(
         counts,
-        operators=largest_operators_first(_operators(counts, by)),
-        python=largest_calls_first(counts.python)[: _calls_to_keep(counts)],
+        operators=largest_operators_first(operators),
+        python=largest_calls_first(counts.python)[: _calls_to_keep(counts, room)],
     )
 
 
@@ -49,23 +51,31 @@ def largest_calls_first(rows: Iterable[CallRow]) -> tuple[CallRow, ...]:
 
 
 def _operators(counts: Counts, by: Coefficients) -> list[OperatorRow]:
-    """Rows that have enough of the counted energy, and one for each dtype of all others."""
-    least = SMALLEST_ROW * counted_joules(counts.operators, counts.total.python_calls, by)
+    """Rows that have enough of anything that is counted, and one for each dtype of all others."""
+    whole = counted_joules(counts.operators, counts.total.python_calls, by)
+    total = counts.total
     named: list[OperatorRow] = []
     others: list[OperatorRow] = []
     for row in largest_operators_first(counts.operators):
         is_sum = row.operator == OTHERS and not row.module
-        enough = not is_sum and operator_joules(row, by) >= least
-        (named if enough else others).append(row)
+        enough = operator_joules(row, by) >= SMALLEST_ROW * whole or any(
+            count >= max(1, SMALLEST_ROW * of_all)
+            for count, of_all in (
+                (row.flops, total.flops),
+                (row.bytes, total.bytes),
+                (row.calls, total.calls),
+            )
+        )
+        (named if enough and not is_sum else others).append(row)
     named.sort(key=lambda row: operator_joules(row, by), reverse=True)
     while named and len(named) + len({row.dtype for row in others}) > MOST_OPERATOR_ROWS:
         others.append(named.pop())
     return [*named, *_summed(others)]
 
 
-def _calls_to_keep(counts: Counts) -> int:
+def _calls_to_keep(counts: Counts, room: int) -> int:
     least = SMALLEST_ROW * counts.total.python_calls
-    return min(MOST_CALL_ROWS, sum(row.beneath >= least for row in counts.python))
+    return min(room, sum(row.beneath >= least for row in counts.python))
 
 
 def _summed(rows: Iterable[OperatorRow]) -> list[OperatorRow]:

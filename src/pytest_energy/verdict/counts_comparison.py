@@ -168,8 +168,8 @@ NO_TORCH = "torch was not loaded"
 def _compared_kinds(now: Counts, before: Counts, name: str) -> tuple[_Kinds, tuple[str, ...]]:
     """What is compared, and why the rest is not, each a clause."""
     notes = []
-    why = {now.operators_unavailable, before.operators_unavailable}
-    if why - {"", NO_TORCH} or len(why) > 1:
+    operators = not (before.operators_unavailable or now.operators_unavailable)
+    if not operators and not (_ran_none(before) and _ran_none(now)):
         notes += _unavailable(
             "operators", before.operators_unavailable, now.operators_unavailable, name
         )
@@ -183,7 +183,12 @@ def _compared_kinds(now: Counts, before: Counts, name: str) -> tuple[_Kinds, tup
         python = False
         of = _in_words({"Python": versions[PYTHON]})
         notes.append(f"Python calls were not compared: the {name}'s are of {of}")
-    return _Kinds(why == {""}, python), tuple(notes)
+    return _Kinds(operators, python), tuple(notes)
+
+
+def _ran_none(counts: Counts) -> bool:
+    """Whether there was no operator to count, torch loaded or not: another test may have."""
+    return counts.operators_unavailable in ("", NO_TORCH) and not counts.operators
 
 
 def _unavailable(what: str, before: str, now: str, name: str) -> list[str]:
@@ -201,8 +206,8 @@ def _other_notes(now: Counts, before: Counts) -> list[str]:
     many, old_many = len(now.samples), len(before.samples)
     if many != old_many:
         notes.append(
-            f"{min(many, old_many):,} samples were compared, {old_many:,} were counted then and"
-            f" {many:,} now: the places of the change are of all of them"
+            f"{min(many, old_many):,} samples were compared: {old_many:,} were counted then,"
+            f" {many:,} now"
         )
     new = sorted({*now.without_formula} - {*before.without_formula})
     if new:
@@ -250,17 +255,17 @@ def _joules_before(before: CountsBaseline, part: Counts, kinds: _Kinds) -> float
 
 
 def _first(counts: Counts, samples: int) -> Counts:
-    """The counts of the first samples alone, the rows scaled as the sums of those are."""
+    """The counts of the first samples alone, with rows scaled so that their sums are those."""
     if samples == len(counts.samples):
         return counts
     part = replace(counts, samples=counts.samples[:samples], sizes=counts.sizes[:samples])
-    few, all_ = part.total, counts.total
+    few, whole = part.total, counts.total
     layers = [
         replace(
             row,
-            flops=_scaled(row.flops, few.flops, all_.flops),
-            bytes=_scaled(row.bytes, few.bytes, all_.bytes),
-            calls=_scaled(row.calls, few.calls, all_.calls),
+            flops=_scaled(row.flops, few.flops, whole.flops),
+            bytes=_scaled(row.bytes, few.bytes, whole.bytes),
+            calls=_scaled(row.calls, few.calls, whole.calls),
         )
         for row in unfolded(counts.operators)
     ]
@@ -270,8 +275,8 @@ def _first(counts: Counts, samples: int) -> Counts:
         python=tuple(
             replace(
                 row,
-                calls=_scaled(row.calls, few.python_calls, all_.python_calls),
-                beneath=_scaled(row.beneath, few.python_calls, all_.python_calls),
+                calls=_scaled(row.calls, few.python_calls, whole.python_calls),
+                beneath=_scaled(row.beneath, few.python_calls, whole.python_calls),
             )
             for row in counts.python
         ),

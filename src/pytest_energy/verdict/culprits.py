@@ -7,6 +7,7 @@ most of the change.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -67,11 +68,7 @@ def culprits(
         joules_before: counted energy per inference before, with that of Python.
         joules: and now.
     """
-    limit = SMALLEST_ROW * max(joules, joules_before) * inferences
-    if len(before) >= MOST_OPERATOR_ROWS:
-        limit = max(
-            limit, min(operator_joules(row, by) for row in before if row.operator != OTHERS)
-        )
+    limit = _limit(before, max(joules, joules_before) * inferences, by)
     stored = list(unfolded(_renamed(before, now)))
     named, small = _split(stored, now, limit, by)
     model = _Model(_entries(stored, named), by)
@@ -100,6 +97,43 @@ class _Entry:
     after: Rows
 
 
+@dataclass(frozen=True, slots=True)
+class _Limit:
+    """Under what a row of now may be among the stored sum of small ones.
+
+    Args:
+        joules: of counted energy.
+        calls: of its operator.
+    """
+
+    joules: float
+    calls: float
+
+    def covers(self, row: OperatorRow, by: Coefficients) -> bool:
+        """Whether a row is under it."""
+        return operator_joules(row, by) < self.joules and row.calls <= self.calls
+
+
+def _limit(before: Sequence[OperatorRow], whole: float, by: Coefficients) -> _Limit:
+    """Under what a row of now may be among the stored sum of small ones.
+
+    Twice what was stored at least: such a row is no news, it may have grown a little.
+
+    Args:
+        before: rows as they were stored.
+        whole: counted energy of the larger side.
+        by: what counts cost.
+    """
+    rows = [row for row in before if row.operator != OTHERS]
+    if len(rows) == len(before):
+        return _Limit(0.0, 0.0)
+    if len(before) >= MOST_OPERATOR_ROWS:  # larger ones may be among them, of many calls
+        smallest = min(operator_joules(row, by) for row in rows)
+        return _Limit(2 * max(smallest, SMALLEST_ROW * whole), math.inf)
+    calls = sum(row.calls for row in before)
+    return _Limit(2 * SMALLEST_ROW * whole, 2 * SMALLEST_ROW * calls)
+
+
 def _renamed(before: Sequence[OperatorRow], now: Sequence[OperatorRow]) -> list[OperatorRow]:
     """The rows before, with the name that the model's class has now, where that alone is another.
 
@@ -120,22 +154,21 @@ def _renamed(before: Sequence[OperatorRow], now: Sequence[OperatorRow]) -> list[
 
 
 def _split(
-    before: Sequence[OperatorRow], now: Sequence[OperatorRow], limit: float, by: Coefficients
+    before: Sequence[OperatorRow], now: Sequence[OperatorRow], limit: _Limit, by: Coefficients
 ) -> tuple[list[OperatorRow], list[OperatorRow]]:
     """Rows of now, layer by layer, and apart those that may be in the stored sum of small ones.
 
     Args:
         before: layer by layer.
         now: folded, as they would be stored.
-        limit: counted energy under which a row was too small to be stored.
+        limit: under what a row may be one of those.
         by: what counts cost.
     """
-    complete = all(row.operator != OTHERS for row in before)
     stored, there = _dtypes_at(before), _dtypes_at(unfolded(now))
     named: list[OperatorRow] = []
     small: list[OperatorRow] = []
     for row in now:
-        little = not complete and operator_joules(row, by) < limit
+        little = limit.covers(row, by)
         for one in unfolded([row]):
             place = one.module, one.operator
             known = one.dtype in stored[place] or stored[place] - there[place]
@@ -244,6 +277,7 @@ class _Model:
     def __init__(self, entries: Sequence[_Entry], by: Coefficients) -> None:
         self.entries = entries
         self.by = by
+        self._weights: dict[tuple[Path, tuple[str, ...] | None], float] = {}
         self._modules: dict[Path, _Module] = defaultdict(_Module)
         for entry in entries:
             self._add(entry)
@@ -275,10 +309,15 @@ class _Model:
         Args:
             place: in the tree.
         """
-        node = place.node
-        own = node.operators if place.operators is None else place.operators
+        key = place.node.path, place.operators
+        if key not in self._weights:
+            self._weights[key] = self._weigh(place.node, place.operators)
+        return self._weights[key]
+
+    def _weigh(self, node: _Node, operators: tuple[str, ...] | None) -> float:
+        own = node.operators if operators is None else operators
         weight = abs(sum(node.operators[operator] for operator in own))
-        if place.operators is not None:
+        if operators is not None:
             return weight
         if self._was_replaced(node):
             before, after = self._figures(node)

@@ -62,7 +62,7 @@ def down(depth):
 def test_a_function_that_calls_itself_has_what_is_beneath_it_once():
     found = calls(counted(lambda: down(4)))
     assert found["down", "down"] == (4, 4)
-    assert [n for (_, callee), n in found.items() if callee == "down"][0] == (1, 5)
+    assert next(n for (_, callee), n in found.items() if callee == "down") == (1, 5)
 
 
 def generate(n):
@@ -76,11 +76,11 @@ def test_each_resumption_of_a_generator_counts():
 
 
 def refuse():
-    raise ValueError
+    raise ValueError("no")
 
 
 def forgive():
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="no"):
         refuse()
     return clean("a")
 

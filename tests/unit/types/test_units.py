@@ -144,3 +144,10 @@ def test_shares_have_three_digits_and_no_sign(fraction, text):
 
 def test_a_kilowatt_hour_is_3_6_megajoules():
     assert units.kwh(3.6e6) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(0, "0 B"), (12, "12 B"), (753_000, "753 kB"), (12_400_000, "12.4 MB")]
+)
+def test_bytes_have_a_decimal_prefix(count, text):
+    assert units.format_bytes(count) == text
