@@ -130,9 +130,13 @@ class Search:
     def _by_counts(self, runner: Runner) -> Target | _Nothing:
         good, bad = self._counted_ends(runner)
         both = {name: (good[name], bad[name]) for name in good if name in bad}
-        if wanted := self._state.request.test:
-            names = [_named(wanted, both)] if both or self._is_by(By.COUNTS) else []
-            both = {name: both[name] for name in names}
+        wanted = self._state.request.test
+        # What cannot be counted may be measured all the same.
+        if wanted and (self._is_by(By.COUNTS) or any(wanted in name for name in both)):
+            name = _named(wanted, both)
+            both = {name: both[name]}
+        elif wanted:
+            both = {}
         reasons = {name: why_incomparable(after, before) for name, (before, after) in both.items()}
         comparable = {name: pair for name, pair in both.items() if not reasons[name]}
         if not comparable and self._is_by(By.COUNTS):
@@ -143,14 +147,13 @@ class Search:
             for name, (before, after) in comparable.items()
         }
         allowed = {name: self._allowed(after.tolerance) for name, (_, after) in comparable.items()}
-        name = most_changed(changes, allowed)
-        if name is None:
+        found = most_changed(changes, allowed)
+        if found is None:
             order = sorted(changes, key=lambda each: -abs(changes[each]))
             said = tuple((each, format_change(math.expm1(changes[each]))) for each in order)
             return _Nothing(said, By.COUNTS)
-        others = sum(abs(changes[each]) > math.log1p(allowed[each]) for each in changes) - 1
-        target = Target(name, By.COUNTS, changes[name], *comparable[name])
-        self._say(words.chosen(target, others))
+        target = Target(found, By.COUNTS, changes[found], *comparable[found])
+        self._say(words.chosen(target, _others(changes, allowed)))
         return target
 
     def _is_by(self, by: By) -> bool:
@@ -187,7 +190,7 @@ class Search:
     def _by_joules(self, runner: Runner) -> Target | _Nothing:
         test, most = "", self._state.request.most_runs
         so_far: dict[str, list[Estimate]] = {}
-        for _ in range(most):
+        for number in range(1, most + 1):
             ran = runner.pair(self._bad, self._good, test)
             if ran.problem:
                 raise _does_not_run("BAD", self._bad, ran)
@@ -201,22 +204,32 @@ class Search:
                     so_far.setdefault(name, []).append(one)
             known = {name: pooled(several) for name, several in so_far.items()}
             self._say_measured_end(known, ran.seconds)
-            last = len(next(iter(so_far.values()), [])) >= most
-            sure = {
-                name: one
-                for name, one in known.items()
-                if likelier(one, one.value) is not None or (last and one.sign_is_sure)
-            }
-            changes = {name: one.value for name, one in sure.items()}
-            allowed = {name: self._allowed(one.tolerance) for name, one in sure.items()}
-            name_found = most_changed(changes, allowed)
-            if name_found is not None:
-                target = Target(name_found, By.JOULES, changes[name_found])
-                others = sum(abs(changes[each]) > math.log1p(allowed[each]) for each in changes)
-                self._say(words.chosen(target, others - 1))
+            target = self._measured_change(known, last=number == most)
+            if target is not None:
                 return target
         order = sorted(known, key=lambda each: -abs(known[each].value))
         return _Nothing(tuple((each, words.interval(known[each])) for each in order), By.JOULES)
+
+    def _measured_change(self, known: Mapping[str, Estimate], last: bool) -> Target | None:
+        """The change to follow; None where none is sure.
+
+        Args:
+            known: of each test, by the runs so far.
+            last: whether there will be no more; then a sure sign is enough.
+        """
+        sure = {
+            name: one
+            for name, one in known.items()
+            if likelier(one, one.value) is not None or (last and one.sign_is_sure)
+        }
+        changes = {name: one.value for name, one in sure.items()}
+        allowed = {name: self._allowed(one.tolerance) for name, one in sure.items()}
+        found = most_changed(changes, allowed)
+        if found is None:
+            return None
+        target = Target(found, By.JOULES, changes[found])
+        self._say(words.chosen(target, _others(changes, allowed)))
+        return target
 
     def _say_measured_end(self, known: Mapping[str, Estimate], seconds: float) -> None:
         name = max(known, key=lambda each: abs(known[each].value), default="")
@@ -304,6 +317,11 @@ def _judged(commit: Commit, ran: Ran, test: str, good: Counted, bad: Counted) ->
     side = nearer(counted.joules, good.joules, bad.joules)
     notes = ", ".join(differences(counted, good))
     return Tested(commit.sha, side, notes, counted, seconds=ran.seconds)
+
+
+def _others(changes: Mapping[str, float], allowed: Mapping[str, float]) -> int:
+    """Number of tests that have changed beside the one that is followed."""
+    return sum(abs(changes[name]) > math.log1p(allowed[name]) for name in changes) - 1
 
 
 def _named(wanted: str, tests: Iterable[str]) -> str:
