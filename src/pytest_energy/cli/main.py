@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from pytest_energy.cli import doctor, migrate, papers
+from pytest_energy.cli import doctor, explain, migrate, papers
 from pytest_energy.cli.output import ERROR, complain
 
 
@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--version", action="version", version=f"pytest-energy {version('pytest-energy')}"
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (doctor, papers, migrate):
+    for command in (doctor, explain, papers, migrate):
         command.add(commands)
     known, rest = parser.parse_known_args(arguments)
     try:

@@ -16,6 +16,7 @@ from pytest_energy.types.verdict import PairedBase, Rule, Status, Verdict
 from pytest_energy.verdict import early_stop
 from pytest_energy.verdict.baseline_comparison import MIN_BLOCKS
 from pytest_energy.verdict.case import Base, Case
+from pytest_energy.verdict.count_rows import reported
 from pytest_energy.verdict.count_rules import (
     CountedCase,
     agreeing,
@@ -174,7 +175,8 @@ class Evaluation:
         counts = metered.counts and agreeing(metered.counts, others)
         change = self._counts_change(replace(metered, counts=counts), base)
         verdict = with_counts(result.verdict, counts, change, result.rule)
-        return replace(result, verdict=verdict, counts=counts)
+        kept = counts and reported(counts, coefficients_of(counts.device))
+        return replace(result, verdict=verdict, counts=kept)
 
     def _counted(self, metered: Metered, rule: Rule, base: BaseRun | None) -> Result:
         """Judged by exact counts alone."""
@@ -389,9 +391,8 @@ def _result(
     metered: Metered, rule: Rule, verdict: Verdict, base: Measurement | None = None
 ) -> Result:
     measurement = mean_of_passes(metered.passes) if metered.passes else None
-    return Result(
-        metered.subject, measurement, rule, verdict, base, metered.training_run, metered.counts
-    )
+    counts = metered.counts and reported(metered.counts, coefficients_of(metered.counts.device))
+    return Result(metered.subject, measurement, rule, verdict, base, metered.training_run, counts)
 
 
 def unjudged(metered: Metered) -> Result:

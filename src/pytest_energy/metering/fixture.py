@@ -369,7 +369,7 @@ class CountedEnergy(Energy):
         inference, loop = self._inference, self._loop
         n = loop.n if loop is not None else inference.n or 0
         counts = loop.counts if loop is not None else self._body_counts
-        if counts is None and not reason:
+        if not reason and (counts is None or (loop is None and not counts.total.calls)):
             reason = self._why_uncounted
         regions = [
             Metered(self._subject(name, 1), reason="regions have no counts of their own")

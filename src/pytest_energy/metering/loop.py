@@ -435,7 +435,7 @@ class Loop:
             self.counting = True
             with counter.counting():
                 yield samples[position % len(samples)]
-                synchronise()
+            synchronise()  # not among what is counted
             self.counting = False
 
     def _try_steady(
