@@ -165,6 +165,24 @@ def test_counts_of_another_torch_are_not_compared_and_the_run_says_how_to_go_on(
     assert len(variants) == 2
 
 
+def test_counts_that_were_edited_by_hand_are_used_and_said_and_fail_under_strict(counted):
+    project = counted()
+    project.run("--energy-judge=counted", "--energy-update")
+    (path,) = project.counts()
+    path.write_text(path.read_text("utf-8").replace('"commit": null', '"commit": "abc"'), "utf-8")
+    passed = project.run("--energy-judge=counted")
+    passed.assert_outcomes(passed=1)
+    passed.stdout.fnmatch_lines(["energy: compared with what was edited by hand: test_loop"])
+    project.run("--energy-judge=counted", "--energy-strict").assert_outcomes(failed=1)
+
+
+def test_what_counts_cannot_judge_is_said(counted):
+    project = counted(more=', budget="1 J"')
+    project.run("--energy-judge=counted").stdout.fnmatch_lines(
+        ["energy: budgets in joules and qualities are not judged by counts alone: test_loop"]
+    )
+
+
 def test_max_flops_gates_counts_too(counted):
     project = counted(more=', max_flops="1 kFLOP"')
     result = project.run("--energy-judge=counted")

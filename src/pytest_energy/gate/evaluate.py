@@ -208,7 +208,8 @@ class Evaluation:
             name, before = "base", _counts_of_base(base.of(subject))
         if before is None:
             return None
-        return compare(counts, subject.n, subject.unit, subject.dataset, before, name)
+        change = compare(counts, subject.n, subject.unit, subject.dataset, before, name)
+        return replace(change, unverified=before.unverified)
 
     def _look_up(self, subject: Subject) -> Lookup:
         if subject.region not in self._found:
