@@ -23,10 +23,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pytest_energy.metering.flops import FlopCounter
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
-
-from pytest_energy.metering.flops import FlopCounter
 
 ROOT = Path(__file__).parents[1]
 FILE = ROOT / "src" / "pytest_energy" / "papers" / "data" / "luccioni2024_work.csv"

@@ -31,7 +31,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
 from pytest_energy.papers import luccioni, own
-from pytest_energy.papers.run import Measured, Run, RunError, read_run
+from pytest_energy.papers.run import Measured, Run, read_run
+from pytest_energy.report.read import RunError
 
 # Okabe and Ito's palette, which colour-blind people can tell apart.
 OWN, PAPER = "#0072B2", "#D55E00"

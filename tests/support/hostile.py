@@ -47,8 +47,9 @@ from pytest_energy.meters.prometheus.queries import Endpoint, parse_queries, par
 from pytest_energy.meters.rapl import Psys, Rapl
 from pytest_energy.papers import report as papers_report
 from pytest_energy.papers import report_json
-from pytest_energy.papers.run import RunError, read_run
+from pytest_energy.papers.run import read_run
 from pytest_energy.report.printable import printable
+from pytest_energy.report.read import RunError
 from pytest_energy.types.baseline import Baseline
 from pytest_energy.types.codec import DecodeError, decode, encode
 from pytest_energy.types.energy import gated_domains

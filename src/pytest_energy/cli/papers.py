@@ -55,7 +55,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def _papers(known: argparse.Namespace) -> int:
     from pytest_energy.papers import own, report_json
     from pytest_energy.papers import report as papers
-    from pytest_energy.papers.run import RunError, read_run
+    from pytest_energy.papers.run import read_run
+    from pytest_energy.report.read import RunError
 
     try:
         run = None if known.report is None else read_run(known.report)

@@ -16,7 +16,13 @@ from pytest_energy.types.verdict import PairedBase, Rule, Status, Verdict
 from pytest_energy.verdict import early_stop
 from pytest_energy.verdict.baseline_comparison import MIN_BLOCKS
 from pytest_energy.verdict.case import Base, Case
-from pytest_energy.verdict.count_rules import CountedCase, judge_counts, with_counts
+from pytest_energy.verdict.count_rows import reported
+from pytest_energy.verdict.count_rules import (
+    CountedCase,
+    agreeing,
+    judge_counts,
+    with_counts,
+)
 from pytest_energy.verdict.counted_energy import coefficients_of, joules_per_inference
 from pytest_energy.verdict.counts_comparison import best_variant, compare
 from pytest_energy.verdict.judge import judge, unmeasured
@@ -155,12 +161,22 @@ class Evaluation:
             else:
                 result = self._paired(one, rule, base, fresh or FreshPairs())
             if self._session.settings.judge is Judge.BOTH:
-                change = self._counts_change(one, base)
-                verdict = with_counts(result.verdict, change, rule)
-                result = replace(result, verdict=verdict)
+                result = self._with_counts(result, one, base, again)
             self._session.results[one.subject.key] = result
             results.append(result)
         return results
+
+    def _with_counts(
+        self, result: Result, metered: Metered, base: BaseRun | None, again: Sequence[BaseRun]
+    ) -> Result:
+        """A result with what counts say beside its joules."""
+        runs = (run.of(metered.subject) for run in again)
+        others = [one.counts for one in runs if one is not None and one.counts is not None]
+        counts = metered.counts and agreeing(metered.counts, others)
+        change = self._counts_change(replace(metered, counts=counts), base)
+        verdict = with_counts(result.verdict, counts, change, result.rule)
+        kept = counts and reported(counts, coefficients_of(counts.device))
+        return replace(result, verdict=verdict, counts=kept)
 
     def _counted(self, metered: Metered, rule: Rule, base: BaseRun | None) -> Result:
         """Judged by exact counts alone."""
@@ -192,7 +208,8 @@ class Evaluation:
             name, before = "base", _counts_of_base(base.of(subject))
         if before is None:
             return None
-        return compare(counts, subject.n, subject.unit, subject.dataset, before, name)
+        change = compare(counts, subject.n, subject.unit, subject.dataset, before, name)
+        return replace(change, unverified=before.unverified)
 
     def _look_up(self, subject: Subject) -> Lookup:
         if subject.region not in self._found:
@@ -375,9 +392,8 @@ def _result(
     metered: Metered, rule: Rule, verdict: Verdict, base: Measurement | None = None
 ) -> Result:
     measurement = mean_of_passes(metered.passes) if metered.passes else None
-    return Result(
-        metered.subject, measurement, rule, verdict, base, metered.training_run, metered.counts
-    )
+    counts = metered.counts and reported(metered.counts, coefficients_of(metered.counts.device))
+    return Result(metered.subject, measurement, rule, verdict, base, metered.training_run, counts)
 
 
 def unjudged(metered: Metered) -> Result:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from pytest_energy.settings import DEFAULT_TOLERANCE
 from pytest_energy.settings.settings import Settings
+from pytest_energy.types.counts import Judge
 from pytest_energy.types.obstacle import MEANINGS
 from pytest_energy.types.result import Result, short_name, some_names
 from pytest_energy.types.units import format_change, format_percent, parse_percent
@@ -48,6 +49,7 @@ def notices(
         allowed = f"{format_percent(tolerance)}, not {format_percent(usual)}"
         lines.append(f"tolerance {allowed}: {some_names(names)}")
     lines += _accepted(results)
+    lines += _not_judged(settings, results)
     if slower := _on_a_slower_machine(results):
         lines.append(
             f"more than {format_change(SLOWER)} joules, and not a rise: by the reference workload"
@@ -91,13 +93,27 @@ def _on_a_slower_machine(results: Iterable[Result]) -> list[str]:
     ]
 
 
+def _not_judged(settings: Settings, results: Iterable[Result]) -> list[str]:
+    """What tests ask for in joules, or of all their samples, where counts alone decide."""
+    if settings.judge is not Judge.COUNTED:
+        return []
+    names = [
+        result.subject.short_name
+        for result in results
+        if result.rule.budget_joules is not None or result.rule.quality
+    ]
+    what = "budgets in joules and qualities are not judged by counts alone"
+    return [f"{what}: {some_names(names)}"] if names else []
+
+
 def _unverified(results: Iterable[Result]) -> dict[str, list[str]]:
     """Tests that were compared with entries that may not stand as they were measured, by why."""
     names = defaultdict(list)
     for result in results:
-        change = result.verdict.change
-        if change is not None and change.unverified:
-            names[change.unverified].append(result.subject.short_name)
+        verdict = result.verdict
+        compared = (verdict.change, verdict.counts)
+        for why in dict.fromkeys(one.unverified for one in compared if one and one.unverified):
+            names[why].append(result.subject.short_name)
     return names
 
 

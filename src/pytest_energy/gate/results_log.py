@@ -181,7 +181,10 @@ class ResultsLog:
                 self.problems.append(f"counts not stored: {names}: {error}")
                 continue
             for addition, stored in zip(additions, done, strict=True):
-                self._say_stored(addition.subject.key, _words_of_counts(addition, stored))
+                words = _words_of_counts(addition, stored)
+                silent = stored.action in (CountsAction.CREATED, CountsAction.UNCHANGED)
+                if not silent or session.settings.judge is Judge.COUNTED:
+                    self._say_stored(addition.subject.key, words)
 
     def _not_counted(self, result: Result, outcome: str) -> None:
         passed = outcome == "passed"

@@ -186,7 +186,8 @@ class GateSession:
             return False  # it was held against its budget
         if verdict.obstacle is not None and verdict.obstacle not in self.settings.allow:
             return True
-        if self.settings.strict and verdict.change is not None and verdict.change.unverified:
+        compared = (verdict.change, verdict.counts)
+        if self.settings.strict and any(one is not None and one.unverified for one in compared):
             return True
         return verdict.status in (FAILING_STRICT if self.settings.strict else FAILING)
 

@@ -314,10 +314,22 @@ class CountedEnergy(Energy):
 
     A body without a loop is counted as a whole, what it does the first time alone included: of
     that its operators are the same in every run, and its Python calls are not.
+
+    Args:
+        test, inference, task, model: as for `Energy`.
+        unmetered: stands around what the loop performs, to account for it.
     """
 
-    def __init__(self, test: str, inference: Inference, task: str, model: str) -> None:
+    def __init__(
+        self,
+        test: str,
+        inference: Inference,
+        task: str,
+        model: str,
+        unmetered: Callable[[], AbstractContextManager[None]],
+    ) -> None:
         super().__init__(test, inference, task, model)
+        self._unmetered = unmetered
         self._body: Counter | None = None
         self._counting: AbstractContextManager[None] | None = None
         self._regions: dict[str, None] = {}
@@ -369,7 +381,7 @@ class CountedEnergy(Energy):
         inference, loop = self._inference, self._loop
         n = loop.n if loop is not None else inference.n or 0
         counts = loop.counts if loop is not None else self._body_counts
-        if counts is None and not reason:
+        if not reason and (counts is None or (loop is None and not counts.total.calls)):
             reason = self._why_uncounted
         regions = [
             Metered(self._subject(name, 1), reason="regions have no counts of their own")
@@ -403,7 +415,8 @@ class CountedEnergy(Energy):
         return ""
 
     def _make_loop(self, samples: Iterable[object], n: int, sizes: Sequence[int] | None) -> Loop:
-        plan = Plan(self._inference.warmup, counter=Counter(python=not in_event_loop()))
+        counter = Counter(python=not in_event_loop())
+        plan = Plan(self._inference.warmup, counter=counter, unmetered=self._unmetered)
         return Loop(samples, n, None, plan, sizes)
 
     def _measure(self, name: str, n: int) -> AbstractContextManager[None]:

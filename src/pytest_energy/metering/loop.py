@@ -322,11 +322,12 @@ class Loop:
         What they do may depend on what was done before: a cache is as full as it is there.
         """
         self.warming = True
-        for i, sample in enumerate(islice(_cycle(self._samples), self._warmup)):
-            self.count += self._inferences(i, 1)
-            yield sample
-        if self._plan.counter is not None and self.n:
-            yield from self._count(self._plan.counter)
+        with self._plan.unmetered():
+            for i, sample in enumerate(islice(_cycle(self._samples), self._warmup)):
+                self.count += self._inferences(i, 1)
+                yield sample
+            if self._plan.counter is not None and self.n:
+                yield from self._count(self._plan.counter)
         self.warming = False
         self._end()
         if not self.count:
@@ -435,7 +436,7 @@ class Loop:
             self.counting = True
             with counter.counting():
                 yield samples[position % len(samples)]
-                synchronise()
+            synchronise()  # not among what is counted
             self.counting = False
 
     def _try_steady(

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pytest_energy.files import line_of, read_text
+from pytest_energy.files import line_of
+from pytest_energy.report.read import SCHEMA, RunError, read_report
 from pytest_energy.types.baseline import MOST_N
-from pytest_energy.types.codec import DecodeError, check_finite, count_values, cut, decode
+from pytest_energy.types.codec import DecodeError, check_finite, decode
 from pytest_energy.types.codec import Path as Place
 from pytest_energy.types.counts import MOST_COUNT
 from pytest_energy.types.energy import Method
@@ -20,25 +20,6 @@ from pytest_energy.types.renames import as_written, renamed
 from pytest_energy.types.result import Subject
 from pytest_energy.types.units import kwh
 from pytest_energy.types.verdict import Status
-
-SCHEMA = 2
-"""Version of the report's form that is current. Version 1, with other names, is read too."""
-
-MOST_BYTES = 96 * 2**20
-"""A report of more is none of ours: 10,000 tests with all their blocks take 60 MB."""
-
-MOST_VALUES = 8_000_000
-"""Those 10,000 tests have 3 million values; 8 million take 0.6 GB of memory at most."""
-
-_HOW = "write one with: pytest --energy-json=REPORT.json"
-
-
-class RunError(Exception):
-    """A file that is no report; the message names the file, the line where known, the hint."""
-
-    def __init__(self, path: Path, problem: str, line: int | None = None, hint: str = _HOW) -> None:
-        place = f"{path}" if line is None else f"{path}, line {line}"
-        super().__init__(f"{place}: {cut(problem)}; {hint}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,28 +114,8 @@ def read_run(path: Path) -> Run:
     Raises:
         RunError: not readable, not JSON, or not such a report.
     """
-    try:
-        text = read_text(path, most_bytes=MOST_BYTES)
-        if count_values(text) > MOST_VALUES:
-            raise RunError(path, f"more than {MOST_VALUES:,} values, which no report has")
-        record = json.loads(text)
-    except OSError as error:
-        raise RunError(path, error.strerror or str(error)) from error
-    except UnicodeDecodeError as error:
-        raise RunError(path, "not UTF-8 text") from error
-    except json.JSONDecodeError as error:
-        raise RunError(path, f"not JSON ({error.msg})", error.lineno) from error
-    except (ValueError, RecursionError) as error:
-        raise RunError(path, f"not JSON ({error})") from error
-    if not isinstance(record, dict) or not isinstance(record.get("results"), list):
-        raise RunError(path, "not a report of pytest-energy: it has no list of results")
-    schema = record.get("schema")
-    if schema not in (1, SCHEMA) or isinstance(schema, bool):
-        problem = f"schema {schema!r}, this version reads 1 and {SCHEMA}"
-        if isinstance(schema, int | float) and schema > SCHEMA:
-            newer = "written by a newer pytest-energy: upgrade it"
-            raise RunError(path, problem, hint=newer)
-        raise RunError(path, problem)
+    text, record = read_report(path)
+    schema = record["schema"]
     try:
         machine = str(record["machine"]["class"])
         gpus = tuple(str(gpu["model"]) for gpu in record["machine"]["gpus"])

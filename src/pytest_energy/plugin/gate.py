@@ -219,7 +219,9 @@ class Gate:
                 interleaving = item.stash[stash.INTERLEAVING] = of_head
         energy: MeteredEnergy | CountedEnergy
         if self._settings.judge is Judge.COUNTED:
-            energy = CountedEnergy(test, inference, *default_names(item))
+            energy = CountedEnergy(
+                test, inference, *default_names(item), instruments.counting_overhead
+            )
         else:
             energy = MeteredEnergy(
                 test,

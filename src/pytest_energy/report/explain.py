@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from pytest_energy.report.read import Counted
 from pytest_energy.types.counts import BUILT_IN, CallRow, Counts, OperatorRow, Work
-from pytest_energy.types.units import format_flops, format_joules
+from pytest_energy.types.units import format_bytes, format_flops, format_joules
 from pytest_energy.verdict.counted_energy import (
     coefficients_of,
     counted_joules,
+    joules_per_inference,
     operator_joules,
 )
 
@@ -72,13 +74,43 @@ def tree_of(counts: Counts) -> Node:
     return root
 
 
-def lines(counts: Counts, joules_per_inference: float | None) -> Iterator[str]:
+def page(counted: Counted) -> Iterator[str]:
+    """All that there is to say of a test.
+
+    Args:
+        counted: with or without joules.
+    """
+    counts, joules = counted.counts, counted.joules_per_inference
+    samples = len(counts.samples)
+    whole = joules
+    if joules is None:
+        whole = joules_per_inference(counts, coefficients_of(counts.device))
+    how = "counted" if joules is None else "as the run metered it"
+    yield f"{counted.subject.key}: {format_joules(whole or 0.0)} per inference, {how}"
+    versions = ", ".join(f"{name} {version}" for name, version in sorted(counts.versions.items()))
+    yield f"{samples} sample{'s' * (samples != 1)} counted on {counts.device} ({versions})"
+    if joules is not None:
+        yield "the joules are shared out by counted energy, which is a model and no measurement"
+    for name, why in (
+        ("operators", counts.operators_unavailable),
+        ("Python calls", counts.python_unavailable),
+    ):
+        if why:
+            yield f"{name} were not counted: {why}"
+    if counts.without_formula:
+        yield f"without a formula for their operations: {', '.join(counts.without_formula)}"
+    yield from counts.notes
+    yield ""
+    yield from lines(counts, joules)
+
+
+def lines(counts: Counts, measured: float | None) -> Iterator[str]:
     """The tree, a line for each module and operator, largest first; then Python's calls.
 
     Args:
         counts: of at least one sample.
-        joules_per_inference: measured, to be shared out; None where nothing was, so that the
-            counted energy stands in its place.
+        measured: joules per inference, to be shared out; None where nothing was metered, so that
+            the counted energy stands in their place.
     """
     by = coefficients_of(counts.device)
     inferences, python_calls = counts.inferences, counts.total.python_calls
@@ -86,7 +118,7 @@ def lines(counts: Counts, joules_per_inference: float | None) -> Iterator[str]:
     if not total:
         yield "nothing was counted that takes energy"
         return
-    whole = total / inferences if joules_per_inference is None else joules_per_inference
+    whole = total / inferences if measured is None else measured
     yield f"{'share':>7}  {'energy':>8}  {'FLOPs':>11}  {'bytes':>8}  {'calls':>7}"
 
     def line(joules: float, work: Work, depth: int, name: str) -> str:
@@ -133,11 +165,3 @@ def _python_lines(rows: Sequence[CallRow], inferences: int) -> Iterator[str]:
         yield f"{counts}  {caller} -> {callee}"
     if len(rows) > MOST_CALLS:
         yield f"{'':>20}  ({len(rows) - MOST_CALLS} more)"
-
-
-def format_bytes(count: float) -> str:
-    """`48_637_262` as `48.6 MB`."""
-    for size, name in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
-        if count >= size * 0.9995:
-            return f"{count / size:.3g} {name}"
-    return f"{count:.0f} B"

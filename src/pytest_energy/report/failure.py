@@ -143,6 +143,9 @@ def _counts(change: CountsChange, result: Result) -> list[str]:
             lines.append(f"  {'' if i else label:<{LABEL_WIDTH}} {line}")
     for note in change.notes:
         lines += _wrapped("", note)
+    if change.unverified:
+        text = f"its counts were {change.unverified}; --energy-strict takes only what was counted"
+        lines += _wrapped("baseline", text)
     return lines
 
 

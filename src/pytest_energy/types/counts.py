@@ -251,6 +251,8 @@ class CountsChange:
         functions: Python functions that do, at most three.
         problem: why nothing was compared, as a clause; empty where something was.
         notes: what was not compared, each a clause.
+        unverified: why what it was compared with is not known to stand as it was counted, as a
+            clause; empty where it is.
     """
 
     energy: float | None = None
@@ -266,3 +268,4 @@ class CountsChange:
     functions: tuple[CallChange, ...] = ()
     problem: str = ""
     notes: tuple[str, ...] = ()
+    unverified: str = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -33,6 +34,38 @@ def trimmed(counts: Counts, by: Coefficients) -> Counts:
         counts,
         operators=largest_operators_first(operators),
         python=largest_calls_first(counts.python)[: _calls_to_keep(counts, room)],
+    )
+
+
+MOST_REPORTED = 1000
+"""Rows of operators that a report has of one test: a model of ten thousand modules that all do
+something else is not read by people."""
+
+
+def reported(counts: Counts, by: Coefficients) -> Counts:
+    """Counts as a result keeps them to the end of a session: all operators, and who calls most.
+
+    Args:
+        counts: of a loop.
+        by: what they cost.
+    """
+    operators = counts.operators
+    if len(operators) > MOST_REPORTED:
+        ordered = sorted(operators, key=lambda row: operator_joules(row, by), reverse=True)
+        few, others = ordered[:MOST_REPORTED], ordered[MOST_REPORTED:]
+        operators = largest_operators_first([*few, *_summed(others)])
+    calls = largest_calls_first(counts.python)[: _calls_to_keep(counts, MOST_ROWS)]
+    return replace(
+        counts,
+        # The same modules and functions, in thousands of tests.
+        operators=tuple(
+            replace(row, module=sys.intern(row.module), operator=sys.intern(row.operator))
+            for row in operators
+        ),
+        python=tuple(
+            replace(row, caller=sys.intern(row.caller), callee=sys.intern(row.callee))
+            for row in calls
+        ),
     )
 
 

@@ -6,9 +6,10 @@ energy (`counted_energy`) and the test's tolerance.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from pytest_energy.types.counts import Counts, CountsChange
+from pytest_energy.types.counts import Counts, CountsChange, Work
 from pytest_energy.types.obstacle import Obstacle
 from pytest_energy.types.units import format_change, format_flops, format_percent
 from pytest_energy.types.verdict import Rule, Status, Verdict
@@ -97,18 +98,25 @@ DECIDED_BY_COUNTS = (
 have fallen stands: it is the truth that counts stand for."""
 
 
-def with_counts(verdict: Verdict, change: CountsChange | None, rule: Rule) -> Verdict:
+def with_counts(
+    verdict: Verdict, counts: Counts | None, change: CountsChange | None, rule: Rule
+) -> Verdict:
     """A verdict on joules, and what counts say beside.
+
+    Python calls alone decide nothing here: what a call takes differs by a thousand times, and where
+    no operator was counted the work may be in what they call.
 
     Args:
         verdict: on what was measured.
-        change: of the counts; None where nothing was counted, or there is nothing to compare with.
+        counts: of the test; None where nothing was counted.
+        change: of the counts; None where there is nothing to compare with.
         rule: what the test allows.
     """
-    if change is None:
+    if change is None or counts is None:
         return verdict
     verdict = replace(verdict, counts=change)
-    if risen(change, rule) and verdict.status in DECIDED_BY_COUNTS:
+    decides = bool(counts.operators) and verdict.status in DECIDED_BY_COUNTS
+    if decides and risen(change, rule):
         return replace(
             verdict,
             status=Status.REGRESSED,
@@ -121,6 +129,33 @@ def with_counts(verdict: Verdict, change: CountsChange | None, rule: Rule) -> Ve
         said = "counts unchanged" if change.unchanged else _what_changed(change)
         return replace(verdict, reason=f"{verdict.reason}; {said}" if said else verdict.reason)
     return verdict
+
+
+def agreeing(counts: Counts, others: Sequence[Counts]) -> Counts:
+    """Counts without what other processes of the same code have counted otherwise.
+
+    Args:
+        counts: of the first process.
+        others: of the others.
+    """
+    for other in others:
+        pairs = list(zip(counts.samples, other.samples, strict=False))
+        both = counts.python_unavailable or other.python_unavailable
+        differ = [
+            (a.python_calls, b.python_calls) for a, b in pairs if a.python_calls != b.python_calls
+        ]
+        if differ and not both:
+            one, another = differ[0]
+            why = f"they differ from process to process ({one:,} and {another:,})"
+            counts = replace(counts, python_unavailable=why)
+        both = counts.operators_unavailable or other.operators_unavailable
+        if not both and any(_of_operators(a) != _of_operators(b) for a, b in pairs):
+            counts = replace(counts, operators_unavailable="they differ from process to process")
+    return counts
+
+
+def _of_operators(work: Work) -> Work:
+    return replace(work, python_calls=0)
 
 
 def _why_risen(verdict: Verdict, change: CountsChange, rule: Rule) -> str:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_energy.papers.run import RunError, from_schema_1, read_run
+from pytest_energy.papers.run import from_schema_1, read_run
+from pytest_energy.report.read import RunError
 from support.schema_1 import REPORT
 
 DONE = '"done": 8'

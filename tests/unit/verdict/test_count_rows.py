@@ -98,7 +98,9 @@ def test_of_many_rows_the_largest_are_kept():
 
 
 def test_as_many_rows_as_are_kept_are_kept_as_they_are():
-    operators = tuple(operator(f"aten::{i:02}", 100 - i, calls=1) for i in range(MOST_OPERATOR_ROWS))
+    operators = tuple(
+        operator(f"aten::{i:02}", 100 - i, calls=1) for i in range(MOST_OPERATOR_ROWS)
+    )
     python = tuple(CallRow("f", f"g{i:02}", 1, 100 - i) for i in range(MOST_CALL_ROWS))
     counts = counts_of(operators, python, 1000)
     assert trimmed(counts, BY) == counts

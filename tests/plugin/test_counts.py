@@ -1,0 +1,370 @@
+"""Exact counts as a gate: alone, beside joules, against another revision."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import pytest
+
+from support.projects import TEST, flowing
+
+torch = pytest.importorskip("torch", reason="needs torch")
+pytest.importorskip("torch.utils.flop_counter", reason="needs torch")
+
+NET = """
+import torch
+
+class Block(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.attention = torch.nn.Linear(64, 64)
+        self.output = torch.nn.Linear(64, 64)
+
+    def forward(self, x):
+        return self.output(self.attention(x))
+
+class Net(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = torch.nn.ModuleList(Block() for _ in range(4))
+
+    def forward(self, x):
+        for layer in self.layer:
+            x = layer(x)
+        return x
+
+def clean(word):
+    return word.strip().lower()
+
+def prepare(text):
+    return torch.ones(len([clean(word) for word in text.split()]), 64)
+
+net = Net().eval()
+"""
+
+TWICE = NET.replace(
+    "self.output(self.attention(x))", "self.output(self.attention(self.attention(x)))"
+)
+
+LOOP = """
+import pytest
+import torch
+from net import net, prepare
+from scripted import spend
+
+@pytest.mark.inference(n=100, task="sentiment", model="tiny"{more})
+def test_loop(energy):
+    with torch.inference_mode():
+        for text in energy.each(["one two three four"] * 100):
+            net(prepare(text))
+            spend({joules})
+"""
+
+
+@pytest.fixture
+def counted(project, monkeypatch):
+    # The runs share this process and its torch, which cannot be imported twice in one.
+    monkeypatch.setitem(sys.modules, "torch", torch)
+
+    def write(net=NET, joules=2.0, more=""):
+        project.write(net=net, test_it=LOOP.format(joules=joules, more=more))
+        return project
+
+    return write
+
+
+# Counts alone
+
+
+def test_new_then_ok_then_regressed_then_accepted_and_nothing_is_metered(counted):
+    project = counted()
+    first = project.run("--energy-judge=counted", "--energy-update")
+    first.assert_outcomes(passed=1)
+    first.stdout.fnmatch_lines(
+        [
+            "energy: nothing is metered: exact counts decide (--energy-judge=counted)",
+            "energy: test_it.py::test_loop: counts stored",
+        ]
+    )
+    assert not project.baselines()
+    assert len(project.counts()) == 1
+    (result,) = project.report("--energy-judge=counted")["results"]
+    assert result["measurement"] is None
+    assert result["verdict"]["status"] == "ok"
+    assert result["verdict"]["counts"]["unchanged"]
+    assert len(result["counts"]["samples"]) == 3
+    failed = counted(TWICE).run("--energy-judge=counted")
+    failed.assert_outcomes(failed=1)
+    failed.stdout.re_match_lines(
+        [
+            r"energy regressed: [\d.]+ .J counted per inference, baseline [\d.]+ .J",
+            r"  counted    .*FLOPs \+50.0 %, .*operator calls",
+            r"  culprit .* %  Net.layer.\[0-3\].attention \(aten::addmm\): 131 kFLOP -> 262 kFLOP",
+            r"accept it: pytest test_it.py::test_loop --energy-judge=counted --energy-update",
+        ]
+    )
+    accepted = project.run("--energy-judge=counted", "--energy-update")
+    accepted.assert_outcomes(passed=1)
+    accepted.stdout.re_match_lines([r"energy: .*: counts replaced \(\+.* % of counted energy\)"])
+    assert project.verdicts("--energy-judge=counted")[TEST]["status"] == "ok"
+
+
+def test_only_what_is_counted_is_performed(counted):
+    project = counted()
+    project.write(
+        test_it="""
+        import pytest
+        seen = []
+
+        @pytest.mark.inference(n=1000, warmup=2)
+        def test_loop(energy):
+            outputs = energy.run(lambda sample: seen.append(sample) or sample, range(1000))
+            assert seen == [0, 1, 0, 500, 999]
+            assert outputs == [0, 1]  # in the order of the samples, as ever
+            assert energy.count == 5
+            assert energy.result is None
+        """
+    )
+    project.run("--energy-judge=counted").assert_outcomes(passed=1)
+
+
+def test_a_fall_is_an_improvement(counted):
+    counted(TWICE).run("--energy-judge=counted", "--energy-update").assert_outcomes(passed=1)
+    verdict = counted().verdicts("--energy-judge=counted")[TEST]
+    assert verdict["status"] == "improved"
+    assert verdict["counts"]["flops"] == pytest.approx(-1 / 3)
+
+
+def test_a_change_within_the_tolerance_passes_and_is_said(counted):
+    counted().run("--energy-judge=counted", "--energy-update")
+    more = NET.replace("return word.strip().lower()", "return word.strip().lower().strip()")
+    project = counted(more)
+    verdict = project.verdicts("--energy-judge=counted", "--energy-tolerance=50%")[TEST]
+    assert verdict["status"] == "ok"
+    assert verdict["counts"]["flops"] == 0
+    assert verdict["counts"]["python_calls"] > 0
+    assert "Python calls +" in flowing(
+        project.run("--energy-judge=counted", "--energy-tolerance=50%", "--energy-report")
+    )
+
+
+def test_counts_of_another_torch_are_not_compared_and_the_run_says_how_to_go_on(counted):
+    project = counted()
+    project.run("--energy-judge=counted", "--energy-update")
+    (path,) = project.counts()
+    text = path.read_text("utf-8").replace(torch.__version__.partition("+")[0], "1.0.0")
+    path.write_text(text, "utf-8")
+    failed = project.run("--energy-judge=counted")
+    failed.assert_outcomes(failed=1)
+    assert "torch 1.0.0" in flowing(failed)
+    failed.stdout.fnmatch_lines(["  allow *--energy-allow=baseline*"])
+    project.run("--energy-judge=counted", "--energy-allow=baseline").assert_outcomes(passed=1)
+    project.run("--energy-judge=counted", "--energy-update").assert_outcomes(passed=1)
+    variants = json.loads(path.read_text("utf-8"))["entries"][TEST]["variants"]
+    assert len(variants) == 2
+
+
+def test_counts_that_were_edited_by_hand_are_used_and_said_and_fail_under_strict(counted):
+    project = counted()
+    project.run("--energy-judge=counted", "--energy-update")
+    (path,) = project.counts()
+    path.write_text(path.read_text("utf-8").replace('"commit": null', '"commit": "abc"'), "utf-8")
+    passed = project.run("--energy-judge=counted")
+    passed.assert_outcomes(passed=1)
+    passed.stdout.fnmatch_lines(["energy: compared with what was edited by hand: test_loop"])
+    project.run("--energy-judge=counted", "--energy-strict").assert_outcomes(failed=1)
+
+
+def test_what_counts_cannot_judge_is_said(counted):
+    project = counted(more=', budget="1 J"')
+    project.run("--energy-judge=counted").stdout.fnmatch_lines(
+        ["energy: budgets in joules and qualities are not judged by counts alone: test_loop"]
+    )
+
+
+def test_max_flops_gates_counts_too(counted):
+    project = counted(more=', max_flops="1 kFLOP"')
+    result = project.run("--energy-judge=counted")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*262 kFLOP per inference, allowed 1.00 kFLOP*"])
+
+
+def test_a_body_without_a_loop_is_counted_by_its_operators(counted):
+    project = counted()
+    body = """
+    import pytest
+    from net import net, prepare
+
+    @pytest.mark.inference(n=4, task="sentiment", model="tiny")
+    def test_loop():
+        for _ in range(4):
+            net(prepare("one two"))
+    """
+    project.write(test_it=body)
+    project.run("--energy-judge=counted", "--energy-update").assert_outcomes(passed=1)
+    (result,) = project.report("--energy-judge=counted")["results"]
+    assert result["verdict"]["status"] == "ok"
+    assert result["counts"]["sizes"] == [4]
+    assert result["counts"]["python_unavailable"]
+    counted(TWICE)
+    project.write(test_it=body)
+    project.run("--energy-judge=counted").assert_outcomes(failed=1)
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ("pass", "nothing was counted: loop over energy.each"),
+        ("for _ in energy.each([]): pass", "samples is empty"),
+        ("next(energy.each([0]))", "the loop was left after 1 of its 100"),
+        ("energy.run(lambda _: pytest.skip('no'), [0])", "skipped inside the body"),
+        ("raise KeyError('mine')", "the body raised KeyError"),
+    ],
+)
+def test_what_could_not_be_counted_says_why(counted, body, reason):
+    project = counted()
+    project.write(
+        test_it=f"""
+        import pytest
+
+        @pytest.mark.inference(n=100)
+        def test_loop(energy):
+            {body}
+        """
+    )
+    verdict = project.verdicts("--energy-judge=counted")[TEST]
+    assert verdict["status"] == "unmeasured"
+    assert reason in verdict["reason"]
+
+
+def test_workers_need_not_wait_for_each_other(counted):
+    project = counted()
+    project.own_process = True
+    project.run("--energy-judge=counted", "--energy-update").assert_outcomes(passed=1)
+    result = project.run("--energy-judge=counted", "-n2")
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["energy: 1 compared (1 ok)*"])
+
+
+def test_counts_cannot_decide_where_they_are_off(counted):
+    counted().run("--energy-judge=counted", "--energy-counts=off").stderr.fnmatch_lines(
+        ["*--energy-judge=counted*has nothing to go by with*--energy-counts=off*"]
+    )
+    counted().run("--energy-judge=guessed").stderr.fnmatch_lines(
+        ["*--energy-judge*: expected measured, counted, both, found 'guessed'*"]
+    )
+
+
+# Beside joules
+
+
+def store_both(project, times=1):
+    for _ in range(times):
+        project.run("--energy-update").assert_outcomes(passed=1)
+
+
+def test_a_counted_rise_fails_a_test_whose_joules_say_nothing(counted):
+    store_both(counted())
+    project = counted(TWICE)
+    failed = project.run()
+    failed.assert_outcomes(failed=1)
+    text = flowing(failed)
+    assert "by exact count an inference does more" in text
+    assert "measured alone it is ok" in text
+    assert "Net.layer.[0-3].attention" in text
+    (result,) = project.report()["results"]
+    assert result["verdict"]["status"] == "regressed"
+    assert result["verdict"]["measured_status"] == "ok"
+    assert project.verdicts("--energy-judge=measured")[TEST]["status"] == "ok"
+    store_both(project)
+    assert project.verdicts()[TEST]["status"] == "ok"
+
+
+def test_a_figure_that_was_measured_to_fall_stands(counted):
+    store_both(counted(), 5)
+    verdict = counted(TWICE, joules=1.0).verdicts()[TEST]
+    assert verdict["status"] == "improved"
+    assert verdict["counts"]["flops"] == pytest.approx(0.5)
+
+
+def test_a_counted_fall_explains_an_improvement(counted):
+    store_both(counted(TWICE), 5)
+    project = counted(joules=1.0)
+    assert project.verdicts()[TEST]["status"] == "improved"
+    assert "FLOPs -33.3 %" in flowing(project.run("--energy-report"))
+
+
+def test_an_inconclusive_figure_says_what_of_the_counts_has_changed(counted):
+    store_both(counted(), 2)
+    # A tolerance that no two sessions settle.
+    verdict = counted(joules=2.0001).verdicts("--energy-tolerance=0.001%")[TEST]
+    assert verdict["status"] == "inconclusive"
+    assert verdict["reason"].endswith("; counts unchanged")
+
+
+def test_python_calls_alone_decide_nothing_beside_joules(counted):
+    plain = """
+    import pytest
+    from scripted import spend
+
+    def work(times):
+        return [str(i).strip() for i in range(times)]
+
+    @pytest.mark.inference(n=100, task="sentiment", model="tiny")
+    def test_loop(energy):
+        for _ in energy.each(range(100)):
+            work({times})
+            spend(2.0)
+    """
+    project = counted()
+    project.write(test_it=plain.format(times=10))
+    store_both(project)
+    project.write(test_it=plain.format(times=20))
+    verdict = project.verdicts()[TEST]
+    assert verdict["status"] == "ok"
+    assert verdict["counts"]["python_calls"] > 0.5
+    assert project.verdicts("--energy-judge=counted")[TEST]["status"] == "regressed"
+
+
+def test_counts_that_stand_already_are_not_written_again(counted):
+    project = counted()
+    store_both(project)
+    (path,) = project.counts()
+    before = path.read_bytes()
+    store_both(project)
+    assert path.read_bytes() == before
+
+
+def test_a_broken_file_of_counts_is_named_and_left(counted):
+    project = counted()
+    store_both(project)
+    (path,) = project.counts()
+    path.write_text("{", "utf-8")
+    failed = project.run("--energy-judge=counted")
+    failed.assert_outcomes(failed=1)
+    assert f"{path.relative_to(project.path)}, line 1" in flowing(failed)
+    assert path.read_text("utf-8") == "{"
+
+
+def test_counts_that_are_off_are_not_stored_and_not_compared(counted):
+    project = counted()
+    project.run("--energy-update", "--energy-counts=off").assert_outcomes(passed=1)
+    assert not project.counts()
+    assert counted(TWICE).verdicts("--energy-counts=off")[TEST]["counts"] is None
+
+
+# Against another revision
+
+
+@pytest.mark.parametrize("judge", ["counted", "both"])
+def test_head_and_base_are_compared_by_count(repository, judge):
+    repository.own_process = True
+    repository.write(net=NET, test_it=LOOP.format(joules=2.0, more=""))
+    repository.commit()
+    arguments = ("--energy-against=HEAD", f"--energy-judge={judge}")
+    assert repository.verdicts(*arguments)[TEST]["counts"]["unchanged"]
+    repository.write(net=TWICE)
+    failed = repository.run(*arguments)
+    failed.assert_outcomes(failed=1)
+    assert "Net.layer.[0-3].attention" in flowing(failed)
