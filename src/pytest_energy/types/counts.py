@@ -50,7 +50,8 @@ class OperatorRow:
         module: the path from the model's class on, `BertModel.encoder.layer.[0-5].output.dense`:
             layers that do the same share a row, which has the sum of them; empty outside of
             modules.
-        operator: `aten::addmm`.
+        operator: `aten::addmm`; with `ONE_ROW` at the end where the matrix of a product had a
+            single row.
         dtype: of its result, `float32`; empty where that has none.
         flops, bytes, calls: as in `Work`.
     """
@@ -80,6 +81,10 @@ class CallRow:
     calls: int
     beneath: int
 
+
+ONE_ROW = ", one row"
+"""Of a product's calls those with a single row stand apart: their weights are all that takes time,
+and in a decoder the same module has calls of both kinds."""
 
 BUILT_IN = "(built-in)"
 """The callee that stands for functions that are not written in Python."""
