@@ -135,14 +135,19 @@ class Counts:
 class Coefficients:
     """What counts cost on one kind of device, as far as one formula can say.
 
+    Classes of operators are named as by `verdict.counted_energy.kind_of`.
+
     Args:
-        joules_per_flop: by dtype; `""` for all that are not named.
-        joules_per_byte: of an operator's operands.
-        joules_per_call: of an operator.
+        joules_per_flop: by class and dtype (`product float64`), by class or by dtype; `""` for all
+            that are not named.
+        joules_per_byte: of an operator's operands, where its class is not named.
+        joules_per_call: of an operator, with what the program does to call it.
         joules_per_python_call: of the processor that runs Python.
+        joules_per_byte_of: by class and dtype, or by class.
     """
 
     joules_per_flop: Mapping[str, float]
     joules_per_byte: float
     joules_per_call: float
     joules_per_python_call: float
+    joules_per_byte_of: Mapping[str, float] = field(default_factory=dict)
