@@ -290,14 +290,21 @@ def changes(given: argparse.Namespace) -> None:
         spread = max(one.pairs) - min(one.pairs)
         print(f"{one.name:46}{one.true:>+9.1%}{spread:>8.1%}" + "".join(cells), flush=True)
     large = [one for one in found if abs(one.true) > MATTERS]
-    print(f"\n{len(large)} of {len(found)} changes are beyond {MATTERS:.0%}")
-    for formula in FORMULAS:
-        signs = sum(one.counted(formula) * one.true > 0 for one in large)
-        near = sum(one.is_near(formula) for one in large)
-        print(
-            f"{formula:10} sign right {signs} of {len(large)}, size within a third {near}"
-            f" ({near / max(1, len(large)):.0%})"
-        )
+    groups = {"all": large}
+    for one in large:
+        groups.setdefault(CHANGES[one.name].of, []).append(one)
+    print(
+        f"\n{len(large)} of {len(found)} changes are beyond {MATTERS:.0%}; of these right by sign,"
+    )
+    print("and by size within a third:")
+    print(f"{'':20}" + "".join(f"{name:>22}" for name in FORMULAS))
+    for group, members in groups.items():
+        cells = []
+        for formula in FORMULAS:
+            signs = sum(one.counted(formula) * one.true > 0 for one in members)
+            near = sum(one.is_near(formula) for one in members)
+            cells.append(f"{signs:3}, {near:3} of {len(members):3} ({near / len(members):4.0%})")
+        print(f"{group:20}" + "".join(f"{cell:>22}" for cell in cells))
 
 
 def blind(given: argparse.Namespace) -> None:
