@@ -6,6 +6,8 @@ with, so that the jobs of a CI matrix each find their own.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 import re
 import sys
@@ -127,9 +129,11 @@ class CountsFile(EntriesFile[CountsEntry]):
         """
         key, name = subject.key, variant_name(new.counts)
         record = _variant_record(new)
+        costs = encode(new.coefficients)
         where = [COUNTS, subject.task, subject.model, key, name]
         record["digest"] = digest(where, record)
-        variant = _variant(decode(_Variant, record), (), name, "")
+        by = {_id_of(costs): new.coefficients}
+        variant = _variant(decode(_Variant, record), (), name, "", by)
         entry = self.entries.get(key)
         before = entry.variants.get(name) if entry else None
         if before and not before.unverified and _same(before, variant):
@@ -147,9 +151,23 @@ class CountsFile(EntriesFile[CountsEntry]):
         record_of["variants"][name] = record
         for each in dropped:
             del record_of["variants"][each]
+        self._put_coefficients(costs)
         if entry is None:
             return Action.CREATED, None
         return (Action.ADDED if before is None else Action.REPLACED), before
+
+    def _put_coefficients(self, costs: dict[str, Any]) -> None:
+        """Add a table of coefficients to the file, which has each once, and drop unused ones."""
+        tables = {**self.record.get("coefficients", {}), _id_of(costs): costs}
+        entries = self.record["entries"].values()
+        used = {each["coefficients"] for one in entries for each in one["variants"].values()}
+        self.record["coefficients"] = {name: tables[name] for name in tables if name in used}
+
+
+def _id_of(costs: Mapping[str, Any]) -> str:
+    """What a table of coefficients is called in a file: by what is in it."""
+    text = json.dumps(costs, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def _same(one: CountsBaseline, other: CountsBaseline) -> bool:
@@ -183,7 +201,7 @@ def _variant_record(one: CountsBaseline) -> dict[str, Any]:
         "notes": list(counts.notes),
         "operators_unavailable": counts.operators_unavailable,
         "python_unavailable": counts.python_unavailable,
-        "coefficients": encode(one.coefficients),
+        "coefficients": _id_of(encode(one.coefficients)),
     }
 
 
@@ -292,7 +310,7 @@ class _Variant:
     notes: tuple[str, ...]
     operators_unavailable: str
     python_unavailable: str
-    coefficients: Coefficients
+    coefficients: str
     digest: str = ""
 
 
@@ -312,6 +330,7 @@ class _File:
     task: str
     model: str
     entries: Mapping[str, _Entry]
+    coefficients: Mapping[str, Coefficients]
 
 
 def _parsed(record: object) -> CountsFile:
@@ -322,6 +341,11 @@ def _parsed(record: object) -> CountsFile:
     """
     found, _ = with_schema(record, (SCHEMA,))
     file = decode(_File, found)
+    for name, table in file.coefficients.items():
+        _check_coefficients(table, ("coefficients", name))
+        if name != _id_of(encode(table)):
+            problem = "these are not the coefficients that the counts were stored with"
+            raise DecodeError(("coefficients", name), problem)
     return CountsFile(found, {key: _entry(found, file, key) for key in file.entries})
 
 
@@ -341,13 +365,20 @@ def _entry(record: dict[str, Any], file: _File, key: str) -> CountsEntry:
             [COUNTS, file.task, file.model, key, name], record["entries"][key]["variants"][name]
         )
         unverified = why_unverified(variant.digest, expected)
-        variants[name] = _variant(variant, (*place, "variants", name), name, unverified)
+        where = (*place, "variants", name)
+        variants[name] = _variant(variant, where, name, unverified, file.coefficients)
     latest = max(variants.values(), key=lambda each: each.date)
     subject = replace(subject, dataset=latest.dataset, unit=latest.unit, n=latest.n)
     return CountsEntry(subject, variants)
 
 
-def _variant(found: _Variant, place: Place, name: str, unverified: str) -> CountsBaseline:
+def _variant(
+    found: _Variant,
+    place: Place,
+    name: str,
+    unverified: str,
+    tables: Mapping[str, Coefficients],
+) -> CountsBaseline:
     counts = Counts(
         device=sys.intern(found.device),
         versions=found.versions,
@@ -371,10 +402,13 @@ def _variant(found: _Variant, place: Place, name: str, unverified: str) -> Count
     _check_texts(found, place)
     _check_samples(found, counts, place)
     _check_rows(found, counts, place)
-    _check_coefficients(found.coefficients, (*place, "coefficients"))
+    by = tables.get(found.coefficients)
+    if by is None:
+        problem = f"there is no table {shown(found.coefficients)} of coefficients in the file"
+        raise DecodeError((*place, "coefficients"), problem)
     return CountsBaseline(
         counts,
-        found.coefficients,
+        by,
         found.per_inference.counted_joules,
         found.n,
         found.unit,
@@ -470,7 +504,9 @@ def _check_rows(found: _Variant, counts: Counts, place: Place) -> None:
 def _check_coefficients(by: Coefficients, place: Place) -> None:
     """Refuse what no operation costs."""
     costs: dict[Place, float] = {
-        ("joules_per_flop", dtype): cost for dtype, cost in by.joules_per_flop.items()
+        (member, name): cost
+        for member in ("joules_per_flop", "joules_per_byte_of")
+        for name, cost in getattr(by, member).items()
     }
     if "" not in by.joules_per_flop:
         problem = 'expected a member "", for all dtypes that are not named'

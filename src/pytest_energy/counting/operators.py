@@ -19,6 +19,7 @@ from pytest_energy.counting.formulas import (
 )
 from pytest_energy.counting.modules import Path
 from pytest_energy.counting.operands import makes_views, tensors_in, touched
+from pytest_energy.types.counts import ONE_ROW
 
 Key = tuple[Path, str, str]
 """Module, operator, dtype."""
@@ -160,7 +161,10 @@ class Operators:
             break
         tally.devices.add(device)
         size = touched(operator.name, given, results)
-        tally.add((self._path(), operator.name, dtype), flops, size)
+        name = operator.name
+        if name in PRODUCTS and _has_one_row(results):
+            name += ONE_ROW
+        tally.add((self._path(), name, dtype), flops, size)
 
     def _describe(self, func: Any) -> _Operator:
         packet = getattr(func, "_overloadpacket", None)
@@ -178,6 +182,14 @@ class Operators:
 
 OF_TORCH = frozenset({"aten", "prim", "prims", "rngprims", "profiler", "c10d", "_c10d_functional"})
 """Namespaces of operators that compute little where they have no formula, `UNCOUNTED` aside."""
+
+
+PRODUCTS = frozenset({"aten::mm", "aten::addmm", "aten::bmm", "aten::baddbmm"})
+"""Operators of which calls with a single row are counted apart."""
+
+
+def _has_one_row(results: list[Any]) -> bool:
+    return bool(results) and results[0].dim() > 1 and 1 in results[0].shape[-2:]
 
 
 def _formula_of(

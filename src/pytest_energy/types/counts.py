@@ -60,7 +60,8 @@ class OperatorRow:
         module: the path from the model's class on, `BertModel.encoder.layer.[0-5].output.dense`:
             layers that do the same share a row, which has the sum of them; empty outside of
             modules.
-        operator: `aten::addmm`.
+        operator: `aten::addmm`; with `ONE_ROW` at the end where the matrix of a product had a
+            single row.
         dtype: of its result, `float32`; empty where that has none.
         flops, bytes, calls: as in `Work`.
     """
@@ -90,6 +91,10 @@ class CallRow:
     calls: int
     beneath: int
 
+
+ONE_ROW = "(one-row)"
+"""Of a product's calls those with a single row stand apart: their weights are all that takes time,
+and in a decoder the same module has calls of both kinds."""
 
 BUILT_IN = "(built-in)"
 """The callee that stands for functions that are not written in Python."""
@@ -156,17 +161,22 @@ class Counts:
 class Coefficients:
     """What counts cost on one kind of device, as far as one formula can say.
 
+    Classes of operators are named as by `verdict.counted_energy.kind_of`.
+
     Args:
-        joules_per_flop: by dtype; `""` for all that are not named.
-        joules_per_byte: of an operator's operands.
-        joules_per_call: of an operator.
+        joules_per_flop: by class and dtype (`product float64`), by class or by dtype; `""` for all
+            that are not named.
+        joules_per_byte: of an operator's operands, where its class is not named.
+        joules_per_call: of an operator, with what the program does to call it.
         joules_per_python_call: of the processor that runs Python.
+        joules_per_byte_of: by class and dtype, or by class.
     """
 
     joules_per_flop: Mapping[str, float]
     joules_per_byte: float
     joules_per_call: float
     joules_per_python_call: float
+    joules_per_byte_of: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

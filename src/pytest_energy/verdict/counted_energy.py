@@ -1,52 +1,210 @@
 """Counted energy: what exact counts say of joules, by one formula. Pure.
 
-Of an operator in a module it is the larger of what its arithmetic and its memory take, and what
-each call takes beside; of Python what each call takes:
+Of an operator in a module it is what its arithmetic, its memory and its calls take; of Python what
+each call takes:
 
-    sum over operators of max(FLOPs * a, bytes * b) + calls * c, and Python calls * d
+    sum over operators of FLOPs * a + bytes * b + calls * c, and Python calls * d
 
-That is the roofline (S. Williams, A. Waterman, D. Patterson, "Roofline: an insightful visual
-performance model", CACM 52 (4), 2009) with energy in the place of time. It is no measurement and
-never a part of one: what it is good for is the ratio of two figures of the same test.
+where a and b depend on the operator's class and dtype. It is no measurement and never a part of
+one: what it is good for is the ratio of two figures of the same test.
+
+That a and b are added, where a roofline (S. Williams, A. Waterman, D. Patterson, "Roofline: an
+insightful visual performance model", CACM 52 (4), 2009) takes the larger, is what predicts better:
+a matrix product of few rows takes the time of its arithmetic *and* that of reading its weights
+(`benchmarks/counted_energy.py changes` prints both).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from pytest_energy.types.counts import Coefficients, Counts, OperatorRow
+from pytest_energy.types.counts import ONE_ROW, Coefficients, Counts, OperatorRow
+
+FUNCTIONS = frozenset(
+    {
+        "bernoulli",
+        "cos",
+        "cosine",
+        "cumsum",
+        "dropout",
+        "elu",
+        "erf",
+        "exp",
+        "gelu",
+        "log",
+        "log10",
+        "log1p",
+        "log2",
+        "logsumexp",
+        "mish",
+        "multinomial",
+        "norm",
+        "normal",
+        "pow",
+        "sigmoid",
+        "silu",
+        "sin",
+        "softmax",
+        "softplus",
+        "sort",
+        "tan",
+        "tanh",
+        "topk",
+        "uniform",
+    }
+)
+"""Words in the names of operators that do much for each element: exponentials and what is made of
+them, norms, random numbers, order."""
+
+
+CONVOLUTIONS = frozenset({"conv", "conv1d", "conv2d", "conv3d", "convolution"})
+"""The same in those of convolutions."""
+
+
+CACHE = 2**20
+"""Bytes of a call's operands that are still in the nearest large cache when the next operator takes
+them up: half of the second level's 2 MiB on the machine of `COEFFICIENTS["cpu"]`."""
+
+
+VECTORS = frozenset({"mv", "addmv", "dot", "vdot"})
+"""Products of vectors by their names."""
+
+
+def kind_of(row: OperatorRow) -> str:
+    """The class of an operator, by which its FLOPs and bytes cost.
+
+    Args:
+        row: what its calls did.
+
+    Returns:
+        `product`; `vector`, a product with a single row, which uses each weight once; `attention`;
+        `convolution`; `function` (exponentials, activations, norms) or `move` (all that reads, adds
+        up and writes), `large move` where the operands of a call are too large for the cache.
+    """
+    name = row.operator.partition("::")[2]
+    words = name.strip("_").split("_")
+    if CONVOLUTIONS.intersection(words):
+        return "convolution"
+    if "attention" in words:
+        return "attention"
+    if row.flops:
+        return "vector" if row.operator.endswith(ONE_ROW) or name in VECTORS else "product"
+    if FUNCTIONS.intersection(words) and "training" not in words:
+        # Batch norm scales and adds where it has "no_training" in its name.
+        return "function"
+    return "large move" if row.bytes > CACHE * row.calls else "move"
+
 
 COEFFICIENTS: Mapping[str, Coefficients] = {
     "cpu": Coefficients(
-        joules_per_flop={"": 1.5e-10, "float64": 3.0e-10},
-        joules_per_byte=1.0e-9,
-        joules_per_call=3.0e-5,
-        joules_per_python_call=1.0e-6,
+        joules_per_flop={
+            "": 2.0e-11,
+            "product float64": 4.1e-11,
+            "product bfloat16": 1.8e-12,
+            "product float16": 1.9e-11,
+            "vector": 0.0e00,
+            "vector float64": 0.0e00,
+            "vector bfloat16": 0.0e00,
+            "vector float16": 0.0e00,
+            "convolution": 1.9e-11,
+            "convolution float64": 3.1e-11,
+            "convolution bfloat16": 6.2e-12,
+            "convolution float16": 3.9e-11,
+            "attention": 2.6e-11,
+            "attention float64": 5.5e-11,
+            "attention bfloat16": 3.9e-12,
+            "attention float16": 2.8e-11,
+        },
+        joules_per_byte=5.6e-11,
+        joules_per_call=5.2e-5,
+        joules_per_python_call=1.2e-6,
+        joules_per_byte_of={
+            "product": 5.6e-10,
+            "product float64": 4.5e-10,
+            "product bfloat16": 8.6e-10,
+            "product float16": 1.1e-9,
+            "vector": 2.8e-10,
+            "vector float64": 2.7e-10,
+            "vector bfloat16": 6.5e-10,
+            "vector float16": 5.7e-10,
+            "convolution": 7.6e-10,
+            "convolution float64": 1.8e-9,
+            "convolution bfloat16": 2.1e-9,
+            "convolution float16": 2.3e-9,
+            "attention": 7.9e-10,
+            "attention float64": 1.2e-9,
+            "attention bfloat16": 2.5e-9,
+            "attention float16": 1.8e-9,
+            "function": 4.9e-10,
+            "function float64": 5.2e-10,
+            "function bfloat16": 1.0e-9,
+            "function float16": 9.6e-10,
+            "move": 5.6e-11,
+            "move float64": 1.1e-10,
+            "move bfloat16": 8.1e-11,
+            "move float16": 1.1e-10,
+            "large move": 2.8e-10,
+            "large move float64": 3.4e-10,
+            "large move bfloat16": 4.8e-10,
+            "large move float16": 3.4e-10,
+        },
+    ),
+    "cuda": Coefficients(
+        joules_per_flop={
+            "": 2.1e-11,
+            "bfloat16": 1.3e-12,
+            "float16": 1.3e-12,
+            "convolution": 2.6e-12,
+            "convolution float64": 2.1e-11,
+            "convolution bfloat16": 1.3e-12,
+            "convolution float16": 1.3e-12,
+        },
+        joules_per_byte=2.6e-10,
+        joules_per_call=5.0e-4,
+        joules_per_python_call=1.3e-6,
     ),
 }
-"""By kind of device; of any other, the CPU's."""
+"""By kind of device; of any other, the CPU's.
+
+`cpu`: measured by `benchmarks/counted_energy.py coefficients` on 27 November 2026, torch 2.13 and
+Python 3.11 on one thread of a virtual machine's Intel Xeon (Sapphire Rapids, with AVX-512 and AMX),
+CPU seconds times 4 W. A CPU without AMX multiplies bfloat16 more slowly than float32, not eight
+times as fast: there, a baseline's coefficients should be its own.
+
+`cuda`: not measured. From the data sheet of the NVIDIA A100 (40 GB, SXM): 400 W over 19.5 TFLOPS
+(float32, and float64 by tensor cores), 156 (convolutions in TF32, torch's default for them), 312
+(bfloat16, float16) and 1,555 GB/s. A call is assumed to keep it waiting for 5 us at 100 W; Python
+runs on the CPU."""
 
 
 def coefficients_of(device: str) -> Coefficients:
     """The coefficients of a kind of device.
 
     Args:
-        device: as in `Counts`.
+        device: as in `Counts`; of several, joined by `+`, the first that is known.
     """
-    return COEFFICIENTS.get(device, COEFFICIENTS["cpu"])
+    known = [COEFFICIENTS[one] for one in device.split("+") if one in COEFFICIENTS]
+    return known[0] if known else COEFFICIENTS["cpu"]
 
 
 def operator_joules(row: OperatorRow, by: Coefficients) -> float:
-    """Counted energy of an operator in a module, in joules, by the roofline.
+    """Counted energy of an operator in a module, in joules.
 
     Args:
         row: what its calls did.
         by: what that costs.
     """
-    per_flop = by.joules_per_flop.get(row.dtype, by.joules_per_flop[""])
-    return (
-        max(row.flops * per_flop, row.bytes * by.joules_per_byte) + row.calls * by.joules_per_call
-    )
+    kind = kind_of(row)
+    named = (f"{kind} {row.dtype}", kind)
+    per_flop = _first(by.joules_per_flop, *named, row.dtype, "")
+    per_byte = _first(by.joules_per_byte_of, *named)
+    if per_byte is None:
+        per_byte = by.joules_per_byte
+    return row.flops * (per_flop or 0.0) + row.bytes * per_byte + row.calls * by.joules_per_call
+
+
+def _first(table: Mapping[str, float], *names: str) -> float | None:
+    return next((table[name] for name in names if name in table), None)
 
 
 def counted_joules(operators: Iterable[OperatorRow], python_calls: int, by: Coefficients) -> float:
