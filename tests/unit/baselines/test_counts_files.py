@@ -243,7 +243,7 @@ def test_a_diff_shows_what_has_changed_and_nothing_else(store):
         '"commit": "def5678",',
         '"date": "2026-03-05T00:00:00Z",',
         '"Bert.pooler aten::addmm float32": [2000000, 2000, 3],',
-        '"counted_joules": 0.00140133333333,',
+        '"counted_joules": 0.001404,',
         '"flops": 2666666.7,',
         "[4000000, 42000, 11, 1100]",
     ]
@@ -327,7 +327,12 @@ def edited(store, change):
     store.store([counts_addition()])
     path = store.path(subject())
     record = json.loads(path.read_text("utf-8"))
-    change(record["entries"][subject().key]["variants"][VARIANT])
+    variant = record["entries"][subject().key]["variants"][VARIANT]
+    # The file has each table of coefficients once, beside its entries.
+    table = variant["coefficients"]
+    variant["coefficients"] = record["coefficients"][table]
+    change(variant)
+    record["coefficients"][table], variant["coefficients"] = variant["coefficients"], table
     file = CountsFile(record, {})
     path.write_text(file.text(), "utf-8")
     return path
