@@ -41,7 +41,7 @@ def test_x(energy):
     for batch in energy.each(Loader(100, 8), batch_size=8):
         spend(2 * len(batch))
         seen += len(batch)
-    assert seen == energy.count == 8 + 3 * 8 + 100  # three are counted
+    assert seen == energy.count == 8 + 2 * 3 * 8 + 100  # three are counted
 """,
     )
     measurement = result["measurement"]

@@ -117,9 +117,9 @@ def test_each_yields_exactly_n_samples_after_a_warm_up_that_is_not_metered(proje
         @pytest.mark.inference(n=10, warmup=3)
         def test_each(energy):
             seen = [infer(sample) for sample in energy.each(list("abcd"))]
-            counted = "abb"  # the first, the middle and the last of ten
+            counted = "aabbbb"  # the first, the middle and the last of ten, each performed before
             assert "".join(seen) == "abc" + counted + "abcdabcdab"
-            assert energy.count == 16
+            assert energy.count == 19
             assert energy.result.metered_count == 10
         """
     )
@@ -128,8 +128,8 @@ def test_each_yields_exactly_n_samples_after_a_warm_up_that_is_not_metered(proje
     assert result["measurement"]["joules_per_unit"] == 2.0
     assert result["measurement"]["metered_count"] == 10
     assert [block["n"] for block in result["measurement"]["blocks"]] == [1] * 10
-    # The gate's own cost holds the warm-up and what is counted: 6 inferences of 2 J.
-    assert report["overhead"]["joules"] == pytest.approx(12.0)
+    # The gate's own cost holds the warm-up and what is counted: 9 inferences of 2 J.
+    assert report["overhead"]["joules"] == pytest.approx(18.0)
 
 
 def test_a_generator_of_samples_is_read_once_and_comes_round_again(project):
@@ -141,7 +141,7 @@ def test_a_generator_of_samples_is_read_once_and_comes_round_again(project):
         def test_each(energy):
             from scripted import spend
             seen = [spend(1) or x for x in energy.each(x for x in range(3))]
-            counted = [0]
+            counted = [0, 0]
             assert seen == [*counted, 0, 1, 2, 0, 1]
         """
     )
@@ -187,7 +187,7 @@ def test_run_returns_the_outputs_of_the_metered_calls(project):
         @pytest.mark.inference(n=5, warmup=2)
         def test_run(energy):
             assert energy.run(infer, [1, 2, 3]) == [1, 2, 3, 1, 2]
-            assert energy.count == 2 + 1 + 5
+            assert energy.count == 2 + 2 + 5
         """
     )
     (result,) = project.report()["results"]
@@ -425,7 +425,7 @@ def test_a_loop_that_counts_for_itself_is_still_whole(project):
         @pytest.mark.inference(n=5, warmup=0)
         def test_x(energy):
             samples = energy.each([0])
-            for _ in range(1 + 5):
+            for _ in range(2 + 5):
                 infer(next(samples))
             samples.close()
         """
@@ -479,7 +479,7 @@ def test_a_loop_that_somebody_holds_on_to_is_whole(project):
         @pytest.mark.inference(n=5, warmup=0)
         def test_x(energy):
             kept.append(energy.each([0]))
-            for _ in range(1 + 5):
+            for _ in range(2 + 5):
                 infer(next(kept[0]))
         """
     )

@@ -53,7 +53,7 @@ def test_precision_ends_the_loop_early_and_says_so(project):
 
         @pytest.mark.inference(n=1000, warmup=0, precision="2%")
         def test_x(energy):
-            assert sum(1 for x in energy.each([0]) if not infer(x)) == 3 + 250
+            assert sum(1 for x in energy.each([0]) if not infer(x)) == 6 + 250
         """
     )
     (result,) = project.report("--energy-report")["results"]

@@ -172,7 +172,7 @@ def test_averages_over_the_loop_stay_right(loop):
         def test_loop(energy):
             hits = sum(infer(i) is not None for i in energy.each(range(30)))
             energy.record(accuracy=hits / energy.count)
-            assert energy.count == 2 + 3 + 100
+            assert energy.count == 2 + 6 + 100
         """
     )
     store_five(loop)

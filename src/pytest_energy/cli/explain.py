@@ -47,6 +47,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def _explain(test: str, path: Path) -> int:
     from pytest_energy.report import explain
+    from pytest_energy.report.printable import printable
     from pytest_energy.report.read import RunError, read_counted
 
     try:
@@ -66,6 +67,6 @@ def _explain(test: str, path: Path) -> int:
 
     def write(stream: TextIO) -> None:
         for line in explain.page(found[0]):
-            stream.write(f"{line}\n")
+            stream.write(f"{printable(line)}\n")
 
     return write_out(write, "the tree")

@@ -54,6 +54,11 @@ def counted_positions(n: int) -> tuple[int, ...]:
     return tuple(dict.fromkeys((0, n // 2, n - 1, *spread)))[:count]
 
 
+IN_EVENT_LOOP = "in an event loop other tasks' calls stand between a test's own"
+IN_BODY = "a body does some things the first time alone, and runs once"
+"""Why Python calls are not counted."""
+
+
 def torch_is_loaded() -> bool:
     """Whether the program uses torch; it is never imported for this."""
     return "torch" in sys.modules and hasattr(sys.modules["torch"], "Tensor")
@@ -63,13 +68,12 @@ class Counter:
     """Counts what runs inside `counting`.
 
     Args:
-        python: whether Python calls are counted; not in an event loop, where others' run too.
+        no_python: why Python calls are not counted, as a clause; empty where they are.
     """
 
-    def __init__(self, python: bool = True) -> None:
+    def __init__(self, no_python: str = "") -> None:
         self._calls = PythonCalls()
-        if not python:
-            self._calls.problem = "in an event loop other tasks' calls stand between a test's own"
+        self._calls.problem = no_python
         self._tallies: dict[int, Tally] = {}
         self._modes: dict[int, Any] = {}
         self._operators: Operators | None = None

@@ -120,6 +120,8 @@ class Operators:
         self, tally: Tally, mode: Any, tensor: Any, func: Any, types: Any, args: Any, kwargs: Any
     ) -> Any:
         for kind in types:
+            if kind.__module__.startswith(TRACING):
+                return func(*args, **kwargs)  # nothing is computed, and only its shapes are wanted
             if kind is not tensor and kind.__torch_dispatch__ is not tensor.__torch_dispatch__:
                 return NotImplemented  # a subclass's own operators are counted in its place
         operator = self._known.get(func)
@@ -148,8 +150,8 @@ class Operators:
     ) -> None:
         given = list(tensors_in((*args, *kwargs.values()), tensor))
         results = list(tensors_in((result,), tensor))
-        if makes_views(given, results, operator.mutates):
-            return
+        if makes_views(given, results, operator.mutates) or not (given or results):
+            return  # also what only marks a place, for torch's own profiler
         flops = 0
         if operator.formula is not None:
             flops = int(operator.formula(args, kwargs, result))
@@ -179,6 +181,9 @@ class Operators:
         views = parts is None and bool(getattr(func, "is_view", False))
         return _Operator(name, formula, parts, bool(func._schema.is_mutable), uncounted, views)
 
+
+TRACING = "torch._subclasses"
+"""Where the tensors are from that torch traces a program with."""
 
 OF_TORCH = frozenset({"aten", "prim", "prims", "rngprims", "profiler", "c10d", "_c10d_functional"})
 """Namespaces of operators that compute little where they have no formula, `UNCOUNTED` aside."""

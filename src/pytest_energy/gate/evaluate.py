@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from pytest_energy.gate.session import GateSession, Lookup
 from pytest_energy.paired.fresh_pair import LONGEST_BODY_SECONDS, FreshPair
-from pytest_energy.types.counts import CountsBaseline, CountsChange, Judge
+from pytest_energy.types.counts import Counts, CountsBaseline, CountsChange, Judge
 from pytest_energy.types.inference import SETTLED, Inference
 from pytest_energy.types.measurement import Measurement, joined, mean_of_passes
 from pytest_energy.types.obstacle import Obstacle
@@ -155,7 +155,7 @@ class Evaluation:
         for one in metered:
             rule = self._rule_for(one.subject, regions)
             if self._session.settings.judge is Judge.COUNTED:
-                result = self._counted(one, rule, base)
+                result = self._counted(one, rule, base, again)
             elif base is None:
                 result = self._stored(one, rule, again)
             else:
@@ -170,16 +170,29 @@ class Evaluation:
         self, result: Result, metered: Metered, base: BaseRun | None, again: Sequence[BaseRun]
     ) -> Result:
         """A result with what counts say beside its joules."""
-        runs = (run.of(metered.subject) for run in again)
-        others = [one.counts for one in runs if one is not None and one.counts is not None]
-        counts = metered.counts and agreeing(metered.counts, others)
+        counts = _agreed(metered, again)
         change = self._counts_change(replace(metered, counts=counts), base)
-        verdict = with_counts(result.verdict, counts, change, result.rule)
+        verdict = with_counts(result.verdict, change, result.rule)
         kept = counts and reported(counts, coefficients_of(counts.device))
         return replace(result, verdict=verdict, counts=kept)
 
-    def _counted(self, metered: Metered, rule: Rule, base: BaseRun | None) -> Result:
+    def recounts(self, results: Sequence[Result]) -> bool:
+        """Whether another process is asked to count, too: a change, and what is to be stored.
+
+        Args:
+            results: of a test, by counts alone.
+        """
+        session = self._session
+        changed = any(one.verdict.status in (Status.REGRESSED, Status.IMPROVED) for one in results)
+        counted = any(one.counts is not None for one in results)
+        alone = session.second is not None and session.paired is None
+        return alone and counted and (changed or session.settings.update)
+
+    def _counted(
+        self, metered: Metered, rule: Rule, base: BaseRun | None, again: Sequence[BaseRun]
+    ) -> Result:
         """Judged by exact counts alone."""
+        metered = replace(metered, counts=_agreed(metered, again))
         entry, session = self._look_up(metered.subject), self._session.paired
         problem, missing = entry.counts_problem, ""
         if base is not None and session is not None:
@@ -326,6 +339,13 @@ class Evaluation:
         return replace(
             verdict, status=status, reason=reason, hint="", can_be_stored=False, obstacle=obstacle
         )
+
+
+def _agreed(metered: Metered, again: Sequence[BaseRun]) -> Counts | None:
+    """What was counted of a test, without what other processes have counted otherwise."""
+    runs = (run.of(metered.subject) for run in again)
+    others = [one.counts for one in runs if one is not None and one.counts is not None]
+    return metered.counts and agreeing(metered.counts, others)
 
 
 def _counts_of_base(metered: Metered | None) -> CountsBaseline | None:

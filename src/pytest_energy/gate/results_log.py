@@ -31,6 +31,7 @@ from pytest_energy.types.result import Result, compact
 from pytest_energy.types.session import Instrumentation, Overhead, SessionReport, TestReport
 from pytest_energy.types.units import format_change, format_joules, utc_text
 from pytest_energy.types.verdict import COMPARED, Status
+from pytest_energy.verdict.count_rules import DIFFER
 from pytest_energy.verdict.counted_energy import coefficients_of, joules_per_inference
 from pytest_energy.verdict.judge import agreement
 from pytest_energy.verdict.rules import load_clause
@@ -182,7 +183,8 @@ class ResultsLog:
                 continue
             for addition, stored in zip(additions, done, strict=True):
                 words = _words_of_counts(addition, stored)
-                silent = stored.action in (CountsAction.CREATED, CountsAction.UNCHANGED)
+                exact = not addition.counts.python_unavailable.startswith(DIFFER)
+                silent = exact and stored.action in (CountsAction.CREATED, CountsAction.UNCHANGED)
                 if not silent or session.settings.judge is Judge.COUNTED:
                     self._say_stored(addition.subject.key, words)
 
@@ -332,12 +334,15 @@ def _words(result: Result, stored: Stored) -> str:
 
 def _words_of_counts(addition: CountsAddition, stored: CountsStored) -> str:
     """What storing did with counts, for people."""
-    before = stored.before
+    counts, before = addition.counts, stored.before
+    why = ""
+    if counts.python_unavailable.startswith(DIFFER):
+        why = f", without Python calls: {counts.python_unavailable}"
     if stored.action is not CountsAction.REPLACED or before is None or not before.joules:
         what = {CountsAction.CREATED: "stored", CountsAction.ADDED: "stored for these versions"}
-        return f"counts {what.get(stored.action, stored.action.value)}"
+        return f"counts {what.get(stored.action, stored.action.value)}{why}"
     change = format_change(addition.joules / before.joules - 1)
-    return f"counts replaced ({change} of counted energy)"
+    return f"counts replaced ({change} of counted energy){why}"
 
 
 def git_commit(folder: Path) -> str | None:

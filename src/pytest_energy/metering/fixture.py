@@ -8,11 +8,11 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from statistics import median
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import pytest
 
-from pytest_energy.counting.counter import Counter, torch_is_loaded
+from pytest_energy.counting.counter import IN_BODY, IN_EVENT_LOOP, Counter, torch_is_loaded
 from pytest_energy.machine.environment import read_environment
 from pytest_energy.metering.batches import batch_sizes, untold_batches
 from pytest_energy.metering.instruments import Instruments
@@ -271,7 +271,39 @@ class Energy(ABC):
             sizes = batch_sizes(samples, self._inference.n, batch_size)
             kept, _ = repeatable(samples, len(sizes))
             self._loop = self._make_loop(kept, sum(sizes), sizes)
-        return self._loop.generator
+        return _Samples(self._loop)
+
+
+class _Samples(Generator[Any, None, None]):
+    """What a loop yields. Once nobody holds it, it has been left, by `break` or an exception.
+
+    The generator itself is kept by the loop, which is over only at the end of the test.
+
+    Args:
+        loop: that yields.
+    """
+
+    def __init__(self, loop: Loop) -> None:
+        self._loop = loop
+        self._next = loop.generator.__next__
+
+    def __next__(self) -> Any:
+        return self._next()
+
+    def send(self, value: None) -> Any:
+        """As for any generator."""
+        return self._loop.generator.send(value)
+
+    def throw(self, *error: Any) -> Any:
+        """As for any generator."""
+        return self._loop.generator.throw(*error)
+
+    def close(self) -> None:
+        """As for any generator."""
+        self._loop.generator.close()
+
+    def __del__(self) -> None:
+        self._loop.left()
 
 
 class _Unmetered(AbstractContextManager[None]):
@@ -355,7 +387,7 @@ class CountedEnergy(Energy):
     def open_body(self, marked: bool, may_loop: bool) -> None:
         """The test body begins; with the marker, and without a loop, the whole of it is counted."""
         if marked and not may_loop and self._inference.n is not None and torch_is_loaded():
-            self._body = Counter(python=False)
+            self._body = Counter(IN_BODY)
             self._counting = self._body.counting()
             self._counting.__enter__()
 
@@ -415,7 +447,7 @@ class CountedEnergy(Energy):
         return ""
 
     def _make_loop(self, samples: Iterable[object], n: int, sizes: Sequence[int] | None) -> Loop:
-        counter = Counter(python=not in_event_loop())
+        counter = Counter(IN_EVENT_LOOP if in_event_loop() else "")
         plan = Plan(self._inference.warmup, counter=counter, unmetered=self._unmetered)
         return Loop(samples, n, None, plan, sizes)
 
@@ -666,10 +698,9 @@ class MeteredEnergy(Energy):
 
     def _counter(self) -> Counter | None:
         """Counts what some of the samples do; None where that is off, or nothing could be."""
-        python = not self._in_event_loop
-        if not self._instruments.counts or not (python or torch_is_loaded()):
+        if not self._instruments.counts or (self._in_event_loop and not torch_is_loaded()):
             return None
-        return Counter(python)
+        return Counter(IN_EVENT_LOOP if self._in_event_loop else "")
 
     def _loop_window(self, expected: float | None, block: float | None) -> Window:
         window = self._instruments.window(expected, block)

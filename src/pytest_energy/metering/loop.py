@@ -241,6 +241,11 @@ class Loop:
             self.generator = self._bare() if plan.counter is None else self._counted_alone()
         """Yields the samples; closing it early ends what it holds open."""
 
+    def left(self) -> None:
+        """The loop is over for its consumer: what only stands around a sample ends now."""
+        if self.counting:
+            self.generator.close()
+
     def release(self) -> None:
         """Let go of the samples and of what was done beside them; the loop has ended."""
         self.generator.close()
@@ -422,7 +427,11 @@ class Loop:
             return plan.runner.reference(plan.reference_kind, parallel, torch_works)
 
     def _count(self, counter: Counter) -> Generator[Any, None, None]:
-        """Perform some samples once more, to count what they do: as few as say enough."""
+        """Perform some samples once more, to count what they do: as few as say enough.
+
+        Each is performed once before it is counted: then caches are as full as they ever will be,
+        whatever ran before in this process.
+        """
         wanted = counted_positions(self._yields)
         samples = self._samples
         if not isinstance(samples, Sequence):  # the first ones: others may be slow to come by
@@ -432,10 +441,12 @@ class Loop:
             if counter.enough(self._yields):
                 return
             self._counted.append(position)
-            self.count += self._inferences(position, 1)
+            self.count += 2 * self._inferences(position, 1)
+            sample = samples[position % len(samples)]
             self.counting = True
+            yield sample
             with counter.counting():
-                yield samples[position % len(samples)]
+                yield sample
             synchronise()  # not among what is counted
             self.counting = False
 

@@ -15,8 +15,9 @@ from pytest_energy.types.codec import (
     count_values,
     cut,
     decode,
+    shown,
 )
-from pytest_energy.types.counts import Counts
+from pytest_energy.types.counts import MOST_COUNT, Counts
 from pytest_energy.types.result import Subject
 
 SCHEMA = 2
@@ -87,6 +88,36 @@ class _Record:
     counts: Counts | None = None
 
 
+def _check_counts(counts: Counts) -> None:
+    """Refuse what nothing can have done.
+
+    Raises:
+        DecodeError: names the member.
+    """
+    figures = [
+        *((("sizes", i), size) for i, size in enumerate(counts.sizes)),
+        *(
+            (("samples", i, name), getattr(sample, name))
+            for i, sample in enumerate(counts.samples)
+            for name in ("flops", "bytes", "calls", "python_calls")
+        ),
+        *(
+            (("operators", i, name), getattr(row, name))
+            for i, row in enumerate(counts.operators)
+            for name in ("flops", "bytes", "calls")
+        ),
+        *(
+            (("python", i, name), getattr(row, name))
+            for i, row in enumerate(counts.python)
+            for name in ("calls", "beneath")
+        ),
+    ]
+    for place, figure in figures:
+        if not 0 <= figure <= MOST_COUNT:
+            problem = f"expected a whole number from 0 to {MOST_COUNT:g}, found {shown(figure)}"
+            raise DecodeError(("counts", *place), problem)
+
+
 @dataclass(frozen=True, slots=True)
 class Counted:
     """What a run has counted of a test.
@@ -122,6 +153,8 @@ def read_counted(path: Path) -> list[Counted]:
             check_characters(result)
             one = decode(_Record, result)
             counts, measured = one.counts, one.measurement
+            if counts is not None:
+                _check_counts(counts)
             if counts is None or counts.inferences < 1 or len(counts.sizes) != len(counts.samples):
                 raise DecodeError(("counts",), "expected samples, and the inferences of each")
         except DecodeError as error:

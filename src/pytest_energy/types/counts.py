@@ -252,6 +252,8 @@ class CountsChange:
 
     Args:
         energy: change of the counted energy per inference; None where nothing was compared.
+        of_operators: the change that it would be had Python called what it called before; None
+            where operators were not compared.
         joules, joules_before: counted energy per inference.
         flops, bytes, calls, python_calls: the change of each; None where it was not counted on both
             sides, or was 0 before.
@@ -266,6 +268,7 @@ class CountsChange:
     """
 
     energy: float | None = None
+    of_operators: float | None = None
     joules: float = 0.0
     joules_before: float = 0.0
     flops: float | None = None

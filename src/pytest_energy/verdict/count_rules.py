@@ -60,15 +60,8 @@ def judge_counts(case: CountedCase, rule: Rule) -> Verdict:
             f"{case.base} has no such test" if case.base else "",
             can_be_stored=not case.base,
         )
-    if change.energy is None:
-        return Verdict(
-            Status.INCOMPARABLE,
-            change.problem,
-            STORE,
-            can_be_stored=True,
-            obstacle=Obstacle.BASELINE,
-            counts=change,
-        )
+    if change.energy is None and not change.unchanged:
+        return _without_ratio(change)
     status = Status.OK
     if risen(change, rule):
         status = Status.REGRESSED
@@ -77,9 +70,35 @@ def judge_counts(case: CountedCase, rule: Rule) -> Verdict:
     return Verdict(status, can_be_stored=True, counts=change)
 
 
+def _without_ratio(change: CountsChange) -> Verdict:
+    """The verdict where both sides were counted, and no change of energy follows from that."""
+    if change.problem or change.joules > 0:
+        reason = change.problem or "nothing was counted then: there is no ratio to it"
+        return Verdict(
+            Status.INCOMPARABLE,
+            reason,
+            STORE,
+            can_be_stored=True,
+            obstacle=Obstacle.BASELINE,
+            counts=change,
+        )
+    return Verdict(
+        Status.INCOMPARABLE,
+        "; ".join(change.notes) or "nothing was counted",
+        "counts are compared where a test does the same in every process; joules need not",
+        can_be_stored=True,
+        counts=change,
+    )
+
+
 def risen(change: CountsChange, rule: Rule) -> bool:
     """Whether counted energy has risen by more than is allowed."""
     return change.energy is not None and change.energy > rule.tolerance
+
+
+def risen_by_operators(change: CountsChange, rule: Rule) -> bool:
+    """Whether it has risen by more than that, had Python called what it called before."""
+    return change.of_operators is not None and change.of_operators > rule.tolerance
 
 
 def fallen(change: CountsChange, rule: Rule) -> bool:
@@ -98,25 +117,21 @@ DECIDED_BY_COUNTS = (
 have fallen stands: it is the truth that counts stand for."""
 
 
-def with_counts(
-    verdict: Verdict, counts: Counts | None, change: CountsChange | None, rule: Rule
-) -> Verdict:
+def with_counts(verdict: Verdict, change: CountsChange | None, rule: Rule) -> Verdict:
     """A verdict on joules, and what counts say beside.
 
-    Python calls alone decide nothing here: what a call takes differs by a thousand times, and where
-    no operator was counted the work may be in what they call.
+    Python calls decide nothing here: what a call takes differs by a thousand times, and joules tell
+    what they took together.
 
     Args:
         verdict: on what was measured.
-        counts: of the test; None where nothing was counted.
-        change: of the counts; None where there is nothing to compare with.
+        change: of the counts; None where nothing was counted, or there is nothing to compare with.
         rule: what the test allows.
     """
-    if change is None or counts is None:
+    if change is None:
         return verdict
     verdict = replace(verdict, counts=change)
-    decides = bool(counts.operators) and verdict.status in DECIDED_BY_COUNTS
-    if decides and risen(change, rule):
+    if verdict.status in DECIDED_BY_COUNTS and risen_by_operators(change, rule):
         return replace(
             verdict,
             status=Status.REGRESSED,
@@ -129,6 +144,10 @@ def with_counts(
         said = "counts unchanged" if change.unchanged else _what_changed(change)
         return replace(verdict, reason=f"{verdict.reason}; {said}" if said else verdict.reason)
     return verdict
+
+
+DIFFER = "they differ from process to process"
+"""Why counts are not compared that are not those of the code alone."""
 
 
 def agreeing(counts: Counts, others: Sequence[Counts]) -> Counts:
@@ -146,11 +165,11 @@ def agreeing(counts: Counts, others: Sequence[Counts]) -> Counts:
         ]
         if differ and not both:
             one, another = differ[0]
-            why = f"they differ from process to process ({one:,} and {another:,})"
+            why = f"{DIFFER} ({one:,} and {another:,})"
             counts = replace(counts, python_unavailable=why)
         both = counts.operators_unavailable or other.operators_unavailable
         if not both and any(_of_operators(a) != _of_operators(b) for a, b in pairs):
-            counts = replace(counts, operators_unavailable="they differ from process to process")
+            counts = replace(counts, operators_unavailable=DIFFER)
     return counts
 
 

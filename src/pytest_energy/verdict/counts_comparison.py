@@ -95,8 +95,11 @@ def _change(
     unchanged = list(map(kinds.of, now_part.samples)) == list(map(kinds.of, stored_part.samples))
     if unchanged:
         joules = joules_before
+    more_python = (after.python_calls - was.python_calls) / inferences * by.joules_per_python_call
+    ran = kinds.operators and bool(now_part.operators or stored_part.operators)
     change = CountsChange(
         energy=_fraction(joules, joules_before),
+        of_operators=_fraction(joules - more_python, joules_before) if ran else None,
         joules=joules,
         joules_before=joules_before,
         flops=_fraction(after.flops, was.flops),

@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch")
 
 
 def operators(work):
-    counter = Counter(python=False)
+    counter = Counter("operators alone")
     with counter.counting(), torch.inference_mode():
         work()
     return {row.operator: row for row in counter.counts([1]).operators}

@@ -10,7 +10,7 @@ import textwrap
 
 import pytest
 
-from pytest_energy.counting.counter import Counter
+from pytest_energy.counting.counter import IN_EVENT_LOOP, Counter
 from pytest_energy.types.counts import BUILT_IN
 
 HERE = "unit/counting/test_python_calls.py"
@@ -127,7 +127,7 @@ def test_beside_a_profiler_they_are_not_counted_and_that_is_said():
 
 
 def test_in_an_event_loop_they_are_not_counted():
-    counter = Counter(python=False)
+    counter = Counter(IN_EVENT_LOOP)
     with counter.counting():
         clean("a")
     assert "event loop" in counter.counts([1]).python_unavailable
