@@ -2,14 +2,20 @@
 
 By `sys.monitoring` from Python 3.12 on, by `sys.setprofile` before: both are told of every call by
 the interpreter. What is not the program's own is left out: this plugin, the machinery that calls a
-torch module's `forward`, which takes another way where modules are followed, and what waits.
+torch module's `forward`, which takes another way where modules are followed, and what waits. Of
+functions whose own calls depend on what the process did before, or on the clock, those are left
+out.
 """
 
 from __future__ import annotations
 
 import os
+import re
+import site
 import sys
+import sysconfig
 import threading
+from enum import Enum
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
@@ -45,13 +51,68 @@ WAITING = (
     "/asyncio/",
     "/concurrent/futures/",
     "/multiprocessing/",
+    "/random.py",  # a number in a range is drawn until one fits
 )
-"""Files and folders in it whose functions wait for others: what they call depends on who comes
-first."""
+"""Files and folders in it whose functions wait for others, or try until they succeed: what they
+call depends on who comes first, and on chance."""
+
+HIDDEN_NAMES = re.compile(
+    # An import finds what it wants in more or fewer places, or is done already; a module's body
+    # runs once in a process.
+    r"<frozen importlib\.|.*/importlib/"
+    # A warning is shown once per place, or is recorded by whoever asks for it.
+    r"|.*/(_py_)?warnings\.py:(?!deprecated)"
+    # A progress bar is drawn when a tenth of a second has passed; its loop goes on for the program.
+    r"|.*/tqdm/(?!.*(__iter__|__next__|wrapper|<listcomp>|<genexpr>|_map)$)"
+)
+"""Functions, as file and name, whose calls are not counted, nor any that are made in them."""
+
+CLOSED_NAMES = re.compile(
+    r".*/logging/__init__\.py:"  # handlers and levels are those of whoever runs the program
+    r"|(.*/abc\.py|<frozen abc>):ABCMeta\.__(instance|subclass)check__"  # remember classes
+    r"|.*/functools\.py:singledispatch\.<locals>\.dispatch"
+    r"|.*/re(/__init__)?\.py:_compile$"  # remembers some patterns
+    r"|.*/typing\.py:_tp_cache\."
+    r"|.*/_pytest/(capture|logging)\.py:"
+)
+"""Functions whose calls are counted and none that are made in them."""
 
 TOOLS = (2, 3, 4)
 """Ids of `sys.monitoring` to take, the first that is free: `PROFILER_ID`, and two that have no
 purpose (the manual of sys.monitoring)."""
+
+
+class _Kind(Enum):
+    """What of a function's calls is counted: of others by it, and of it by others."""
+
+    COUNTED = 1
+    """All."""
+    SKIPPED = 2
+    """Those of Python functions that it makes."""
+    CLOSED = 3
+    """Those of it alone."""
+    HIDDEN = 4
+    """None."""
+
+
+# Looked up at every call.
+COUNTED, SKIPPED, CLOSED, HIDDEN = _Kind
+
+
+def _kind_of(code: CodeType) -> _Kind:
+    file = code.co_filename.replace(os.sep, "/")
+    name = f"{file}:{code.co_qualname}"
+    if file.startswith(OWN) or any(place in file for place in MACHINERY):
+        return SKIPPED
+    if HIDDEN_NAMES.match(name):
+        return HIDDEN
+    if CLOSED_NAMES.match(name):
+        return CLOSED
+    if "/tqdm/" in file:
+        return SKIPPED
+    if file.startswith(LIBRARY) and file[len(LIBRARY) :].startswith(WAITING):
+        return SKIPPED
+    return COUNTED
 
 
 class PythonCalls:
@@ -65,18 +126,21 @@ class PythonCalls:
         self._rows: dict[tuple[int, int], list[int]] = {}  # calls, beneath, how often active
         self._built_in: dict[int, int] = {}
         self._codes: dict[int, CodeType] = {}
-        self._skipped: dict[int, bool] = {}
+        self._kinds: dict[int, _Kind] = {}
         self._stack: list[tuple[int, list[int], int]] = []
         self._current = 0
+        self._within: FrameType | None = None  # nothing is counted until this one is left
         self._thread = 0
         self._tool: int | None = None
         self._on = False
         self._suspended = 0  # operators that come apart are counted within others
+        self._hook = self._profile  # one object, to be recognised
 
     def start(self) -> None:
         """Begin to count; `problem` says why not, where something else watches the calls."""
         self._stack.clear()
         self._current = 0
+        self._within = None
         self._suspended = 0
         self._thread = threading.get_ident()
         if sys.version_info >= (3, 12):
@@ -85,33 +149,46 @@ class PythonCalls:
             self.problem = "a profiler was running"
         else:
             self._on = True
-            sys.setprofile(self._profile)
+            sys.setprofile(self._hook)
 
     def stop(self) -> None:
         """Count no longer."""
         if not self._on:
             return
-        self._on = False
-        if self._tool is None:
-            sys.setprofile(None)
-        else:
+        if self._tool is not None:
             self._stop_monitoring()
+        elif self._is_ours():
+            sys.setprofile(None)
+        self._on = False
+        self._within = None
         while self._stack:
             self._leave()
 
     def suspend(self) -> None:
         """What follows is the counting's own."""
         if self._on and threading.get_ident() == self._thread:
-            self._suspended += 1
-            if self._tool is None:
+            if self._tool is None and not self._suspended:
+                if not self._is_ours():
+                    return
                 sys.setprofile(None)
+            self._suspended += 1
 
     def resume(self) -> None:
         """The program's own goes on."""
         if self._on and threading.get_ident() == self._thread:
             self._suspended -= 1
             if self._tool is None and not self._suspended:
-                sys.setprofile(self._profile)
+                sys.setprofile(self._hook)
+
+    def _is_ours(self) -> bool:
+        """Whether calls are still told to this counter; where the program has taken its place, it
+        keeps it, and what was counted is a part.
+        """
+        if sys.getprofile() is self._hook:
+            return True
+        self._on = False
+        self.problem = "a profiler was started, or ended, in what was counted"
+        return False
 
     def rows(self) -> list[CallRow]:
         """What was called so far, by caller and callee."""
@@ -127,22 +204,21 @@ class PythonCalls:
             one[1] += count
         return [CallRow(*key, *counts) for key, counts in calls.items()]
 
-    def _is_skipped(self, code: CodeType) -> bool:
-        """Whether a function is not the program's own; it is kept, so that its id stays its own."""
-        number = id(code)
-        skipped = self._skipped.get(number)
-        if skipped is None:
-            file = code.co_filename.replace(os.sep, "/")
-            skipped = (
-                file.startswith(OWN)
-                or any(place in file for place in MACHINERY)
-                or (file.startswith(LIBRARY) and file[len(LIBRARY) :].startswith(WAITING))
-            )
-            self._skipped[number] = skipped
-            self._codes[number] = code
-        return skipped
+    def _find_kind(self, code: CodeType) -> _Kind:
+        """Of a function that is met for the first time; kept, so that its id stays its own."""
+        self._codes[id(code)] = code
+        kind = self._kinds[id(code)] = _kind_of(code)
+        return kind
 
-    def _enter(self, code: CodeType) -> None:
+    def _enter(self, code: CodeType, kind: _Kind, frame: FrameType) -> None:
+        if kind is not COUNTED:
+            if kind is SKIPPED:
+                return
+            self._within = frame
+            if kind is HIDDEN:
+                return
+        if not self._stack:
+            self._current = self._running_below(frame.f_back)
         callee = id(code)
         row = self._rows.get((self._current, callee))
         if row is None:
@@ -152,6 +228,21 @@ class PythonCalls:
         self._stack.append((self._current, row, self.total))
         self.total += 1
         self._current = callee
+
+    def _running_below(self, frame: FrameType | None) -> int:
+        """The nearest of the program's functions that was running already, as the caller."""
+        while frame is not None:
+            code = frame.f_code
+            if (self._kinds.get(id(code)) or self._find_kind(code)) is COUNTED:
+                return id(code)
+            frame = frame.f_back
+        return 0
+
+    def _leave_within(self, kind: _Kind) -> None:
+        """The function is left inside of which nothing was counted."""
+        self._within = None
+        if kind is CLOSED:
+            self._leave()
 
     def _leave(self) -> None:
         if not self._stack:
@@ -171,22 +262,17 @@ class PythonCalls:
 
     def _profile(self, frame: FrameType, event: str, _: Any) -> None:
         code = frame.f_code
-        if self._is_skipped(code):
-            return
-        if event == "call":
-            if not self._stack:
-                self._begin_below(frame.f_back)
-            self._enter(code)
-        elif event == "return":
-            self._leave()
-        elif event == "c_call":
-            self._call_built_in(code)
-
-    def _begin_below(self, frame: FrameType | None) -> None:
-        """The nearest of the program's functions that was running already is the caller."""
-        while frame is not None and self._is_skipped(frame.f_code):
-            frame = frame.f_back
-        self._current = 0 if frame is None else id(frame.f_code)
+        kind = self._kinds.get(id(code)) or self._find_kind(code)
+        if self._within is not None:
+            if frame is self._within and event == "return":
+                self._leave_within(kind)
+        elif event == "call":
+            self._enter(code, kind, frame)
+        elif kind is COUNTED:
+            if event == "return":
+                self._leave()
+            elif event == "c_call":
+                self._call_built_in(code)
 
     # sys.monitoring
 
@@ -233,37 +319,49 @@ class PythonCalls:
                 sys.monitoring.set_events(tool, 0)
                 sys.monitoring.free_tool_id(tool)
 
-        def _elsewhere(self) -> bool:
-            return bool(self._suspended) or threading.get_ident() != self._thread
-
         def _on_start(self, code: CodeType, _: int) -> Any:
-            if self._is_skipped(code):
+            kind = self._kinds.get(id(code)) or self._find_kind(code)
+            if kind is SKIPPED:
                 return sys.monitoring.DISABLE
-            if not self._elsewhere():
-                if not self._stack:
-                    self._begin_below(sys._getframe(1).f_back)
-                self._enter(code)
+            self._start_of(code, kind, sys._getframe(1))
             return None
 
         def _on_throw(self, code: CodeType, _: int, __: BaseException) -> None:
-            if not (self._is_skipped(code) or self._elsewhere()):
-                if not self._stack:
-                    self._begin_below(sys._getframe(1).f_back)
-                self._enter(code)
+            kind = self._kinds.get(id(code)) or self._find_kind(code)
+            self._start_of(code, kind, sys._getframe(1))
+
+        def _start_of(self, code: CodeType, kind: _Kind, frame: FrameType) -> None:
+            if self._suspended or self._within is not None:
+                return
+            if threading.get_ident() == self._thread:
+                self._enter(code, kind, frame)
 
         def _on_return(self, code: CodeType, _: int, __: object) -> Any:
-            if self._is_skipped(code):
+            kind = self._kinds.get(id(code)) or self._find_kind(code)
+            if kind is SKIPPED:
                 return sys.monitoring.DISABLE
-            if not self._elsewhere():
-                self._leave()
+            self._end_of(kind, sys._getframe(1))
             return None
 
         def _on_unwind(self, code: CodeType, _: int, __: BaseException) -> None:
-            if not (self._is_skipped(code) or self._elsewhere()):
+            kind = self._kinds.get(id(code)) or self._find_kind(code)
+            self._end_of(kind, sys._getframe(1))
+
+        def _end_of(self, kind: _Kind, frame: FrameType) -> None:
+            if self._suspended or threading.get_ident() != self._thread:
+                return
+            if self._within is not None:
+                if frame is self._within:
+                    self._leave_within(kind)
+            elif kind is COUNTED:
                 self._leave()
 
         def _on_built_in(self, code: CodeType, _: int, __: object, ___: object) -> Any:
-            if not (self._is_skipped(code) or self._elsewhere()):
+            if self._suspended or self._within is not None:
+                return
+            if threading.get_ident() != self._thread:
+                return
+            if (self._kinds.get(id(code)) or self._find_kind(code)) is COUNTED:
                 self._call_built_in(code)
 
     else:
@@ -284,11 +382,31 @@ def name_of(code: CodeType) -> str:
     return f"{_portable(code.co_filename)}:{code.co_qualname.replace('.<locals>', '')}"
 
 
+LIBRARIES = tuple(
+    Path(os.path.realpath(folder))
+    for folder in (
+        *(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")),
+        *site.getsitepackages(),
+        site.getusersitepackages(),
+    )
+)
+"""Folders of Python's own library and of what is installed."""
+
+
 def _portable(file: str) -> str:
+    """A file from where it is imported, wherever that is and from wherever it is run.
+
+    What is installed from the folder it is installed in; else from above its topmost package.
+    `sys.path` says less: it changes with the current folder.
+    """
     if file.startswith("<"):
-        return file
+        return re.sub(r"\d+", "#", file)  # `<eval_with_key>.3`: made earlier or later
     path = Path(os.path.realpath(file))
-    folders = [Path(os.path.realpath(place)) for place in sys.path if place]
-    above = [place for place in folders if path.is_relative_to(place)]
-    nearest = max(above, key=lambda place: len(place.parts), default=path.parent.parent)
-    return path.relative_to(nearest).as_posix()
+    above = [folder for folder in LIBRARIES if path.is_relative_to(folder)]
+    if above:
+        top = max(above, key=lambda folder: len(folder.parts))
+    else:
+        top = path.parent
+        while (top / "__init__.py").is_file() and top != top.parent:
+            top = top.parent
+    return path.relative_to(top).as_posix()
