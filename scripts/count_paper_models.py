@@ -23,9 +23,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pytest_energy.metering.flops import FlopCounter
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
+
+from pytest_energy.counting.counter import Counter
 
 ROOT = Path(__file__).parents[1]
 FILE = ROOT / "src" / "pytest_energy" / "papers" / "data" / "luccioni2024_work.csv"
@@ -213,16 +214,16 @@ def count(case: Case, model: torch.nn.Module) -> Counted:
         model: of the case's shape, in float32 on the CPU.
     """
     perform = performer(case, model)
-    counter, traffic = FlopCounter(), Traffic(model)
+    counter, traffic = Counter("operators alone"), Traffic(model)
     with torch.no_grad():
         with counter.counting():
             perform()
         with _passes(model, traffic), traffic:
             perform()
-    flops = counter.flops([1])
-    if flops is None or flops.without_formula:
-        raise SystemExit(f"{case.model}: {counter.problem or flops}")
-    return Counted(traffic.passes, flops.count, traffic.weight_bytes, traffic.operator_bytes)
+    counts = counter.counts([1])
+    if counts is None or counts.operators_unavailable or counts.without_formula:
+        raise SystemExit(f"{case.model}: {counts}")
+    return Counted(traffic.passes, counts.total.flops, traffic.weight_bytes, traffic.operator_bytes)
 
 
 HEAD = """\

@@ -100,7 +100,7 @@ class Counter:
 
     def _begin(self, stack: ExitStack) -> Work:
         """Begin to count; what was counted so far."""
-        stack.enter_context(_same_random_numbers())
+        stack.enter_context(same_random_numbers())
         stack.enter_context(_without_collection())
         self._begin_operators(stack)
         before = self._so_far()
@@ -329,7 +329,7 @@ def _without_collection() -> Iterator[None]:
 
 
 @contextmanager
-def _same_random_numbers() -> Iterator[None]:
+def same_random_numbers() -> Iterator[None]:
     """What comes after gets the random numbers that it would have had."""
     states: list[tuple[Callable[[Any], Any], Any]] = [(random.setstate, random.getstate())]
     with suppress(Exception):

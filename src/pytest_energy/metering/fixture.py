@@ -688,6 +688,7 @@ class MeteredEnergy(Energy):
             unmetered=instruments.counting_overhead,
             interleaving=self._interleaving,
             outside=self._outside,
+            uncounted=self._paused_regions,
             conditions=instruments.conditions,
             progress=self._progress,
             test=self._test,
@@ -711,11 +712,16 @@ class MeteredEnergy(Energy):
     @contextmanager
     def _outside(self) -> Iterator[None]:
         """While the other revision runs a block: nothing of it is this test's."""
+        with self._paused_regions(), self._instruments.counting_overhead():
+            yield
+
+    @contextmanager
+    def _paused_regions(self) -> Iterator[None]:
+        """While something is done that no open region holds."""
         windows = [region.window for region in self._regions.values() if region.open]
         for window in windows:
             window.pause()
-        with self._instruments.counting_overhead():
-            yield
+        yield
         for window in windows:
             window.open()
 

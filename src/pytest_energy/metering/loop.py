@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import pytest
 
-from pytest_energy.counting.counter import Counter, counted_positions
+from pytest_energy.counting.counter import Counter, counted_positions, same_random_numbers
 from pytest_energy.metering.conditions import (
     MANY_FAULTS,
     Mark,
@@ -147,6 +147,7 @@ class Plan:
         unmetered: stands around what is not metered, to account for it.
         interleaving: with another revision's loop; None where there is none.
         outside: stands around the other revision's block.
+        uncounted: stands around each sample that is counted: no open region holds it.
         conditions: holds CPU and allocator; None to leave them as they are.
         progress: shows the progress of `test`; None for nothing.
         test: pytest's node id.
@@ -161,6 +162,7 @@ class Plan:
     unmetered: Callable[[], AbstractContextManager[None]] = nullcontext
     interleaving: Interleaving | None = None
     outside: Callable[[], AbstractContextManager[None]] = nullcontext
+    uncounted: Callable[[], AbstractContextManager[None]] = nullcontext
     conditions: RunConditions | None = None
     progress: Progress | None = None
     test: str = ""
@@ -444,9 +446,10 @@ class Loop:
             self.count += 2 * self._inferences(position, 1)
             sample = samples[position % len(samples)]
             self.counting = True
-            yield sample
-            with counter.counting():
+            with self._plan.uncounted(), same_random_numbers():
                 yield sample
+                with counter.counting():
+                    yield sample
             synchronise()  # not among what is counted
             self.counting = False
 
