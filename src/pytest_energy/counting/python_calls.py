@@ -62,6 +62,8 @@ HIDDEN_NAMES = re.compile(
     r"<frozen importlib\.|.*/importlib/"
     # A warning is shown once per place, or is recorded by whoever asks for it.
     r"|.*/(_py_)?warnings\.py:(?!deprecated)"
+    # What is printed goes through a terminal's encoder, or through pytest into a file's.
+    r"|(.*/codecs\.py|<frozen codecs>):|.*/encodings/|.*/_pytest/(capture|logging)\.py:"
     # A progress bar is drawn when a tenth of a second has passed; its loop goes on for the program.
     r"|.*/tqdm/(?!.*(__iter__|__next__|wrapper|<listcomp>|<genexpr>|_map)$)"
 )
@@ -73,7 +75,6 @@ CLOSED_NAMES = re.compile(
     r"|.*/functools\.py:singledispatch\.<locals>\.dispatch"
     r"|.*/re(/__init__)?\.py:_compile$"  # remembers some patterns
     r"|.*/typing\.py:_tp_cache\."
-    r"|.*/_pytest/(capture|logging)\.py:"
 )
 """Functions whose calls are counted and none that are made in them."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections.abc
 import functools
 import importlib
+import io
 import logging
 import os
 import random
@@ -13,6 +14,7 @@ import subprocess
 import sys
 import textwrap
 import warnings
+from contextlib import redirect_stdout
 
 import pytest
 
@@ -300,6 +302,19 @@ def test_a_log_message_counts_the_same_whoever_listens():
             logger.removeHandler(handler)
     assert len({one.total for one in found}) == 1
     assert sum(n for (_, callee), (n, _) in calls(found[0]).items() if callee == "Logger.info") == 1
+
+
+def test_what_is_printed_counts_the_same_wherever_it_goes(tmp_path):
+    def say():
+        print("read", clean(" A "))
+
+    found = set()
+    for how in ("w", "w+"):  # pytest keeps output in a file that it also reads
+        with (tmp_path / how).open(how, encoding="utf-8") as file, redirect_stdout(file):
+            found.add(total(say))
+    with redirect_stdout(io.StringIO()):
+        found.add(total(say))
+    assert len(found) == 1
 
 
 def test_a_progress_bar_counts_nothing_and_what_it_stands_around_counts():
