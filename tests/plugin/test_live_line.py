@@ -81,7 +81,7 @@ def test_the_live_line_is_erased_when_the_body_raises(project):
         def slow(sample):
             time.sleep(0.05)
             calls.append(1)
-            assert len(calls) < 15
+            assert len(calls) < 25  # six of them are not metered, to be counted
 
         @pytest.mark.inference(n=60, warmup=0)
         def test_live(energy):
