@@ -1,7 +1,7 @@
 """How often `pytest-energy bisect` finds the planted commit, after how many runs, and how long.
 
-    python benchmarks/bisect.py [--repetitions 20] [--commits 30] [--seed 1]
-    python benchmarks/bisect.py --joules [--repetitions 10] [--rise 15%]
+    python benchmarks/bisect_commits.py [--repetitions 20] [--commits 30] [--seed 1]
+    python benchmarks/bisect_commits.py --joules [--repetitions 10] [--rise 15%]
 
 Each repetition makes a repository in which one commit out of 30, at a random place, makes an
 inference take more. By counts the model calls a function of its own once more for each token, and
