@@ -33,14 +33,20 @@ import tokenize
 import urllib.parse
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from itertools import cycle, product
+from operator import mul
 from statistics import median
 from typing import Any
 
 from pytest_energy.counting.counter import Counter
 from pytest_energy.types.counts import BUILT_IN, Counts
+from pytest_energy.verdict.counted_energy import kind_of
 
 DTYPES = ("float32", "float64", "bfloat16", "float16")
 PRODUCTS = (
+    (2, 32, 32),
+    (12, 64, 48),
+    (6, 128, 256),
     *((rows, 512, 512) for rows in (4, 16, 64, 256)),
     *((rows, 768, 2048) for rows in (8, 24, 96)),
     (37, 640, 320),
@@ -49,10 +55,23 @@ PRODUCTS = (
 )
 """Rows of the left matrix, its columns, and rows of the transposed right one."""
 
-VECTORS = ((1, 512, 512), (1, 768, 2048), (1, 1024, 4096), (1, 2048, 640))
+VECTORS = (
+    (1, 32, 48),
+    (1, 128, 128),
+    (1, 512, 512),
+    (1, 768, 2048),
+    (1, 1024, 4096),
+    (1, 2048, 640),
+)
 """The same, of products with a single row."""
 
+LAYERS = 8
+"""Weights of a shape, which take turns: all shapes' are 250 MB of each dtype."""
+
 CONVOLUTIONS = (
+    (8, 8, 16, 1, 1),
+    (16, 10, 16, 3, 1),
+    (24, 8, 24, 3, 24),
     (64, 56, 64, 3, 1),
     (128, 28, 128, 3, 1),
     (256, 14, 256, 3, 1),
@@ -69,6 +88,8 @@ CONVOLUTIONS = (
 """Channels, side, channels of the result, side of the kernel, groups."""
 
 ATTENTIONS = (
+    (2, 4, 32),
+    (4, 12, 16),
     (4, 16, 64),
     (8, 64, 64),
     (8, 64, 32),
@@ -79,9 +100,16 @@ ATTENTIONS = (
 )
 """Heads, positions, features of a head."""
 
-SMALL, LARGE = (40_000, 60_000, 80_000), (600_000, 1_000_000, 2_000_000)
-"""Elements of the operands of operators without multiplications: within `CACHE` and beyond. Of
-fewer, the call is all that costs."""
+TINY = (200, 4_000)
+SMALL, LARGE = (20_000, 40_000, 60_000, 80_000), (600_000, 1_000_000, 2_000_000)
+"""Elements of the operands of operators without multiplications: so few that the call is all that
+costs, within `CACHE`, and beyond."""
+
+IMAGES = ((3, 6), (24, 20), (150, 10), (320, 8), (40, 44), (90, 60), (20, 120))
+"""Channels and side of what is normalised, or laid out in another way."""
+
+TOKENS = ((3, 300), (20, 500), (50, 640), (150, 500), (300, 1_000))
+"""Positions and features of the same."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -120,9 +148,11 @@ def torch_cases() -> Iterator[Case]:
         yield from products("vector", VECTORS, name, dtype)
         yield from convolutions(name, dtype)
         yield from attentions(name, dtype)
-        for size in (*SMALL, *LARGE):
+        for size in (*TINY, *SMALL, *LARGE):
             yield from functions(name, dtype, size)
-        for kind, sizes in (("move", SMALL), ("large move", LARGE)):
+        yield from norms(name, dtype)
+        yield from layouts(name, dtype)
+        for kind, sizes in (("move", (*TINY, *SMALL)), ("large move", LARGE)):
             for size in sizes:
                 yield from moves(kind, name, dtype, size)
 
@@ -137,12 +167,20 @@ def random_numbers(dtype: Any, *shape: int) -> Any:
 def products(
     kind: str, shapes: Iterable[tuple[int, int, int]], name: str, dtype: Any
 ) -> Iterator[Case]:
-    """Linear layers."""
+    """Linear layers, with weights that have left the caches as in a model of many layers."""
     from torch.nn.functional import linear
 
     for m, k, n in shapes:
         x, w, b = (random_numbers(dtype, *shape) for shape in ((1, m, k), (n, k), (n,)))
-        yield Case(f"{kind} {name}", f"{m} x {k} x {n}", partial(linear, x, w, b), (x,))
+        weights = cycle([w, *(w.clone() for _ in range(LAYERS - 1))])
+        for bias in (b, None):
+            run = partial(_linear, linear, x, weights, bias)
+            what = f"{m} x {k} x {n}" + ("" if bias is None else " and a bias")
+            yield Case(f"{kind} {name}", what, run, (x,))
+
+
+def _linear(linear: Callable[..., Any], x: Any, weights: Iterator[Any], b: Any) -> Any:
+    return linear(x, next(weights), b)
 
 
 def convolutions(name: str, dtype: Any) -> Iterator[Case]:
@@ -179,39 +217,69 @@ def functions(name: str, dtype: Any, size: int) -> Iterator[Case]:
     import torch
     from torch.nn import functional
 
-    x, w = random_numbers(dtype, size // 100, 100), random_numbers(dtype, 100)
+    x = random_numbers(dtype, size // 100, 100)
     calls = {
-        "exp": partial(torch.exp, x),
-        "tanh": partial(torch.tanh, x),
-        "sigmoid": partial(torch.sigmoid, x),
-        "gelu": partial(functional.gelu, x),
-        "silu": partial(functional.silu, x),
-        "softmax": partial(torch.softmax, x, 1),
-        "layer norm": partial(functional.layer_norm, x, (100,), w, w),
-        "dropout": partial(functional.dropout, x, 0.1, True),
-        "batch norm in training": partial(functional.batch_norm, x, w, w.abs(), training=True),
+        "exp": ("function", partial(torch.exp, x)),
+        "tanh": ("function", partial(torch.tanh, x)),
+        "sigmoid": ("function", partial(torch.sigmoid, x)),
+        "silu": ("function", partial(functional.silu, x)),
+        "softmax": ("function", partial(torch.softmax, x, 1)),
+        "gelu": ("gelu", partial(functional.gelu, x)),
+        "bernoulli": ("random", partial(x.bernoulli_, 0.9)),
+        "normal": ("random", x.normal_),
+        "uniform": ("random", x.uniform_),
     }
-    for what, call in calls.items():
-        yield Case(f"function {name}", f"{what} of {size}", call, (x,))
+    for what, (kind, call) in calls.items():
+        yield Case(f"{kind} {name}", f"{what} of {size}", call, (x,))
+
+
+def norms(name: str, dtype: Any) -> Iterator[Case]:
+    """Layers' and batches' norms."""
+    from torch.nn import functional
+
+    for rows, features in TOKENS:
+        x, w = random_numbers(dtype, 1, rows, features), random_numbers(dtype, features)
+        call = partial(functional.layer_norm, x, (features,), w, w)
+        yield Case(f"norm {name}", f"layer norm of {rows} x {features}", call, (x,))
+    for channels, side in IMAGES:
+        x, w = random_numbers(dtype, 1, channels, side, side), random_numbers(dtype, channels)
+        mean, variance = w.clone(), w.abs()
+        size = f"{channels} x {side}"
+        call = partial(functional.batch_norm, x, mean, variance, w, w)
+        yield Case(f"norm {name}", f"batch norm of {size}", call, (x,))
+        call = partial(functional.batch_norm, x, mean, variance, w, w, training=True)
+        yield Case(f"norm in training {name}", f"batch norm of {size}", call, (x,))
+
+
+def layouts(name: str, dtype: Any) -> Iterator[Case]:
+    """Copies that lay numbers out in another way."""
+    import torch
+
+    for channels, side in IMAGES:
+        x = random_numbers(dtype, 1, channels, side, side)
+        last = x.contiguous(memory_format=torch.channels_last)
+        size = f"{channels} x {side}"
+        call = partial(x.contiguous, memory_format=torch.channels_last)
+        yield Case(f"layout {name}", f"{size}, channels last", call, (x,))
+        yield Case(f"layout {name}", f"{size}, channels first", last.contiguous, (last,))
+    for rows, features in TOKENS:
+        x = random_numbers(dtype, rows, features)
+        yield Case(f"layout {name}", f"{rows} x {features}, transposed", x.t().contiguous, (x,))
 
 
 def moves(kind: str, name: str, dtype: Any, size: int) -> Iterator[Case]:
     """Operators that read, add up and write."""
     import torch
-    from torch.nn import functional
 
     x, y = (random_numbers(dtype, size // 100, 100) for _ in range(2))
-    w = random_numbers(dtype, 100).abs()
     calls = {
         "add": partial(torch.add, x, y),
         "multiply": partial(torch.mul, x, y),
         "scale": partial(torch.mul, x, 0.5),
         "relu": partial(torch.relu, x),
         "copy": partial(torch.clone, x),
-        "transposed copy": lambda: x.t().contiguous(),
         "concatenate": partial(torch.cat, [x, y]),
         "mean": partial(torch.mean, x, 1),
-        "batch norm": partial(functional.batch_norm, x, w, w),
     }
     for what, call in calls.items():
         yield Case(f"{kind} {name}", f"{what} of {size}", call, (x, y))
@@ -341,15 +409,14 @@ def python_cases() -> Iterator[Case]:
     yield from (Case("python", name, call) for name, call in cases.items())
 
 
-def in_both_situations(cases: list[Case]) -> Iterator[Case]:
-    """Calls after one another, and each after a product that fills the nearest cache.
+def after_products(cases: Iterable[Case]) -> Iterator[Case]:
+    """Each after a product that fills the nearest cache: it takes up to twice as long then.
 
-    In a program there are both, and the second take three times as long.
+    So do operators in a model, which follow others; the rest of a program is in both situations.
     """
     import torch
 
     x, w = torch.randn(8, 2048), torch.randn(2048, 2048)
-    yield from cases
     for case in cases:
         yield dataclasses.replace(
             case, name=f"{case.name}, after a product", between=partial(torch.matmul, x, w)
@@ -392,7 +459,8 @@ def run(rounds: int) -> list[Timed]:
     """
     import torch
 
-    cases = [*torch_cases(), *in_both_situations([*small_modules(), *python_cases()])]
+    python = list(python_cases())
+    cases = [*torch_cases(), *after_products([*small_modules(), *python]), *python]
     kinds = dict.fromkeys(case.kind for case in cases)
     groups = [[i for i, case in enumerate(cases) if case.kind == kind] for kind in kinds]
     times: list[list[float]] = [[] for _ in cases]
@@ -433,68 +501,86 @@ def costs(timed: list[Timed]) -> tuple[dict[str, float], dict[str, float]]:
 
     Returns:
         Seconds by `python call`, `call`, `flop product float32`, `byte product float32`, …; and by
-        `python call`, `call`, `product float32`, … the factor by which a row is off.
+        `python call`, `call`, `product float32`, … the factor by which a row is off. Those by
+        `call product float32` are what a call of the class takes longer than one of `move`.
     """
+    seconds, off = {}, {}
     rows = [
-        (one.seconds, float(one.counts.total.python_calls), 0.0)
+        (one.seconds, (float(one.counts.total.python_calls),))
         for one in timed
         if one.kind == "python"
     ]
-    python, _, off_python = fitted(rows)
-    rows = [
-        (one.seconds - python * one.counts.total.python_calls, float(one.counts.total.calls), 0.0)
-        for one in timed
-        if one.kind == "call"
-    ]
-    call, _, off_call = fitted(rows)
-    seconds = {"python call": python, "call": call}
-    off = {"python call": off_python, "call": off_call}
+    (python,), off["python call"] = fitted(rows)
     kinds = dict.fromkeys(one.kind for one in timed if " " in one.kind)
     groups = {kind: [one for one in timed if one.kind == kind] for kind in kinds}
-    groups |= {
-        f"all {dtype}": [one for one in timed if one.kind.endswith(f" {dtype}")] for dtype in DTYPES
-    }
     for kind, members in groups.items():
         works = [(one.seconds, one.counts.total) for one in members]
         # Of a product with one row, FLOPs and bytes are the same up to a factor.
         counts_flops = not kind.startswith("vector")
         rows = [
-            (took - call * work.calls, float(work.flops * counts_flops), float(work.bytes))
+            (took, (float(work.calls), float(work.flops * counts_flops), float(work.bytes)))
             for took, work in works
         ]
-        seconds[f"flop {kind}"], seconds[f"byte {kind}"], off[kind] = fitted(rows)
-    return seconds, off
+        found, off[kind] = fitted(rows)
+        for what, cost in zip(("call", "flop", "byte"), found, strict=True):
+            seconds[f"{what} {kind}"] = cost
+    for dtype in DTYPES:
+        shortest = seconds[f"call move {dtype}"]
+        # Of a large operand nobody sees what the call takes.
+        seconds[f"call large move {dtype}"] = shortest
+        for kind in kinds:
+            if kind.endswith(f" {dtype}"):
+                seconds[f"call {kind}"] = max(0.0, seconds[f"call {kind}"] - shortest)
+    found = []
+    for one in timed:
+        if one.kind == "call":
+            total = one.counts.total
+            more = sum(
+                seconds.get(f"call {kind_of(row)} {row.dtype}", 0.0) * row.calls
+                for row in one.counts.operators
+            )
+            found.append((one.seconds - python * total.python_calls - more) / total.calls)
+    call = median(found)
+    off["call"] = math.exp(statistics.pstdev(math.log(max(each, call / 10)) for each in found))
+    for dtype in DTYPES:
+        kind = f"all {dtype}"
+        rows = [
+            (one.seconds - call * work.calls, (float(work.flops), float(work.bytes)))
+            for one, work in ((one, one.counts.total) for one in timed)
+            if one.kind.endswith(f" {dtype}")
+        ]
+        (seconds[f"flop {kind}"], seconds[f"byte {kind}"]), off[kind] = fitted(rows)
+    return {"python call": python, "call": call, **seconds}, off
 
 
-def fitted(rows: list[tuple[float, float, float]]) -> tuple[float, float, float]:
-    """Two costs that explain seconds best: the squares of how far their logs are off are least.
+def fitted(rows: list[tuple[float, tuple[float, ...]]]) -> tuple[tuple[float, ...], float]:
+    """Costs that explain seconds best: the squares of how far their logs are off are least.
 
     Args:
-        rows: seconds, and how much there was of each of two things. Those whose seconds are not
-            positive are left out: nothing is left of them beside the call.
+        rows: seconds, and how much there was of each thing. Those whose seconds are not positive
+            are left out: nothing is left of them beside the call.
 
     Returns:
         Seconds per one of each, and the factor by which a row is off (root mean square).
     """
     rows = [row for row in rows if row[0] > 0]
+    things = range(len(rows[0][1]))
 
-    def off(costs: tuple[float, float]) -> float:
+    def off(costs: tuple[float, ...]) -> float:
         return sum(
-            math.log(max(costs[0] * one + costs[1] * other, 1e-15) / seconds) ** 2
-            for seconds, one, other in rows
+            math.log(max(sum(map(mul, costs, amounts)), 1e-15) / seconds) ** 2
+            for seconds, amounts in rows
         ) / len(rows)
 
     # What each costs if it is all that does.
-    alone = [median([row[0] / row[i] for row in rows if row[i]] or [0.0]) for i in (1, 2)]
-    shares = (0.0, *(2.0**i for i in range(-8, 2)))
-    best = min(((alone[0] * a, alone[1] * b) for a in shares for b in shares), key=off)
-    step = 1.3
+    alone = [median([took / of[i] for took, of in rows if of[i]] or [0.0]) for i in things]
+    shares = (0.0, *(4.0**i for i in range(-5, 2)))
+    best = min((tuple(map(mul, alone, by)) for by in product(shares, repeat=len(alone))), key=off)
+    step = 1.5
     while step > 1.002:
-        near = [
-            (best[0] * a, best[1] * b) for a in (1, step, 1 / step) for b in (1, step, 1 / step)
-        ]
-        better = min(near, key=off)
+        steps = product((1, step, 1 / step), repeat=len(alone))
+        better = min((tuple(map(mul, best, by)) for by in steps), key=off)
         if better == best:
             step = step**0.5
         best = better
-    return *best, math.exp(math.sqrt(off(best)))
+    return best, math.exp(math.sqrt(off(best)))

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import random
 import subprocess
@@ -56,10 +57,10 @@ MATTERS = 0.05
 # Formulas
 
 SIMPLE = Coefficients(
-    joules_per_flop={"": 3.3e-11, "float64": 7.5e-11, "bfloat16": 1.3e-11, "float16": 4.6e-11},
-    joules_per_byte=2.7e-10,
-    joules_per_call=5.2e-5,
-    joules_per_python_call=1.2e-6,
+    joules_per_flop={"": 3.6e-11, "float64": 6.4e-11, "bfloat16": 7.7e-12, "float16": 5.3e-11},
+    joules_per_byte=3.3e-10,
+    joules_per_call=2.8e-05,
+    joules_per_python_call=1.0e-06,
 )
 """One cost per FLOP of a dtype, and one per byte: the rows `all …` of `coefficients`."""
 
@@ -255,8 +256,8 @@ def coefficients(given: argparse.Namespace) -> None:
     for name in found[0][0]:
         unit, scale = ("ps", 1e12) if name.startswith(("flop", "byte")) else ("us", 1e6)
         each = sorted(seconds[name] for seconds, _ in found)
-        kind = name.removeprefix("flop ").removeprefix("byte ")
-        off = median(factors[kind] for _, factors in found)
+        kind = name.partition(" ")[2] if name.count(" ") > 1 else name
+        off = median(factors.get(kind, math.nan) for _, factors in found)
         print(
             f"{name:28}{median(each) * scale:9.2f} {unit}{each[0] * scale:9.2f}"
             f"{each[-1] * scale:9.2f}{median(each) * WATTS:10.1e}   {off:.2f}"

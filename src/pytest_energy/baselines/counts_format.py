@@ -505,7 +505,7 @@ def _check_coefficients(by: Coefficients, place: Place) -> None:
     """Refuse what no operation costs."""
     costs: dict[Place, float] = {
         (member, name): cost
-        for member in ("joules_per_flop", "joules_per_byte_of")
+        for member in ("joules_per_flop", "joules_per_byte_of", "joules_per_call_of")
         for name, cost in getattr(by, member).items()
     }
     if "" not in by.joules_per_flop:

@@ -19,7 +19,7 @@ from pytest_energy.counting.formulas import (
 )
 from pytest_energy.counting.modules import Path
 from pytest_energy.counting.operands import makes_views, tensors_in, touched
-from pytest_energy.types.counts import ONE_ROW
+from pytest_energy.types.counts import NEW_LAYOUT, ONE_ROW
 
 Key = tuple[Path, str, str]
 """Module, operator, dtype."""
@@ -166,6 +166,8 @@ class Operators:
         name = operator.name
         if name in PRODUCTS and _has_one_row(results):
             name += ONE_ROW
+        elif name in COPIES and _is_laid_out_anew(given, results):
+            name += NEW_LAYOUT
         tally.add((self._path(), name, dtype), flops, size)
 
     def _describe(self, func: Any) -> _Operator:
@@ -195,6 +197,27 @@ PRODUCTS = frozenset({"aten::mm", "aten::addmm", "aten::bmm", "aten::baddbmm"})
 
 def _has_one_row(results: list[Any]) -> bool:
     return bool(results) and results[0].dim() > 1 and 1 in results[0].shape[-2:]
+
+
+COPIES = frozenset({"aten::clone", "aten::copy_", "aten::_to_copy"})
+"""Operators of which calls that lay numbers out in another way are counted apart."""
+
+
+def _is_laid_out_anew(given: list[Any], results: list[Any]) -> bool:
+    """Whether other numbers are neighbours in what was written than in what was read."""
+    if not (given and results) or given[-1].shape != results[0].shape:
+        return False  # of `copy_` the second operand is read, and may be one number for all
+    before, after = _fastest(given[-1]), _fastest(results[0])
+    return None not in (before, after) and before != after
+
+
+def _fastest(tensor: Any) -> int | None:
+    """The dimension along which neighbours lie in memory; None where there is none."""
+    if tensor.layout is not sys.modules["torch"].strided:
+        return None
+    sizes = tensor.shape
+    strides = [(step, i) for i, step in enumerate(tensor.stride()) if step and sizes[i] > 1]
+    return min(strides)[1] if strides else None
 
 
 def _formula_of(

@@ -61,7 +61,7 @@ class OperatorRow:
             layers that do the same share a row, which has the sum of them; empty outside of
             modules.
         operator: `aten::addmm`; with `ONE_ROW` at the end where the matrix of a product had a
-            single row.
+            single row, with `NEW_LAYOUT` where a copy laid its operand out in another way.
         dtype: of its result, `float32`; empty where that has none.
         flops, bytes, calls: as in `Work`.
     """
@@ -95,6 +95,10 @@ class CallRow:
 ONE_ROW = "(one-row)"
 """Of a product's calls those with a single row stand apart: their weights are all that takes time,
 and in a decoder the same module has calls of both kinds."""
+
+NEW_LAYOUT = "(new-layout)"
+"""Of copies those stand apart that put other numbers beside each other than in their operand: they
+take three times as long as the others, and show where a model goes between two layouts."""
 
 BUILT_IN = "(built-in)"
 """The callee that stands for functions that are not written in Python."""
@@ -170,6 +174,8 @@ class Coefficients:
         joules_per_call: of an operator, with what the program does to call it.
         joules_per_python_call: of the processor that runs Python.
         joules_per_byte_of: by class and dtype, or by class.
+        joules_per_call_of: what a call takes beyond `joules_per_call`, by class and dtype, or by
+            class.
     """
 
     joules_per_flop: Mapping[str, float]
@@ -177,6 +183,7 @@ class Coefficients:
     joules_per_call: float
     joules_per_python_call: float
     joules_per_byte_of: Mapping[str, float] = field(default_factory=dict)
+    joules_per_call_of: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ each call takes:
 
     sum over operators of FLOPs * a + bytes * b + calls * c, and Python calls * d
 
-where a and b depend on the operator's class and dtype. It is no measurement and never a part of
+where a, b and c depend on the operator's class and dtype. It is no measurement and never a part of
 one: what it is good for is the ratio of two figures of the same test.
 
 That a and b are added, where a roofline (S. Williams, A. Waterman, D. Patterson, "Roofline: an
@@ -18,28 +18,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from pytest_energy.types.counts import ONE_ROW, Coefficients, Counts, OperatorRow
+from pytest_energy.types.counts import NEW_LAYOUT, ONE_ROW, Coefficients, Counts, OperatorRow
 
 FUNCTIONS = frozenset(
     {
-        "bernoulli",
         "cos",
         "cosine",
         "cumsum",
-        "dropout",
         "elu",
         "erf",
         "exp",
-        "gelu",
         "log",
         "log10",
         "log1p",
         "log2",
         "logsumexp",
         "mish",
-        "multinomial",
         "norm",
-        "normal",
         "pow",
         "sigmoid",
         "silu",
@@ -50,21 +45,35 @@ FUNCTIONS = frozenset(
         "tan",
         "tanh",
         "topk",
-        "uniform",
     }
 )
 """Words in the names of operators that do much for each element: exponentials and what is made of
-them, norms, random numbers, order."""
+them, order."""
 
+RANDOM = frozenset(
+    {
+        "bernoulli",
+        "dropout",
+        "exponential",
+        "multinomial",
+        "normal",
+        "rand",
+        "randint",
+        "randn",
+        "uniform",
+    }
+)
+"""The same of operators that draw random numbers."""
+
+NORMS = frozenset({"batch", "fused", "group", "instance", "layer"})
+"""What stands beside `norm` in the names of those that are a layer of a model."""
 
 CONVOLUTIONS = frozenset({"conv", "conv1d", "conv2d", "conv3d", "convolution"})
-"""The same in those of convolutions."""
-
+"""Words in the names of convolutions."""
 
 CACHE = 2**20
 """Bytes of a call's operands that are still in the nearest large cache when the next operator takes
 them up: half of the second level's 2 MiB on the machine of `COEFFICIENTS["cpu"]`."""
-
 
 VECTORS = frozenset({"mv", "addmv", "dot", "vdot"})
 """Products of vectors by their names."""
@@ -78,19 +87,29 @@ def kind_of(row: OperatorRow) -> str:
 
     Returns:
         `product`; `vector`, a product with a single row, which uses each weight once; `attention`;
-        `convolution`; `function` (exponentials, activations, norms) or `move` (all that reads, adds
-        up and writes), `large move` where the operands of a call are too large for the cache.
+        `convolution`; `norm`, a layer's, and `norm in training`, which reads its operand twice;
+        `gelu`; `function` (exponentials, other activations); `random`; `layout`, a copy that lays
+        its operand out in another way; or `move` (all that reads, adds up and writes), `large move`
+        where the operands of a call are too large for the cache.
     """
     name = row.operator.partition("::")[2]
-    words = name.strip("_").split("_")
-    if CONVOLUTIONS.intersection(words):
+    words = frozenset(name.strip("_").split("_"))
+    if CONVOLUTIONS & words:
         return "convolution"
     if "attention" in words:
         return "attention"
     if row.flops:
         return "vector" if row.operator.endswith(ONE_ROW) or name in VECTORS else "product"
-    if FUNCTIONS.intersection(words) and "training" not in words:
-        # Batch norm scales and adds where it has "no_training" in its name.
+    if row.operator.endswith(NEW_LAYOUT):
+        return "layout"
+    if "norm" in words and NORMS & words:
+        learns = "batch" in words and "no" not in words  # not in `…_no_training`, `…_no_update`
+        return "norm in training" if learns else "norm"
+    if "gelu" in words:
+        return "gelu"
+    if RANDOM & words:
+        return "random"
+    if FUNCTIONS & words:
         return "function"
     return "large move" if row.bytes > CACHE * row.calls else "move"
 
@@ -98,52 +117,110 @@ def kind_of(row: OperatorRow) -> str:
 COEFFICIENTS: Mapping[str, Coefficients] = {
     "cpu": Coefficients(
         joules_per_flop={
-            "": 2.0e-11,
-            "product float64": 4.1e-11,
-            "product bfloat16": 1.8e-12,
-            "product float16": 1.9e-11,
+            "": 1.8e-11,
             "vector": 0.0,
             "convolution": 1.9e-11,
-            "convolution float64": 3.1e-11,
-            "convolution bfloat16": 6.2e-12,
+            "attention": 3.5e-11,
+            "product float64": 3.8e-11,
+            "convolution float64": 2.6e-11,
+            "attention float64": 7.2e-11,
+            "product bfloat16": 0.0,
+            "convolution bfloat16": 0.0,
+            "attention bfloat16": 1.2e-11,
+            "product float16": 1.8e-11,
             "convolution float16": 3.9e-11,
-            "attention": 2.6e-11,
-            "attention float64": 5.5e-11,
-            "attention bfloat16": 3.9e-12,
-            "attention float16": 2.8e-11,
+            "attention float16": 3.7e-11,
         },
-        joules_per_byte=5.6e-11,
-        joules_per_call=5.2e-5,
-        joules_per_python_call=1.2e-6,
+        joules_per_byte=7.0e-11,
+        joules_per_call=2.8e-05,
+        joules_per_python_call=1.0e-06,
         joules_per_byte_of={
-            "product": 5.6e-10,
-            "product float64": 4.5e-10,
-            "product bfloat16": 8.6e-10,
-            "product float16": 1.1e-9,
+            "product": 5.2e-10,
             "vector": 2.8e-10,
-            "vector float64": 2.7e-10,
-            "vector bfloat16": 6.5e-10,
-            "vector float16": 5.7e-10,
-            "convolution": 7.6e-10,
-            "convolution float64": 1.8e-9,
-            "convolution bfloat16": 2.1e-9,
-            "convolution float16": 2.3e-9,
-            "attention": 7.9e-10,
-            "attention float64": 1.2e-9,
-            "attention bfloat16": 2.5e-9,
-            "attention float16": 1.8e-9,
-            "function": 4.9e-10,
-            "function float64": 5.2e-10,
-            "function bfloat16": 1.0e-9,
-            "function float16": 9.6e-10,
-            "move": 5.6e-11,
-            "move float64": 1.1e-10,
-            "move bfloat16": 8.1e-11,
-            "move float16": 1.1e-10,
-            "large move": 2.8e-10,
-            "large move float64": 3.4e-10,
-            "large move bfloat16": 4.8e-10,
-            "large move float16": 3.4e-10,
+            "convolution": 4.6e-10,
+            "attention": 2.2e-10,
+            "function": 2.1e-10,
+            "gelu": 2.5e-10,
+            "random": 3.0e-09,
+            "norm": 1.8e-10,
+            "norm in training": 7.4e-10,
+            "layout": 3.0e-10,
+            "move": 7.0e-11,
+            "large move": 1.5e-10,
+            "product float64": 3.8e-10,
+            "vector float64": 2.5e-10,
+            "convolution float64": 1.4e-09,
+            "attention float64": 4.6e-10,
+            "function float64": 3.3e-10,
+            "gelu float64": 6.4e-10,
+            "random float64": 3.1e-09,
+            "norm float64": 1.9e-10,
+            "norm in training float64": 4.5e-10,
+            "layout float64": 2.4e-10,
+            "move float64": 8.2e-11,
+            "large move float64": 1.8e-10,
+            "product bfloat16": 7.7e-10,
+            "vector bfloat16": 5.2e-10,
+            "convolution bfloat16": 1.8e-09,
+            "attention bfloat16": 5.3e-10,
+            "function bfloat16": 6.8e-10,
+            "gelu bfloat16": 4.3e-10,
+            "random bfloat16": 8.0e-09,
+            "norm bfloat16": 3.1e-10,
+            "norm in training bfloat16": 4.0e-10,
+            "layout bfloat16": 4.2e-10,
+            "move bfloat16": 1.1e-10,
+            "large move bfloat16": 9.8e-11,
+            "product float16": 7.4e-10,
+            "vector float16": 4.7e-10,
+            "convolution float16": 1.5e-09,
+            "attention float16": 5.8e-10,
+            "function float16": 6.2e-10,
+            "gelu float16": 4.0e-10,
+            "random float16": 7.6e-09,
+            "norm float16": 2.4e-10,
+            "norm in training float16": 3.8e-10,
+            "layout float16": 4.1e-10,
+            "move float16": 8.9e-11,
+            "large move float16": 9.2e-11,
+        },
+        joules_per_call_of={
+            "product": 5.5e-05,
+            "vector": 4.3e-05,
+            "convolution": 2.0e-04,
+            "attention": 4.9e-05,
+            "function": 1.6e-05,
+            "gelu": 6.7e-05,
+            "random": 3.0e-06,
+            "norm": 6.6e-06,
+            "norm in training": 5.0e-06,
+            "product float64": 6.4e-05,
+            "vector float64": 4.5e-05,
+            "convolution float64": 1.8e-04,
+            "attention float64": 5.2e-05,
+            "function float64": 2.1e-05,
+            "gelu float64": 1.4e-05,
+            "random float64": 7.4e-06,
+            "norm float64": 4.8e-06,
+            "norm in training float64": 3.6e-06,
+            "product bfloat16": 1.1e-04,
+            "vector bfloat16": 9.0e-05,
+            "convolution bfloat16": 3.9e-04,
+            "attention bfloat16": 7.5e-05,
+            "function bfloat16": 1.5e-05,
+            "gelu bfloat16": 5.6e-05,
+            "random bfloat16": 1.4e-06,
+            "norm bfloat16": 4.4e-06,
+            "norm in training bfloat16": 1.5e-05,
+            "product float16": 1.1e-04,
+            "vector float16": 3.5e-05,
+            "convolution float16": 3.9e-04,
+            "attention float16": 5.7e-05,
+            "function float16": 1.7e-05,
+            "gelu float16": 5.4e-05,
+            "random float16": 8.0e-07,
+            "norm float16": 2.9e-06,
+            "norm in training float16": 1.5e-05,
         },
     ),
     "cuda": Coefficients(
@@ -197,7 +274,8 @@ def operator_joules(row: OperatorRow, by: Coefficients) -> float:
     per_byte = _first(by.joules_per_byte_of, *named)
     if per_byte is None:
         per_byte = by.joules_per_byte
-    return row.flops * (per_flop or 0.0) + row.bytes * per_byte + row.calls * by.joules_per_call
+    per_call = by.joules_per_call + (_first(by.joules_per_call_of, *named) or 0.0)
+    return row.flops * (per_flop or 0.0) + row.bytes * per_byte + row.calls * per_call
 
 
 def _first(table: Mapping[str, float], *names: str) -> float | None:

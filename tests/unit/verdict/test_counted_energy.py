@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_energy.types.counts import (
+    NEW_LAYOUT,
     ONE_ROW,
     Coefficients,
     Counts,
@@ -51,10 +52,20 @@ def row(operator="aten::mm", dtype="float32", flops=0, touched=0, calls=1):
         ("aten::conv_depthwise3d", 8, "convolution"),
         ("aten::_scaled_dot_product_flash_attention_for_cpu", 8, "attention"),
         ("aten::_softmax", 0, "function"),
-        ("aten::native_layer_norm", 0, "function"),
-        ("aten::gelu", 0, "function"),
-        ("aten::_native_batch_norm_legit", 0, "function"),
-        ("aten::_native_batch_norm_legit_no_training", 0, "move"),
+        ("aten::silu", 0, "function"),
+        ("aten::linalg_vector_norm", 0, "function"),
+        ("aten::gelu", 0, "gelu"),
+        ("aten::bernoulli_", 0, "random"),
+        ("aten::native_dropout", 0, "random"),
+        ("aten::native_layer_norm", 0, "norm"),
+        ("aten::native_group_norm", 0, "norm"),
+        ("aten::_fused_rms_norm", 0, "norm"),
+        ("aten::_native_batch_norm_legit_no_training", 0, "norm"),
+        ("aten::_batch_norm_no_update", 0, "norm"),
+        ("aten::_native_batch_norm_legit", 0, "norm in training"),
+        ("aten::cudnn_batch_norm", 0, "norm in training"),
+        (f"aten::clone{NEW_LAYOUT}", 0, "layout"),
+        ("aten::clone", 0, "move"),
         ("aten::relu", 0, "move"),
         ("aten::logical_and", 0, "move"),
         ("aten::isin", 0, "move"),
@@ -77,6 +88,13 @@ def test_a_move_is_large_where_the_operands_of_a_call_do_not_fit_into_the_cache(
 def test_flops_bytes_and_calls_are_added_by_class_and_dtype():
     assert operator_joules(row(flops=3, touched=4, calls=2), BY) == 3 * 2.0 + 4 * 0.5 + 2 * 10.0
     assert operator_joules(row("aten::add", "float64", touched=4), BY) == 4 * 0.2 + 10.0
+
+
+def test_a_call_of_a_class_costs_what_all_do_and_what_the_class_adds():
+    by = replace(BY, joules_per_call_of={"product": 3.0, "product float64": 4.0})
+    assert operator_joules(row("aten::mm", flops=1, calls=2), by) == 2.0 + 2 * (10.0 + 3.0)
+    assert operator_joules(row("aten::mm", "float64", flops=1), by) == 5.0 + 10.0 + 4.0
+    assert operator_joules(row("aten::add"), by) == 10.0
 
 
 def test_a_dtype_that_is_not_named_costs_what_its_class_does():
@@ -122,11 +140,13 @@ def test_of_several_devices_the_first_that_is_known_counts():
 @pytest.mark.parametrize("device", sorted(COEFFICIENTS))
 def test_coefficients_are_costs_of_classes_that_there_are(device):
     by = COEFFICIENTS[device]
-    kinds = {"product", "vector", "convolution", "attention", "function", "move", "large move"}
+    multiply = {"product", "vector", "convolution", "attention"}
+    kinds = multiply | {"norm", "norm in training", "function", "gelu", "random"}
+    kinds |= {"layout", "move", "large move"}
     dtypes = {"", "float64", "bfloat16", "float16"}
     names = {f"{kind} {dtype}".strip() for kind in kinds for dtype in dtypes}
     assert set(by.joules_per_flop) <= names | dtypes
-    assert set(by.joules_per_byte_of) <= names
+    assert set(by.joules_per_byte_of) | set(by.joules_per_call_of) <= names
     assert by.joules_per_flop[""] > 0
     assert min(by.joules_per_byte, by.joules_per_call, by.joules_per_python_call) > 0
 

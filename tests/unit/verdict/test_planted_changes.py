@@ -241,7 +241,7 @@ PLACES = {
     one_module_in_float64: ["Model.encoder.layer.[0-3].up"],
     softmax_in_float64: ["Model.encoder.layer.[0-3].attention aten::_to_copy"],
     input_is_padded: ["Model"],
-    copies_that_nobody_needs: ["Model.encoder.layer.[0-3].norm aten::clone"],
+    copies_that_nobody_needs: ["Model.encoder.layer.[0-3].norm aten::clone(new-layout)"],
     head_runs_twice: ["Model.head aten::addmm"],
     head_for_more_words: ["Model.head aten::addmm"],
     wider_layers: [
