@@ -18,8 +18,8 @@ from pytest_energy.types.units import (
 WIDTH = 87
 """Columns of a line at most: with the labels at its left it has 100."""
 
-INDICES = frozenset({"bool", "int32", "int64"})
-"""Dtypes of masks and indices, which say nothing of how a model computes."""
+INDICES = frozenset({"bool", "int32", "int64", "uint8"})
+"""Dtypes of masks, indices and raw bytes, which say nothing of how a model computes."""
 
 AS_MUCH = 0.5
 """Operations are shown unless something else has changed more than twice as much."""
@@ -43,7 +43,7 @@ def figures(change: CountsChange) -> str:
         ("Python calls", change.python_calls),
     )
     told = [f"{name} {exact_change(fraction)}" for name, fraction in kinds if fraction]
-    return ", ".join(told) or "the sums unchanged, single samples changed"
+    return ", ".join(told) or "the sums unchanged, what makes them up is not"
 
 
 def exact_change(fraction: float) -> str:
@@ -87,7 +87,8 @@ def _culprit(share: str, culprit: Culprit) -> str:
 def what_changed(culprit: Culprit) -> str:
     """What there is to say of a module or operator: `141 MFLOP -> 2.00 GFLOP`.
 
-    Its dtypes where they are others, and of operations, bytes and calls what has changed most.
+    Its dtypes where they are others, and of operations, bytes and calls what has changed most;
+    where all that is as it was, its operators.
 
     Args:
         culprit: with both sides.
@@ -103,7 +104,7 @@ def what_changed(culprit: Culprit) -> str:
         moved[1] = 0.0  # the bytes follow from them
     first = next((i for i in range(3) if moved[i] and moved[i] >= AS_MUCH * max(moved)), None)
     if first is None:
-        return dtypes or "the same counts"
+        return dtypes or _operators(culprit) or "the same counts"
     count, words = kinds[first]
     told = words(count(culprit.before), count(culprit.after))
     return f"{dtypes}, {told}" if dtypes else told
@@ -123,6 +124,12 @@ def _dtypes(culprit: Culprit) -> str:
     if gone and come:
         return f"{gone} -> {come}"
     return f"in {come} too" if come else f"no longer in {gone}"
+
+
+def _operators(culprit: Culprit) -> str:
+    """Which operator has taken the place of another; empty where none, or it is of several."""
+    gone, come = culprit.operators_gone, culprit.operators_new
+    return f"{gone[0]} -> {come[0]}" if len(gone) == len(come) == 1 else ""
 
 
 def function_lines(change: CountsChange) -> list[str]:

@@ -224,6 +224,7 @@ class Culprit:
         share: of the change in counted energy: 0.6 for 60 %; below 0 where it goes the other way.
         before, after: what it did per inference, rounded to whole numbers; no Python calls.
         dtypes_before, dtypes_after: of its operators' results.
+        operators_gone, operators_new: that it called only before, or only after, by name.
     """
 
     module: str
@@ -233,6 +234,8 @@ class Culprit:
     after: Work
     dtypes_before: tuple[str, ...] = ()
     dtypes_after: tuple[str, ...] = ()
+    operators_gone: tuple[str, ...] = ()
+    operators_new: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,7 +267,8 @@ class CountsChange:
         joules, joules_before: counted energy per inference.
         flops, bytes, calls, python_calls: the change of each; None where it was not counted on both
             sides, or was 0 before.
-        unchanged: whether every count that was compared is the same to the last digit.
+        unchanged: whether every count that was compared is the same to the last digit, and that of
+            every operator that was stored in its module.
         samples: counted samples that were compared, each with itself.
         culprits: modules and operators that account for the change, at most three.
         functions: Python functions that do, at most three.

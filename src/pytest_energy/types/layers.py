@@ -12,6 +12,9 @@ from pytest_energy.types.counts import OperatorRow
 
 _RANGE = re.compile(r"\[([0-9]+(?:-[0-9]+)?(?:,[0-9]+(?:-[0-9]+)?)*)\]")
 
+ANY_LAYER = "[*]"
+"""In the place of a layer's number: of the layers that have no row of their own, all together."""
+
 Alike = TypeVar("Alike", bound=Hashable)
 
 
@@ -92,6 +95,18 @@ def layers_of(module: str) -> list[str]:
         match = _RANGE.fullmatch(part)
         parts.append(_numbers(match[1]) if match else [part])
     return [".".join(path) for path in product(*parts)]
+
+
+def any_layer(module: str) -> str:
+    """The path of a module without the numbers of its layers: `encoder.layer.[*].attention`.
+
+    Args:
+        module: a path, folded or not; one without numbers is returned as it is.
+    """
+    return ".".join(
+        ANY_LAYER if part.isdecimal() or _RANGE.fullmatch(part) else part
+        for part in module.split(".")
+    )
 
 
 def layer_count(module: str) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from pytest_energy.types.counts import (
@@ -16,6 +16,7 @@ from pytest_energy.types.counts import (
     Counts,
     OperatorRow,
 )
+from pytest_energy.types.layers import any_layer
 from pytest_energy.verdict.counted_energy import counted_joules, operator_joules
 
 
@@ -84,14 +85,16 @@ def largest_calls_first(rows: Iterable[CallRow]) -> tuple[CallRow, ...]:
 
 
 def _operators(counts: Counts, by: Coefficients) -> list[OperatorRow]:
-    """Rows that have enough of anything that is counted, and one for each dtype of all others."""
+    """Rows that have enough of anything that is counted, and one for each dtype of all others.
+
+    What is too small, or has no room, is summed up over a model's layers first: of fifty that all
+    do something else each may have little, and together they have much.
+    """
     whole = counted_joules(counts.operators, counts.total.python_calls, by)
     total = counts.total
-    named: list[OperatorRow] = []
-    others: list[OperatorRow] = []
-    for row in largest_operators_first(counts.operators):
-        is_sum = row.operator == OTHERS and not row.module
-        enough = operator_joules(row, by) >= SMALLEST_ROW * whole or any(
+
+    def is_enough(row: OperatorRow) -> bool:
+        return operator_joules(row, by) >= SMALLEST_ROW * whole or any(
             count >= max(1, SMALLEST_ROW * of_all)
             for count, of_all in (
                 (row.flops, total.flops),
@@ -99,11 +102,51 @@ def _operators(counts: Counts, by: Coefficients) -> list[OperatorRow]:
                 (row.calls, total.calls),
             )
         )
-        (named if enough and not is_sum else others).append(row)
+
+    named: list[OperatorRow] = []
+    rest: list[OperatorRow] = []
+    for row in largest_operators_first(counts.operators):
+        is_sum = row.operator == OTHERS and not row.module
+        (named if is_enough(row) and not is_sum else rest).append(row)
     named.sort(key=lambda row: operator_joules(row, by), reverse=True)
-    while named and len(named) + len({row.dtype for row in others}) > MOST_OPERATOR_ROWS:
-        others.append(named.pop())
-    return [*named, *_summed(others)]
+    while True:
+        sums = over_layers(rest)
+        together = [row for row in sums if row.operator != OTHERS and is_enough(row)]
+        others = _summed(row for row in sums if row not in together)
+        rows = [*named, *together, *others]
+        if len(rows) <= MOST_OPERATOR_ROWS:
+            return rows
+        if named:
+            rest.append(named.pop())
+            continue
+        together.sort(key=lambda row: operator_joules(row, by), reverse=True)
+        room = max(0, MOST_OPERATOR_ROWS - len({row.dtype for row in rest}))
+        return [*together[:room], *_summed([*together[room:], *others])]
+
+
+def over_layers(rows: Iterable[OperatorRow]) -> list[OperatorRow]:
+    """Rows of which those that differ in the numbers of layers alone are one, with their sum.
+
+    Args:
+        rows: of which each layer may do something else. What is alone keeps its module.
+    """
+    groups: dict[tuple[str, str, str], list[OperatorRow]] = {}
+    for row in rows:
+        groups.setdefault((any_layer(row.module), row.operator, row.dtype), []).append(row)
+    return [
+        members[0] if len(members) == 1 else _sum(members, module)
+        for (module, _, _), members in groups.items()
+    ]
+
+
+def _sum(rows: Sequence[OperatorRow], module: str) -> OperatorRow:
+    return replace(
+        rows[0],
+        module=module,
+        flops=sum(row.flops for row in rows),
+        bytes=sum(row.bytes for row in rows),
+        calls=sum(row.calls for row in rows),
+    )
 
 
 def _calls_to_keep(counts: Counts, room: int) -> int:
@@ -113,13 +156,7 @@ def _calls_to_keep(counts: Counts, room: int) -> int:
 
 def _summed(rows: Iterable[OperatorRow]) -> list[OperatorRow]:
     """One row for each dtype."""
-    sums: dict[str, OperatorRow] = {}
+    by_dtype: dict[str, list[OperatorRow]] = {}
     for row in rows:
-        one = sums.get(row.dtype, OperatorRow("", OTHERS, row.dtype, 0, 0, 0))
-        sums[row.dtype] = replace(
-            one,
-            flops=one.flops + row.flops,
-            bytes=one.bytes + row.bytes,
-            calls=one.calls + row.calls,
-        )
-    return list(sums.values())
+        by_dtype.setdefault(row.dtype, []).append(replace(row, operator=OTHERS))
+    return [_sum(members, "") for members in by_dtype.values()]

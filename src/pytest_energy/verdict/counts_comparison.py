@@ -15,7 +15,7 @@ from pytest_energy.types.counts import (
 from pytest_energy.types.layers import folded, unfolded
 from pytest_energy.verdict.call_changes import call_changes
 from pytest_energy.verdict.counted_energy import operator_joules
-from pytest_energy.verdict.culprits import culprits
+from pytest_energy.verdict.culprits import culprits, is_same_work
 
 PYTHON = "python"
 """The version that decides over Python calls alone."""
@@ -92,7 +92,10 @@ def _change(
     joules_before = _joules_before(before, stored_part, kinds)
     joules = _joules(now_part, by, kinds) / inferences
     after, was = kinds.of(now_part.total), kinds.of(stored_part.total)
+    rows = stored_part.operators, now_part.operators
     unchanged = list(map(kinds.of, now_part.samples)) == list(map(kinds.of, stored_part.samples))
+    if unchanged and kinds.operators and len(now.samples) == len(stored.samples):
+        unchanged = is_same_work(*rows, joules_before * inferences, by)
     if unchanged:
         joules = joules_before
     more_python = (after.python_calls - was.python_calls) / inferences * by.joules_per_python_call
@@ -113,7 +116,6 @@ def _change(
     if unchanged:
         return change
     if kinds.operators:
-        rows = stored_part.operators, now_part.operators
         change = replace(change, culprits=culprits(*rows, inferences, by, joules_before, joules))
     if kinds.python and after.python_calls != was.python_calls:
         calls = stored_part.python, now_part.python

@@ -21,7 +21,8 @@ from pytest_energy.types.counts import (
     OperatorRow,
     Work,
 )
-from pytest_energy.types.layers import fold, layers_of, unfolded
+from pytest_energy.types.layers import any_layer, fold, layers_of, unfolded
+from pytest_energy.verdict.count_rows import over_layers
 from pytest_energy.verdict.counted_energy import operator_joules
 
 MOST_CULPRITS = 3
@@ -68,10 +69,9 @@ def culprits(
         joules_before: counted energy per inference before, with that of Python.
         joules: and now.
     """
-    limit = _limit(before, max(joules, joules_before) * inferences, by)
-    stored = list(unfolded(_renamed(before, now)))
-    named, small = _split(stored, now, limit, by)
-    model = _Model(_entries(stored, named), by)
+    largest = max(joules, joules_before) * inferences
+    entries, small = _compared(before, now, largest, by)
+    model = _Model(entries, by)
     moved = sum(map(model.weight, model.roots))
     change = (joules - joules_before) * inferences
     # Where rises and falls cancel, shares of what is left would say nothing.
@@ -79,9 +79,42 @@ def culprits(
     found = [_culprit(model, place, inferences, whole) for place in _search(model)]
     found = [one for one in found if abs(one.share) >= NAMED]
     if not found:
-        pooled = _culprit_of(*_pool(stored, small), "", OTHERS, inferences, by, whole)
+        pooled = _culprit_of(*small, "", OTHERS, inferences, by, whole)
         found = [pooled] if abs(pooled.share) >= NAMED else []
     return tuple(sorted(found, key=lambda one: -one.share))
+
+
+def is_same_work(
+    before: Sequence[OperatorRow], now: Sequence[OperatorRow], joules: float, by: Coefficients
+) -> bool:
+    """Whether every operator that has a row of its own did in each module what it did before.
+
+    The sums alone do not tell: another activation reads and writes the same bytes.
+
+    Args:
+        before: rows as they were stored, the small ones in one.
+        now: all rows.
+        joules: counted energy of all inferences before.
+        by: what counts cost.
+    """
+    entries, _ = _compared(before, now, joules, by)
+    return all(entry.before == entry.after for entry in entries)
+
+
+def _compared(
+    before: Sequence[OperatorRow], now: Sequence[OperatorRow], joules: float, by: Coefficients
+) -> tuple[list[_Entry], tuple[Rows, Rows]]:
+    """Both sides by module and operator, and what is small on both.
+
+    Args:
+        before: rows as they were stored, the small ones in one.
+        now: all rows.
+        joules: counted energy of all inferences, of the larger side.
+        by: what counts cost.
+    """
+    stored = list(unfolded(_renamed(before, now)))
+    named, small = _split(stored, now, _limit(before, joules, by), by)
+    return _entries(stored, named), _pool(stored, small)
 
 
 # Both sides, row by row
@@ -158,21 +191,41 @@ def _split(
 ) -> tuple[list[OperatorRow], list[OperatorRow]]:
     """Rows of now, layer by layer, and apart those that may be in the stored sum of small ones.
 
+    Layers without a stored row of their own are summed up where those before were, or where
+    together they are too much for that sum. What is new in a module that has lost an operator is in
+    its place, however small.
+
     Args:
-        before: layer by layer.
+        before: layer by layer, with sums over layers.
         now: folded, as they would be stored.
         limit: under what a row may be one of those.
         by: what counts cost.
     """
     stored, there = _dtypes_at(before), _dtypes_at(unfolded(now))
+
+    def is_known(row: OperatorRow) -> bool:
+        place = row.module, row.operator
+        before = stored.get(place, set())
+        return row.dtype in before or bool(before - there.get(place, set()))
+
+    runs = {*there, *((any_layer(module), operator) for module, operator in there)}
+    lost = {module for module, operator in stored if (module, operator) not in runs} - {""}
     named: list[OperatorRow] = []
+    rest: list[OperatorRow] = []
     small: list[OperatorRow] = []
     for row in now:
         little = limit.covers(row, by)
         for one in unfolded([row]):
-            place = one.module, one.operator
-            known = one.dtype in stored[place] or stored[place] - there[place]
-            (small if little and not known else named).append(one)
+            module = any_layer(one.module)
+            was_summed = (module, one.operator) in stored or module in lost
+            is_own = is_known(one) or one.module in lost
+            (rest if not is_own and (little or was_summed) else named).append(one)
+    for row in over_layers(rest):
+        module = any_layer(row.module)
+        if (module, row.operator) in stored or module in lost:
+            named.append(replace(row, module=module))
+        else:
+            (small if limit.covers(row, by) else named).append(row)
     return named, small
 
 
@@ -470,6 +523,7 @@ def _culprit_of(
     whole: float,
 ) -> Culprit:
     change = _joules(after, by) - _joules(before, by)
+    old, new = ({row.operator for row in rows} for rows in (before, after))
     return Culprit(
         module,
         operator,
@@ -478,6 +532,8 @@ def _culprit_of(
         _per_inference(after, inferences),
         _dtypes(before),
         _dtypes(after),
+        tuple(sorted(old - new)),
+        tuple(sorted(new - old)),
     )
 
 

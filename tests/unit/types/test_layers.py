@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_energy.types.counts import OperatorRow
-from pytest_energy.types.layers import fold, folded, layers_of, unfolded
+from pytest_energy.types.layers import any_layer, fold, folded, layers_of, unfolded
 
 
 def test_layers_that_do_the_same_share_a_row_with_their_sum():
@@ -49,3 +49,14 @@ ROWS = st.lists(
 @given(ROWS)
 def test_nothing_is_lost_by_folding(rows):
     assert sorted(unfolded(folded(rows)), key=repr) == sorted(rows, key=repr)
+
+
+def test_a_path_without_the_numbers_of_its_layers():
+    for module in ("stage.0.block.12.norm", "stage.[0-1,3].block.[0-5].norm"):
+        assert any_layer(module) == "stage.[*].block.[*].norm"
+    assert any_layer("Bert.pooler") == "Bert.pooler"
+
+
+def test_all_layers_together_stay_together():
+    row = OperatorRow("Net.block.[*].norm", "aten::add", "float32", 7, 5, 3)
+    assert list(unfolded([row])) == [row]

@@ -73,6 +73,33 @@ def test_what_has_less_than_a_hundredth_of_the_energy_is_summed_by_dtype():
     )
 
 
+def test_layers_that_each_have_little_are_summed_up_over_the_model():
+    small = [OperatorRow(f"M.{i}.norm", "aten::norm", "float32", 40 + i, 0, 0) for i in range(5)]
+    rows = (operator("a", 9_800), *small, operator("b", 9))
+    assert trimmed(counts_of(rows), BY).operators == (
+        operator("a", 9_800),
+        OperatorRow("M.[*].norm", "aten::norm", "float32", 210, 0, 0),
+        OperatorRow("", OTHERS, "float32", 9, 0, 0),
+    )
+
+
+def test_layers_that_are_large_keep_their_rows_beside_the_sum_of_the_small_ones():
+    large = OperatorRow("M.0.norm", "aten::norm", "float32", 500, 0, 0)
+    small = [OperatorRow(f"M.{i}.norm", "aten::norm", "float32", 60, 0, 0) for i in range(1, 3)]
+    together = OperatorRow("M.[*].norm", "aten::norm", "float32", 120, 0, 0)
+    rows = trimmed(counts_of((operator("a", 9_300), large, *small)), BY).operators
+    assert rows == (operator("a", 9_300), large, together)
+
+
+def test_of_more_layers_than_there_is_room_for_the_smallest_are_summed_up():
+    rows = [OperatorRow(f"M.{i}", "aten::mm", "float32", 100 + i, 0, 0) for i in range(90)]
+    kept = trimmed(counts_of(tuple(rows)), BY).operators
+    assert len(kept) == MOST_OPERATOR_ROWS
+    assert kept[0].module == "M.[*]"
+    assert {row.module for row in kept[1:]} == {f"M.{i}" for i in range(51, 90)}
+    assert sum(row.flops for row in kept) == sum(row.flops for row in rows)
+
+
 def test_what_has_a_hundredth_of_the_calls_is_kept_however_little_they_take():
     rows = (operator("a", 9_999, calls=99), operator("b", 1, calls=1))
     assert trimmed(counts_of(rows), BY).operators == rows

@@ -305,6 +305,52 @@ def test_a_model_under_another_name_is_the_same_model():
     assert places(change) == ["Roberta.layer.[0-5].up aten::addmm"]
 
 
+def blocks(norm="aten::norm", sizes=range(20), grown=1, **more):
+    """A model of layers that all do something else, of which none has much."""
+    rows = [operator("Net.stem", MFLOP, size=40 * MFLOP, calls=1_000)]
+    for i in sizes:
+        size = (10 + i) * 10**4 * grown
+        rows.append(operator(f"Net.block.{i}.norm", 0, name=norm, size=size, **more))
+    return rows
+
+
+def test_layers_that_all_do_something_else_are_named_together():
+    change = compare(counted(*blocks(grown=3)), counted(*blocks()))
+    assert places(change) == ["Net.block.[*].norm aten::norm"]
+    assert change.culprits[0].share == pytest.approx(1.0)
+
+
+def test_so_they_are_where_another_operator_takes_the_place_of_theirs():
+    change = compare(counted(*blocks("aten::gelu")), counted(*blocks("aten::clamp")))
+    assert not change.unchanged
+    assert change.energy > 0
+    assert change.flops == change.bytes == change.calls == 0
+    (one,) = change.culprits
+    assert (one.module, one.operators_gone, one.operators_new) == (
+        "Net.block.[*].norm",
+        ("aten::clamp",),
+        ("aten::gelu",),
+    )
+
+
+def test_one_of_them_that_has_grown_is_still_a_part_of_their_sum():
+    grown = [*blocks(sizes=range(19)), operator("Net.block.19.norm", 0, size=900_000)]
+    grown[-1] = replace(grown[-1], operator="aten::norm")
+    named = places(compare(counted(*grown), counted(*blocks())))
+    assert named == ["Net.block.[*].norm aten::norm"]
+
+
+def test_the_same_layers_are_unchanged_however_few_have_rows_of_their_own():
+    change = compare(counted(*blocks(), samples=2), counted(*blocks(), samples=2))
+    assert change.unchanged
+    assert change.culprits == ()
+
+
+def test_of_other_numbers_of_samples_single_rows_are_not_compared():
+    change = compare(counted(*blocks(), samples=3), counted(*blocks(), samples=2))
+    assert change.unchanged
+
+
 def test_rows_that_were_too_small_to_be_stored_pass_for_no_news():
     dust = [operator(f"M.part{i}", 1000, size=0, calls=0) for i in range(200)]
     before = counted(operator("M.main", 10**9), *dust)
