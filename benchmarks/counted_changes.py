@@ -45,7 +45,8 @@ class Change:
     Args:
         of: what it is a change of: `encoder`, `decoder`, `convolutions`, `preprocessing`.
         base, changed: build the call before and after.
-        where: part of the name of the module or function that was edited, any of several.
+        where: part of the name of the module or function that was edited, any of several; of a
+            change that nobody would look for, because it takes less than 5 %, empty.
         threads, steady, held: how the changed one runs: on so many threads, with a steady
             allocator, held on one CPU.
     """
@@ -281,22 +282,22 @@ planted("bfloat16", encoder, "BertModel", dtype="bfloat16")
 planted("two forward passes", encoder, "BertModel", passes=2)
 planted("training mode", encoder, "BertModel", training=True)
 planted("eager attention", encoder, "attention", attention="eager")
-planted("tokenised twice", encoder, "token", tokenisations=2)
-planted("hidden states are taken", encoder, "output", options={"output_hidden_states": True})
+planted("tokenised twice", encoder, "TokenizerBase.__call__", tokenisations=2)
+planted("hidden states are taken", encoder, options={"output_hidden_states": True})
 planted("truncated to 32", encoder, "BertModel", truncated=32)
 planted("one batch, padded to the longest", encoder, "BertModel", at_once=True)
-planted("one layer more", encoder, "layer", edit=one_layer_more)
-planted("one layer less", encoder, "layer", edit=one_layer_less)
+planted("one layer more", encoder, "encoder.layer.6", edit=one_layer_more)
+planted("one layer less", encoder, "encoder.layer.5", edit=one_layer_less)
 planted("feed-forward twice", encoder, "intermediate", edit=feed_forward_twice)
 planted("feed-forward a third wider", encoder, "intermediate", "output", edit=feed_forward_wider)
 planted(
-    "feed-forward in chunks of 4", encoder, "intermediate", "output", edit=feed_forward_in_chunks
+    "feed-forward in chunks of 4", encoder, "BertModel.encoder.layer", edit=feed_forward_in_chunks
 )
 planted("gelu written out", encoder, "intermediate_act_fn", edit=gelu_by_hand)
 planted("queries, keys, values copied 8 times", encoder, "attention.self", edit=copies)
 planted("layer norm ten times", encoder, "LayerNorm", edit=repeated_norm)
 planted("feed-forward in float64", encoder, "intermediate", edit=in_float64("intermediate.dense"))
-planted("pooled token by token", encoder, "pool_by_token", pool=pool_by_token)
+planted("pooled token by token", encoder, pool=pool_by_token)
 planted("pooled in Python lists", encoder, "pool_in_python", pool=pool_in_python)
 
 
@@ -380,9 +381,16 @@ planted("ten tokens for eight", decoder, "Llama", tokens=10)
 planted("six tokens for eight", decoder, "Llama", tokens=6)
 planted("decoder in bfloat16", decoder, "Llama", dtype="bfloat16")
 planted("prompt run before, all logits", decoder, "Llama", prefilled=1)
-planted("decoder feed-forward twice in every third layer", decoder, "mlp", edit=last_layer_twice)
-planted("three layers of thirty less", decoder, "layers", edit=three_layers_less)
-planted("text decoded 50 times a step", decoder, "decode_all", each_step=decode_all)
+planted(
+    "decoder feed-forward twice in every third layer",
+    decoder,
+    "[0,3,6,9,12,15,18,21,24,27].mlp",
+    edit=last_layer_twice,
+)
+planted("three layers of thirty less", decoder, "layers.[27-29]", edit=three_layers_less)
+planted(
+    "text decoded 50 times a step", decoder, "LogitsProcessorList.__call__", each_step=decode_all
+)
 
 
 # Convolutions: one photograph as a tensor, to a class.
@@ -499,13 +507,13 @@ planted("image of 160 pixels", convolutions, "EfficientNet", side=160)
 planted("convolutions in float64", convolutions, "EfficientNet", dtype="float64")
 planted("convolutions in bfloat16", convolutions, "EfficientNet", dtype="bfloat16")
 planted("convolutions under autocast", convolutions, "EfficientNet", autocast=True)
-planted("batch norm in training mode", convolutions, "_bn", training=True)
+planted("batch norm in training mode", convolutions, "_bn", "batch_norm", training=True)
 planted("flipped image too", convolutions, "EfficientNet", flipped=True)
 planted("two images for one", convolutions, "EfficientNet", images=2)
 planted("copies between blocks", convolutions, "_blocks", edit=copies_between_blocks)
 planted("swish for ReLU6", convolutions, "_swish", edit=swish)
-planted("three blocks twice", convolutions, "_blocks", edit=last_blocks_twice)
-planted("batch norm written out", convolutions, "_bn", edit=norm_by_hand)
+planted("three blocks twice", convolutions, "_blocks.[9-10]", "_blocks.13", edit=last_blocks_twice)
+planted("batch norm written out", convolutions, "Norm.forward", edit=norm_by_hand)
 planted("batch norm folded", convolutions, "_bn", edit=norms_left_out)
 
 
@@ -635,15 +643,15 @@ def pairs_counted(counts: dict[str, int]) -> object:
     return Counter(word[i : i + 2] for word in counts for i in range(len(word) - 1))
 
 
-planted("words found twice", preprocessing, "stemmed", "preprocessing", times=2)
-planted("lower case by character", preprocessing, "plain", "lower_by", lower=lower_by_character)
-planted("a pattern for each letter", preprocessing, "find_by", "re.py", find=find_by_compiling)
-planted("stemmed by pattern", preprocessing, "stemmed_by_pattern", "re", stem=stemmed_by_pattern)
-planted("stemmed twice", preprocessing, "stemmed_twice", "stemmed", stem=stemmed_twice)
+planted("words found twice", preprocessing, "preprocessing.work", times=2)
+planted("lower case by character", preprocessing, "lower_by_character", lower=lower_by_character)
+planted("a pattern for each letter", preprocessing, "find_by_compiling", find=find_by_compiling)
+planted("stemmed by pattern", preprocessing, "stemmed_by_pattern", stem=stemmed_by_pattern)
+planted("stemmed twice", preprocessing, "stemmed_twice", stem=stemmed_twice)
 planted("stems remembered", preprocessing, "stemmed", stem=stemmed_once)
-planted("stop words by a call each", preprocessing, "is_kept", "is_common", keep=kept_by_call)
-planted("sorted by rank", preprocessing, "rank", then=sorted_by_rank)
-planted("through JSON", preprocessing, "through_json", "json", then=through_json)
+planted("stop words by a call each", preprocessing, "kept_by_call", keep=kept_by_call)
+planted("sorted by rank", preprocessing, "sorted_by_rank", then=sorted_by_rank)
+planted("through JSON", preprocessing, "through_json", then=through_json)
 planted("pairs of letters counted", preprocessing, "pairs_counted", then=pairs_counted)
 
 
@@ -684,9 +692,14 @@ def preprocessing_image(
     return work
 
 
-planted("a long text tokenised twice", preprocessing_tokens, "token", times=2)
-planted("resized twice by PIL", preprocessing_image, "resize", resizes=2)
-planted("normalised three times by numpy", preprocessing_image, "", normalisations=3)
+planted("a long text tokenised twice", preprocessing_tokens, "TokenizerBase.__call__", times=2)
+planted("resized twice by PIL", preprocessing_image, "Image.resize", resizes=2)
+planted(
+    "normalised three times by numpy",
+    preprocessing_image,
+    "preprocessing_image.work",
+    normalisations=3,
+)
 
 
 # What counts cannot see: the same counts, or nearly so.

@@ -2,12 +2,13 @@
 
     python benchmarks/counted_energy.py coefficients [--sessions 5] [--rounds 8]
     python benchmarks/counted_energy.py changes [--only NAME…] [--pairs 2] [--blocks 20]
-        [--record FILE | --recorded FILE]
+        [--record FILE | --recorded FILE [--count]]
     python benchmarks/counted_energy.py blind [the same]
 
 `coefficients` runs the microbenchmarks of `counted_costs.py`, each session in a process of its own.
 `changes` plants the changes of `counted_changes.py`: each is counted, by three formulas, and
-measured. `blind` does the same with what counts cannot see.
+measured; and what a failing test would name is printed, and marked where it is not what was edited.
+`blind` measures what counts cannot see.
 
 The true change is of CPU seconds: the code before and after in processes of their own, held on one
 CPU, on one thread and with a steady allocator, as the plugin does it. They take turns block by
@@ -17,6 +18,7 @@ block; the change is the median of the blocks' ratios, and of the pairs of proce
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import math
 import os
@@ -24,8 +26,9 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from statistics import median
 
@@ -35,12 +38,20 @@ sys.path[:0] = PATHS
 
 from counted_changes import BLIND, CHANGES  # noqa: E402
 
+from pytest_energy.report.counts import culprit_lines, function_lines  # noqa: E402
 from pytest_energy.types.codec import decode, encode  # noqa: E402
-from pytest_energy.types.counts import Coefficients, Counts, OperatorRow  # noqa: E402
+from pytest_energy.types.counts import (  # noqa: E402
+    Coefficients,
+    Counts,
+    CountsBaseline,
+    OperatorRow,
+)
+from pytest_energy.verdict.count_rows import trimmed  # noqa: E402
 from pytest_energy.verdict.counted_energy import (  # noqa: E402
     coefficients_of,
     joules_per_inference,
 )
+from pytest_energy.verdict.counts_comparison import compare  # noqa: E402
 
 WATTS = 4.0
 """Of one busy logical CPU: the plugin's own where nothing is known of the CPU's model
@@ -223,6 +234,17 @@ def measure(name: str, pairs: int, blocks: int) -> Measured:
     return Measured(name, base, changed, tuple(ratios), median(levels), median(walls) - 1)
 
 
+def counted_again(one: Measured) -> Measured:
+    """The same measurement beside the counts of today's code."""
+    sides = [Side(one.name, side, min(os.sched_getaffinity(0))) for side in ("base", "changed")]
+    try:
+        (base, _), (changed, _) = [side.ready() for side in sides]
+    finally:
+        for side in sides:
+            side.end()
+    return dataclasses.replace(one, base=base, changed=changed)
+
+
 # What the subcommands print
 
 
@@ -267,7 +289,8 @@ def coefficients(given: argparse.Namespace) -> None:
 def measured(given: argparse.Namespace, names: Iterable[str]) -> Iterable[Measured]:
     """The changes, as they are measured or as they were."""
     if given.recorded is not None:
-        yield from decode(tuple[Measured, ...], json.loads(given.recorded.read_text("utf-8")))
+        for one in decode(tuple[Measured, ...], json.loads(given.recorded.read_text("utf-8"))):
+            yield counted_again(one) if given.count else one
         return
     found = []
     for name in given.only or names:
@@ -290,6 +313,7 @@ def changes(given: argparse.Namespace) -> None:
             cells.append(f"{one.counted(formula):>+10.1%} {mark}")
         spread = max(one.pairs) - min(one.pairs)
         print(f"{one.name:46}{one.true:>+9.1%}{spread:>8.1%}" + "".join(cells), flush=True)
+    print_named(found)
     large = [one for one in found if abs(one.true) > MATTERS]
     groups = {"all": large}
     for one in large:
@@ -306,6 +330,27 @@ def changes(given: argparse.Namespace) -> None:
             near = sum(one.is_near(formula) for one in members)
             cells.append(f"{signs:3}, {near:3} of {len(members):3} ({near / len(members):4.0%})")
         print(f"{group:20}" + "".join(f"{cell:>22}" for cell in cells))
+
+
+def print_named(found: Sequence[Measured]) -> None:
+    """Print what a failing test would name, and whether that is what was edited."""
+    print("\nWhat is named, of each the first module and the first function:")
+    right = of = 0
+    for one in found:
+        by = coefficients_of(one.base.device)
+        joules = joules_per_inference(one.base, by)
+        stored = CountsBaseline(trimmed(one.base, by), by, joules, n=1)
+        change = compare(one.changed, 1, "inference", "", stored)
+        names = [f"{each.module} {each.operator}" for each in change.culprits]
+        names += [f"{each.caller} {each.callee}" for each in change.functions]
+        expected = CHANGES[one.name].where
+        is_right = any(part in name for name in names for part in expected)
+        right, of = right + is_right, of + bool(expected)
+        mark = " " if is_right or not expected else "x"
+        lines = [*culprit_lines(change)[:1], *function_lines(change)[:1]]
+        for name, line in zip_longest([f"{mark} {one.name}"], lines or ["nothing"], fillvalue=""):
+            print(f"{name:50}{line}")
+    print(f"named is what was edited: {right} of {of}")
 
 
 def blind(given: argparse.Namespace) -> None:
@@ -331,6 +376,7 @@ def main() -> None:
         command.add_argument("--blocks", type=int, default=20)
         command.add_argument("--record", type=Path, help="write counts and measurements here")
         command.add_argument("--recorded", type=Path, help="read them from here")
+        command.add_argument("--count", action="store_true", help="and count anew")
     command = commands.add_parser("session")
     command.add_argument("rounds", type=int)
     command = commands.add_parser("serve")
