@@ -43,7 +43,7 @@ def figures(change: CountsChange) -> str:
         ("Python calls", change.python_calls),
     )
     told = [f"{name} {exact_change(fraction)}" for name, fraction in kinds if fraction]
-    return ", ".join(told) or "the sums unchanged, what makes them up is not"
+    return ", ".join(told) or "the same sums, of other operators or other samples"
 
 
 def exact_change(fraction: float) -> str:

@@ -54,6 +54,11 @@ def test_unchanged_counts_say_of_how_many_samples():
     assert figures(CountsChange(unchanged=True, samples=1)) == "counts unchanged (1 sample)"
 
 
+def test_sums_that_are_made_up_of_something_else_are_not_unchanged():
+    change = CountsChange(energy=0.05, flops=0.0, bytes=0.0, calls=0.0, samples=3)
+    assert figures(change) == "the same sums, of other operators or other samples"
+
+
 def test_what_was_not_compared_says_why():
     change = CountsChange(problem="the baseline's n was 100, now 200")
     assert figures(change) == "not compared: the baseline's n was 100, now 200"
@@ -99,6 +104,12 @@ def test_one_more_dtype_is_said_beside_what_changed():
     dtypes = {"dtypes_before": ("float32",), "dtypes_after": ("float32", "float64")}
     told = line("M.softmax", before=Work(0, 9000, 1), after=Work(0, 30000, 3), **dtypes)
     assert told == "61 %  M.softmax: in float64 too, 1 -> 3 calls"
+
+
+def test_an_operator_in_the_place_of_another_is_said_where_the_counts_are_the_same():
+    swapped = {"operators_gone": ("aten::hardtanh",), "operators_new": ("aten::silu",)}
+    assert line("Net.act", **swapped) == "61 %  Net.act: aten::hardtanh -> aten::silu"
+    assert line("Net.act", after=Work(0, 8, 1), **swapped) == "61 %  Net.act: 0 B -> 8 B"
 
 
 def test_shares_stand_below_each_other():
