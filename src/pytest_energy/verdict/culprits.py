@@ -202,27 +202,27 @@ def _split(
         by: what counts cost.
     """
     stored, there = _dtypes_at(before), _dtypes_at(unfolded(now))
+    for (module, operator), dtypes in list(there.items()):
+        there[any_layer(module), operator] |= dtypes
+    lost = {module for module, operator in stored if (module, operator) not in there} - {""}
 
-    def is_known(row: OperatorRow) -> bool:
-        place = row.module, row.operator
+    def is_known(row: OperatorRow, module: str) -> bool:
+        place = module, row.operator
         before = stored.get(place, set())
-        return row.dtype in before or bool(before - there.get(place, set()))
+        return row.dtype in before or bool(before - there.get(place, set())) or module in lost
 
-    runs = {*there, *((any_layer(module), operator) for module, operator in there)}
-    lost = {module for module, operator in stored if (module, operator) not in runs} - {""}
     named: list[OperatorRow] = []
     rest: list[OperatorRow] = []
     small: list[OperatorRow] = []
     for row in now:
         little = limit.covers(row, by)
         for one in unfolded([row]):
-            module = any_layer(one.module)
-            was_summed = (module, one.operator) in stored or module in lost
-            is_own = is_known(one) or one.module in lost
+            was_summed = is_known(one, any_layer(one.module))
+            is_own = is_known(one, one.module)
             (rest if not is_own and (little or was_summed) else named).append(one)
     for row in over_layers(rest):
         module = any_layer(row.module)
-        if (module, row.operator) in stored or module in lost:
+        if is_known(row, module):
             named.append(replace(row, module=module))
         else:
             (small if limit.covers(row, by) else named).append(row)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pytest_energy.types.counts import BUILT_IN, OTHERS, Work
 from pytest_energy.verdict import counts_comparison
@@ -343,6 +345,41 @@ def test_one_of_them_that_has_grown_is_still_a_part_of_their_sum():
 def test_the_same_layers_are_unchanged_however_few_have_rows_of_their_own():
     change = compare(counted(*blocks(), samples=2), counted(*blocks(), samples=2))
     assert change.unchanged
+    assert change.culprits == ()
+
+
+LAYERED = st.lists(
+    st.builds(
+        operator,
+        st.sampled_from([f"Net.{part}" for part in ("a", "b.0", "b.1", "b.2", "b.[3-4]", "b.5.c")]),
+        st.sampled_from([0, 10, 10**4, 10**8]),
+        name=st.sampled_from(["aten::mm", "aten::add", "aten::clone", "aten::gelu"]),
+        dtype=st.sampled_from(["float32", "int64", "bool", ""]),
+        size=st.sampled_from([0, 8, 10**4, 10**7]),
+        calls=st.integers(1, 3).map(lambda calls: 2 * calls),
+    ),
+    max_size=96,
+    unique_by=lambda row: (row.module, row.operator, row.dtype),
+)
+
+
+def test_small_results_of_another_dtype_are_no_part_of_the_sum_of_the_others():
+    def masked():
+        masks = [
+            operator(f"Net.block.{i}.norm", 0, name="aten::norm", dtype="bool", size=8, calls=0)
+            for i in range(20)
+        ]
+        return counted(*blocks(), *masks)
+
+    assert compare(masked(), masked()).unchanged
+
+
+@settings(deadline=None)
+@given(rows=LAYERED)
+def test_whatever_was_counted_is_unchanged_against_itself(rows):
+    change = compare(counted(*rows), counted(*rows))
+    assert change.unchanged
+    assert not change.energy
     assert change.culprits == ()
 
 
