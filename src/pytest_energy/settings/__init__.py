@@ -309,6 +309,14 @@ OPTIONS: tuple[tuple[str, str, str | None, str, str], ...] = (
         "with every block of every measurement and all digits: what pytest-energy papers takes"
         " intervals from",
     ),
+    (
+        "export",
+        "list",
+        "FORMAT=PATH",
+        "",
+        "write the results in another format as well: csv; given several times, each is a file (in"
+        " an ini file one a line); FORMAT alone takes a file name of its own",
+    ),
 )
 
 
@@ -355,7 +363,7 @@ def nodeid_from_here(config: pytest.Config, nodeid: str) -> str:
 
 def wants_file(config: pytest.Config) -> bool:
     """Whether a report as a file was asked for."""
-    return bool(config.getoption("energy_json", default=None) or ini_value(config, "json"))
+    return any(option_value(config, name) for name in ("json", "export"))
 
 
 def ini_value(config: pytest.Config, name: str) -> Any:
