@@ -53,7 +53,7 @@ def unmeasured(reason="the body raised ValueError", **members):
 
 
 def new(joules=2.0, **members):
-    measurement = measured(joules)
+    measurement = measured(joules, recorded={"accuracy": 0.9})
     return Result(subject(**members), measurement, RULE, judge(measurement, None))
 
 
