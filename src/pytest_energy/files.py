@@ -266,6 +266,21 @@ def write_output(path: Path, content: str | bytes) -> None:
         file.write(content)
 
 
+def append_file(path: Path, text: str) -> None:
+    """Add to the end of a file that others may add to as well, in one piece.
+
+    Args:
+        path: of the file; one that is not there is made.
+        text: written as UTF-8.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | _AT_ONCE | _BINARY
+    with os.fdopen(os.open(path, flags, 0o666), "ab") as file:
+        file.write(text.encode())
+
+
 def is_stream(path: Path) -> bool:
     """Whether a path leads to a device, a FIFO or a socket."""
     try:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -86,7 +88,14 @@ class Reporter:
             *notices(settings, log.results, log.unrun, orphans, update_from_file(config)),
         )
         report = log.report(gate_session, config.rootpath)
-        self._report = report = self._written(config, report)
+        report = self._written(config, report)
+        summary = os.environ.get("GITHUB_STEP_SUMMARY")
+        if summary and (log.tests or log.unrun):
+            from pytest_energy.report.github import append_summary
+
+            unwritten = append_summary(Path(summary), report)
+            report = replace(report, notices=(*report.notices, *filter(None, [unwritten])))
+        self._report = report
         if (report.problems or log.refused) and exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
@@ -126,6 +135,8 @@ class Reporter:
                 ):
                     terminalreporter.write_line(line)
             terminal.write_summary(terminalreporter, self._report, stash.settings_of(config).report)
+            if os.environ.get("GITHUB_ACTIONS") == "true":
+                _annotate(terminalreporter, self._report)
         elif stash.GATE in config.stash:
             terminalreporter.write_line(
                 "energy: nothing was compared: no metered test ran", red=True
@@ -137,6 +148,25 @@ class Reporter:
         if self._log is None:
             self._log = ResultsLog()
         return self._log
+
+
+OTHER_ANNOTATIONS = "pytest_github_actions_annotate_failures"
+"""A plugin that makes an annotation of every failed test: twice would be once too often."""
+
+
+def _annotate(terminalreporter: pytest.TerminalReporter, report: SessionReport) -> None:
+    """Print the commands that GitHub's runner makes annotations of."""
+    from pytest_energy.report import terminal
+    from pytest_energy.report.github import error_commands
+    from pytest_energy.report.printable import readable
+
+    config = terminalreporter.config
+    if config.pluginmanager.hasplugin(OTHER_ANNOTATIONS):
+        return
+    checkout = os.environ.get("GITHUB_WORKSPACE")
+    encoding = terminal.encoding_of_terminal(terminalreporter)
+    for line in error_commands(report, config.rootpath, Path(checkout) if checkout else None):
+        terminalreporter.write_line(readable(line, encoding))
 
 
 def _uncaptured(config: pytest.Config) -> AbstractContextManager[None]:

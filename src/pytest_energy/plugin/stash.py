@@ -73,19 +73,23 @@ def exports_of(config: pytest.Config) -> tuple[Target, ...]:
     """
     if EXPORTS not in config.stash:
         settings = settings_of(config)
-        if not settings.exports:
+        if not settings.exports and settings.markdown is None:
             return ()
-        from pytest_energy.report.exports.targets import check_distinct, read_target
+        from pytest_energy.report.exports import targets
 
-        reporters = reporters_of(config)
+        reporters, found, option = reporters_of(config), [], "markdown"
         try:
-            targets = tuple(
-                read_target(text, settings.exports_from, reporters) for text in settings.exports
-            )
-            check_distinct(targets)
+            if settings.markdown is not None:
+                path = targets.checked_path(settings.markdown)
+                found.append(targets.Target(reporters[option], path, "--energy-markdown"))
+            option = "export"
+            for text in settings.exports:
+                found.append(targets.read_target(text, settings.exports_from, reporters))
+            targets.check_distinct(found)
         except ValueError as error:
-            raise pytest.UsageError(f"--energy-export (or ini energy_export): {error}") from error
-        config.stash[EXPORTS] = targets
+            options = f"--energy-{option} (or ini energy_{option})"
+            raise pytest.UsageError(f"{options}: {error}") from error
+        config.stash[EXPORTS] = tuple(found)
     return config.stash[EXPORTS]
 
 

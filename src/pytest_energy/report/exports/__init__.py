@@ -21,7 +21,10 @@ def _late(module: str) -> Callable[[Sequence[SessionReport]], str | bytes]:
     return render
 
 
-BUILT_IN = (Reporter("csv", "energy.csv", _late("csv"), "one row per result"),)
+BUILT_IN = (
+    Reporter("csv", "energy.csv", _late("csv"), "one row per result"),
+    Reporter("markdown", "energy.md", _late("markdown"), "what changed, for a pull request"),
+)
 """The reporters that come with the plugin, in the order of their names."""
 
 
