@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pytest_energy.types.counts import CallChange, CountsChange, Culprit, Work
-from pytest_energy.types.result import Result, Subject
-from pytest_energy.types.session import Instrumentation, SessionReport
+from pytest_energy.types.result import Result, Subject, TrainingRun
+from pytest_energy.types.session import BaseSummary, Instrumentation, Overhead, SessionReport
 from pytest_energy.types.verdict import Status, Verdict
 from support.baselines import CARBON, MACHINE
 from support.measurements import CPU, FIVE, GPU, RULE, judge, measured, stored
 
 OTHER_MACHINE = replace(MACHINE, cpu="Intel Xeon")
-
-ALL_STATUSES = tuple(Status)
 
 HOSTILE = (
     "a|b`c``d</details><script>alert(1)</script>\r\n@octocat #1 [x](http://e.org) "
@@ -72,6 +70,23 @@ def session(*results, date="2026-03-04T05:06:07Z", machine=MACHINE, **members):
         baselines="baselines",
         results=results,
         **given,
+    )
+
+
+def full_session():
+    """A session that has something of everything that a report has."""
+    risen = result(3.0, test="t.py::a")
+    training = replace(new(test="t.py::b"), training_run=TrainingRun(total_steps=100))
+    counted = replace(risen, verdict=replace(risen.verdict, counts=COUNTS))
+    return session(
+        counted,
+        training,
+        replace(result(test="t.py::c"), base=measured(2.0, recorded={"accuracy": 0.9})),
+        unmeasured(test="t.py::d", region="decode"),
+        base=BaseSummary("1a2b3c4 (main)", ("t.py::gone",)),
+        stored={"t.py::b": "stored"},
+        notices=("a notice",),
+        overhead=Overhead(1.5, 2.5),
     )
 
 

@@ -9,11 +9,8 @@ import pytest
 
 from pytest_energy.report import json as json_report
 from pytest_energy.report.read import RunError, read_session
-from pytest_energy.types.result import TrainingRun
-from pytest_energy.types.session import BaseSummary, Overhead
 from pytest_energy.types.verdict import Status
-from support.measurements import measured
-from support.reports import COUNTS, hostile_session, new, result, session, unmeasured
+from support.reports import full_session, hostile_session, result, session
 from support.schema_1 import REPORT
 
 
@@ -27,22 +24,6 @@ def written(tmp_path):
         return read_session(path)
 
     return write
-
-
-def full_session():
-    risen = result(3.0, test="t.py::a")
-    training = replace(new(test="t.py::b"), training_run=TrainingRun(total_steps=100))
-    counted = replace(risen, verdict=replace(risen.verdict, counts=COUNTS))
-    return session(
-        counted,
-        training,
-        replace(result(test="t.py::c"), base=measured(2.0, recorded={"accuracy": 0.9})),
-        unmeasured(test="t.py::d", region="decode"),
-        base=BaseSummary("1a2b3c4 (main)", ("t.py::gone",)),
-        stored={"t.py::b": "stored"},
-        notices=("a notice",),
-        overhead=Overhead(1.5, 2.5),
-    )
 
 
 def test_a_report_with_its_blocks_is_read_as_the_session_had_it(written):

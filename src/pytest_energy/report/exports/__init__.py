@@ -22,8 +22,17 @@ def _late(module: str) -> Callable[[Sequence[SessionReport]], str | bytes]:
 
 
 BUILT_IN = (
+    Reporter("bencher", "bencher.json", _late("bencher"), "Bencher Metric Format"),
+    Reporter("codecarbon", "emissions.csv", _late("codecarbon"), "codecarbon's emissions.csv"),
     Reporter("csv", "energy.csv", _late("csv"), "one row per result"),
+    Reporter(
+        "github-action-benchmark",
+        "benchmark.json",
+        _late("github_action_benchmark"),
+        "customSmallerIsBetter",
+    ),
     Reporter("markdown", "energy.md", _late("markdown"), "what changed, for a pull request"),
+    Reporter("openmetrics", "metrics.txt", _late("openmetrics"), "GitLab's metrics report"),
 )
 """The reporters that come with the plugin, in the order of their names."""
 
