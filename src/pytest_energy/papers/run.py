@@ -13,6 +13,7 @@ from pytest_energy.report.read import (
     check_measurement,
     check_range,
     from_schema_1,
+    place_in,
     read_report,
     with_one_block,
 )
@@ -136,7 +137,7 @@ def read_run(path: Path) -> Run:
         except DecodeError as error:
             names = ".".join(map(str, error.path))
             what = f"{names}: {error.problem}" if names else error.problem
-            line = line_of(text, ("results", index, *error.path))
+            line = line_of(text, place_in(record, ("results", index, *error.path)))
             problem = f"result {index + 1} is not as reports have it: {what}"
             raise RunError(path, problem, line) from error
         if isinstance(one, Trained):

@@ -399,12 +399,17 @@ def _misread(
     """The error of a report that is one, and of which something is not as it should be."""
     names = ".".join(map(str, error.path))
     said = f"{names}: {error.problem}" if names else error.problem
-    line = line_of(text, _there(record, (*place, *error.path)))
+    line = line_of(text, place_in(record, (*place, *error.path)))
     return RunError(path, f"{what} is not as reports have it: {said}", line)
 
 
-def _there(record: Any, place: Place) -> Place:
-    """As much of a place as the file has: what is missing is made up before it is decoded."""
+def place_in(record: Any, place: Place) -> Place:
+    """As much of a place as the file has: what is missing is made up before it is decoded.
+
+    Args:
+        record: what JSON held.
+        place: of a member that may have been made up.
+    """
     for depth, step in enumerate(place):
         try:
             record = record[step]
