@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from pytest_energy.meters.base import Meter, MeterLostError, MeterSource, MeterUnavailableError
     from pytest_energy.types.energy import Domain, Method
     from pytest_energy.types.measurement import Measurement
+    from pytest_energy.types.reporter import Reporter
     from pytest_energy.types.result import Result
+    from pytest_energy.types.session import SessionReport
     from pytest_energy.types.verdict import Status, Verdict
 
 __all__ = [
@@ -28,8 +30,10 @@ __all__ = [
     "MeterUnavailableError",
     "Method",
     "Ratio",
+    "Reporter",
     "Result",
     "Results",
+    "SessionReport",
     "Status",
     "Verdict",
 ]
@@ -44,8 +48,10 @@ _HOMES = {
     "MeterUnavailableError": "meters.base",
     "Method": "types.energy",
     "Ratio": "analysis.results",
+    "Reporter": "types.reporter",
     "Result": "types.result",
     "Results": "analysis.results",
+    "SessionReport": "types.session",
     "Status": "types.verdict",
     "Verdict": "types.verdict",
 }

@@ -12,7 +12,7 @@ import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import NoReturn
+from typing import IO, Any, NoReturn
 
 
 def line_of(text: str, where: tuple[str | int, ...]) -> int:
@@ -169,12 +169,12 @@ ABANDONED_SECONDS = 3600
 """After this a temporary file is taken for one of a killed process, where no lock tells."""
 
 
-def replace_file(path: Path, text: str) -> None:
+def replace_file(path: Path, content: str | bytes) -> None:
     """Write a file whole or not at all, even when the power fails. A link stays a link.
 
     Args:
         path: of the file; where it is a link, of the link to it.
-        text: that it will have.
+        content: that it will have; text is written as UTF-8.
 
     Raises:
         OSError: it cannot be written; it is as it was.
@@ -188,8 +188,8 @@ def replace_file(path: Path, text: str) -> None:
     except UnicodeEncodeError:
         _refuse_name()
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+        with _opened(descriptor, content) as file:
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         # mkstemp makes files private; a repository's files follow the umask or the old file.
@@ -202,6 +202,12 @@ def replace_file(path: Path, text: str) -> None:
         Path(name).unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def _opened(descriptor: int, content: str | bytes) -> IO[Any]:
+    if isinstance(content, bytes):
+        return os.fdopen(descriptor, "wb")
+    return os.fdopen(descriptor, "w", encoding="utf-8", newline="\n")
 
 
 def _temporary_prefix(path: Path) -> str:
@@ -226,15 +232,15 @@ def sync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
-def write_output(path: Path, text: str) -> None:
+def write_output(path: Path, content: str | bytes) -> None:
     """Write a report to where the user wants it.
 
     A regular file is replaced, whole or not at all. Into a device, a FIFO or an open descriptor
-    (`/dev/stdout`, `/dev/fd/3`) the text is written, and none of them is ever replaced.
+    (`/dev/stdout`, `/dev/fd/3`) the content is written, and none of them is ever replaced.
 
     Args:
         path: as given; its folder must exist.
-        text: of the report.
+        content: of the report.
 
     Raises:
         OSError: it cannot be written; a regular file is as it was.
@@ -250,14 +256,29 @@ def write_output(path: Path, text: str) -> None:
         if stat.S_ISREG(mode):
             real = Path(os.path.realpath(path))
             _sweep(real.parent, _temporary_prefix(real), ABANDONED_SECONDS)
-            replace_file(real, text)
+            replace_file(real, content)
             return
         # Nobody waits for a reader that may never come; once it is there, it may be slow.
         own = os.open(path, os.O_WRONLY | os.O_APPEND | _AT_ONCE | _BINARY)
         if sys.platform != "win32":
             os.set_blocking(own, True)
-    with os.fdopen(own, "w", encoding="utf-8", newline="\n") as file:
-        file.write(text)
+    with _opened(own, content) as file:
+        file.write(content)
+
+
+def append_file(path: Path, text: str) -> None:
+    """Add to the end of a file that others may add to as well, in one piece.
+
+    Args:
+        path: of the file; one that is not there is made.
+        text: written as UTF-8.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | _AT_ONCE | _BINARY
+    with os.fdopen(os.open(path, flags, 0o666), "ab") as file:
+        file.write(text.encode())
 
 
 def is_stream(path: Path) -> bool:

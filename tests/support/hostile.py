@@ -48,8 +48,11 @@ from pytest_energy.meters.rapl import Psys, Rapl
 from pytest_energy.papers import report as papers_report
 from pytest_energy.papers import report_json
 from pytest_energy.papers.run import read_run
+from pytest_energy.report import json as json_report
+from pytest_energy.report.exports import BUILT_IN
+from pytest_energy.report.exports.targets import Target as ExportTarget
 from pytest_energy.report.printable import printable
-from pytest_energy.report.read import RunError
+from pytest_energy.report.read import RunError, read_session
 from pytest_energy.types.baseline import Baseline
 from pytest_energy.types.codec import DecodeError, decode, encode
 from pytest_energy.types.energy import gated_domains
@@ -67,6 +70,7 @@ from pytest_energy.verdict.case import Case
 from pytest_energy.verdict.count_rows import trimmed
 from pytest_energy.verdict.counts_comparison import compare
 from pytest_energy.verdict.judge import agreement, judge
+from support import reports
 from support.baselines import CARBON, MACHINE, addition, subject
 from support.counts import counts, counts_addition
 from support.measurements import CPU, FIVE, RULE, SUBJECT, measured, stored
@@ -353,6 +357,28 @@ def _run(data: bytes, folder: Path) -> None:
 
 def _refuse(constant: str) -> None:
     raise AssertionError(f"{constant} in JSON")
+
+
+def _session(data: bytes, folder: Path) -> None:
+    """A report that is read back is written in every format, or one says why it is not."""
+    path = folder / "report.json"
+    lines = _write(path, data)
+    try:
+        report = read_session(path)
+    except RunError as error:
+        check_message(error, lines)
+        return
+    for reporter in BUILT_IN:
+        target = ExportTarget(reporter, folder / reporter.file, "--to")
+        for problem in target.write([report]):
+            # A number so large that a product of two has no value.
+            assert "not JSON compliant" in problem or "OverflowError" in problem, problem
+
+
+def _session_seeds() -> list[bytes]:
+    record = json.loads(json_report.render(reports.full_session(), blocks=False))
+    parts = [{**record, "results": record["results"][i : i + 2]} for i in (0, 2)]
+    return [json.dumps(part).encode() for part in parts] + _run_seeds()
 
 
 def _run_seeds() -> list[bytes]:
@@ -673,6 +699,7 @@ TARGETS = {
     "accepted": Target(_accepted, _accepted_seeds),
     "counts": Target(_counts, _counts_seeds),
     "run": Target(_run, _run_seeds),
+    "session": Target(_session, _session_seeds),
     "test-report": Target(_test_report, _test_report_seeds),
     "lines": Target(_lines, lambda: [*_accepted_seeds(), *_test_report_seeds()]),
     "units": Target(_units, _unit_seeds),

@@ -57,6 +57,8 @@ _PLAIN = (
     *("-o", "energy_update=false"),
     *("-o", "energy_prune="),
     *("-o", "energy_strict=false"),
+    *("-o", "energy_markdown="),
+    *("-o", "energy_export="),
     # The first failure must not end the run before the test that is asked for, nor a broken file.
     "--maxfail=0",
     "--continue-on-collection-errors",
@@ -241,6 +243,7 @@ class Runner:
             environment["PYTEST_ADDOPTS"] = options
         # The order of a set of texts decides how often a function is called in some programs.
         environment.setdefault("PYTHONHASHSEED", "0")
+        environment.pop("GITHUB_STEP_SUMMARY", None)  # every run would add to it
         return environment
 
     def _wait(self, command: Sequence[str], environment: dict[str, str]) -> tuple[int | None, str]:

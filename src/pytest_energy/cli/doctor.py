@@ -5,18 +5,17 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
-from pytest_energy.cli.output import ERROR, complain
+from pytest_energy.cli.output import ERROR, complain, in_pytest
 from pytest_energy.report.printable import READABLE
 
 if TYPE_CHECKING:
+    import pytest
+
     from pytest_energy.doctor.diagnosis import Diagnosis
-    from pytest_energy.meters.base import MeterSource
-    from pytest_energy.settings.settings import Settings
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -72,31 +71,18 @@ def _report(known: argparse.Namespace, rest: list[str]) -> int:
 def _diagnose(arguments: list[str]) -> Diagnosis | None:
     """Let pytest read its options, ini files and conftests, and diagnose instead of testing."""
     from pytest_energy.doctor.diagnosis import examine
+    from pytest_energy.plugin import stash
     from pytest_energy.plugin.command import Command
 
     diagnoses: list[Diagnosis] = []
 
-    def diagnose(settings: Settings, sources: Sequence[MeterSource]) -> int:
-        diagnoses.append(examine(settings, sources))
+    def diagnose(config: pytest.Config) -> int:
+        settings = stash.settings_of(config)
+        diagnoses.append(examine(settings, stash.meter_sources(config, settings)))
         return 0
 
-    _in_pytest(Command(diagnose), arguments)
+    in_pytest(Command(diagnose), arguments)
     return diagnoses[0] if diagnoses else None
-
-
-def _in_pytest(command: object, arguments: list[str]) -> None:
-    """Run a command inside pytest's configuration; problems are printed on standard error."""
-    import pytest
-
-    try:
-        pytest.main(arguments, plugins=[command])
-    except KeyboardInterrupt:
-        complain("interrupted")
-    except (pytest.exit.Exception, pytest.skip.Exception, SystemExit) as error:
-        # Of a conftest that ends the session while it is imported.
-        complain(f"ended by {type(error).__name__}: {error}")
-    except Exception:
-        traceback.print_exc()
 
 
 @contextmanager

@@ -1,9 +1,10 @@
-"""What the commands share: where they write to, how they say what went wrong, its exit code."""
+"""What the commands share: where they write to, what went wrong, pytest around them."""
 
 from __future__ import annotations
 
 import os
 import sys
+import traceback
 from collections.abc import Callable
 from typing import TextIO
 
@@ -46,3 +47,23 @@ def write_out(write: Callable[[TextIO], object], what: str) -> int:
         complain(f"{what} could not be written: {error}")
         return ERROR
     return 0
+
+
+def in_pytest(command: object, arguments: list[str]) -> None:
+    """Run a command inside pytest's configuration; problems are printed on standard error.
+
+    Args:
+        command: a plugin that runs in place of the tests.
+        arguments: pytest's.
+    """
+    import pytest
+
+    try:
+        pytest.main(arguments, plugins=[command])
+    except KeyboardInterrupt:
+        complain("interrupted")
+    except (pytest.exit.Exception, pytest.skip.Exception, SystemExit) as error:
+        # Of a conftest that ends the session while it is imported.
+        complain(f"ended by {type(error).__name__}: {error}")
+    except Exception:
+        traceback.print_exc()

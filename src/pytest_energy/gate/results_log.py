@@ -28,7 +28,13 @@ from pytest_energy.types.counts import Judge
 from pytest_energy.types.measurement import Measurement
 from pytest_energy.types.obstacle import Obstacle
 from pytest_energy.types.result import Result, compact
-from pytest_energy.types.session import Instrumentation, Overhead, SessionReport, TestReport
+from pytest_energy.types.session import (
+    Failure,
+    Instrumentation,
+    Overhead,
+    SessionReport,
+    TestReport,
+)
 from pytest_energy.types.units import format_change, format_joules, utc_text
 from pytest_energy.types.verdict import COMPARED, Status
 from pytest_energy.verdict.count_rules import DIFFER
@@ -59,6 +65,7 @@ class ResultsLog:
         unrun: metered tests that were skipped or xfailed, and which of the two, by name.
         notices: what makes the gate weaker, each a line.
         overhead: what the gate took, of runs that were repeated as well.
+        failures: why tests failed, by name.
     """
 
     tests: dict[str, TestReport] = field(default_factory=dict)
@@ -70,6 +77,7 @@ class ResultsLog:
     unrun: dict[str, str] = field(default_factory=dict)
     notices: tuple[str, ...] = ()
     overhead: Overhead = field(default_factory=Overhead)
+    failures: dict[str, Failure] = field(default_factory=dict)
 
     def add(self, report: pytest.TestReport, made: TestReport | None = None) -> None:
         """Take in one of pytest's reports; a rerun replaces what was there.
@@ -93,6 +101,11 @@ class ResultsLog:
             self.failed.add(name)
             if name in self.tests:
                 self.outcomes[name] = "error" if report.when == "teardown" else "failed"
+        if name in self.tests:
+            if report.failed:
+                self.failures[name] = _failure(report)
+            elif record is not None:  # a rerun passed
+                self.failures.pop(name, None)
 
     @property
     def results(self) -> tuple[Result, ...]:
@@ -127,6 +140,7 @@ class ResultsLog:
             notices=self.notices,
             overhead=self.overhead,
             judge=session.settings.judge,
+            failures=dict(self.failures),
         )
 
     def settle(self, session: GateSession, exitstatus: int, root: Path) -> None:
@@ -278,6 +292,15 @@ class ResultsLog:
         for key, rise in rises.items():
             change = format_change(rise.change)
             self.stored[key] = f"accepted: {change} over {paired.label} ({file})"
+
+
+def _failure(report: pytest.TestReport) -> Failure:
+    """Why a test failed, as pytest says it, and where it stands."""
+    file, line, _ = report.location
+    crash = getattr(report.longrepr, "reprcrash", None)
+    message = str(getattr(crash, "message", report.longrepr))
+    # What `pytest.fail` raises is named like this.
+    return Failure(file, None if line is None else line + 1, message.removeprefix("Failed: "))
 
 
 def _decoded(record: object) -> TestReport:

@@ -50,6 +50,8 @@ QUIET: Mapping[str, Any] = {
     "energy_off": False,
     "energy_prune": "",
     "energy_json": None,
+    "energy_markdown": None,
+    "energy_export": None,
     "energy_against": "",
     "energy_against_setup": "",
     "energy_yardstick": "off",

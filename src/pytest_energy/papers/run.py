@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pytest_energy.files import line_of
-from pytest_energy.report.read import SCHEMA, RunError, read_report
+from pytest_energy.report.read import (
+    NAMES_OF_SCHEMA_1,
+    SCHEMA,
+    RunError,
+    check_measurement,
+    check_range,
+    from_schema_1,
+    place_in,
+    read_report,
+    with_one_block,
+)
 from pytest_energy.types.baseline import MOST_N
 from pytest_energy.types.codec import DecodeError, check_finite, decode
 from pytest_energy.types.codec import Path as Place
 from pytest_energy.types.counts import MOST_COUNT
 from pytest_energy.types.energy import Method
-from pytest_energy.types.measurement import MOST_FLOPS, Measurement
-from pytest_energy.types.renames import as_written, renamed
+from pytest_energy.types.measurement import Measurement
+from pytest_energy.types.renames import as_written
 from pytest_energy.types.result import Subject
 from pytest_energy.types.units import kwh
 from pytest_energy.types.verdict import Status
@@ -130,7 +137,7 @@ def read_run(path: Path) -> Run:
         except DecodeError as error:
             names = ".".join(map(str, error.path))
             what = f"{names}: {error.problem}" if names else error.problem
-            line = line_of(text, ("results", index, *error.path))
+            line = line_of(text, place_in(record, ("results", index, *error.path)))
             problem = f"result {index + 1} is not as reports have it: {what}"
             raise RunError(path, problem, line) from error
         if isinstance(one, Trained):
@@ -191,40 +198,6 @@ class _Result:
     counts: _Counts | None = None
 
 
-_MEASUREMENT_NAMES = {
-    "metered_count": "done",
-    "unit_count": "units",
-    "other_cpu_share": "others_share",
-    "interference": "disturbances",
-    "reference": "yardstick",
-    "flops": "work",
-    "flops_unavailable": "uncounted",
-    "segments": "stretches",
-    "update_aligned": "on_edges",
-}
-_FLOPS_NAMES = {"count": "flops"}
-_NAMES_OF_SCHEMA_1 = _MEASUREMENT_NAMES | _FLOPS_NAMES
-
-
-def from_schema_1(result: Mapping[str, Any]) -> dict[str, Any]:
-    """A result of a report of schema 1 as one of schema 2, as far as it is read here.
-
-    Args:
-        result: one of the report's list, as JSON holds it.
-
-    Raises:
-        DecodeError: a member stands there under its old and its new name.
-    """
-    measurement = result.get("measurement")
-    if isinstance(measurement, dict):
-        measurement = renamed(measurement, _MEASUREMENT_NAMES, ("measurement",))
-        flops = measurement.get("flops")
-        if isinstance(flops, dict):
-            measurement["flops"] = renamed(flops, _FLOPS_NAMES, ("measurement", "flops"))
-        return {**result, "measurement": measurement}
-    return dict(result)
-
-
 def _read(result: object, schema: int) -> Measured | Trained | None:
     """A result with a figure to compare; None for a region, another unit, nothing resolved.
 
@@ -233,33 +206,11 @@ def _read(result: object, schema: int) -> Measured | Trained | None:
     """
     check_finite(result)
     if schema == SCHEMA or not isinstance(result, dict):
-        return _figure(decode(_Result, _with_one_block(result)))
+        return _figure(decode(_Result, with_one_block(result)))
     try:
         return _figure(decode(_Result, from_schema_1(result)))
     except DecodeError as error:
-        raise as_written(error, result, _NAMES_OF_SCHEMA_1) from error
-
-
-def _with_one_block(result: object) -> object:
-    """A result that was written without its blocks with one that is all of them together.
-
-    Whatever is not as it should be is kept as it is, for the decoder to find.
-    """
-    if not isinstance(result, dict):
-        return result
-    measurement = result.get("measurement")
-    if not isinstance(measurement, dict) or "blocks" in measurement:
-        return result
-    domains = measurement.get("domains")
-    if not isinstance(domains, list) or not all(isinstance(each, dict) for each in domains):
-        return result
-    block = {
-        "n": measurement.get("metered_count"),
-        "seconds": measurement.get("seconds"),
-        "joules": [domain.get("joules") for domain in domains],
-    }
-    # What the reference work took beside each block is left out as well.
-    return {**result, "measurement": {**measurement, "blocks": [block], "reference": None}}
+        raise as_written(error, result, NAMES_OF_SCHEMA_1) from error
 
 
 def _figure(result: _Result) -> Measured | Trained | None:
@@ -270,7 +221,7 @@ def _figure(result: _Result) -> Measured | Trained | None:
         return None
     if subject.region or subject.unit != "inference" or not measurement.gated:
         return None
-    _check(measurement)
+    check_measurement(measurement)
     if measurement.joules_per_unit <= 0:
         return None
     return Measured(subject, measurement, _traffic(result.counts))
@@ -289,8 +240,8 @@ def _traffic(counts: _Counts | None) -> Traffic | None:
         problem = f"expected one figure for each of {len(counts.samples)} samples"
         raise DecodeError((*place, "sizes"), problem)
     for index, (sample, size) in enumerate(zip(counts.samples, counts.sizes, strict=True)):
-        _check_range(sample.bytes, 0, MOST_COUNT, (*place, "samples", index, "bytes"))
-        _check_range(size, 1, MOST_N, (*place, "sizes", index))
+        check_range(sample.bytes, 0, MOST_COUNT, (*place, "samples", index, "bytes"))
+        check_range(size, 1, MOST_N, (*place, "sizes", index))
     moved = sum(sample.bytes for sample in counts.samples)
     widths = [_WIDTHS[one.dtype] for one in counts.operators if one.dtype in _WIDTHS]
     if not moved:
@@ -306,29 +257,3 @@ def _trained(model: str, cost: _Cost) -> Trained:
     if not all(value > 0 for value in (middle, low, high, *inferences)):
         raise DecodeError(("training_cost",), "a training's figures are above 0")
     return Trained(model, middle, low, high, inferences)
-
-
-def _check(measurement: Measurement) -> None:
-    """Refuse figures that no measurement has, and with which nothing can be computed."""
-    place: Place = ("measurement",)
-    _check_range(measurement.metered_count, 1, MOST_N, (*place, "metered_count"))
-    if measurement.unit_count <= 0:
-        problem = f"expected a number above 0, found {measurement.unit_count:g}"
-        raise DecodeError((*place, "unit_count"), problem)
-    if measurement.flops is not None:
-        _check_range(measurement.flops.count, 0, MOST_FLOPS, (*place, "flops", "count"))
-    domains = len(measurement.domains)
-    for index, block in enumerate(measurement.blocks):
-        of_block = (*place, "blocks", index)
-        _check_range(block.n, 1, MOST_N, (*of_block, "n"))
-        if len(block.joules) != domains:
-            problem = f"expected one figure for each of {domains} domains"
-            raise DecodeError((*of_block, "joules"), problem)
-    joules = measurement.joules_per_unit
-    if not 0 <= joules < math.inf:
-        raise DecodeError((*place, "blocks"), f"they add up to {joules} J per inference")
-
-
-def _check_range(value: int, least: int, most: float, place: Place) -> None:
-    if not least <= value <= most:
-        raise DecodeError(place, f"expected a number from {least} to {most:g}")

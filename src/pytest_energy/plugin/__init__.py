@@ -51,8 +51,21 @@ def pytest_configure(config: pytest.Config) -> None:
         from pytest_energy.plugin.worker import WorkerPlugin
 
         config.pluginmanager.register(WorkerPlugin(worker), "energy-worker")
+    if any(settings.option_value(config, name) for name in ("export", "markdown")):
+        _check_exports(config)
     if config.getoption("dist", default="no") != "no":
         _configure_controller(config)
+
+
+def _check_exports(config: pytest.Config) -> None:
+    """Refuse formats and files that cannot be had, before anything is metered in vain."""
+    from pytest_energy.plugin import stash
+    from pytest_energy.plugin.own_errors import shown_usage_errors
+    from pytest_energy.settings.xdist import is_xdist_worker
+
+    if settings.WORKER not in config.stash and not is_xdist_worker(config):
+        with shown_usage_errors():
+            stash.exports_of(config)
 
 
 def _configure_controller(config: pytest.Config) -> None:

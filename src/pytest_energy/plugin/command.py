@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import pytest
 
 from pytest_energy import plugin
-from pytest_energy.plugin import stash
 from pytest_energy.plugin.own_errors import shown_usage_errors
-
-if TYPE_CHECKING:
-    from pytest_energy.meters.base import MeterSource
-    from pytest_energy.settings.settings import Settings
 
 
 class Command:
     """Runs in place of the tests, with the options, ini files and conftests that they would have.
 
     Args:
-        run: gets the settings and the meters that there are; returns the exit code.
+        run: gets pytest's configuration; returns the exit code.
     """
 
-    def __init__(self, run: Callable[[Settings, Sequence[MeterSource]], int]) -> None:
+    def __init__(self, run: Callable[[pytest.Config], int]) -> None:
         self._run = run
 
     @pytest.hookimpl(tryfirst=True)
@@ -47,7 +41,6 @@ class Command:
         # As pytest does it itself, since plugins may register their meters' hook only then.
         config.hook.pytest_configure.call_historic(kwargs={"config": config})
         try:
-            settings = stash.settings_of(config)
-            return self._run(settings, stash.meter_sources(config, settings))
+            return self._run(config)
         finally:
             config.hook.pytest_unconfigure(config=config)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_energy.plugin import stash
-from pytest_energy.settings import update_from_file, xdist
+from pytest_energy.settings import update_from_file, wants_file, xdist
 from pytest_energy.settings.identity import reported_test
 
 if TYPE_CHECKING:
@@ -58,16 +60,15 @@ class Reporter:
             remove(shared_folder(self._run))
 
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        from pytest_energy.files import is_stream
         from pytest_energy.gate.notices import notices
-        from pytest_energy.report import json, terminal
+        from pytest_energy.report import terminal
 
         config = session.config
         reporter = config.pluginmanager.get_plugin("terminalreporter")
         if reporter is not None:
             terminal.make_readable(reporter)
         settings, log = stash.settings_of(config), self._results_log()
-        if not (log.tests or log.unrun) and settings.json is None:
+        if not (log.tests or log.unrun) and not wants_file(config):
             return
         try:
             gate_session = stash.gate_session_of(config)
@@ -87,16 +88,34 @@ class Reporter:
             *notices(settings, log.results, log.unrun, orphans, update_from_file(config)),
         )
         report = log.report(gate_session, config.rootpath)
-        if settings.json is not None:
-            reporter = config.pluginmanager.get_plugin("terminalreporter")
-            if reporter is not None and is_stream(settings.json):
-                reporter.ensure_newline()  # it may be the terminal
-            with _uncaptured(config):
-                unwritten = json.write_report(settings.json, report, settings.json_blocks)
-            report = replace(report, problems=(*report.problems, *unwritten))
+        report = self._written(config, report)
+        summary = os.environ.get("GITHUB_STEP_SUMMARY")
+        if summary and (log.tests or log.unrun):
+            from pytest_energy.report.github import append_summary
+
+            unwritten = append_summary(Path(summary), report)
+            report = replace(report, notices=(*report.notices, *filter(None, [unwritten])))
         self._report = report
         if (report.problems or log.refused) and exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def _written(self, config: pytest.Config, report: SessionReport) -> SessionReport:
+        """Write the files that were asked for; the report, with what could not be written."""
+        from pytest_energy.files import is_stream
+        from pytest_energy.report import json
+
+        settings, exports = stash.settings_of(config), stash.exports_of(config)
+        paths = [path for path in (settings.json, *(each.path for each in exports)) if path]
+        reporter = config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is not None and any(map(is_stream, paths)):
+            reporter.ensure_newline()  # it may be the terminal
+        unwritten = []
+        with _uncaptured(config) if paths else nullcontext():
+            if settings.json is not None:
+                unwritten += json.write_report(settings.json, report, settings.json_blocks)
+            for target in exports:
+                unwritten += target.write([report])
+        return replace(report, problems=(*report.problems, *unwritten))
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         from pytest_energy.report import terminal
@@ -116,6 +135,8 @@ class Reporter:
                 ):
                     terminalreporter.write_line(line)
             terminal.write_summary(terminalreporter, self._report, stash.settings_of(config).report)
+            if os.environ.get("GITHUB_ACTIONS") == "true":
+                _annotate(terminalreporter, self._report)
         elif stash.GATE in config.stash:
             terminalreporter.write_line(
                 "energy: nothing was compared: no metered test ran", red=True
@@ -127,6 +148,25 @@ class Reporter:
         if self._log is None:
             self._log = ResultsLog()
         return self._log
+
+
+OTHER_ANNOTATIONS = "pytest_github_actions_annotate_failures"
+"""A plugin that makes an annotation of every failed test: twice would be once too often."""
+
+
+def _annotate(terminalreporter: pytest.TerminalReporter, report: SessionReport) -> None:
+    """Print the commands that GitHub's runner makes annotations of."""
+    from pytest_energy.report import terminal
+    from pytest_energy.report.github import error_commands
+    from pytest_energy.report.printable import readable
+
+    config = terminalreporter.config
+    if config.pluginmanager.hasplugin(OTHER_ANNOTATIONS):
+        return
+    checkout = os.environ.get("GITHUB_WORKSPACE")
+    encoding = terminal.encoding_of_terminal(terminalreporter)
+    for line in error_commands(report, config.rootpath, Path(checkout) if checkout else None):
+        terminalreporter.write_line(readable(line, encoding))
 
 
 def _uncaptured(config: pytest.Config) -> AbstractContextManager[None]:

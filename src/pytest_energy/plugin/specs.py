@@ -11,8 +11,10 @@ import pytest
 
 
 def pytest_plugin_registered(plugin: object, manager: pytest.PytestPluginManager) -> None:
-    # The specification of our hook waits until a plugin or a conftest implements it.
-    if hasattr(plugin, "pytest_energy_meters") and not manager.hook.pytest_energy_meters.spec:
-        from pytest_energy import hookspecs
+    # The specifications of our hooks wait until a plugin or a conftest implements one.
+    for name in ("pytest_energy_meters", "pytest_energy_reporters"):
+        if hasattr(plugin, name) and not getattr(manager.hook, name).spec:
+            from pytest_energy import hookspecs
 
-        manager.add_hookspecs(hookspecs)
+            manager.add_hookspecs(hookspecs)
+            return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,13 +18,16 @@ if TYPE_CHECKING:
     from pytest_energy.meters.base import MeterSource
     from pytest_energy.paired.interleave import HeadInterleaving
     from pytest_energy.plugin.gate import Gate
+    from pytest_energy.report.exports.targets import Target
     from pytest_energy.settings.settings import Settings
+    from pytest_energy.types.reporter import Reporter
     from pytest_energy.types.session import TestReport
 
 SETTINGS: pytest.StashKey[Settings] = pytest.StashKey()
 GATE: pytest.StashKey[Gate] = pytest.StashKey()
 GATE_SESSION: pytest.StashKey[GateSession] = pytest.StashKey()
 LOCK: pytest.StashKey[MachineLock | None] = pytest.StashKey()
+EXPORTS: pytest.StashKey[tuple[Target, ...]] = pytest.StashKey()
 
 # Of a test.
 ENERGY: pytest.StashKey[MeteredEnergy | CountedEnergy] = pytest.StashKey()
@@ -59,6 +63,54 @@ def gate_session_of(config: pytest.Config) -> GateSession:
         except ValueError as error:
             raise pytest.UsageError(str(error)) from error
     return config.stash[GATE_SESSION]
+
+
+def exports_of(config: pytest.Config) -> tuple[Target, ...]:
+    """What is to be written beside the JSON report, and where; read once, before any test runs.
+
+    Raises:
+        pytest.UsageError: there is no such format, or no such file could be written.
+    """
+    if EXPORTS not in config.stash:
+        settings = settings_of(config)
+        if not settings.exports and settings.markdown is None:
+            return ()
+        from pytest_energy.report.exports import targets
+
+        reporters, found, option = reporters_of(config), [], "markdown"
+        try:
+            if settings.markdown is not None:
+                path = targets.checked_path(settings.markdown)
+                found.append(targets.Target(reporters[option], path, "--energy-markdown"))
+            option = "export"
+            for text in settings.exports:
+                found.append(targets.read_target(text, settings.exports_from, reporters))
+            targets.check_distinct(found)
+        except ValueError as error:
+            options = f"--energy-{option} (or ini energy_{option})"
+            raise pytest.UsageError(f"{options}: {error}") from error
+        config.stash[EXPORTS] = tuple(found)
+    return config.stash[EXPORTS]
+
+
+def reporters_of(config: pytest.Config) -> Mapping[str, Reporter]:
+    """The formats that there are, by name: built in, and those of other plugins and conftests.
+
+    Raises:
+        pytest.UsageError: a plugin's hook has a defect.
+    """
+    from pytest_energy.report.exports import reporters_by_name
+    from pytest_energy.types.reporter import Reporter
+
+    try:
+        hook = getattr(config.hook, "pytest_energy_reporters", None)  # absent where none is added
+        added = hook(config=config) if hook is not None else []
+        by_hook = [[one] if isinstance(one, Reporter) else one for one in added]
+        return reporters_by_name(reporter for several in by_hook for reporter in several)
+    except Exception as error:  # a third-party hook: its defect is named, not pytest's internals
+        raise pytest.UsageError(
+            f"pytest_energy_reporters: {type(error).__name__}: {error}"
+        ) from error
 
 
 def machine_lock(config: pytest.Config) -> MachineLock | None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pytest_energy.files import line_of, read_text
+from pytest_energy.types.baseline import MOST_N
+from pytest_energy.types.carbon import Carbon
 from pytest_energy.types.codec import (
     DecodeError,
     check_characters,
@@ -17,8 +21,14 @@ from pytest_energy.types.codec import (
     decode,
     shown,
 )
-from pytest_energy.types.counts import MOST_COUNT, Counts
-from pytest_energy.types.result import Subject
+from pytest_energy.types.codec import Path as Place
+from pytest_energy.types.counts import MOST_COUNT, Counts, Judge
+from pytest_energy.types.machine import Machine
+from pytest_energy.types.measurement import MOST_FLOPS, Measurement
+from pytest_energy.types.renames import as_written, renamed
+from pytest_energy.types.result import Result, Subject, TrainingRun
+from pytest_energy.types.session import BaseSummary, Instrumentation, Overhead, SessionReport
+from pytest_energy.types.verdict import Rule, Verdict
 
 SCHEMA = 2
 """Version of the report's form that is current. Version 1, with other names, is read too."""
@@ -28,6 +38,9 @@ MOST_BYTES = 96 * 2**20
 
 MOST_VALUES = 8_000_000
 """Those 10,000 tests have 3 million values; 8 million take 0.6 GB of memory at most."""
+
+DEFAULT_TOLERANCE = 0.05
+"""What a test allowed, as a fraction, where a report does not say it."""
 
 _HOW = "write one with: pytest --energy-json=REPORT.json"
 
@@ -72,6 +85,110 @@ def read_report(path: Path) -> tuple[str, dict[str, Any]]:
             raise RunError(path, problem, hint=newer)
         raise RunError(path, problem)
     return text, record
+
+
+_MEASUREMENT_NAMES = {
+    "metered_count": "done",
+    "unit_count": "units",
+    "other_cpu_share": "others_share",
+    "interference": "disturbances",
+    "reference": "yardstick",
+    "flops": "work",
+    "flops_unavailable": "uncounted",
+    "segments": "stretches",
+    "update_aligned": "on_edges",
+}
+_FLOPS_NAMES = {"count": "flops"}
+NAMES_OF_SCHEMA_1 = _MEASUREMENT_NAMES | _FLOPS_NAMES
+"""The old name of each member of a result that is read of reports of schema 1, by its name now."""
+
+
+def from_schema_1(result: Mapping[str, Any]) -> dict[str, Any]:
+    """A result of a report of schema 1 as one of schema 2, as far as it is read here.
+
+    Args:
+        result: one of the report's list, as JSON holds it.
+
+    Raises:
+        DecodeError: a member stands there under its old and its new name.
+    """
+    measurement = result.get("measurement")
+    if isinstance(measurement, dict):
+        measurement = renamed(measurement, _MEASUREMENT_NAMES, ("measurement",))
+        flops = measurement.get("flops")
+        if isinstance(flops, dict):
+            measurement["flops"] = renamed(flops, _FLOPS_NAMES, ("measurement", "flops"))
+        return {**result, "measurement": measurement}
+    return dict(result)
+
+
+def with_one_block(result: object) -> object:
+    """A result that was written without its blocks with one that is all of them together.
+
+    Whatever is not as it should be is kept as it is, for the decoder to find.
+
+    Args:
+        result: one of the report's list, as JSON holds it.
+    """
+    if not isinstance(result, dict):
+        return result
+    measurement = result.get("measurement")
+    if not isinstance(measurement, dict) or "blocks" in measurement:
+        return result
+    domains = measurement.get("domains")
+    if not isinstance(domains, list) or not all(isinstance(each, dict) for each in domains):
+        return result
+    block = {
+        "n": measurement.get("metered_count"),
+        "seconds": measurement.get("seconds"),
+        "joules": [domain.get("joules") for domain in domains],
+    }
+    # What the reference work took beside each block is left out as well.
+    return {**result, "measurement": {**measurement, "blocks": [block], "reference": None}}
+
+
+def check_measurement(measurement: Measurement, place: Place = ("measurement",)) -> None:
+    """Refuse figures that no measurement has, and with which nothing can be computed.
+
+    Args:
+        measurement: as decoded.
+        place: where it stands in its result.
+
+    Raises:
+        DecodeError: names the member.
+    """
+    check_range(measurement.metered_count, 1, MOST_N, (*place, "metered_count"))
+    if measurement.unit_count <= 0:
+        problem = f"expected a number above 0, found {measurement.unit_count:g}"
+        raise DecodeError((*place, "unit_count"), problem)
+    if measurement.flops is not None:
+        check_range(measurement.flops.count, 0, MOST_FLOPS, (*place, "flops", "count"))
+    domains = len(measurement.domains)
+    for index, block in enumerate(measurement.blocks):
+        of_block = (*place, "blocks", index)
+        check_range(block.n, 1, MOST_N, (*of_block, "n"))
+        if len(block.joules) != domains:
+            problem = f"expected one figure for each of {domains} domains"
+            raise DecodeError((*of_block, "joules"), problem)
+    joules = measurement.joules_per_unit
+    if not 0 <= joules < math.inf:
+        raise DecodeError((*place, "blocks"), f"they add up to {joules} J per inference")
+
+
+def check_range(value: int, least: int, most: float, place: Place) -> None:
+    """Refuse a number outside of its range.
+
+    Args:
+        value: as decoded.
+        least: that it may be.
+        most: that it may be.
+        place: where it stands in its result.
+
+    Raises:
+        DecodeError: names the member.
+    """
+    if not least <= value <= most:
+        raise DecodeError(place, f"expected a number from {least} to {most:g}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,4 +282,196 @@ def read_counted(path: Path) -> list[Counted]:
         if measured is not None and measured.metered_count > 0:
             joules = measured.joules_per_unit * measured.unit_count / measured.metered_count
         found.append(Counted(one.subject, counts, joules))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """What a report says of the whole session; older ones say less."""
+
+    date: str
+    machine: Machine
+    carbon: Carbon
+    commit: str | None = None
+    overhead: Overhead = field(default_factory=Overhead)
+    base: BaseSummary | None = None
+    judge: Judge = Judge.BOTH
+    notices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """A result of the list, and what stands beside it; older ones have less."""
+
+    subject: Subject
+    measurement: Measurement | None
+    verdict: Verdict
+    rule: Rule = field(default_factory=lambda: Rule(DEFAULT_TOLERANCE))
+    base: Measurement | None = None
+    training_run: TrainingRun | None = None
+    counts: Counts | None = None
+    outcome: str | None = None
+    stored: str | None = None
+
+    @property
+    def result(self) -> Result:
+        return Result(
+            self.subject,
+            self.measurement,
+            self.rule,
+            self.verdict,
+            self.base,
+            self.training_run,
+            self.counts,
+        )
+
+
+_HEAD_NAMES = {"overhead": "gate", "base": "against"}
+_CHANGE_NAMES = {
+    "value": "change",
+    "detectable": "notice",
+    "joules": "baseline_joules",
+    "joules_low": "baseline_low",
+    "joules_high": "baseline_high",
+    "passes": "looks",
+    "reference_change": "speed",
+    "domains": "domain_changes",
+    "flops": "work",
+}
+_VERDICT_NAMES = {
+    "hint": "remedy",
+    "repeat_difference": "apart",
+    "interpretation": "cause",
+    "can_be_stored": "storable",
+}
+
+
+def read_session(path: Path) -> SessionReport:
+    """A session's report as the session had it, as far as the file has kept it.
+
+    What a report without `--energy-json-blocks` leaves out is missing: a measurement is one block.
+
+    Args:
+        path: of a file that `--energy-json` wrote.
+
+    Raises:
+        RunError: not readable, not JSON, or not such a report; names the place.
+    """
+    text, record = read_report(path)
+    old = record["schema"] != SCHEMA
+    head = {name: member for name, member in record.items() if name != "results"}
+    try:
+        check_finite(head)
+        check_characters(head)
+        session = decode(_Head, renamed(head, _HEAD_NAMES) if old else head)
+    except DecodeError as error:
+        where = as_written(error, head, _HEAD_NAMES) if old else error
+        raise _misread(path, text, record, "the report", (), where) from error
+    judged = []
+    for index, result in enumerate(record["results"]):
+        try:
+            judged.append(_judged(result, old))
+        except DecodeError as error:
+            place = ("results", index)
+            what = f"result {index + 1}"
+            raise _misread(path, text, record, what, place, error) from error
+    domains = (d for one in judged if one.measurement for d in one.measurement.domains)
+    return SessionReport(
+        date=session.date,
+        commit=session.commit,
+        machine=session.machine,
+        carbon=session.carbon,
+        instrumentation=Instrumentation(domains=tuple(dict.fromkeys(domains))),
+        baselines="",
+        base=session.base,
+        results=tuple(one.result for one in judged),
+        outcomes={one.subject.test: one.outcome for one in judged if one.outcome},
+        stored={one.subject.key: one.stored for one in judged if one.stored},
+        notices=session.notices,
+        overhead=session.overhead,
+        judge=session.judge,
+    )
+
+
+def _misread(
+    path: Path, text: str, record: object, what: str, place: Place, error: DecodeError
+) -> RunError:
+    """The error of a report that is one, and of which something is not as it should be."""
+    names = ".".join(map(str, error.path))
+    said = f"{names}: {error.problem}" if names else error.problem
+    line = line_of(text, place_in(record, (*place, *error.path)))
+    return RunError(path, f"{what} is not as reports have it: {said}", line)
+
+
+def place_in(record: Any, place: Place) -> Place:
+    """As much of a place as the file has: what is missing is made up before it is decoded.
+
+    Args:
+        record: what JSON held.
+        place: of a member that may have been made up.
+    """
+    for depth, step in enumerate(place):
+        try:
+            record = record[step]
+        except (KeyError, IndexError, TypeError):
+            return place[:depth]
+    return place
+
+
+def _judged(result: object, old: bool) -> _Judged:
+    """A result with its verdict.
+
+    Raises:
+        DecodeError: something in it is wrong; its path leads through `result`.
+    """
+    check_finite(result)
+    check_characters(result)
+    if not old or not isinstance(result, dict):
+        one = decode(_Judged, _with_blocks(result))
+    else:
+        try:
+            one = decode(_Judged, _with_blocks(_judged_of_schema_1(result)))
+        except DecodeError as error:
+            raise as_written(error, result, NAMES_OF_SCHEMA_1) from error
+    for name, measurement in (("measurement", one.measurement), ("base", one.base)):
+        if measurement is not None:
+            check_measurement(measurement, (name,))
+    if one.counts is not None:
+        _check_counts(one.counts)
+    return one
+
+
+def _with_blocks(result: object) -> object:
+    """A result whose two measurements have a block each where they were written without."""
+    if not isinstance(result, dict):
+        return result
+    base = with_one_block({"measurement": result.get("base")})
+    found = with_one_block(result)
+    if not isinstance(base, dict) or not isinstance(found, dict):
+        return result
+    return {**found, "base": base["measurement"]}
+
+
+def _judged_of_schema_1(result: Mapping[str, Any]) -> dict[str, Any]:
+    """A result of schema 1, its verdict included: that had the comparison's figures in it.
+
+    Paired runs of that schema keep their figures, and lose what was said of the base.
+
+    Raises:
+        DecodeError: a member stands there under its old and its new name.
+    """
+    found = from_schema_1(result)
+    verdict = found.get("verdict")
+    if isinstance(verdict, dict):
+        tolerance, budget = verdict.get("tolerance"), verdict.get("budget_joules")
+        if isinstance(tolerance, int | float):
+            found["rule"] = {"tolerance": tolerance, "budget_joules": budget}
+        change = renamed(verdict, _CHANGE_NAMES)
+        kept = ("status", "reason", *_VERDICT_NAMES.values())
+        found["verdict"] = renamed({n: verdict[n] for n in kept if n in verdict}, _VERDICT_NAMES)
+        if verdict.get("change") is not None:
+            wanted = {*_CHANGE_NAMES, "low", "high", "limit", "sessions", "outliers"}
+            figures = {name: member for name, member in change.items() if name in wanted}
+            found["verdict"]["change"] = figures
+    found["base"] = None
     return found

@@ -309,6 +309,23 @@ OPTIONS: tuple[tuple[str, str, str | None, str, str], ...] = (
         "with every block of every measurement and all digits: what pytest-energy papers takes"
         " intervals from",
     ),
+    (
+        "markdown",
+        "path",
+        "PATH",
+        "",
+        "write what changed, and what is to blame for it, as Markdown to this file; where"
+        " GITHUB_STEP_SUMMARY is set, it is appended there without an option",
+    ),
+    (
+        "export",
+        "list",
+        "FORMAT=PATH",
+        "",
+        "write the results in another format as well: bencher, codecarbon, csv,"
+        " github-action-benchmark, markdown, openmetrics or a plugin's; given several times, each"
+        " is a file (in an ini file one a line); FORMAT alone takes a file name of its own",
+    ),
 )
 
 
@@ -355,7 +372,7 @@ def nodeid_from_here(config: pytest.Config, nodeid: str) -> str:
 
 def wants_file(config: pytest.Config) -> bool:
     """Whether a report as a file was asked for."""
-    return bool(config.getoption("energy_json", default=None) or ini_value(config, "json"))
+    return any(option_value(config, name) for name in ("json", "markdown", "export"))
 
 
 def ini_value(config: pytest.Config, name: str) -> Any:

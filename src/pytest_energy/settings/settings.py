@@ -73,6 +73,9 @@ class Settings:
             says anything about it.
         json: the report's path, or None.
         json_blocks: whether the blocks of every measurement are in it.
+        markdown: the Markdown report's path, or None.
+        exports: formats and their files as they were written.
+        exports_from: the folder that relative paths among them start from.
     """
 
     report: bool
@@ -108,6 +111,9 @@ class Settings:
     prometheus: Endpoint | None
     json: Path | None
     json_blocks: bool
+    markdown: Path | None
+    exports: tuple[str, ...]
+    exports_from: Path
 
 
 def _path(config: pytest.Config, name: str) -> Path | None:
@@ -117,6 +123,18 @@ def _path(config: pytest.Config, name: str) -> Path | None:
         return config.invocation_params.dir / given
     written: str = ini_value(config, name)
     return config.rootpath / written if written else None
+
+
+def _folder(config: pytest.Config, name: str) -> Path:
+    """Where relative paths of an option start, by where it stands."""
+    given = config.getoption(f"energy_{name}", default=None)
+    return config.rootpath if given is None else config.invocation_params.dir
+
+
+def _lines(value: list[str] | str) -> tuple[str, ...]:
+    """What was given several times, or stands on several lines of an ini file."""
+    texts = value if isinstance(value, list) else value.splitlines()
+    return tuple(text.strip() for text in texts if text.strip())
 
 
 def read_settings(config: pytest.Config) -> Settings:
@@ -177,6 +195,9 @@ def read_settings(config: pytest.Config) -> Settings:
         prometheus=_endpoint(config),
         json=_path(config, "json"),
         json_blocks=flag(config, "json_blocks"),
+        markdown=_path(config, "markdown"),
+        exports=_lines(option_value(config, "export")),
+        exports_from=_folder(config, "export"),
     )
 
 

@@ -90,6 +90,21 @@ class BaseSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a metered test failed, and where it stands.
+
+    Args:
+        file: of the test, from pytest's rootdir.
+        line: in it, counted from 1; None where it is not known.
+        message: of the error, of one line or of several.
+    """
+
+    file: str
+    line: int | None
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class SessionReport:
     """All that reports get.
 
@@ -109,6 +124,7 @@ class SessionReport:
         notices: what was switched off, loosened, left out or left over, each a line.
         overhead: what the gate itself took.
         judge: what decided: measured joules, exact counts, or both.
+        failures: of metered tests that failed, by node id; the JSON report has none of them.
     """
 
     date: str
@@ -125,3 +141,4 @@ class SessionReport:
     notices: tuple[str, ...] = ()
     overhead: Overhead = Overhead()
     judge: Judge = Judge.BOTH
+    failures: Mapping[str, Failure] = field(default_factory=dict)

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from pytest_energy.papers.run import from_schema_1, read_run
+from pytest_energy.report.json import write_report
 from pytest_energy.report.read import RunError
+from support.reports import result, session
 from support.schema_1 import REPORT
 
 DONE = '"done": 8'
@@ -111,3 +113,13 @@ def test_the_file_is_left_as_it_is():
     before = Path(REPORT).read_bytes()
     read_run(REPORT)
     assert REPORT.read_bytes() == before
+
+
+def test_a_report_without_blocks_that_lacks_their_duration_is_refused_with_its_place(tmp_path):
+    path = tmp_path / "run.json"
+    assert write_report(path, session(result()), blocks=False) == []
+    record = json.loads(path.read_text())
+    del record["results"][0]["measurement"]["seconds"]
+    path.write_text(json.dumps(record))
+    with pytest.raises(RunError, match=r"line 1: result 1 .*seconds: expected a number"):
+        read_run(path)

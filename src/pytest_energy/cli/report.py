@@ -1,0 +1,130 @@
+"""`pytest-energy report`: reports in any format, made later of one run or of many."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_energy.cli.output import ERROR, complain, in_pytest
+
+if TYPE_CHECKING:
+    import pytest
+
+    from pytest_energy.report.exports.targets import Target
+    from pytest_energy.types.reporter import Reporter
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to the console script.
+
+    Args:
+        commands: where argparse keeps them.
+    """
+    parser = commands.add_parser(
+        "report",
+        help="write the results of one run or of many in other formats",
+        description="Write the results of runs in other formats: those of --energy-export, and"
+        " those that a conftest.py of the current folder or a plugin adds. Runs may be of several"
+        " machine classes, and of the same tests: a format with one figure per test has the latest"
+        " one of each machine class.",
+        epilog="Exit code: 0, or 2 for an error; what could be written is.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "runs",
+        nargs="+",
+        type=Path,
+        metavar="RUN.json",
+        help="reports that pytest --energy-json=RUN.json wrote",
+    )
+    parser.add_argument(
+        "--to",
+        action="append",
+        required=True,
+        metavar="FORMAT=PATH",
+        help="format and file, as for pytest --energy-export; given several times, each is a file",
+    )
+
+    def run(known: argparse.Namespace, rest: list[str]) -> int:
+        if rest:
+            parser.error(f"unrecognized arguments: {' '.join(rest)}")
+        return _report(known.runs, known.to)
+
+    parser.set_defaults(run=run)
+
+
+def _report(paths: Sequence[Path], wanted: Sequence[str]) -> int:
+    from pytest_energy.report.read import RunError, read_session
+
+    try:
+        targets = _targets(wanted)
+        reports = [read_session(path) for path in _distinct(paths)]
+    except RunError as error:
+        complain(str(error))
+        return ERROR
+    except (OSError, ValueError) as error:
+        complain(f"--to: {error}")
+        return ERROR
+    # As several sessions would have come: by machine class, the oldest first.
+    reports.sort(key=lambda report: (report.machine.slug, report.date))
+    problems = [problem for target in targets for problem in target.write(reports)]
+    for problem in problems:
+        complain(problem)
+    return ERROR if problems else 0
+
+
+def _distinct(paths: Iterable[Path]) -> Iterable[Path]:
+    """Each file once, however often it is named: a pattern may match it twice."""
+    return {path.absolute(): path for path in paths}.values()
+
+
+def _targets(wanted: Sequence[str]) -> list[Target]:
+    """Formats and files.
+
+    Raises:
+        ValueError: there is no such format, or no such file can be written.
+    """
+    from pytest_energy.report.exports import reporters_by_name
+    from pytest_energy.report.exports.targets import check_distinct, read_target
+
+    reporters = reporters_by_name()
+    if any(text.partition("=")[0].strip() not in reporters for text in wanted):
+        reporters = _all_reporters() or reporters
+    targets = [read_target(text, Path.cwd(), reporters, "--to") for text in wanted]
+    check_distinct(targets)
+    return targets
+
+
+def _all_reporters() -> Mapping[str, Reporter]:
+    """Those of plugins and conftests as well; none where pytest cannot be configured."""
+    from pytest_energy.plugin import stash
+    from pytest_energy.plugin.command import Command
+
+    found: dict[str, Reporter] = {}
+
+    def ask(config: pytest.Config) -> int:
+        found.update(stash.reporters_of(config))
+        return 0
+
+    with _stdout_kept():
+        in_pytest(Command(ask), [])
+    return found
+
+
+@contextmanager
+def _stdout_kept() -> Iterator[None]:
+    """What conftests print meanwhile goes to standard error: standard output may be a report."""
+    own = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        os.dup2(own, 1)
+        os.close(own)

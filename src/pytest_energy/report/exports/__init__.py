@@ -1,0 +1,57 @@
+"""The formats that results can be written in, beside the JSON report: one small module each.
+
+A module has a function `render` of the reports of one session or of several. It is imported when
+its format is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib import import_module
+
+from pytest_energy.types.reporter import Reporter
+from pytest_energy.types.session import SessionReport
+
+
+def _late(module: str) -> Callable[[Sequence[SessionReport]], str | bytes]:
+    def render(reports: Sequence[SessionReport]) -> str | bytes:
+        written: str | bytes = import_module(f"{__name__}.{module}").render(reports)
+        return written
+
+    return render
+
+
+BUILT_IN = (
+    Reporter("bencher", "bencher.json", _late("bencher"), "Bencher Metric Format"),
+    Reporter("codecarbon", "emissions.csv", _late("codecarbon"), "codecarbon's emissions.csv"),
+    Reporter("csv", "energy.csv", _late("csv"), "one row per result"),
+    Reporter(
+        "github-action-benchmark",
+        "benchmark.json",
+        _late("github_action_benchmark"),
+        "customSmallerIsBetter",
+    ),
+    Reporter("markdown", "energy.md", _late("markdown"), "what changed, for a pull request"),
+    Reporter("openmetrics", "metrics.txt", _late("openmetrics"), "GitLab's metrics report"),
+)
+"""The reporters that come with the plugin, in the order of their names."""
+
+
+def reporters_by_name(added: Iterable[object] = ()) -> Mapping[str, Reporter]:
+    """All reporters that there are.
+
+    Args:
+        added: by other plugins.
+
+    Raises:
+        TypeError: one of them is no reporter.
+        ValueError: two have the same name.
+    """
+    found = {reporter.name: reporter for reporter in BUILT_IN}
+    for reporter in added:
+        if not isinstance(reporter, Reporter):
+            raise TypeError(f"expected a Reporter, found {reporter!r}")
+        if reporter.name in found:
+            raise ValueError(f"two reporters are named {reporter.name!r}: give one another name")
+        found[reporter.name] = reporter
+    return found

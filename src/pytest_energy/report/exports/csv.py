@@ -1,0 +1,104 @@
+"""One row per result, for spreadsheets and data frames."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from pytest_energy.report.exports.selection import all_results, method_of
+from pytest_energy.report.printable import printable
+from pytest_energy.types.result import Result
+from pytest_energy.types.session import SessionReport
+
+COLUMNS = (
+    *("date", "commit", "machine", "test", "region", "task", "model", "dataset", "role"),
+    *("unit", "n", "metered_count", "unit_count", "verdict", "reason", "outcome", "method"),
+    *("joules_per_unit", "kwh_per_1000", "gco2e_per_1000", "seconds_per_unit", "watts"),
+    *("compared_joules_per_unit", "change", "change_low", "change_high", "limit", "detectable"),
+    *("sessions", "base", "flops", "counted_change", "grams_per_kwh", "pue", "recorded"),
+)
+"""Units are in the names; changes are fractions, `n` and the counts are of inferences or steps,
+`flops` is per inference, `recorded` a JSON object."""
+
+_FORMULA = ("=", "+", "-", "@")
+"""How a text begins that a spreadsheet would compute."""
+
+
+def cell(value: object) -> object:
+    """A value as a cell: printable, and no formula, which an apostrophe in front prevents.
+
+    Args:
+        value: a text, a number or None.
+    """
+    if not isinstance(value, str):
+        return value
+    text = printable(value)
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def render(reports: Sequence[SessionReport]) -> str:
+    """The table as RFC 4180 has it, but for line feeds: a heading, and a row per result.
+
+    Args:
+        reports: of one session or of several, in the order of their rows.
+    """
+    out = io.StringIO()
+    rows = csv.DictWriter(out, COLUMNS, lineterminator="\n")
+    rows.writeheader()
+    for report, result in all_results(reports):
+        row = {**_of_session(report), **_of_result(report, result)}
+        rows.writerow({name: cell(value) for name, value in row.items()})
+    return out.getvalue()
+
+
+def _of_session(report: SessionReport) -> dict[str, Any]:
+    return {
+        "date": report.date,
+        "commit": report.commit,
+        "machine": report.machine.slug,
+        "grams_per_kwh": report.carbon.grams_per_kwh,
+        "pue": report.carbon.pue,
+    }
+
+
+def _of_result(report: SessionReport, result: Result) -> dict[str, Any]:
+    subject, verdict, measurement = result.subject, result.verdict, result.measurement
+    change, paired, counts = verdict.change, verdict.paired, verdict.counts
+    row: dict[str, Any] = {
+        name: getattr(subject, name)
+        for name in ("test", "region", "task", "model", "dataset", "role", "unit", "n")
+    }
+    row |= {
+        "verdict": verdict.status.value,
+        "reason": verdict.reason,
+        "outcome": report.outcomes.get(subject.test),
+        "base": paired.label if paired is not None else None,
+        "counted_change": counts.energy if counts is not None else None,
+    }
+    if measurement is not None:
+        row |= {
+            "metered_count": measurement.metered_count,
+            "unit_count": measurement.unit_count,
+            "method": method_of(measurement),
+            "joules_per_unit": measurement.joules_per_unit,
+            "kwh_per_1000": measurement.kwh_per_1000,
+            "gco2e_per_1000": report.carbon.grams(measurement.joules_per_unit) * 1000,
+            "seconds_per_unit": measurement.seconds_per_unit,
+            "watts": measurement.watts,
+            "flops": measurement.flops.count if measurement.flops is not None else None,
+            "recorded": json.dumps(dict(measurement.recorded or {}), sort_keys=True),
+        }
+    if change is not None:
+        row |= {
+            "compared_joules_per_unit": change.joules,
+            "change": change.value,
+            "change_low": change.low,
+            "change_high": change.high,
+            "limit": change.limit,
+            "detectable": change.detectable,
+            "sessions": change.sessions,
+        }
+    return row

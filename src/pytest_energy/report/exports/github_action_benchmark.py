@@ -1,0 +1,63 @@
+"""github-action-benchmark's `customSmallerIsBetter`: a chart of joules over commits.
+
+A list of `name`, `unit`, `value`, `range` and `extra` (the action's README and
+`src/extract.ts`); the action alerts where a value rises by its own threshold.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from statistics import stdev
+from typing import Any
+
+from pytest_energy.report.exports.selection import latest_results, machine_count, method_of
+from pytest_energy.report.printable import printable
+from pytest_energy.types.measurement import Measurement
+from pytest_energy.types.result import Result
+from pytest_energy.types.session import SessionReport
+from pytest_energy.types.units import format_change, format_grams, significant
+
+
+def render(reports: Sequence[SessionReport]) -> str:
+    """JSON: an entry for the latest measurement of each test.
+
+    Args:
+        reports: of one session or of several; of several machine classes the names say which.
+
+    Raises:
+        ValueError: a figure is not finite.
+    """
+    several = machine_count(reports) > 1
+    entries = [
+        _entry(report, result, result.measurement, several)
+        for report, result in latest_results(reports)
+        if result.measurement is not None
+    ]
+    return json.dumps(entries, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _entry(
+    report: SessionReport, result: Result, measurement: Measurement, several: bool
+) -> dict[str, Any]:
+    subject, change = result.subject, result.verdict.change
+    name = printable(subject.key) + (f" ({report.machine.slug})" if several else "")
+    grams = report.carbon.grams(measurement.joules_per_unit) * 1000
+    extra = [
+        f"task: {subject.task}",
+        f"model: {subject.model}",
+        f"method: {method_of(measurement)}",
+        f"CO2e: {format_grams(grams)} per 1,000",
+        f"verdict: {result.verdict.status.value.replace('_', ' ')}",
+    ]
+    if change is not None:
+        extra.append(f"change: {format_change(change.value)}")
+    entry: dict[str, Any] = {
+        "name": name,
+        "unit": f"J/{printable(subject.unit)}",
+        "value": measurement.joules_per_unit,
+        "extra": "\n".join(map(printable, extra)),
+    }
+    if len(measurement.blocks) > 1:
+        entry["range"] = f"± {significant(stdev(measurement.block_joules_per_unit))}"
+    return entry

@@ -1,0 +1,311 @@
+"""Markdown as GitHub and GitLab show it: what changed and what is to blame; the rest is folded.
+
+Whatever a test, a file or a repository has named stands as code: there no sign of Markdown or HTML
+means anything, and no `@name`, `#1` or address becomes a link that notifies anybody.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from pytest_energy.analysis.ratio import role_ratios
+from pytest_energy.report import counts, training
+from pytest_energy.report.exports.selection import latest_results
+from pytest_energy.report.printable import printable
+from pytest_energy.report.table import ratio_line
+from pytest_energy.types.codec import cut
+from pytest_energy.types.result import Result
+from pytest_energy.types.session import SessionReport
+from pytest_energy.types.units import (
+    format_change,
+    format_grams,
+    format_joules,
+    format_seconds,
+)
+from pytest_energy.types.verdict import COMPARED, Status
+from pytest_energy.verdict.counted_energy import coefficients_of, joules_per_inference
+
+MOST_BYTES = 1_000_000
+"""Of a report, as UTF-8: GitHub shows no more than 1 MiB of a step's summary."""
+
+MOST_CHARACTERS = 300
+"""Of a name or a reason; of longer ones the ends are shown."""
+
+MOST_NOTES = 50
+"""Lines of each kind about how it was measured; the others are counted."""
+
+_RESERVED, _RESERVED_PER_MACHINE = 2000, 1000
+"""Bytes that headings, words around the tables and what is said of left out rows take at most."""
+
+_FAILED = (Status.REGRESSED, Status.OVER_BUDGET)
+_CHANGED = (*_FAILED, Status.IMPROVED)
+_USUAL = (Status.OK, Status.NEW)
+
+_SPECIAL = re.compile(r"[^A-Za-z0-9 \u0080-\U0010ffff-]")
+
+
+def code(text: str, most: int = MOST_CHARACTERS) -> str:
+    """A text that others chose, as code: shown as it is, and nothing in it acts.
+
+    Args:
+        text: of one line; what does not show is escaped as on the terminal.
+        most: characters that are shown; the middle of a longer text is left out.
+    """
+    text = cut(printable(text), most)
+    if not text:
+        return ""
+    if "`" in text or "|" in text or text.strip() != text:
+        # A code span cannot hold these in a table: a pipe ends the cell, a backtick the span.
+        escaped = _SPECIAL.sub(lambda match: f"&#{ord(match[0])};", text)
+        return f"<code>{escaped}</code>"
+    return f"`{text}`"
+
+
+def headline(reports: Sequence[SessionReport]) -> str:
+    """The verdict in one line.
+
+    Args:
+        reports: of one session or of several; the latest result of each test counts.
+    """
+    found = Counter(result.verdict.status for _, result in latest_results(reports))
+    compared = sum(found[status] for status in COMPARED)
+    failed = ", ".join(_count(found, status) for status in _FAILED if found[status])
+    said = failed or ("no regression" if compared else "nothing was compared")
+    inside = [s for s in Status if found[s] and s in COMPARED]
+    rest = [_count(found, s) for s in Status if found[s] and s not in COMPARED and s not in _FAILED]
+    parts = [f"**Energy: {said}**"]
+    if compared:
+        parts.append(f"{compared:,} compared ({', '.join(_count(found, s) for s in inside)})")
+    return "; ".join([*parts, *([", ".join(rest)] if rest else [])])
+
+
+def _count(found: Counter[Status], status: Status) -> str:
+    return f"{found[status]:,} {status.value.replace('_', ' ')}"
+
+
+def render(reports: Sequence[SessionReport], most_bytes: int = MOST_BYTES) -> str:
+    """The report, in at most so many bytes: rows that find no room are counted.
+
+    Args:
+        reports: of one session or of several; of each test the latest result of each machine class.
+        most_bytes: as UTF-8.
+    """
+    lines = [headline(reports), ""]
+    by_machine: dict[str, list[tuple[SessionReport, Result]]] = {}
+    for report, result in latest_results(reports):
+        by_machine.setdefault(report.machine.slug, []).append((report, result))
+    reserved = _RESERVED + _RESERVED_PER_MACHINE * len(by_machine)
+    if most_bytes < reserved:
+        return f"{lines[0]}\n"
+    page = _Page(most_bytes - reserved)
+    # All tables of what changed first: of one machine's others none takes room from them.
+    changed = {name: page.fitting(_changed_rows(of)) for name, of in by_machine.items()}
+    others = {name: page.fitting(_other_rows(of)) for name, of in by_machine.items()}
+    for name in by_machine:
+        if len(by_machine) > 1:
+            lines += [f"#### {code(name)}", ""]
+        lines += _table(_CHANGED_HEAD, changed[name])
+        if others[name].rows or others[name].left_out:
+            number = len(others[name].rows) + others[name].left_out
+            what = f"{number:,} others" if changed[name].rows else f"{number:,} results"
+            lines += _folded(what, _table(_OTHERS_HEAD, others[name]))
+    notes = [note for note in _notes(reports) if page.has_room(note)]
+    if notes:
+        lines += _folded("How it was measured", [*notes, ""])
+    return "\n".join(lines).rstrip() + "\n"
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Rows of a table, and how many more there are."""
+
+    rows: Sequence[str]
+    left_out: int
+
+
+class _Page:
+    """What room is left of a report.
+
+    Args:
+        most_bytes: for rows and notes.
+    """
+
+    def __init__(self, most_bytes: int) -> None:
+        self._left = most_bytes
+
+    def has_room(self, line: str) -> bool:
+        """Take the room of a line, where there is so much."""
+        size = len(line.encode()) + 1
+        if size > self._left:
+            return False
+        self._left -= size
+        return True
+
+    def fitting(self, rows: Iterable[str]) -> _Rows:
+        """Rows up to the first that has no room."""
+        kept: list[str] = []
+        left_out = 0
+        for row in rows:
+            if left_out or not self.has_room(row):
+                left_out += 1
+            else:
+                kept.append(row)
+        return _Rows(kept, left_out)
+
+
+_CHANGED_HEAD = ("verdict", "test", "energy", "change", "culprit")
+_OTHERS_HEAD = ("verdict", "test", "model", "energy", "CO2e per 1,000", "change", "reason")
+
+
+def _table(head: Sequence[str], rows: _Rows) -> list[str]:
+    """The table with what it leaves out; nothing for no rows."""
+    lines = []
+    if rows.rows:
+        lines = [f"| {' | '.join(head)} |", "|" + " --- |" * len(head), *rows.rows, ""]
+    if rows.left_out:
+        lines += [f"{rows.left_out:,} more are left out: `--energy-json` has every one.", ""]
+    return lines
+
+
+def _folded(summary: str, lines: Sequence[str]) -> list[str]:
+    # The blank line lets Markdown begin again inside of HTML.
+    return [f"<details><summary>{summary}</summary>", "", *lines, "</details>", ""]
+
+
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _has_changed(report: SessionReport, result: Result) -> bool:
+    """Whether a result is shown unfolded: it moved, or its test failed for want of a comparison."""
+    if result.verdict.status in _CHANGED:
+        return True
+    failed = report.outcomes.get(result.subject.test) in ("failed", "error")
+    return failed and result.verdict.status not in _USUAL
+
+
+def _changed_rows(pairs: Sequence[tuple[SessionReport, Result]]) -> Iterable[str]:
+    """What failed first, and of that what rose most."""
+    found = [result for report, result in pairs if _has_changed(report, result)]
+    found.sort(key=lambda result: (result.verdict.status is Status.IMPROVED, -_size(result)))
+    for result in found:
+        energy = _energy(result)
+        yield _row(
+            f"**{_status(result)}**", _test(result), energy, _change(result), _culprit(result)
+        )
+
+
+def _size(result: Result) -> float:
+    """By how much a result changed, whichever figures decide."""
+    change, exact = result.verdict.change, result.verdict.counts
+    figures = [change.value] if change is not None else []
+    figures += [exact.energy] if exact is not None and exact.energy is not None else []
+    return max(figures, key=abs, default=0.0)
+
+
+def _other_rows(pairs: Sequence[tuple[SessionReport, Result]]) -> Iterable[str]:
+    """What is neither ok nor new first: that is what there is something to do about."""
+    found = [pair for pair in pairs if not _has_changed(*pair)]
+    found.sort(key=lambda pair: pair[1].verdict.status in _USUAL)
+    for report, result in found:
+        measurement = result.measurement
+        grams = ""
+        if measurement is not None:
+            grams = format_grams(report.carbon.grams(measurement.joules_per_unit) * 1000)
+        yield _row(
+            _status(result),
+            _test(result),
+            code(result.subject.model),
+            _energy(result),
+            grams,
+            _change(result),
+            code(result.verdict.reason),
+        )
+
+
+def _status(result: Result) -> str:
+    return result.verdict.status.value.replace("_", " ")
+
+
+def _test(result: Result) -> str:
+    return code(result.subject.key)
+
+
+def _energy(result: Result) -> str:
+    """Joules per unit; counted ones, and that they are, where nothing was metered."""
+    if result.measurement is not None:
+        unit = result.subject.unit
+        per = "" if unit == "inference" else f" per {code(unit)}"
+        return f"{format_joules(result.measurement.joules_per_unit)}{per}"
+    if result.counts is not None and result.counts.inferences:
+        joules = joules_per_inference(result.counts, coefficients_of(result.counts.device))
+        return f"{format_joules(joules)} counted"
+    return ""
+
+
+def _change(result: Result) -> str:
+    change, exact = result.verdict.change, result.verdict.counts
+    said = []
+    if change is not None:
+        interval = f"{100 * change.low:+.1f} to {100 * change.high:+.1f}"
+        said.append(f"{format_change(change.value)} ({interval})")
+    if exact is not None and exact.energy:
+        said.append(f"counted {counts.exact_change(exact.energy)}")
+    return "<br>".join(said)
+
+
+def _culprit(result: Result) -> str:
+    """Modules and functions that account for the change, else the domain that changed most."""
+    verdict = result.verdict
+    lines: list[str] = []
+    if verdict.counts is not None:
+        lines += counts.culprit_lines(verdict.counts)
+        lines += counts.function_lines(verdict.counts)
+    if not lines and verdict.change is not None and verdict.change.domains:
+        name, moved = max(verdict.change.domains.items(), key=lambda each: abs(each[1]))
+        lines.append(f"{name} {format_change(moved)}")
+    if not lines and verdict.interpretation:
+        lines.append(verdict.interpretation)
+    if verdict.reason:
+        lines.append(verdict.reason)
+    return "<br>".join(code(line.strip()) for line in lines)
+
+
+def _notes(reports: Sequence[SessionReport]) -> list[str]:
+    """Machine, grid, methods and notices, a line each; what the results say of each other."""
+    lines: list[str] = []
+    for kind in zip(*map(_notes_of, reports[:MOST_NOTES]), strict=True):
+        of_kind = list(dict.fromkeys(line for of_report in kind for line in of_report))
+        lines += [f"- {line}" for line in of_kind[:MOST_NOTES]]
+        if len(of_kind) > MOST_NOTES:
+            lines.append(f"- and {len(of_kind) - MOST_NOTES:,} more of this kind")
+    return lines
+
+
+def _notes_of(report: SessionReport) -> tuple[list[str], ...]:
+    """What there is to say of a session, kind by kind."""
+    results, carbon = report.results, report.carbon
+    names = {result.subject.model: result.subject.model for result in results}
+    tests = {result.subject.short_name: result.subject.short_name for result in results}
+    commit = f", commit {code(report.commit)}" if report.commit else ""
+    base = [f"compared with the base {code(report.base.label)}"] if report.base else []
+    return (
+        [f"{code(report.machine.slug)}, {code(report.date)}{commit}"],
+        base,
+        [
+            f"{code(domain.name)}: {domain.method.value} ({code(domain.source)})"
+            for domain in report.instrumentation.domains
+        ],
+        [f"carbon: {code(carbon.label)}; source: {code(carbon.source)}"],
+        [code(ratio_line(ratio)) for ratio in role_ratios(results)],
+        [code(line, 2 * MOST_CHARACTERS) for line in training.lines(results, carbon, names, tests)],
+        [code(notice) for notice in report.notices],
+        [f"**{code(problem)}**" for problem in report.problems],
+        [
+            f"the gate itself took {format_joules(report.overhead.joules)} and"
+            f" {format_seconds(report.overhead.seconds)}"
+        ],
+    )

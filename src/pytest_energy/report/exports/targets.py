@@ -1,0 +1,133 @@
+"""`FORMAT=PATH`, as options and commands take it: checked before anything runs, and written."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytest_energy.files import is_stream, shown_path, write_output
+from pytest_energy.types.codec import cut
+from pytest_energy.types.reporter import Reporter
+from pytest_energy.types.session import SessionReport
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A format, and the file that it is written to.
+
+    Args:
+        reporter: renders it.
+        path: of the file, or of a device or a FIFO.
+        option: that asked for it, for messages: `--energy-export csv`.
+    """
+
+    reporter: Reporter
+    path: Path
+    option: str
+
+    def write(self, reports: Sequence[SessionReport]) -> list[str]:
+        """Render the report, and write it whole or not at all; its folder is made.
+
+        Args:
+            reports: of one session or of several.
+
+        Returns:
+            What went wrong, for people, whatever the reporter raised; the tests' results stand.
+        """
+        place = f"{self.option}: {shown_path(self.path)}"
+        try:
+            content = self.reporter.render(reports)
+            if not isinstance(content, str | bytes):
+                raise TypeError(
+                    f"the reporter returned {type(content).__name__}, not text or bytes"
+                )
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            write_output(self.path, content)
+        except OSError as error:
+            return [f"{place}: {error.strerror or error}; the report was not written"]
+        except Exception as error:  # a reporter's defect takes no other output away
+            why = cut(f"{type(error).__name__}: {error}")
+            return [f"{place}: {why}; the report was not written"]
+        return []
+
+
+def read_target(
+    text: str, folder: Path, reporters: Mapping[str, Reporter], option: str = "--energy-export"
+) -> Target:
+    """Read `FORMAT=PATH`, or `FORMAT` alone for a file of the format's own name.
+
+    Args:
+        text: as it was written.
+        folder: that relative paths start from.
+        reporters: that there are, by name.
+        option: that it was written behind.
+
+    Raises:
+        ValueError: there is no such format, or no such file can be written; says what to write.
+    """
+    name, equals, written = (part.strip() for part in text.partition("="))
+    if name not in reporters:
+        known = ", ".join(sorted(reporters))
+        raise ValueError(f"expected FORMAT=PATH, found {cut(text, 100)!r}; formats: {known}")
+    reporter = reporters[name]
+    if equals and not written:
+        raise ValueError(f"no path behind {name}=; write {name}={reporter.file}, for example")
+    path = folder / (written or reporter.file)
+    if written.endswith(("/", os.sep)) or _is_folder(path):
+        path /= reporter.file
+    return Target(reporter, checked_path(path), f"{option} {name}")
+
+
+def checked_path(path: Path) -> Path:
+    """A path that a file can be written to, as far as it can be told beforehand.
+
+    Args:
+        path: of a file that need not exist.
+
+    Raises:
+        ValueError: it cannot; says why.
+    """
+    try:
+        if is_stream(path):
+            return path
+        if path.is_dir():
+            raise ValueError(f"{shown_path(path)} is a folder; name a file in it")
+        above = next(parent for parent in path.parents if os.path.lexists(parent))
+        if not above.is_dir():
+            raise ValueError(f"{shown_path(path)}: {shown_path(above)} is not a folder")
+        if not os.access(above, os.W_OK | os.X_OK):
+            raise ValueError(f"{shown_path(path)}: the folder {shown_path(above)} is read-only")
+        path.exists()
+    except OSError as error:
+        raise ValueError(f"{cut(str(path), 200)}: {error.strerror or error}") from error
+    return path
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def check_distinct(targets: Iterable[Target]) -> None:
+    """Refuse two reports in one file: only the last would be left.
+
+    Args:
+        targets: of one session or command.
+
+    Raises:
+        ValueError: names the file.
+    """
+    seen: dict[str, Target] = {}
+    for target in targets:
+        if is_stream(target.path):
+            continue
+        other = seen.setdefault(os.path.realpath(target.path), target)
+        if other is not target:
+            raise ValueError(
+                f"{shown_path(target.path)} is named twice, by {other.option} and by"
+                f" {target.option}: name two files"
+            )

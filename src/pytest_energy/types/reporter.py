@@ -1,0 +1,40 @@
+"""A format that the results of sessions can be written in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from pytest_energy.types.session import SessionReport
+
+_NAME = re.compile("[a-z0-9]+(?:-[a-z0-9]+)*")
+
+
+@dataclass(frozen=True, slots=True)
+class Reporter:
+    """A format that the results of sessions can be written in.
+
+    Args:
+        name: as in `--energy-export NAME=PATH`: lower-case letters, digits and hyphens.
+        file: name of the file where PATH is a folder or is left out.
+        render: gets the reports of one session or of several, and returns what the file holds. A
+            test session has exactly one; `pytest-energy report` has as many as it is given.
+        about: what it is for, in a few words.
+
+    Raises:
+        ValueError: a name that could not be written on a command line, or a file with a folder.
+    """
+
+    name: str
+    file: str
+    render: Callable[[Sequence[SessionReport]], str | bytes]
+    about: str = ""
+
+    def __post_init__(self) -> None:
+        if _NAME.fullmatch(self.name) is None:
+            raise ValueError(
+                f"a reporter's name has lower-case letters, digits and hyphens, not {self.name!r}"
+            )
+        if not self.file or {"/", "\\", "\0"} & {*self.file} or self.file in (".", ".."):
+            raise ValueError(f"reporter {self.name}: expected a file's name, found {self.file!r}")

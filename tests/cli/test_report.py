@@ -1,0 +1,151 @@
+"""`pytest-energy report`: other formats, made later of one run or of many."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from fnmatch import fnmatch
+from pathlib import Path
+
+import pytest
+
+from pytest_energy.cli.main import main
+from pytest_energy.report import json as json_report
+from support.reports import OTHER_MACHINE, result, session
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    return tmp_path
+
+
+def write(name, *results, **members):
+    assert json_report.write_report(Path(name), session(*results, **members)) == []
+
+
+def rows_of(path):
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_run_is_written_in_another_format_without_a_word(here, capfd):
+    write("run.json", result(3.0))
+    assert main(["report", "run.json", "--to", "csv=build/a.csv", "--to", "csv"]) == 0
+    (row,) = rows_of(here / "build" / "a.csv")
+    assert row["verdict"] == "regressed"
+    assert float(row["joules_per_unit"]) == pytest.approx(3.0)
+    assert (here / "energy.csv").read_bytes() == (here / "build" / "a.csv").read_bytes()
+    assert capfd.readouterr() == ("", "")
+
+
+def test_several_runs_come_by_machine_class_and_date(here):
+    write("b.json", result(3.0), date="2026-03-05T00:00:00Z")
+    write("c.json", result(4.0), machine=OTHER_MACHINE)
+    write("a.json", result(2.0))
+    assert main(["report", "c.json", "b.json", "a.json", "./a.json", "--to", "csv"]) == 0
+    joules = [float(row["joules_per_unit"]) for row in rows_of(here / "energy.csv")]
+    assert joules == pytest.approx([2.0, 3.0, 4.0])
+
+
+def test_standard_output_is_a_file_as_well(here):
+    write("run.json", result())
+    command = [sys.executable, "-m", "pytest_energy", "report", "run.json", "--to"]
+    done = subprocess.run(
+        [*command, "csv=/dev/stdout"], capture_output=True, text=True, check=True, cwd=here
+    )
+    assert done.stdout.startswith("date,commit,machine,test,")
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("[]", "not a report of pytest-energy: it has no list of results; write one with: pytest"),
+        ("{", "run.json, line 1: not JSON"),
+        ('{"schema": 9, "results": []}', "written by a newer pytest-energy: upgrade it"),
+        ('{"schema": 2, "results": []}', "the report is not as reports have it: 'date' is missing"),
+    ],
+)
+def test_what_is_no_report_is_refused_and_nothing_is_written(here, capfd, content, problem):
+    write("good.json", result())
+    (here / "run.json").write_text(content)
+    assert main(["report", "good.json", "run.json", "--to", "csv"]) == 2
+    assert problem in capfd.readouterr().err
+    assert not (here / "energy.csv").exists()
+
+
+def test_a_file_that_is_not_there_is_named(here, capfd):
+    assert main(["report", "none.json", "--to", "csv"]) == 2
+    assert "none.json: No such file or directory" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("targets", "problem"),
+    [
+        (["xls=a"], "--to: expected FORMAT=PATH, found 'xls=a'; formats: *csv"),
+        (["csv=run.json/a"], "--to: run.json/a: run.json is not a folder"),
+        (["csv=a", "csv=./a"], "--to: a is named twice, by --to csv and by --to csv"),
+    ],
+)
+def test_formats_and_paths_that_cannot_be_had_are_refused(here, targets, problem, capfd):
+    write("run.json", result())
+    arguments = [part for target in targets for part in ("--to", target)]
+    assert main(["report", "run.json", *arguments]) == 2
+    assert fnmatch(capfd.readouterr().err, f"*{problem}*")
+
+
+def test_the_runs_and_a_format_have_to_be_given(here, capfd):
+    for arguments in (["run.json"], ["--to", "csv"], ["run.json", "--to", "csv", "--what"]):
+        with pytest.raises(SystemExit) as ended:
+            main(["report", *arguments])
+        assert ended.value.code == 2
+    assert "usage: pytest-energy report" in capfd.readouterr().err
+
+
+OWN = """
+from pytest_energy import Reporter
+
+print("a conftest that prints")
+
+def render(reports):
+    return "\\n".join(report.date for report in reports)
+
+def pytest_energy_reporters(config):
+    return [Reporter("mine", "mine.txt", render), Reporter("broken", "broken.txt", lambda _: 1 / 0)]
+"""
+
+
+def test_formats_of_a_conftest_are_known_and_what_it_prints_is_not_in_the_report(here):
+    write("run.json", result())
+    (here / "conftest.py").write_text(OWN)
+    command = [sys.executable, "-m", "pytest_energy", "report", "run.json", "--to"]
+    done = subprocess.run(
+        [*command, "mine=/dev/stdout"], capture_output=True, text=True, check=True, cwd=here
+    )
+    assert done.stdout == "2026-03-04T05:06:07Z"
+
+
+def test_one_format_that_fails_leaves_the_others(here):
+    write("run.json", result())
+    (here / "conftest.py").write_text(OWN)
+    command = [sys.executable, "-m", "pytest_energy", "report", "run.json"]
+    done = subprocess.run(
+        [*command, "--to", "broken", "--to", "csv"],
+        capture_output=True, text=True, check=False, cwd=here,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "--to broken: broken.txt: ZeroDivisionError" in done.stderr
+    assert (here / "energy.csv").exists()
+
+
+def test_it_reads_what_a_session_wrote(loop):
+    loop.run("--energy-json=run.json", "--energy-export=csv=then.csv")
+    assert main(["report", "run.json", "--to", "csv=later.csv"]) == 0
+    then, later = (rows_of(loop.path / f"{name}.csv") for name in ("then", "later"))
+    assert json.loads((loop.path / "run.json").read_text())["results"]
+    assert [row["joules_per_unit"] for row in then] == [row["joules_per_unit"] for row in later]
+    assert [row["verdict"] for row in then] == [row["verdict"] for row in later] == ["new"]

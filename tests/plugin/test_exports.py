@@ -1,0 +1,198 @@
+"""`--energy-export`: results in other formats, one's own among them."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+
+import pytest
+
+from support.projects import TEST, flowing
+
+
+def rows_of(path):
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_results_are_written_in_every_format_that_is_asked_for(loop):
+    result = loop.run("--energy-export=csv=build/a.csv", "--energy-export=csv=b.csv")
+    assert result.ret == pytest.ExitCode.OK
+    (row,) = rows_of(loop.path / "build" / "a.csv")
+    assert row["test"] == TEST
+    assert float(row["joules_per_unit"]) == 2.0
+    assert (loop.path / "b.csv").exists()
+
+
+def test_a_folder_or_no_path_at_all_gets_the_formats_own_file_name(loop):
+    (loop.path / "there").mkdir()
+    loop.run("--energy-export=csv", "--energy-export=csv=there", "--energy-export=csv=new/")
+    for folder in (".", "there", "new"):
+        assert (loop.path / folder / "energy.csv").exists()
+
+
+def test_in_an_ini_file_each_stands_on_a_line_from_the_rootdir(loop, monkeypatch):
+    loop.ini(
+        "energy_meter = scripted",
+        "energy_export =",
+        "    csv=build/a.csv",
+        "    csv=build/b.csv",
+    )
+    below = loop.path / "below"
+    below.mkdir()
+    monkeypatch.chdir(below)
+    loop.run("..")
+    assert (loop.path / "build" / "a.csv").exists()
+    assert (loop.path / "build" / "b.csv").exists()
+    loop.run("--energy-export=csv=c.csv", "..")
+    assert (below / "c.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ("cvs=a.csv", "expected FORMAT=PATH, found 'cvs=a.csv'; formats: *csv*"),
+        ("report.csv", "expected FORMAT=PATH, found 'report.csv'; formats: *csv*"),
+        ("csv=", "no path behind csv=; write csv=energy.csv, for example"),
+        ("csv=test_it.py/a.csv", "test_it.py/a.csv: test_it.py is not a folder"),
+        ("csv=" + "x" * 300, "*File name too long"),
+    ],
+)
+def test_what_cannot_be_written_is_refused_before_a_test_runs(loop, value, problem):
+    for arguments in ([f"--energy-export={value}"], ["-o", f"energy_export={value}"]):
+        result = loop.run(*arguments)
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        result.stderr.fnmatch_lines([f"*--energy-export (or ini energy_export): {problem}*"])
+        assert "test_it.py ." not in result.stdout.str()
+
+
+def test_two_reports_in_one_file_are_refused(loop):
+    result = loop.run("--energy-export=csv=a.csv", "--energy-export=csv=./a.csv")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "a.csv is named twice" in result.stderr.str()
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or not os.geteuid(), reason="needs a user")
+def test_a_folder_that_is_read_only_is_refused(loop):
+    folder = loop.path / "closed"
+    folder.mkdir(mode=0o500)
+    assert loop.run("--energy-export=csv=closed/a.csv").ret == pytest.ExitCode.USAGE_ERROR
+
+
+def test_who_asks_for_a_file_gets_one_even_when_nothing_is_metered(project):
+    project.write(test_it="def test_x(): pass")
+    project.run("--energy-export=csv=a.csv")
+    assert rows_of(project.path / "a.csv") == []
+
+
+def test_nothing_is_written_where_nothing_runs_or_metering_is_off(loop):
+    for option in ("--collect-only", "--energy-off", "--setup-plan"):
+        loop.run(option, "--energy-export=csv=a.csv")
+        assert not (loop.path / "a.csv").exists()
+
+
+def test_under_xdist_the_controller_writes_one_file_of_all(loop):
+    loop.write(test_more=(loop.path / "test_it.py").read_text().replace("test_loop", "test_two"))
+    result = loop.run("-n2", "--energy-export=csv=a.csv")
+    assert result.ret == pytest.ExitCode.OK
+    assert len(rows_of(loop.path / "a.csv")) == 2
+    assert loop.run("-n2", "--energy-export=cvs=a.csv").ret == pytest.ExitCode.USAGE_ERROR
+
+
+def test_in_a_paired_run_the_head_alone_writes(repository):
+    repository.ini("energy_meter = scripted", "energy_export = csv=a.csv")
+    repository.commit("export")
+    repository.git("branch", "before")
+    repository.set_cost(3.0)
+    repository.against(base="before")
+    (row,) = rows_of(repository.path / "a.csv")
+    assert row["verdict"] == "regressed"
+    assert "before" in row["base"]
+
+
+OWN = """
+
+from pytest_energy import Reporter
+
+def render(reports):
+    return "".join(
+        f"{result.subject.test} {result.measurement.joules_per_unit}\\n"
+        for report in reports
+        for result in report.results
+    )
+
+def broken(reports):
+    raise KeyError("no such figure")
+
+def pytest_energy_reporters(config):
+    return [
+        Reporter("mine", "mine.txt", render),
+        Reporter("bytes", "mine.bin", lambda reports: b"\\xff"),
+        Reporter("nothing", "nothing.txt", lambda reports: None),
+        Reporter("broken", "broken.txt", broken),
+    ]
+"""
+
+
+@pytest.fixture
+def own(loop):
+    conftest = loop.path / "conftest.py"
+    conftest.write_text(conftest.read_text() + OWN)
+    return loop
+
+
+def test_a_reporter_of_ones_own_is_a_name_and_a_function(own):
+    own.run("--energy-export=mine", "--energy-export=bytes=b")
+    assert (own.path / "mine.txt").read_text() == f"{TEST} 2.0\n"
+    assert (own.path / "b").read_bytes() == b"\xff"
+
+
+@pytest.mark.parametrize("workers", [[], ["-n1"]])
+def test_a_reporter_that_fails_takes_nothing_else_away(own, workers):
+    result = own.run(
+        "--energy-export=broken=a", "--energy-export=nothing=b", "--energy-export=csv=c",
+        "--energy-json=report.json", *workers,
+    )  # fmt: skip
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.assert_outcomes(passed=1)
+    text = flowing(result)
+    assert "--energy-export broken: a: KeyError: 'no such figure'; the report was not wr" in text
+    assert "--energy-export nothing: b: TypeError: the reporter returned NoneType" in text
+    assert not (own.path / "a").exists()
+    assert len(rows_of(own.path / "c")) == 1
+    assert len(json.loads((own.path / "report.json").read_text())["results"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("hook", "problem"),
+    [
+        ("return [Reporter('csv', 'a', str)]", "two reporters are named 'csv'"),
+        ("return [Reporter('A b', 'a', str)]", "lower-case letters, digits and hyphens"),
+        ("return [Reporter('a', 'b/c', str)]", "expected a file's name, found 'b/c'"),
+        ("return ['csv']", "TypeError: expected a Reporter, found 'csv'"),
+        ("raise OSError('gone')", "OSError: gone"),
+    ],
+)
+def test_a_hook_with_a_defect_is_named(loop, hook, problem):
+    conftest = loop.path / "conftest.py"
+    conftest.write_text(
+        conftest.read_text()
+        + "\nfrom pytest_energy import Reporter\n\n"
+        + f"def pytest_energy_reporters(config):\n    {hook}\n"
+    )
+    result = loop.run("--energy-export=csv=a.csv")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "pytest_energy_reporters: " in result.stderr.str()
+    assert problem in result.stderr.str()
+
+
+def test_a_report_that_cannot_be_written_after_all_is_said(own):
+    conftest = own.path / "conftest.py"
+    conftest.write_text(
+        conftest.read_text() + "\ndef pytest_runtest_teardown():\n"
+        "    import pathlib; pathlib.Path('a.csv').mkdir(exist_ok=True)\n"
+    )
+    result = own.run("--energy-export=csv=a.csv")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert "--energy-export csv: a.csv: Is a directory; the report was not wri" in flowing(result)

@@ -1,0 +1,119 @@
+"""Reports of sessions with known figures, whose names can be anything."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pytest_energy.types.counts import CallChange, CountsChange, Culprit, Work
+from pytest_energy.types.result import Result, Subject, TrainingRun
+from pytest_energy.types.session import BaseSummary, Instrumentation, Overhead, SessionReport
+from pytest_energy.types.verdict import Status, Verdict
+from support.baselines import CARBON, MACHINE
+from support.measurements import CPU, FIVE, GPU, RULE, judge, measured, stored
+
+OTHER_MACHINE = replace(MACHINE, cpu="Intel Xeon")
+
+HOSTILE = (
+    "a|b`c``d</details><script>alert(1)</script>\r\n@octocat #1 [x](http://e.org) "
+    "\x1b[2J\u202e\u200b\\ $x$ :smile: www.example.org https://e.org *b* _i_ ~s~ %0A,:"
+)
+"""What Markdown, HTML, CSV, workflow commands and exposition formats each have a meaning for."""
+
+COUNTS = CountsChange(
+    energy=1.2,
+    joules=2.2,
+    joules_before=1.0,
+    flops=13.08,
+    samples=3,
+    culprits=(
+        Culprit("Bert.encoder.layer.[0-5]", "", 0.61, Work(10**9, 9, 1), Work(2 * 10**9, 9, 1)),
+    ),
+    functions=(CallChange("model.py:run", "tokens.py:split", 1, 2, 1, 10),),
+)
+
+
+def subject(test="tests/test_x.py::test_a", **members):
+    of = Subject(test, "", "task", "model", "", "", "inference", 100)
+    return replace(of, **members)
+
+
+def result(joules=2.0, base=2.0, **members):
+    """A result of so many joules per inference over five sessions of `base`."""
+    of = subject(**members)
+    measurement = measured(joules, domains=(CPU, GPU), wobble=0.01, recorded={"accuracy": 0.9})
+    baseline = stored(*(base * each / 2 for each in FIVE), domains=(CPU, GPU))
+    verdict = judge(measurement, baseline)
+    return Result(of, measurement, RULE, verdict)
+
+
+def unmeasured(reason="the body raised ValueError", **members):
+    return Result(subject(**members), None, RULE, Verdict(Status.UNMEASURED, reason))
+
+
+def new(joules=2.0, **members):
+    measurement = measured(joules, recorded={"accuracy": 0.9})
+    return Result(subject(**members), measurement, RULE, judge(measurement, None))
+
+
+def session(*results, date="2026-03-04T05:06:07Z", machine=MACHINE, **members):
+    """A session's report of these results, all of which passed unless they regressed."""
+    failing = (Status.REGRESSED, Status.OVER_BUDGET)
+    outcomes = {
+        one.subject.test: "failed" if one.verdict.status in failing else "passed" for one in results
+    }
+    given = {"outcomes": outcomes, "commit": "abc1234"} | members
+    return SessionReport(
+        date=date,
+        machine=machine,
+        carbon=CARBON,
+        instrumentation=Instrumentation(domains=(CPU, GPU)),
+        baselines="baselines",
+        results=results,
+        **given,
+    )
+
+
+def full_session():
+    """A session that has something of everything that a report has."""
+    risen = result(3.0, test="t.py::a")
+    training = replace(new(test="t.py::b"), training_run=TrainingRun(total_steps=100))
+    counted = replace(risen, verdict=replace(risen.verdict, counts=COUNTS))
+    return session(
+        counted,
+        training,
+        replace(result(test="t.py::c"), base=measured(2.0, recorded={"accuracy": 0.9})),
+        unmeasured(test="t.py::d", region="decode"),
+        base=BaseSummary("1a2b3c4 (main)", ("t.py::gone",)),
+        stored={"t.py::b": "stored"},
+        notices=("a notice",),
+        overhead=Overhead(1.5, 2.5),
+    )
+
+
+def hostile_session():
+    """A session all of whose names mean something to what shows them."""
+    evil = HOSTILE
+    names = {
+        "test": f"tests/{evil}.py::test_a[{evil}]",
+        "region": evil,
+        "task": evil,
+        "model": f"={evil}",
+        "dataset": f"@{evil}",
+        "role": "",
+        "unit": evil,
+    }
+    risen = result(3.0, **names)
+    culprit = replace(COUNTS.culprits[0], module=evil, operator=evil)
+    function = replace(COUNTS.functions[0], caller=evil, callee=evil)
+    counts = replace(COUNTS, culprits=(culprit,), functions=(function,), notes=(evil,))
+    verdict = replace(risen.verdict, reason=evil, hint=evil, counts=counts)
+    risen = replace(
+        risen,
+        verdict=verdict,
+        measurement=replace(risen.measurement, recorded={evil: 0.5}),
+    )
+    lost = unmeasured(evil, **{**names, "region": f"{evil}2"})
+    carbon = replace(CARBON, place=evil, source=evil)
+    return replace(
+        session(risen, lost, notices=(evil,), problems=(evil,), commit=evil), carbon=carbon
+    )
