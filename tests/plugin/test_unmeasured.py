@@ -168,3 +168,23 @@ def test_a_region_that_is_never_left_is_unmeasured(project):
         """
     )
     assert "never left" in project.verdicts()["test_it.py::test_x#a"]["reason"]
+
+
+def test_the_message_says_why_also_where_counts_can_be_compared(project):
+    body = """
+import pytest
+from model import infer
+
+@pytest.mark.inference(n=1000)
+def test_x(energy):
+    for i, _ in enumerate(energy.each([0])):
+        infer()
+"""
+    project.write(test_it=body)
+    project.run("--energy-update")
+    lost = "        if i == 900: import scripted; scripted.LOST.append('unplugged')\n"
+    project.write(test_it=body + lost)
+    printed = project.run().stdout.str()
+    assert "energy unmeasured: the meter was lost: scripted: unplugged" in printed
+    assert "counted per inference" not in printed
+    assert "  counted     +0.0 %" in printed

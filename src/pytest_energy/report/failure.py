@@ -121,8 +121,9 @@ def _quotient(change: Change, result: Result) -> list[str]:
 
 
 def _counted_alone(result: Result) -> bool:
-    """Whether counts alone decide, and nothing was metered."""
-    return result.measurement is None and result.counts is not None
+    """Whether counts alone decide, and nothing was to be metered."""
+    failed = result.verdict.status is Status.UNMEASURED
+    return result.measurement is None and result.counts is not None and not failed
 
 
 def _counts(change: CountsChange, result: Result) -> list[str]:
@@ -266,9 +267,11 @@ def _headline(result: Result) -> str:
 
 
 def _counted_headline(result: Result) -> str:
-    """Counted energy now and before; empty where nothing was counted or compared."""
+    """Counted energy now and before; empty where that is not what the verdict is about."""
     verdict, change = result.verdict, result.verdict.counts
-    if change is None or change.energy is None or verdict.status is Status.OVER_BUDGET:
+    if change is None or change.energy is None:
+        return ""
+    if verdict.status in (Status.OVER_BUDGET, Status.UNMEASURED):
         return ""
     now, before = format_joules(change.joules), format_joules(change.joules_before)
     what = f"base {before} at {verdict.paired.label}" if verdict.paired else f"baseline {before}"
