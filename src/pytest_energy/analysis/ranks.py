@@ -6,6 +6,9 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from statistics import correlation
 
+FEWEST = 3
+"""Fewer ranks than this have no correlation worth a figure: two are in order or are not."""
+
 
 def spearman(one: Sequence[float], other: Sequence[float]) -> float:
     """Rank correlation: Pearson's correlation of ranks, ties at the mean of their ranks.

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from pytest_energy.analysis.ranks import spearman
+from pytest_energy.analysis.ranks import FEWEST, spearman
 from pytest_energy.analysis.ratio import RatioEstimate, ratio
 from pytest_energy.papers import luccioni
 from pytest_energy.papers.desislavov import (
@@ -19,9 +19,6 @@ from pytest_energy.papers.desislavov import (
 )
 from pytest_energy.papers.run import Measured, Run
 from pytest_energy.verdict.rules import load_clause
-
-FEWEST_TASKS = 3
-"""Fewer ranks than this have no correlation worth a figure: two tasks are in order or are not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,12 +243,12 @@ def order(run: Run, tests: str = "") -> Order:
     paper = {row.task: row.recomputed_kwh_per_1000 for row in luccioni.table2()}
     own = by_task(run, tests)
     tasks = tuple(own)
-    if len(tasks) < FEWEST_TASKS:
+    if len(tasks) < FEWEST:
         return Order(
             tasks,
             None,
             f"{len(tasks)} of the ten tasks {'was' if len(tasks) == 1 else 'were'} measured with"
-            f' role="task-specific"; an order takes {FEWEST_TASKS} or more',
+            f' role="task-specific"; an order takes {FEWEST} or more',
         )
     if len({figure.method for figure in own.values()}) > 1:
         return Order(tasks, None, "the tasks were metered in different ways")
