@@ -51,9 +51,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument(
         "--judge",
-        type=Judge,
-        choices=tuple(Judge),
-        metavar="|".join(Judge),
+        choices=[one.value for one in Judge],
         help="which figures decide, as for --energy-judge (default: both; counted where one of the"
         " runs was judged so)",
     )
@@ -104,7 +102,8 @@ def _compare(known: argparse.Namespace) -> int:
         return ERROR
     if known.across:
         return _across(runs, as_json=known.json)
-    comparison = compare_runs(runs, known.tolerance, known.judge)
+    judge = None if known.judge is None else Judge(known.judge)
+    comparison = compare_runs(runs, known.tolerance, judge)
     return _judged(comparison, as_json=known.json, fail_missing=known.fail_missing)
 
 
