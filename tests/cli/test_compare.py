@@ -17,6 +17,7 @@ from pytest_energy.compare.as_json import SCHEMA_FILE
 from pytest_energy.report import json as json_report
 from pytest_energy.types.counts import Judge
 from pytest_energy.types.energy import Method
+from pytest_energy.types.measurement import ReferenceReadings
 from pytest_energy.types.verdict import Rule
 from support.counted import call, counted, operator
 from support.measurements import CPU, measured
@@ -292,6 +293,26 @@ def test_a_later_occasion_widens_an_estimate_whichever_run_was_first(write, as_j
         assert as_json(*pair)["results"][0]["change"]["limit"] > limit
 
 
+def test_an_estimate_is_compared_in_units_of_the_reference_workload(write, as_json):
+    domain = replace(CPU, method=Method.ESTIMATED)
+
+    def run(name, joules, machine, kind="product 256, 1 thread", blocks=True):
+        one = spend(joules * machine, domains=(domain,))
+        readings = ReferenceReadings(kind, 1, (0.5 * machine,) * len(one.measurement.blocks))
+        one = replace(one, measurement=replace(one.measurement, reference=readings))
+        return write(name, one, blocks=blocks)
+
+    for blocks in (True, False):  # a slower machine, and the same model
+        a, b = run("a", 2.0, 1.0, blocks=blocks), run("b", 2.0, 1.3, blocks=blocks)
+        (found,) = as_json(a, b)["results"]
+        assert found["change"]["value"] == pytest.approx(0, abs=1e-4)
+        assert found["change"]["reference_change"] == pytest.approx(0.3)
+        assert found["verdict"] == "ok"
+    (found,) = as_json(run("a", 2.0, 1.0), run("b", 2.0, 1.0, "another"))["results"]
+    assert found["verdict"] == "incomparable"
+    assert found["reason"].startswith("the first run's reference workload was product 256")
+
+
 # Counts
 
 
@@ -419,6 +440,26 @@ def test_across_machines_other_work_is_said(write, compare):
     assert "other work in B: FLOPs +100 %" in compare(a, b, "--across")[1]
 
 
+def test_the_parts_of_a_test_have_ratios_and_no_ranks(write, as_json):
+    names = [f"t.py::test_{number}" for number in range(3)]
+    parts = spend(1.0, names[0], region="decode"), spend(5.0, names[0], region="decode")
+    a = write("a", *map(spend, (1.0, 2.0, 3.0), names), parts[0], machine=OTHER_MACHINE)
+    b = write("b", *map(spend, (1.0, 2.0, 3.0), names), parts[1])
+    (table,) = as_json(a, b, "--across")["tables"]
+    (region,) = [row for row in table["rows"] if row["subject"]["region"]]
+    assert region["ratio"]["value"] == pytest.approx(5)
+    assert region["a"]["rank"] is None
+    assert table["rank_correlation"] == 1
+
+
+def test_figures_per_another_unit_have_a_table_of_their_own(write, as_json):
+    a = write("a", spend(1.0), spend(2.0, "t.py::test_b", unit="token"), machine=OTHER_MACHINE)
+    b = write("b", spend(1.0), spend(2.0, "t.py::test_b", unit="token"))
+    assert [table["unit"] for table in as_json(a, b, "--across")["tables"]] == [
+        "inference", "token",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("option", ["--tolerance=5%", "--judge=both", "--fail-missing"])
 def test_what_is_for_a_verdict_is_refused_across(write, capfd, option):
     a, b = write("a", spend(2.0)), write("b", spend(3.0))
@@ -513,6 +554,8 @@ def test_a_report_that_was_edited_is_refused_with_its_place(write, compare, chan
         lambda r: [b.update(joules=[0.0]) for b in r["results"][0]["measurement"]["blocks"]],
         lambda r: [b.update(joules=[-1.0]) for b in r["results"][0]["measurement"]["blocks"][:5]],
         lambda r: r["results"][0]["measurement"].update(blocks=[]),
+        lambda r: [b.update(joules=[1e-320]) for b in r["results"][0]["measurement"]["blocks"]],
+        lambda r: r["results"][0]["measurement"].update(unit_count=1e-300),
     ],
 )
 @pytest.mark.parametrize("across", [(), ("--across",)])
@@ -522,10 +565,11 @@ def test_figures_that_nothing_can_be_computed_with_end_in_words(write, compare, 
         edited = edit(write(names[0], spend(3.0), sound), change)
         other = write(names[1], spend(2.0), spend(2.01, "t.py::test_b"))
         pair = (edited, other) if names[0] == "a" else (other, edited)
-        code, text, error = compare(*pair, *across)
-        assert "Traceback" not in error
-        assert "of 2 tests of both runs" in text
-        assert code in (0, 1)
+        for form in ((), ("--json",)):
+            code, text, error = compare(*pair, *across, *form)
+            assert code in (0, 1)
+            assert error == ""
+            assert "of 2 tests of both runs" in text
 
 
 def test_a_tolerance_that_is_none_is_a_usage_error(write, capfd):

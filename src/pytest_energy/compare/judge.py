@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -118,7 +119,7 @@ def compare_runs(
     pairs = []
     for (before, after), rule in zip(runs.pairs, rules, strict=True):
         try:
-            verdict = _verdict(runs, before, after, rule, decides, now)
+            verdict = _checked(_verdict(runs, before, after, rule, decides, now))
         except (ArithmeticError, ValueError) as error:  # a report may have been edited
             reason = f"nothing can be computed with its figures ({error})"
             verdict = Verdict(Status.INCOMPARABLE, reason)
@@ -129,6 +130,21 @@ def compare_runs(
             before, after = (replace(one, measurement=None) for one in (before, after))
         pairs.append(Pair(before, after))
     return Comparison(runs, decides, tuple(pairs), tuple(_notes(runs, decides)))
+
+
+def _checked(verdict: Verdict) -> Verdict:
+    """A verdict with figures that are finite.
+
+    Raises:
+        ValueError: one is not.
+    """
+    change = verdict.change
+    if change is not None:
+        figures = (change.value, change.low, change.high, change.limit, change.detectable)
+        others = (change.reference_change or 0.0, change.flops or 0.0, *change.domains.values())
+        if not all(map(math.isfinite, (*figures, *others))):
+            raise ValueError("the change is infinite")
+    return verdict
 
 
 def _moment(runs: Runs) -> datetime:

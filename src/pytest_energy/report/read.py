@@ -168,10 +168,16 @@ def check_measurement(measurement: Measurement, place: Place = ("measurement",))
         raise DecodeError((*place, "unit_count"), problem)
     if measurement.flops is not None:
         check_range(measurement.flops.count, 0, MOST_FLOPS, (*place, "flops", "count"))
+        for index, count in enumerate(measurement.flops.samples):
+            check_range(count, 0, MOST_FLOPS, (*place, "flops", "samples", index))
     domains = len(measurement.domains)
+    if len(measurement.idle_watts) not in (0, domains):
+        problem = f"expected one figure for each of {domains} domains, or none"
+        raise DecodeError((*place, "idle_watts"), problem)
     for index, block in enumerate(measurement.blocks):
         of_block = (*place, "blocks", index)
         check_range(block.n, 1, MOST_N, (*of_block, "n"))
+        check_range(block.page_faults or 0, 0, MOST_COUNT, (*of_block, "page_faults"))
         if len(block.joules) != domains:
             problem = f"expected one figure for each of {domains} domains"
             raise DecodeError((*of_block, "joules"), problem)

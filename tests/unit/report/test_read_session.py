@@ -132,6 +132,16 @@ def test_a_report_of_schema_1_has_its_figures_and_its_verdicts():
             ),
             "measurement.reference.joules.0: expected a number above 0, found 0",
         ),
+        (
+            lambda r: r["results"][0]["measurement"].update(idle_watts=[1.0]),
+            "measurement.idle_watts: expected one figure for each of 2 domains, or none",
+        ),
+        (
+            lambda r: r["results"][0]["measurement"].update(
+                flops={"count": 1, "without_formula": [], "samples": [10**40]}
+            ),
+            "measurement.flops.samples.0: expected a number from 0 to 1e",
+        ),
         (lambda r: r.update(schema=3), "schema 3, .*upgrade it"),
         (lambda r: r.update(results={}), "it has no list of results"),
     ],
