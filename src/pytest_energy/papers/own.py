@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from statistics import correlation, fmean
+from statistics import fmean
 
+from pytest_energy.analysis.ranks import FEWEST, spearman
 from pytest_energy.analysis.ratio import RatioEstimate, ratio
 from pytest_energy.papers import luccioni
 from pytest_energy.papers.desislavov import (
@@ -18,9 +19,6 @@ from pytest_energy.papers.desislavov import (
 )
 from pytest_energy.papers.run import Measured, Run
 from pytest_energy.verdict.rules import load_clause
-
-FEWEST_TASKS = 3
-"""Fewer ranks than this have no correlation worth a figure: two tasks are in order or are not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,36 +213,6 @@ def _per_parameter(general: Sequence[Measured], specific: Sequence[Measured]) ->
     return means[0] / means[1]
 
 
-def spearman(one: Sequence[float], other: Sequence[float]) -> float:
-    """Rank correlation: Pearson's correlation of ranks, ties at the mean of their ranks.
-
-    C. Spearman, "The proof and measurement of association between two things", American Journal
-    of Psychology 15 (1904).
-
-    Args:
-        one: figures.
-        other: as many, in the same order.
-
-    Returns:
-        -1 to 1.
-
-    Raises:
-        ValueError: fewer than two pairs, or a side without any order (all alike).
-    """
-    if len(one) != len(other) or len(one) < 2:
-        raise ValueError("a rank correlation needs two or more pairs")
-    if len(set(one)) == 1 or len(set(other)) == 1:
-        raise ValueError("a rank correlation needs figures that differ")
-    return correlation(ranks(one), ranks(other))
-
-
-def ranks(values: Sequence[float]) -> list[float]:
-    """Ranks from 1, ties at the mean of the ranks that they share."""
-    order = sorted(values)
-    # A value's first and last place, so that ties meet in the middle.
-    return [order.index(value) + (order.count(value) + 1) / 2 for value in values]
-
-
 @dataclass(frozen=True, slots=True)
 class Order:
     """How far the order of the tasks is the paper's.
@@ -275,12 +243,12 @@ def order(run: Run, tests: str = "") -> Order:
     paper = {row.task: row.recomputed_kwh_per_1000 for row in luccioni.table2()}
     own = by_task(run, tests)
     tasks = tuple(own)
-    if len(tasks) < FEWEST_TASKS:
+    if len(tasks) < FEWEST:
         return Order(
             tasks,
             None,
             f"{len(tasks)} of the ten tasks {'was' if len(tasks) == 1 else 'were'} measured with"
-            f' role="task-specific"; an order takes {FEWEST_TASKS} or more',
+            f' role="task-specific"; an order takes {FEWEST} or more',
         )
     if len({figure.method for figure in own.values()}) > 1:
         return Order(tasks, None, "the tasks were metered in different ways")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import textwrap
+from collections.abc import Sequence
 
 from pytest_energy.report import counts
 from pytest_energy.report.printable import printable
@@ -47,20 +48,54 @@ def message(result: Result, carbon: Carbon, test: str = "", flags: str = "") -> 
     subject, verdict, measurement = result.subject, result.verdict, result.measurement
     where = f" in {subject.region!r}" if subject.region else ""
     status = verdict.status.value.replace("_", " ")
-    lines = [f"energy {status}{where}: {_headline(result)}"]
+    head = f"energy {status}{where}: {_headline(result)}"
+    below: list[str] = []
     quality, change = verdict.quality, verdict.change
     if quality is not None and quality.decisive:
-        lines = [f"quality {status}: {verdict.reason}"]
+        head = f"quality {status}: {verdict.reason}"
         saved = change is not None and change.value < -change.limit
         paid = "; what was saved is paid for with quality" if saved else ""
-        lines += _wrapped("energy", _headline(result) + paid)
+        below.append(_entry("energy", _headline(result) + paid))
     elif verdict.reason and measurement is not None:
-        lines += _wrapped("reason", verdict.reason)
+        below.append(_entry("reason", verdict.reason))
+    below += _details(result, carbon)
+    if verdict.hint:
+        below.append(_entry("hint", verdict.hint))
+    if verdict.obstacle is not None:
+        text = f"--energy-allow={verdict.obstacle} lets it pass without a comparison"
+        below.append(_entry("allow", text))
+    lines = [printable(head), *_folded(below, WIDTH)]
+    if verdict.can_be_stored:
+        verb = "store" if verdict.status is Status.NEW else "accept"
+        judge = " --energy-judge=counted" if _counted_alone(result) else ""
+        command = f"pytest {shlex.quote(test or subject.test)}{flags}{judge} --energy-update"
+        lines.append(printable(f"{verb} it: {command}"))
+    return "\n".join(lines)
+
+
+def details(result: Result, carbon: Carbon, width: int = WIDTH) -> list[str]:
+    """The lines below a message's headline: why, what has changed, by how much, and where.
+
+    Args:
+        result: of a comparison.
+        carbon: as in `message`.
+        width: columns of a line.
+    """
+    verdict = result.verdict
+    decisive = verdict.quality is not None and verdict.quality.decisive
+    why = [_entry("reason", verdict.reason)] if verdict.reason and not decisive else []
+    return _folded([*why, *_details(result, carbon)], width)
+
+
+def _details(result: Result, carbon: Carbon) -> list[str]:
+    verdict, measurement = result.verdict, result.measurement
+    quality, change = verdict.quality, verdict.change
+    lines: list[str] = []
     if change is not None:
         lines += _change(change, result)
     if change is not None and change.unverified:
         text = f"{change.unverified}; --energy-strict takes only what was measured"
-        lines += _wrapped("baseline", text)
+        lines.append(_entry("baseline", text))
     if verdict.counts is not None:
         lines += _counts(verdict.counts, result)
     if verdict.paired is not None:
@@ -69,17 +104,7 @@ def message(result: Result, carbon: Carbon, test: str = "", flags: str = "") -> 
         lines += _figures(result, measurement, carbon)
     if quality is not None and quality.change is not None:
         lines.append(_quality(quality))
-    if verdict.hint:
-        lines += _wrapped("hint", verdict.hint)
-    if verdict.obstacle is not None:
-        text = f"--energy-allow={verdict.obstacle} lets it pass without a comparison"
-        lines += _wrapped("allow", text)
-    if verdict.can_be_stored:
-        verb = "store" if verdict.status is Status.NEW else "accept"
-        judge = " --energy-judge=counted" if _counted_alone(result) else ""
-        command = f"pytest {shlex.quote(test or subject.test)}{flags}{judge} --energy-update"
-        lines.append(f"{verb} it: {command}")
-    return "\n".join(map(printable, lines))
+    return lines
 
 
 def _line(label: str, figure: str, text: str = "") -> str:
@@ -117,7 +142,7 @@ def _quotient(change: Change, result: Result) -> list[str]:
     why = ["the typical block"] if len(measurement.blocks) > 1 else []
     why += ["in units of the reference workload"] if change.reference_change is not None else []
     text = f"{now} over {before}; judged is {', '.join(why)}" if why else f"{now} over {before}"
-    return _wrapped("plain", f"{format_change(quotient):>7}  {text}")
+    return [_entry("plain", f"{format_change(quotient):>7}  {text}")]
 
 
 def _counted_alone(result: Result) -> bool:
@@ -133,9 +158,9 @@ def _counts(change: CountsChange, result: Result) -> list[str]:
         allowed = f", allowed +{format_percent(result.rule.tolerance)}"
         decides = result.verdict.measured_status is not None or _counted_alone(result)
         figures = f"{counts.figures(change)}{allowed if decides else ''}"
-        lines = _wrapped("counted", f"{format_change(change.energy):>7}  {figures}")
+        lines = [_entry("counted", f"{format_change(change.energy):>7}  {figures}")]
     elif change.problem:
-        lines = _wrapped("counted", f"{'':>7}  {counts.figures(change)}")
+        lines = [_entry("counted", f"{'':>7}  {counts.figures(change)}")]
     for label, found in (
         ("culprit", counts.culprit_lines(change)),
         ("python", counts.function_lines(change)),
@@ -143,10 +168,10 @@ def _counts(change: CountsChange, result: Result) -> list[str]:
         for i, line in enumerate(found):
             lines.append(f"  {'' if i else label:<{LABEL_WIDTH}} {line}")
     for note in change.notes:
-        lines += _wrapped("", note)
+        lines.append(_entry("", note))
     if change.unverified:
         text = f"its counts were {change.unverified}; --energy-strict takes only what was counted"
-        lines += _wrapped("baseline", text)
+        lines.append(_entry("baseline", text))
     return lines
 
 
@@ -175,7 +200,7 @@ def _figures(result: Result, measurement: Measurement, carbon: Carbon) -> list[s
             lines.append(_line(domain.name, format_change(domains[domain.name]), text))
     idle = idle_power(measurement)
     if idle:
-        lines += _wrapped("idle", f"{idle}, right before; not subtracted")
+        lines.append(_entry("idle", f"{idle}, right before; not subtracted"))
     if change is not None and change.reference_change is not None:
         slower = "slower" if change.reference_change > 0 else "faster"
         text = f"reference workload: the machine is {slower} than it was; taken out"
@@ -185,10 +210,10 @@ def _figures(result: Result, measurement: Measurement, carbon: Carbon) -> list[s
         flops += _samples_counted(measurement.flops)
         words = result.verdict.interpretation
         text = f"{flops}: {words}" if words else flops
-        lines += _wrapped("flops", f"{format_change(change.flops):>7}  {text}")
+        lines.append(_entry("flops", f"{format_change(change.flops):>7}  {text}"))
     lines += _page_faults(measurement, change)
     if change is not None and change.environment:
-        lines += _wrapped("versions", "; ".join(change.environment))
+        lines.append(_entry("versions", "; ".join(change.environment)))
     lines.append(f"  {'CO2e':<{LABEL_WIDTH}} {_grams(result, measurement, carbon)}")
     return lines
 
@@ -211,7 +236,7 @@ def _page_faults(measurement: Measurement, change: Change | None) -> list[str]:
         return []
     text = f"{before:,.0f} -> {now:,.0f} page faults per inference"
     words = "memory is given back to the system and taken again"
-    return _wrapped("memory", f"{text}: {words}" if now > before else text)
+    return [_entry("memory", f"{text}: {words}" if now > before else text)]
 
 
 def idle_power(measurement: Measurement) -> str:
@@ -233,15 +258,24 @@ def _quality(quality: Quality) -> str:
     )
 
 
-def _wrapped(label: str, text: str) -> list[str]:
-    return textwrap.wrap(
-        printable(text),
-        WIDTH,
-        initial_indent=f"  {label:<{LABEL_WIDTH}} ",
-        subsequent_indent=" " * (LABEL_WIDTH + 3),
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+def _entry(label: str, text: str) -> str:
+    return f"  {label:<{LABEL_WIDTH}} {text}"
+
+
+def _folded(lines: Sequence[str], width: int) -> list[str]:
+    """Lines in so many columns, printable, the rest of each below its text."""
+    indent = " " * (LABEL_WIDTH + 3)
+    return [
+        folded
+        for line in lines
+        for folded in textwrap.wrap(
+            printable(line),
+            width,
+            subsequent_indent=indent,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+    ]
 
 
 def _headline(result: Result) -> str:

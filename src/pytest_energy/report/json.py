@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from pytest_energy.analysis.ratio import role_ratios
@@ -77,8 +78,9 @@ def _short(record: dict[str, Any]) -> dict[str, Any]:
     for measured in (record["measurement"], record["base"]):
         if measured is not None:
             del measured["blocks"]
-            if measured["reference"] is not None:
-                del measured["reference"]["joules"]
+            reference = measured["reference"]
+            if reference is not None and reference["joules"]:
+                reference["joules"] = [median(reference["joules"])]
     rounded: dict[str, Any] = _rounded(record)
     return rounded
 

@@ -143,8 +143,13 @@ def with_one_block(result: object) -> object:
         "seconds": measurement.get("seconds"),
         "joules": [domain.get("joules") for domain in domains],
     }
-    # What the reference work took beside each block is left out as well.
-    return {**result, "measurement": {**measurement, "blocks": [block], "reference": None}}
+    blocks = {"blocks": [block], "reference": _with_one_reading(measurement.get("reference"))}
+    return {**result, "measurement": {**measurement, **blocks}}
+
+
+def _with_one_reading(reference: object) -> object:
+    """What the reference work took beside all blocks together; None where a report lacks that."""
+    return reference if isinstance(reference, dict) and "joules" in reference else None
 
 
 def check_measurement(measurement: Measurement, place: Place = ("measurement",)) -> None:
@@ -163,13 +168,28 @@ def check_measurement(measurement: Measurement, place: Place = ("measurement",))
         raise DecodeError((*place, "unit_count"), problem)
     if measurement.flops is not None:
         check_range(measurement.flops.count, 0, MOST_FLOPS, (*place, "flops", "count"))
+        for index, count in enumerate(measurement.flops.samples):
+            check_range(count, 0, MOST_FLOPS, (*place, "flops", "samples", index))
     domains = len(measurement.domains)
+    if len(measurement.idle_watts) not in (0, domains):
+        problem = f"expected one figure for each of {domains} domains, or none"
+        raise DecodeError((*place, "idle_watts"), problem)
     for index, block in enumerate(measurement.blocks):
         of_block = (*place, "blocks", index)
         check_range(block.n, 1, MOST_N, (*of_block, "n"))
+        check_range(block.page_faults or 0, 0, MOST_COUNT, (*of_block, "page_faults"))
         if len(block.joules) != domains:
             problem = f"expected one figure for each of {domains} domains"
             raise DecodeError((*of_block, "joules"), problem)
+    if measurement.reference is not None:
+        readings, of_reference = measurement.reference.joules, (*place, "reference", "joules")
+        if len(readings) != len(measurement.blocks):
+            problem = f"expected one figure for each of {len(measurement.blocks)} blocks"
+            raise DecodeError(of_reference, problem)
+        for index, reading in enumerate(readings):
+            if reading <= 0:
+                problem = f"expected a number above 0, found {reading:g}"
+                raise DecodeError((*of_reference, index), problem)
     joules = measurement.joules_per_unit
     if not 0 <= joules < math.inf:
         raise DecodeError((*place, "blocks"), f"they add up to {joules} J per inference")

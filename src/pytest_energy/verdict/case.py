@@ -52,6 +52,7 @@ class Case:
         now: when the passes ran, in UTC; None for the occasion of the stored sessions.
         unconfirmed: why the second process, or pair of them, that was asked gave no figure; empty
             where it did, or none was asked.
+        name: of stored sessions, in clauses.
     """
 
     subject: Subject
@@ -63,6 +64,7 @@ class Case:
     processes: Sequence[int] = ()
     unconfirmed: str = ""
     now: datetime | None = None
+    name: str = "baseline"
 
     @property
     def paired(self) -> bool:
@@ -117,7 +119,7 @@ class Case:
             base = Conditions.of_measurement(self.against.subject, self.against.measurement)
             return why_incomparable(base, now, "base")
         if self.against is not None:
-            return why_incomparable(Conditions.of_baseline(self.against), now)
+            return why_incomparable(Conditions.of_baseline(self.against), now, self.name)
         return ""
 
     @cached_property

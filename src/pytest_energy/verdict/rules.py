@@ -271,7 +271,7 @@ def baseline_of_another_machine(case: Case) -> Decision | None:
         return None
     return Decision(
         Status.INCOMPARABLE,
-        f"the baseline is of another machine class: {', '.join(case.other_machines)}",
+        f"the {case.name} is of another machine class: {', '.join(case.other_machines)}",
         "store one for this machine with --energy-update",
         can_be_stored=True,
     )
@@ -590,7 +590,7 @@ def quality_not_stored(case: Case, verdict: Verdict) -> Verdict | None:
     return replace(
         verdict,
         status=Status.INCOMPARABLE,
-        reason=f"the {'base' if case.paired else 'baseline'} has no {case.quality.name}",
+        reason=f"the {'base' if case.paired else case.name} has no {case.quality.name}",
         hint="" if case.paired else "store it with --energy-update",
     )
 

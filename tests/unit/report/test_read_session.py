@@ -9,6 +9,7 @@ import pytest
 
 from pytest_energy.report import json as json_report
 from pytest_energy.report.read import RunError, read_session
+from pytest_energy.types.measurement import ReferenceReadings
 from pytest_energy.types.verdict import Status
 from support.reports import full_session, hostile_session, result, session
 from support.schema_1 import REPORT
@@ -44,6 +45,15 @@ def test_without_its_blocks_the_figures_are_the_same_to_six_digits(written):
             )
             assert len(one.measurement.blocks) == 1
     assert found.results[2].base.joules_per_unit == pytest.approx(2.0)
+
+
+def test_of_the_reference_work_the_median_is_kept_without_blocks(written):
+    one = result(2.0)
+    readings = ReferenceReadings("product", 1, (0.5, *[0.25] * 18, 0.125))
+    beside = replace(one, measurement=replace(one.measurement, reference=readings))
+    assert written(session(beside)).results[0].measurement.reference == readings
+    (short,) = written(session(beside), blocks=False).results
+    assert short.measurement.reference == replace(readings, joules=(0.25,))
 
 
 def test_names_come_back_as_they_were_given(written):
@@ -115,6 +125,22 @@ def test_a_report_of_schema_1_has_its_figures_and_its_verdicts():
         (
             lambda r: r["results"][0]["subject"].update(test="\ud800"),
             "subject.test: .* has half a character",
+        ),
+        (
+            lambda r: r["results"][0]["measurement"].update(
+                reference={"kind": "product", "threads": 1, "joules": [0]}
+            ),
+            "measurement.reference.joules.0: expected a number above 0, found 0",
+        ),
+        (
+            lambda r: r["results"][0]["measurement"].update(idle_watts=[1.0]),
+            "measurement.idle_watts: expected one figure for each of 2 domains, or none",
+        ),
+        (
+            lambda r: r["results"][0]["measurement"].update(
+                flops={"count": 1, "without_formula": [], "samples": [10**40]}
+            ),
+            "measurement.flops.samples.0: expected a number from 0 to 1e",
         ),
         (lambda r: r.update(schema=3), "schema 3, .*upgrade it"),
         (lambda r: r.update(results={}), "it has no list of results"),

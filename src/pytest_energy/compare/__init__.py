@@ -1,0 +1,1 @@
+"""Two runs compared, from their JSON reports: `pytest-energy compare`."""
