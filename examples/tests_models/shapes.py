@@ -48,6 +48,9 @@ def random_weights(model: torch.nn.Module) -> torch.nn.Module:
             taken = (taken + part.size) % DRAWN
         if parameter.dim() == 1 and name.endswith("weight"):
             parameter.add_(1)
+    for name, buffer in model.named_buffers():  # frozen norms keep their scales here
+        if name.endswith((".weight", ".bias")):
+            buffer.fill_(float(name.endswith("weight")))
     return model.to(hub.device())
 
 
