@@ -27,7 +27,8 @@ from models import Loaded
 from sentiment import embed
 from shelf import loads
 
-from pytest_energy.papers import luccioni, own
+from pytest_energy.analysis.ranks import ranks, spearman
+from pytest_energy.papers import luccioni
 from pytest_energy.papers.luccioni import SPECIFIC
 
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
@@ -168,10 +169,11 @@ def test_the_order_of_the_tasks_is_much_the_papers(energy_results, say):
     if len(rows) < len(luccioni.TASKS):
         pytest.skip("needs the measurements of all ten tasks, in the same session")
     energies = [fmean(here[row.task]) for row in rows]
-    printed = own.spearman(energies, [row.kwh_per_1000 for row in rows])
-    exact = own.spearman(energies, [row.recomputed_kwh_per_1000 for row in rows])
-    ranks = zip(rows, own.ranks(energies), own.ranks([r.kwh_per_1000 for r in rows]), strict=True)
-    table = [[row.name, f"{mine:g}", f"{paper:g}"] for row, mine, paper in ranks]
+    printed = spearman(energies, [row.kwh_per_1000 for row in rows])
+    exact = spearman(energies, [row.recomputed_kwh_per_1000 for row in rows])
+    papers = ranks([row.kwh_per_1000 for row in rows])
+    ordered = zip(rows, ranks(energies), papers, strict=True)
+    table = [[row.name, f"{mine:g}", f"{paper:g}"] for row, mine, paper in ordered]
     say(
         "the ten tasks",
         f"rank correlation with the paper's Table 2 (Spearman): {printed:.2f} as printed, where two"
