@@ -153,8 +153,8 @@ def test_a_commit_that_hangs_is_skipped(history):
     made = [history.commit("good")]
     history.write("model.py", "import time\ntime.sleep(600)\n")
     made += [history.commit_all("hangs"), history.commit("more", calls=80)]
-    done = history.bisect(made[0], "--timeout=20")
-    assert "skip it took longer than 20.0 s (--timeout)" in done.stdout
+    done = history.bisect(made[0], "--timeout=12")
+    assert "skip it took longer than 12.0 s (--timeout)" in done.stdout
     assert done.returncode == 1
 
 
