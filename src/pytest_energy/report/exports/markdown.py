@@ -110,7 +110,8 @@ def render(reports: Sequence[SessionReport], most_bytes: int = MOST_BYTES) -> st
         lines += _table(_CHANGED_HEAD, changed[name])
         if others[name].rows or others[name].left_out:
             number = len(others[name].rows) + others[name].left_out
-            what = f"{number:,} others" if changed[name].rows else f"{number:,} results"
+            kind = "other" if changed[name].rows else "result"
+            what = f"{number:,} {kind}{'s' * (number != 1)}"
             lines += _folded(what, _table(_OTHERS_HEAD, others[name]))
     notes = [note for note in _notes(reports) if page.has_room(note)]
     if notes:

@@ -82,7 +82,7 @@ def test_what_changed_stands_in_a_table_with_its_culprit_and_the_rest_is_folded(
     assert "`model.py:run calls tokens.py:split 1 -> 2 times (+9 Python calls)`" in shown
     assert shown.index("rose") < shown.index("fell")
     assert "stayed" not in shown
-    assert "<summary>1 others</summary>" in folded
+    assert "<summary>1 other</summary>" in folded
     assert "| ok | `t.py::stayed` | `model` | 2.00 J | 0.222 g |" in folded
     assert "carbon: `400 g/kWh (Testland, 2024)`" in folded
 
