@@ -209,7 +209,7 @@ def _entry_record(entry: Baseline, carbon: Carbon) -> dict[str, Any]:
         "history": encode(entry.history),
         "joules_per_unit": joules,
         "kwh_per_1000": stable(kwh(joules) * 1000),
-        "gco2e_per_1000": stable(carbon.grams(joules) * 1000),
+        "gco2e_per_1000": stable(carbon.grams_per_1000(joules)),
         "carbon_intensity": {
             "grams_per_kwh": carbon.grams_per_kwh,
             "place": carbon.place,

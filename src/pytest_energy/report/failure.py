@@ -320,6 +320,6 @@ def _in_unit_of(value: float, shown: float) -> float:
 
 def _grams(result: Result, measurement: Measurement, carbon: Carbon) -> str:
     change = result.verdict.change
-    after = format_grams(carbon.grams(measurement.joules_per_unit) * 1000)
-    before = f"{format_grams(carbon.grams(change.joules) * 1000)} -> " if change else ""
+    after = format_grams(carbon.grams_per_1000(measurement.joules_per_unit))
+    before = f"{format_grams(carbon.grams_per_1000(change.joules))} -> " if change else ""
     return f"{before}{after} per 1,000 {result.subject.unit}s at {carbon.label}"

@@ -108,7 +108,7 @@ def _derived(record: dict[str, Any], measured: Measurement, carbon: Carbon) -> d
         ],
         "joules_per_unit": measured.joules_per_unit,
         "kwh_per_1000": measured.kwh_per_1000,
-        "gco2e_per_1000": carbon.grams(measured.joules_per_unit) * 1000,
+        "gco2e_per_1000": carbon.grams_per_1000(measured.joules_per_unit),
         "seconds": measured.seconds,
         "seconds_per_unit": measured.seconds_per_unit,
         "watts": measured.watts,

@@ -27,7 +27,7 @@ def properties(result: Result, carbon: Carbon) -> list[tuple[str, object]]:
         pairs += [
             ("joules_per_unit", measurement.joules_per_unit),
             ("kwh_per_1000", measurement.kwh_per_1000),
-            ("gco2e_per_1000", carbon.grams(measurement.joules_per_unit) * 1000),
+            ("gco2e_per_1000", carbon.grams_per_1000(measurement.joules_per_unit)),
             ("seconds_per_unit", measurement.seconds_per_unit),
             (
                 "method",

@@ -238,7 +238,7 @@ def _cells(result: Result, carbon: Carbon) -> tuple[_Cell, _Cell, _Cell, _Cell]:
         energy.append((f"idle {significant(idle)} W", "dim"))
     per_1000 = [
         (f"{significant(measurement.kwh_per_1000)} kWh", ""),
-        (format_grams(carbon.grams(measurement.joules_per_unit) * 1000), "dim"),
+        (format_grams(carbon.grams_per_1000(measurement.joules_per_unit)), "dim"),
     ]
     return energy, per_1000, _change(verdict), last
 

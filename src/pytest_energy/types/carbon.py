@@ -29,6 +29,10 @@ class Carbon:
         """Grams of CO2e for so many joules at the meter."""
         return kwh(joules) * self.pue * self.grams_per_kwh
 
+    def grams_per_1000(self, joules_per_unit: float) -> float:
+        """Grams of CO2e for 1,000 units of so many joules each."""
+        return self.grams(joules_per_unit) * 1000
+
     def joules(self, grams: float) -> float:
         """Joules at the meter that emit so many grams of CO2e; infinite on a carbon-free grid."""
         per_joule = self.grams(1.0)

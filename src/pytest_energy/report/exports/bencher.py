@@ -37,7 +37,7 @@ def render(reports: Sequence[SessionReport]) -> str:
         machine = f" ({report.machine.slug})" if several else ""
         bounds = interval(result)
         measures = {}
-        for slug, factor in (("energy", 1.0), ("carbon", report.carbon.grams(1.0) * 1000)):
+        for slug, factor in (("energy", 1.0), ("carbon", report.carbon.grams_per_1000(1.0))):
             measures[slug] = {"value": measurement.joules_per_unit * factor}
             if bounds is not None:
                 measures[slug] |= {

@@ -85,7 +85,7 @@ def _of_result(report: SessionReport, result: Result) -> dict[str, Any]:
             "method": method_of(measurement),
             "joules_per_unit": measurement.joules_per_unit,
             "kwh_per_1000": measurement.kwh_per_1000,
-            "gco2e_per_1000": report.carbon.grams(measurement.joules_per_unit) * 1000,
+            "gco2e_per_1000": report.carbon.grams_per_1000(measurement.joules_per_unit),
             "seconds_per_unit": measurement.seconds_per_unit,
             "watts": measurement.watts,
             "flops": measurement.flops.count if measurement.flops is not None else None,

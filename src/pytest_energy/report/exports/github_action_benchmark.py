@@ -42,7 +42,7 @@ def _entry(
 ) -> dict[str, Any]:
     subject, change = result.subject, result.verdict.change
     name = printable(subject.key) + (f" ({report.machine.slug})" if several else "")
-    grams = report.carbon.grams(measurement.joules_per_unit) * 1000
+    grams = report.carbon.grams_per_1000(measurement.joules_per_unit)
     extra = [
         f"task: {subject.task}",
         f"model: {subject.model}",

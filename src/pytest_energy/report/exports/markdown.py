@@ -215,7 +215,7 @@ def _other_rows(pairs: Sequence[tuple[SessionReport, Result]]) -> Iterable[str]:
         measurement = result.measurement
         grams = ""
         if measurement is not None:
-            grams = format_grams(report.carbon.grams(measurement.joules_per_unit) * 1000)
+            grams = format_grams(report.carbon.grams_per_1000(measurement.joules_per_unit))
         yield _row(
             _status(result),
             _test(result),

@@ -63,7 +63,7 @@ def _samples(
         "method": method_of(measurement),
         "machine": report.machine.slug,
     }
-    grams = report.carbon.grams(measurement.joules_per_unit) * 1000
+    grams = report.carbon.grams_per_1000(measurement.joules_per_unit)
     yield "pytest_energy_joules_per_unit", labels, measurement.joules_per_unit
     yield "pytest_energy_gco2e_per_1000", labels, grams
     yield "pytest_energy_seconds_per_unit", labels, measurement.seconds_per_unit
