@@ -21,7 +21,13 @@ from pytest_energy.report.printable import shown
 from pytest_energy.report.shortening import columns, ellipsis_of, shortened
 from pytest_energy.types.counts import Judge
 from pytest_energy.types.result import Result, Subject, short_name, some_names
-from pytest_energy.types.units import format_change, format_joules, format_percent, significant
+from pytest_energy.types.units import (
+    format_change,
+    format_interval,
+    format_joules,
+    format_percent,
+    significant,
+)
 from pytest_energy.types.verdict import COMPARED, Status
 from pytest_energy.verdict.counted_energy import coefficients_of, joules_per_inference
 
@@ -301,7 +307,7 @@ def _cells(pair: Pair, decides: Judge) -> tuple[_Cell, ...]:
     else:
         energies = [_metered(one) for one in (pair.before, pair.after)]
         if change is not None:
-            interval = f"{100 * change.low:+.1f} to {100 * change.high:+.1f}"
+            interval = format_interval(change.low, change.high)
             said = [(format_change(change.value), ""), (interval, "dim")]
             allowed = [(f"+{format_percent(float(f'{change.limit:.2g}'))}", "")]
     counts = verdict.counts
@@ -313,7 +319,7 @@ def _cells(pair: Pair, decides: Judge) -> tuple[_Cell, ...]:
             said.append((f"counts {count_words.exact_change(counts.energy)}", "dim"))
         else:
             said.append(("counts the same", "dim"))
-    word = verdict.status.value.replace("_", " ")
+    word = verdict.status.words
     return *([(text, "")] for text in energies), said, allowed, [(word, style)]
 
 

@@ -261,7 +261,7 @@ class ResultsLog:
                 key, verdict = result.subject.key, result.verdict
                 if outcome != "passed" or not verdict.can_be_stored or verdict.change is None:
                     compared = verdict.status in COMPARED
-                    why = "no rise" if compared else verdict.status.value.replace("_", " ")
+                    why = "no rise" if compared else verdict.status.words
                     why = why if outcome == "passed" else f"the test {outcome}"
                     self.stored[key] = f"nothing was accepted: {why}"
                     continue

@@ -47,7 +47,7 @@ def message(result: Result, carbon: Carbon, test: str = "", flags: str = "") -> 
     """
     subject, verdict, measurement = result.subject, result.verdict, result.measurement
     where = f" in {subject.region!r}" if subject.region else ""
-    status = verdict.status.value.replace("_", " ")
+    status = verdict.status.words
     head = f"energy {status}{where}: {_headline(result)}"
     below: list[str] = []
     quality, change = verdict.quality, verdict.change

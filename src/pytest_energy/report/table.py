@@ -17,6 +17,7 @@ from pytest_energy.types.result import Result
 from pytest_energy.types.units import (
     format_change,
     format_grams,
+    format_interval,
     format_joules,
     format_percent,
     format_seconds,
@@ -218,7 +219,7 @@ def _cells(result: Result, carbon: Carbon) -> tuple[_Cell, _Cell, _Cell, _Cell]:
     """What stands beside a result's names."""
     subject, verdict, measurement = result.subject, result.verdict, result.measurement
     style = _STYLES.get(verdict.status, _DOUBTFUL)
-    last = [(verdict.status.value.replace("_", " "), style)]
+    last = [(verdict.status.words, style)]
     if measurement is None:
         return _counted_energy(result), [("-", "")], _counted_change(verdict), last
     if _within_budget(result):
@@ -266,7 +267,7 @@ def _change(verdict: Verdict) -> _Cell:
     change = verdict.change
     if change is None:
         return [("-", "")]
-    interval = f"{100 * change.low:+.1f} to {100 * change.high:+.1f}"
+    interval = format_interval(change.low, change.high)
     detects = f"detects {format_change(change.detectable)}"
     over = f"over {format_joules(change.joules)}"
     return [(format_change(change.value), ""), (over, ""), (interval, ""), (detects, "")]

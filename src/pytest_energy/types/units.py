@@ -199,6 +199,11 @@ def format_seconds(seconds: float) -> str:
     return _scaled(seconds, "s", ((1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n")))
 
 
+def format_interval(low: float, high: float) -> str:
+    """The bounds of a change, without its unit: `-1.2 to +3.4` for -0.012 and 0.034."""
+    return f"{100 * low:+.1f} to {100 * high:+.1f}"
+
+
 def format_change(fraction: float) -> str:
     """`0.148` as `+14.8 %`; large changes without decimals, as `+1,250 %`."""
     percent = fraction * 100

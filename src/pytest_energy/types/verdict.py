@@ -24,6 +24,11 @@ class Status(StrEnum):
     UNRESOLVED = "unresolved"
     UNMEASURED = "unmeasured"
 
+    @property
+    def words(self) -> str:
+        """As people read it: `over budget`."""
+        return self.value.replace("_", " ")
+
 
 COMPARED = frozenset({Status.OK, Status.IMPROVED, Status.REGRESSED})
 """Verdicts that set a measurement against a baseline."""

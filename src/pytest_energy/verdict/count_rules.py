@@ -181,7 +181,7 @@ def _why_risen(verdict: Verdict, change: CountsChange, rule: Rule) -> str:
     """Why a test fails whose joules alone do not say so."""
     more = format_change(change.energy or 0.0)
     allowed = format_percent(rule.tolerance)
-    measured = verdict.status.value.replace("_", " ")
+    measured = verdict.status.words
     why = f": {verdict.reason}" if verdict.reason else ""
     return (
         f"by exact count an inference does more: {more} of counted energy, allowed +{allowed};"

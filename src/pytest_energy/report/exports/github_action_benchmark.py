@@ -48,7 +48,7 @@ def _entry(
         f"model: {subject.model}",
         f"method: {method_of(measurement)}",
         f"CO2e: {format_grams(grams)} per 1,000",
-        f"verdict: {result.verdict.status.value.replace('_', ' ')}",
+        f"verdict: {result.verdict.status.words}",
     ]
     if change is not None:
         extra.append(f"change: {format_change(change.value)}")

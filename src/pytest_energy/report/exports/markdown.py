@@ -22,6 +22,7 @@ from pytest_energy.types.session import SessionReport
 from pytest_energy.types.units import (
     format_change,
     format_grams,
+    format_interval,
     format_joules,
     format_seconds,
 )
@@ -228,7 +229,7 @@ def _other_rows(pairs: Sequence[tuple[SessionReport, Result]]) -> Iterable[str]:
 
 
 def _status(result: Result) -> str:
-    return result.verdict.status.value.replace("_", " ")
+    return result.verdict.status.words
 
 
 def _test(result: Result) -> str:
@@ -251,7 +252,7 @@ def _change(result: Result) -> str:
     change, exact = result.verdict.change, result.verdict.counts
     said = []
     if change is not None:
-        interval = f"{100 * change.low:+.1f} to {100 * change.high:+.1f}"
+        interval = format_interval(change.low, change.high)
         said.append(f"{format_change(change.value)} ({interval})")
     if exact is not None and exact.energy:
         said.append(f"counted {counts.exact_change(exact.energy)}")
