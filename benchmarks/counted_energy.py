@@ -43,15 +43,13 @@ from pytest_energy.types.codec import decode, encode  # noqa: E402
 from pytest_energy.types.counts import (  # noqa: E402
     Coefficients,
     Counts,
-    CountsBaseline,
     OperatorRow,
 )
 from pytest_energy.verdict.count_rows import trimmed  # noqa: E402
 from pytest_energy.verdict.counted_energy import (  # noqa: E402
-    coefficients_of,
     joules_per_inference,
 )
-from pytest_energy.verdict.counts_comparison import compare  # noqa: E402
+from pytest_energy.verdict.counts_comparison import as_baseline, compare  # noqa: E402
 
 WATTS = 4.0
 """Of one busy logical CPU: the plugin's own where nothing is known of the CPU's model
@@ -93,7 +91,7 @@ def by_roofline(counts: Counts) -> float:
 FORMULAS: dict[str, Callable[[Counts], float]] = {
     "linear": lambda counts: joules_per_inference(counts, SIMPLE),
     "roofline": by_roofline,
-    "by class": lambda counts: joules_per_inference(counts, coefficients_of(counts.device)),
+    "by class": joules_per_inference,
 }
 """`by class` is the plugin's."""
 
@@ -337,9 +335,8 @@ def print_named(found: Sequence[Measured]) -> None:
     print("\nWhat is named, of each the first module and the first function:")
     right = of = 0
     for one in found:
-        by = coefficients_of(one.base.device)
-        joules = joules_per_inference(one.base, by)
-        stored = CountsBaseline(trimmed(one.base, by), by, joules, n=1)
+        stored = as_baseline(one.base, n=1)
+        stored = dataclasses.replace(stored, counts=trimmed(one.base, stored.coefficients))
         change = compare(one.changed, 1, "inference", "", stored)
         names = [f"{each.module} {each.operator}" for each in change.culprits]
         names += [f"{each.caller} {each.callee}" for each in change.functions]

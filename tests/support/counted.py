@@ -7,15 +7,11 @@ from dataclasses import replace
 from pytest_energy.types.counts import (
     CallRow,
     Counts,
-    CountsBaseline,
     OperatorRow,
     Work,
 )
 from pytest_energy.verdict.count_rows import trimmed
-from pytest_energy.verdict.counted_energy import (
-    coefficients_of,
-    joules_per_inference,
-)
+from pytest_energy.verdict.counts_comparison import as_baseline
 
 VERSIONS = {"python": "3.12", "torch": "2.12.0"}
 
@@ -63,6 +59,5 @@ def counted(*rows, samples=1, device="cpu", versions=VERSIONS, **facts):
 
 def stored(counts, n=100, **facts):
     """Counts as a baseline has them: without small rows of their own."""
-    by = coefficients_of(counts.device)
-    joules = joules_per_inference(counts, by)
-    return CountsBaseline(trimmed(counts, by), by, joules, n, **facts)
+    whole = as_baseline(counts, n)
+    return replace(whole, counts=trimmed(counts, whole.coefficients), **facts)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from pytest_energy.bisect.judge import Counted
 from pytest_energy.report.counts import culprit_lines, figures, function_lines
-from pytest_energy.types.counts import CountsBaseline
-from pytest_energy.verdict.counted_energy import coefficients_of
-from pytest_energy.verdict.counts_comparison import compare
+from pytest_energy.verdict.counts_comparison import as_baseline, compare
 
 
 def culprits(now: Counted, before: Counted) -> tuple[tuple[str, str], ...]:
@@ -16,8 +14,7 @@ def culprits(now: Counted, before: Counted) -> tuple[tuple[str, str], ...]:
         now: of the commit.
         before: of the one before.
     """
-    by = coefficients_of(before.counts.device)
-    stored = CountsBaseline(before.counts, by, before.joules, before.n, before.unit, before.dataset)
+    stored = as_baseline(before.counts, before.n, before.unit, before.dataset)
     change = compare(now.counts, now.n, now.unit, now.dataset, stored, "commit before")
     lines = [("counts", figures(change))]
     lines += [("culprit", line) for line in culprit_lines(change)]

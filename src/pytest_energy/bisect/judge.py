@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from pytest_energy.types.counts import Counts
-from pytest_energy.verdict.counted_energy import coefficients_of, joules_per_inference
+from pytest_energy.verdict.counted_energy import joules_per_inference
 from pytest_energy.verdict.estimators import normal_quantile
 
 
@@ -54,7 +54,7 @@ class Counted:
     @property
     def joules(self) -> float:
         """Counted energy of an inference."""
-        return joules_per_inference(self.counts, coefficients_of(self.counts.device))
+        return joules_per_inference(self.counts)
 
 
 @dataclass(frozen=True, slots=True)

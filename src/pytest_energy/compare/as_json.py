@@ -18,7 +18,7 @@ from pytest_energy.types.codec import encode
 from pytest_energy.types.counts import CountsChange
 from pytest_energy.types.result import Result, Subject
 from pytest_energy.types.verdict import Change
-from pytest_energy.verdict.counted_energy import coefficients_of, joules_per_inference
+from pytest_energy.verdict.counted_energy import joules_per_inference
 
 SCHEMA = 1
 """Version of the JSON's form."""
@@ -125,7 +125,7 @@ def _figures(result: Result) -> dict[str, Any]:
     measurement, counts = result.measurement, result.counts
     counted = None
     if counts is not None and counts.inferences:
-        counted = joules_per_inference(counts, coefficients_of(counts.device))
+        counted = joules_per_inference(counts)
     return {
         "joules_per_unit": None if measurement is None else measurement.joules_per_unit,
         "counted_joules_per_inference": counted,

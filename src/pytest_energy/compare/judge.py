@@ -10,15 +10,14 @@ from datetime import datetime
 from pytest_energy.baselines.store import session_of
 from pytest_energy.compare.runs import FIRST, Run, Runs
 from pytest_energy.types.baseline import Baseline
-from pytest_energy.types.counts import CountsBaseline, CountsChange, Judge
+from pytest_energy.types.counts import CountsChange, Judge
 from pytest_energy.types.result import Result, Subject, some_names
 from pytest_energy.types.units import format_seconds
 from pytest_energy.types.verdict import COMPARED, Rule, Status, Verdict
 from pytest_energy.verdict import judge as judges
 from pytest_energy.verdict.case import Case
 from pytest_energy.verdict.count_rules import CountedCase, judge_counts, with_counts
-from pytest_energy.verdict.counted_energy import coefficients_of, joules_per_inference
-from pytest_energy.verdict.counts_comparison import compare
+from pytest_energy.verdict.counts_comparison import as_baseline, compare
 from pytest_energy.verdict.rules import is_momentary
 
 FAILED = ("failed", "xfailed")
@@ -238,19 +237,10 @@ def counts_change(run: Run, before: Result, after: Result) -> CountsChange | Non
     stored, now, subject = before.counts, after.counts, before.subject
     if stored is None or now is None or not (stored.inferences and now.inferences):
         return None
-    by = coefficients_of(stored.device)
-    joules = joules_per_inference(stored, by)
-    baseline = CountsBaseline(
-        stored,
-        by,
-        joules,
-        subject.n,
-        subject.unit,
-        subject.dataset,
-        run.session.date,
-        run.session.commit,
+    session, present = run.session, after.subject
+    baseline = as_baseline(
+        stored, subject.n, subject.unit, subject.dataset, session.date, session.commit
     )
-    present = after.subject
     return compare(now, present.n, present.unit, present.dataset, baseline, FIRST)
 
 

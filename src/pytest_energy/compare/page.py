@@ -29,7 +29,7 @@ from pytest_energy.types.units import (
     significant,
 )
 from pytest_energy.types.verdict import COMPARED, Status
-from pytest_energy.verdict.counted_energy import coefficients_of, joules_per_inference
+from pytest_energy.verdict.counted_energy import joules_per_inference
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -331,8 +331,7 @@ def _metered(result: Result) -> str:
 def _counted(result: Result) -> str:
     if result.counts is None or not result.counts.inferences:
         return "-"
-    by = coefficients_of(result.counts.device)
-    return format_joules(joules_per_inference(result.counts, by))
+    return format_joules(joules_per_inference(result.counts))
 
 
 def _changes(page: _Page, comparison: Comparison) -> None:

@@ -23,8 +23,8 @@ from pytest_energy.verdict.count_rules import (
     judge_counts,
     with_counts,
 )
-from pytest_energy.verdict.counted_energy import coefficients_of, joules_per_inference
-from pytest_energy.verdict.counts_comparison import best_variant, compare
+from pytest_energy.verdict.counted_energy import coefficients_of
+from pytest_energy.verdict.counts_comparison import as_baseline, best_variant, compare
 from pytest_energy.verdict.judge import judge, unmeasured
 from pytest_energy.verdict.paired_comparison import count_over
 from pytest_energy.verdict.rules import why_flops_unchecked
@@ -353,9 +353,7 @@ def _counts_of_base(metered: Metered | None) -> CountsBaseline | None:
     if metered is None or metered.counts is None:
         return None
     counts, subject = metered.counts, metered.subject
-    by = coefficients_of(counts.device)
-    joules = joules_per_inference(counts, by)
-    return CountsBaseline(counts, by, joules, subject.n, subject.unit, subject.dataset)
+    return as_baseline(counts, subject.n, subject.unit, subject.dataset)
 
 
 def pairs_needed(result: Result) -> int:

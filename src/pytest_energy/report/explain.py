@@ -84,7 +84,7 @@ def page(counted: Counted) -> Iterator[str]:
     samples = len(counts.samples)
     whole = joules
     if joules is None:
-        whole = joules_per_inference(counts, coefficients_of(counts.device))
+        whole = joules_per_inference(counts)
     how = "counted" if joules is None else "as the run metered it"
     yield f"{counted.subject.key}: {format_joules(whole or 0.0)} per inference, {how}"
     versions = ", ".join(f"{name} {version}" for name, version in sorted(counts.versions.items()))

@@ -25,7 +25,7 @@ from pytest_energy.types.units import (
     significant,
 )
 from pytest_energy.types.verdict import COMPARED, Status, Verdict
-from pytest_energy.verdict.counted_energy import coefficients_of, joules_per_inference
+from pytest_energy.verdict.counted_energy import joules_per_inference
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -248,7 +248,7 @@ def _counted_energy(result: Result) -> _Cell:
     """Counted energy, where nothing was metered and counts decide."""
     if result.counts is None:
         return [("-", "")]
-    joules = joules_per_inference(result.counts, coefficients_of(result.counts.device))
+    joules = joules_per_inference(result.counts)
     return [(format_joules(joules), ""), ("counted", "dim")]
 
 

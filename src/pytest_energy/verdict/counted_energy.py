@@ -294,12 +294,14 @@ def counted_joules(operators: Iterable[OperatorRow], python_calls: int, by: Coef
     return of_operators + python_calls * by.joules_per_python_call
 
 
-def joules_per_inference(counts: Counts, by: Coefficients) -> float:
+def joules_per_inference(counts: Counts, by: Coefficients | None = None) -> float:
     """Counted energy of one inference, in joules.
 
     Args:
         counts: of at least one.
-        by: what they cost.
+        by: what they cost; by default what they do on their kind of device.
     """
+    if by is None:
+        by = coefficients_of(counts.device)
     total = counted_joules(counts.operators, counts.total.python_calls, by)
     return total / counts.inferences

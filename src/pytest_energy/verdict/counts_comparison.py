@@ -14,7 +14,11 @@ from pytest_energy.types.counts import (
 )
 from pytest_energy.types.layers import folded, unfolded
 from pytest_energy.verdict.call_changes import call_changes
-from pytest_energy.verdict.counted_energy import operator_joules
+from pytest_energy.verdict.counted_energy import (
+    coefficients_of,
+    joules_per_inference,
+    operator_joules,
+)
 from pytest_energy.verdict.culprits import culprits, is_same_work
 
 PYTHON = "python"
@@ -39,6 +43,29 @@ def best_variant(now: Counts, variants: Sequence[CountsBaseline]) -> CountsBasel
         return same_device, -len(libraries), PYTHON not in other, variant.date
 
     return max(variants, key=nearness, default=None)
+
+
+def as_baseline(
+    counts: Counts,
+    n: int,
+    unit: str = "inference",
+    dataset: str = "",
+    date: str = "",
+    commit: str | None = None,
+) -> CountsBaseline:
+    """Counts of another run as what is compared with, though nobody has stored them.
+
+    Args:
+        counts: of at least one inference.
+        n: inferences that the test performed.
+        unit: of its figures.
+        dataset: as its marker named it.
+        date: of the run, ISO 8601; empty where that is not told.
+        commit: that it was of.
+    """
+    by = coefficients_of(counts.device)
+    joules = joules_per_inference(counts, by)
+    return CountsBaseline(counts, by, joules, n, unit, dataset, date, commit)
 
 
 def compare(

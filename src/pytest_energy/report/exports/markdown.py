@@ -27,7 +27,7 @@ from pytest_energy.types.units import (
     format_seconds,
 )
 from pytest_energy.types.verdict import COMPARED, Status
-from pytest_energy.verdict.counted_energy import coefficients_of, joules_per_inference
+from pytest_energy.verdict.counted_energy import joules_per_inference
 
 MOST_BYTES = 1_000_000
 """Of a report, as UTF-8: GitHub shows no more than 1 MiB of a step's summary."""
@@ -243,7 +243,7 @@ def _energy(result: Result) -> str:
         per = "" if unit == "inference" else f" per {code(unit)}"
         return f"{format_joules(result.measurement.joules_per_unit)}{per}"
     if result.counts is not None and result.counts.inferences:
-        joules = joules_per_inference(result.counts, coefficients_of(result.counts.device))
+        joules = joules_per_inference(result.counts)
         return f"{format_joules(joules)} counted"
     return ""
 
