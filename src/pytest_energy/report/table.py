@@ -302,7 +302,8 @@ def _note(result: Result, stored: Mapping[str, str]) -> str:
         text, left = result.rule.budget_text, format_percent(1 - share)
         parts.append(f"{share_of_budget(text, share)} of a budget of {text}, {left} left")
     if change is not None and change.flops:
-        parts.append(f"flops {format_change(change.flops)}: {verdict.interpretation}")
+        flops = f"flops {format_change(change.flops)}"
+        parts.append(f"{flops}: {verdict.interpretation}" if verdict.interpretation else flops)
     return "; ".join([*parts, *_of_counts(verdict)])
 
 

@@ -248,6 +248,15 @@ def test_far_more_joules_that_pass_for_the_reference_workload_alone_are_explaine
     assert "judged" not in text
 
 
+def test_operations_that_say_nothing_about_the_verdict_stand_without_a_word():
+    more = replace(CHANGE, flops=0.062)
+    plain = table.render([result(Status.INCONCLUSIVE, change=more)], {}, USA, 120, colour=False)
+    assert "test_sentiment: flops +6.2 %\n" in plain
+    words = {"interpretation": "more operations"}
+    told = table.render([result(Status.OK, change=more, **words)], {}, USA, 120, colour=False)
+    assert "test_sentiment: flops +6.2 %: more operations\n" in told
+
+
 def test_what_the_same_was_done_with_is_said_in_one_line_where_it_is_many():
     few = {f"t.py::test_{i}": "stored" for i in range(20)}
     assert terminal.stored_lines(few)[3] == "t.py::test_3: stored"
