@@ -39,7 +39,7 @@ from statistics import median
 from typing import Any
 
 from pytest_energy.counting.counter import Counter
-from pytest_energy.types.counts import BUILT_IN, Counts
+from pytest_energy.types.counts import Counts
 from pytest_energy.verdict.counted_energy import kind_of
 
 DTYPES = ("float32", "float64", "bfloat16", "float16")
@@ -441,11 +441,6 @@ class Timed:
     seconds: float
     spread: float
 
-    @property
-    def built_in(self) -> int:
-        """Calls of functions that are not written in Python."""
-        return sum(row.calls for row in self.counts.python if row.callee == BUILT_IN)
-
 
 TURNS = 3
 """Of the microbenchmarks of a class and dtype, in a round; the first does not count."""
@@ -526,11 +521,11 @@ def costs(timed: list[Timed]) -> tuple[dict[str, float], dict[str, float]]:
             seconds[f"{what} {kind}"] = cost
     for dtype in DTYPES:
         shortest = seconds[f"call move {dtype}"]
-        # Of a large operand nobody sees what the call takes.
-        seconds[f"call large move {dtype}"] = shortest
         for kind in kinds:
             if kind.endswith(f" {dtype}"):
                 seconds[f"call {kind}"] = max(0.0, seconds[f"call {kind}"] - shortest)
+        # Of a large operand nobody sees what the call takes.
+        seconds[f"call large move {dtype}"] = 0.0
     found = []
     for one in timed:
         if one.kind == "call":

@@ -109,19 +109,22 @@ def _operators(counts: Counts, by: Coefficients) -> list[OperatorRow]:
         is_sum = row.operator == OTHERS and not row.module
         (named if is_enough(row) and not is_sum else rest).append(row)
     named.sort(key=lambda row: operator_joules(row, by), reverse=True)
+    rest += reversed(named[MOST_OPERATOR_ROWS:])
+    del named[MOST_OPERATOR_ROWS:]
     while True:
-        sums = over_layers(rest)
-        together = [row for row in sums if row.operator != OTHERS and is_enough(row)]
-        others = _summed(row for row in sums if row not in together)
-        rows = [*named, *together, *others]
+        together: list[OperatorRow] = []
+        small: list[OperatorRow] = []
+        for row in over_layers(rest):
+            (together if row.operator != OTHERS and is_enough(row) else small).append(row)
+        rows = [*named, *together, *_summed(small)]
         if len(rows) <= MOST_OPERATOR_ROWS:
             return rows
-        if named:
-            rest.append(named.pop())
-            continue
-        together.sort(key=lambda row: operator_joules(row, by), reverse=True)
-        room = max(0, MOST_OPERATOR_ROWS - len({row.dtype for row in rest}))
-        return [*together[:room], *_summed([*together[room:], *others])]
+        if not named:
+            break
+        rest.append(named.pop())
+    together.sort(key=lambda row: operator_joules(row, by), reverse=True)
+    room = max(0, MOST_OPERATOR_ROWS - len({row.dtype for row in rest}))
+    return [*together[:room], *_summed([*together[room:], *small])]
 
 
 def over_layers(rows: Iterable[OperatorRow]) -> list[OperatorRow]:
