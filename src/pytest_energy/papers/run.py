@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_energy.files import line_of
 from pytest_energy.report.read import (
     NAMES_OF_SCHEMA_1,
     SCHEMA,
@@ -13,7 +12,7 @@ from pytest_energy.report.read import (
     check_measurement,
     check_range,
     from_schema_1,
-    place_in,
+    misread,
     read_report,
     with_one_block,
 )
@@ -135,11 +134,7 @@ def read_run(path: Path) -> Run:
         try:
             one = _read(result, schema)
         except DecodeError as error:
-            names = ".".join(map(str, error.path))
-            what = f"{names}: {error.problem}" if names else error.problem
-            line = line_of(text, place_in(record, ("results", index, *error.path)))
-            problem = f"result {index + 1} is not as reports have it: {what}"
-            raise RunError(path, problem, line) from error
+            raise misread(path, text, record, error, result=index) from error
         if isinstance(one, Trained):
             trained.append(one)
         elif one is not None:

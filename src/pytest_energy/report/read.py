@@ -386,15 +386,13 @@ def read_session(path: Path) -> SessionReport:
         session = decode(_Head, renamed(head, _HEAD_NAMES) if old else head)
     except DecodeError as error:
         where = as_written(error, head, _HEAD_NAMES) if old else error
-        raise _misread(path, text, record, "the report", (), where) from error
+        raise misread(path, text, record, where) from error
     judged = []
     for index, result in enumerate(record["results"]):
         try:
             judged.append(_judged(result, old))
         except DecodeError as error:
-            place = ("results", index)
-            what = f"result {index + 1}"
-            raise _misread(path, text, record, what, place, error) from error
+            raise misread(path, text, record, error, result=index) from error
     domains = (d for one in judged if one.measurement for d in one.measurement.domains)
     return SessionReport(
         date=session.date,
@@ -413,23 +411,28 @@ def read_session(path: Path) -> SessionReport:
     )
 
 
-def _misread(
-    path: Path, text: str, record: object, what: str, place: Place, error: DecodeError
+def misread(
+    path: Path, text: str, record: object, error: DecodeError, result: int | None = None
 ) -> RunError:
-    """The error of a report that is one, and of which something is not as it should be."""
+    """The error of a report that is one, and of which something is not as it should be.
+
+    Args:
+        path: of the report.
+        text: of the file.
+        record: what JSON held in it.
+        error: its path leads through the result, or through the report.
+        result: the result's number in the list, from 0; None for what is in none.
+    """
     names = ".".join(map(str, error.path))
     said = f"{names}: {error.problem}" if names else error.problem
-    line = line_of(text, place_in(record, (*place, *error.path)))
+    what = "the report" if result is None else f"result {result + 1}"
+    place = error.path if result is None else ("results", result, *error.path)
+    line = line_of(text, _place_in(record, place))
     return RunError(path, f"{what} is not as reports have it: {said}", line)
 
 
-def place_in(record: Any, place: Place) -> Place:
-    """As much of a place as the file has: what is missing is made up before it is decoded.
-
-    Args:
-        record: what JSON held.
-        place: of a member that may have been made up.
-    """
+def _place_in(record: Any, place: Place) -> Place:
+    """As much of a place as the file has: what is missing is made up before it is decoded."""
     for depth, step in enumerate(place):
         try:
             record = record[step]

@@ -11,8 +11,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from pytest_energy.report.exports.selection import interval, latest_results, machine_count
-from pytest_energy.report.printable import printable
+from pytest_energy.report.exports.selection import interval, named_measurements
 from pytest_energy.types.session import SessionReport
 
 MOST_CHARACTERS = 1024
@@ -28,13 +27,8 @@ def render(reports: Sequence[SessionReport]) -> str:
     Raises:
         ValueError: a figure is not finite.
     """
-    several = machine_count(reports) > 1
     found: dict[str, Any] = {}
-    for report, result in latest_results(reports):
-        measurement = result.measurement
-        if measurement is None:
-            continue
-        machine = f" ({report.machine.slug})" if several else ""
+    for name, report, result, measurement in named_measurements(reports):
         bounds = interval(result)
         measures = {}
         for slug, factor in (("energy", 1.0), ("carbon", report.carbon.grams_per_1000(1.0))):
@@ -44,7 +38,7 @@ def render(reports: Sequence[SessionReport]) -> str:
                     "lower_value": bounds[0] * factor,
                     "upper_value": bounds[1] * factor,
                 }
-        found[_name(printable(result.subject.key) + machine)] = measures
+        found[_name(name)] = measures
     return json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 

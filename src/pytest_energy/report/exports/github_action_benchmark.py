@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from statistics import stdev
 from typing import Any
 
-from pytest_energy.report.exports.selection import latest_results, machine_count, method_of
+from pytest_energy.report.exports.selection import method_of, named_measurements
 from pytest_energy.report.printable import printable
 from pytest_energy.types.measurement import Measurement
 from pytest_energy.types.result import Result
@@ -28,20 +28,14 @@ def render(reports: Sequence[SessionReport]) -> str:
     Raises:
         ValueError: a figure is not finite.
     """
-    several = machine_count(reports) > 1
-    entries = [
-        _entry(report, result, result.measurement, several)
-        for report, result in latest_results(reports)
-        if result.measurement is not None
-    ]
+    entries = [_entry(*one) for one in named_measurements(reports)]
     return json.dumps(entries, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _entry(
-    report: SessionReport, result: Result, measurement: Measurement, several: bool
+    name: str, report: SessionReport, result: Result, measurement: Measurement
 ) -> dict[str, Any]:
     subject, change = result.subject, result.verdict.change
-    name = printable(subject.key) + (f" ({report.machine.slug})" if several else "")
     grams = report.carbon.grams_per_1000(measurement.joules_per_unit)
     extra = [
         f"task: {subject.task}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from pytest_energy.report.printable import printable
 from pytest_energy.types.energy import Method
 from pytest_energy.types.measurement import Measurement
 from pytest_energy.types.result import Result
@@ -36,9 +37,19 @@ def latest_results(reports: Sequence[SessionReport]) -> list[tuple[SessionReport
     return list(found.values())
 
 
-def machine_count(reports: Sequence[SessionReport]) -> int:
-    """Number of machine classes: with several, a test's name alone names no figure."""
-    return len({report.machine.slug for report in reports})
+def named_measurements(
+    reports: Sequence[SessionReport],
+) -> Iterator[tuple[str, SessionReport, Result, Measurement]]:
+    """The latest measurements by a printable name, for formats that have nothing but a name.
+
+    Args:
+        reports: of one session or of several; of several machine classes the names say which.
+    """
+    several = len({report.machine.slug for report in reports}) > 1
+    for report, result in latest_results(reports):
+        if result.measurement is not None:
+            machine = f" ({report.machine.slug})" if several else ""
+            yield printable(result.subject.key) + machine, report, result, result.measurement
 
 
 def method_of(measurement: Measurement) -> str:
