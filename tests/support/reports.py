@@ -153,11 +153,11 @@ def hostile_models(evil):
     """A session with something for every format, and one name wherever there can be one."""
     session = hostile_session(evil)
     names = {"test": f"tests/{evil}.py::test_b[{evil}]", "task": evil, "model": f"={evil}"}
-    names |= {"dataset": f"@{evil}", "region": evil}
+    names |= {"dataset": f"@{evil}"}
     gpu = replace(GPU, name=f"gpu:{evil}", source=evil)
     board = on_gpu(**names, unit=evil, recorded={"accuracy": 0.5, evil: 0.5}, gpu=gpu)
     board = replace(board, rule=replace(RULE, quality=evil))
     counts = replace(only_counted(), subject=subject(**names | {"test": evil}))
-    training = trained(**names | {"region": f"{evil}2"})
+    training = trained(**names | {"test": f"tests/{evil}.py::test_c", "region": ""})
     machine = Machine(evil, 2, (Gpu(evil, None),), evil, evil)
     return replace(session, machine=machine, results=(*session.results, board, counts, training))

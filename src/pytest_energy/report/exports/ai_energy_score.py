@@ -33,7 +33,7 @@ COLUMNS = (
 
 
 def render(reports: Sequence[SessionReport]) -> str:
-    """A heading, and a row for each test of inferences whose GPU has a counter.
+    """A heading, and a row for each test of whole inferences whose GPU has a counter.
 
     Args:
         reports: of one session or of several; of each test the latest of each machine class.
@@ -44,7 +44,7 @@ def render(reports: Sequence[SessionReport]) -> str:
     rows = []
     for figure in figures_of(reports):
         joules = _gpu_joules(figure)
-        if figure.training is None and joules > 0:
+        if figure.training is None and not figure.subject.region and joules > 0:
             rows.append(_row(figure, joules))
     hint = "AI Energy Score has no other energy; pytest-energy doctor says what can be counted here"
     check_not_empty(rows, reports, "a GPU whose energy is counted", hint)

@@ -58,14 +58,13 @@ def render(reports: Sequence[SessionReport]) -> str:
 
 def _emissions(trainings: Sequence[Figure]) -> Iterator[str]:
     """Of the one training that there is: a card has room for one, and their sum may be wrong."""
-    # Regions are parts of a training: they count where nothing is known of the whole.
-    wholes = [each for each in trainings if not each.subject.region] or trainings
-    if len(wholes) == 1:
-        yield from _yaml({"co2_eq_emissions": _of_training(wholes[0])})
-    elif wholes:
-        yield f"# co2_eq_emissions is left out: there are {len(wholes):,} trainings of this model."
+    if len(trainings) == 1:
+        yield from _yaml({"co2_eq_emissions": _of_training(trainings[0])})
+    elif trainings:
+        number = f"{len(trainings):,}"
+        yield f"# co2_eq_emissions is left out: there are {number} trainings of this model."
         yield "# Write the one that made it, or their sum; in grams of CO2e:"
-        for each in wholes:
+        for each in trainings:
             yield f"#   {plain(each.grams)} {each.key} ({hardware(each.report.machine)})"
 
 

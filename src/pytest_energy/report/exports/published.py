@@ -110,6 +110,9 @@ class Figure:
 def figures_of(reports: Sequence[SessionReport]) -> list[Figure]:
     """The latest figure of each test of each machine class; those that are none are left out.
 
+    A region is a part of an inference: it stands for one only where its test has no figure of the
+    whole.
+
     Args:
         reports: of one session or of several.
 
@@ -129,7 +132,12 @@ def figures_of(reports: Sequence[SessionReport]) -> list[Figure]:
         found.append(figure)
     hint = "run the tests with a meter, and a window that is long enough for it"
     check_not_empty(found, reports, "a figure in joules", hint)
-    return found
+    wholes = {_place(figure) for figure in found if not figure.subject.region}
+    return [each for each in found if not each.subject.region or _place(each) not in wholes]
+
+
+def _place(figure: Figure) -> tuple[str, str]:
+    return figure.report.machine.slug, figure.subject.test
 
 
 def model_name(subject: Subject) -> str:

@@ -73,6 +73,11 @@ def test_rows_of_several_machine_classes_tell_them():
     assert len({row["machine"] for row in found}) == 2
 
 
+def test_a_region_is_no_query():
+    (row,) = rows(session(on_gpu(test="t.py::a"), on_gpu(test="t.py::b", region="prefill")))
+    assert row["test"] == "t.py::a"
+
+
 def test_no_stars_and_no_class_are_given():
     assert not {"energy_score", "stars", "class"} & set(COLUMNS)
     (row,) = rows(session(on_gpu()))

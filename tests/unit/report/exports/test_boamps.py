@@ -14,6 +14,8 @@ import pytest
 
 from pytest_energy.report.exports.boamps import render
 from pytest_energy.types.machine import Gpu
+from pytest_energy.types.reporter import ReportError
+from pytest_energy.types.verdict import Status
 from support.reports import (
     CARBON,
     MACHINE,
@@ -173,6 +175,26 @@ def test_every_figure_has_a_line_and_an_identity_of_its_own():
     found = read(render(reports))
     assert [each["task"]["taskDescription"] for each in found] == ["t.py::a", "t.py::c", "t.py::a"]
     assert len({each["header"]["reportId"] for each in found}) == 3
+
+
+def test_regions_stand_for_an_inference_where_nothing_else_does():
+    regions = [new(test=test, region="decode") for test in ("t.py::a", "t.py::b")]
+    unresolved = unmeasured(test="t.py::b")
+    found = read(render([session(new(test="t.py::a"), *regions, unresolved)]))
+    told = [each["task"]["taskDescription"] for each in found]
+    assert told == ["t.py::a", "t.py::b#decode"]
+
+
+def test_a_window_too_short_for_its_meter_and_one_of_nothing_are_no_figures():
+    short = new(test="t.py::short")
+    short = replace(short, verdict=replace(short.verdict, status=Status.UNRESOLVED))
+    (one,) = read(render([session(short, new(0.0, test="t.py::nothing"), new(test="t.py::a"))]))
+    assert one["task"]["taskDescription"] == "t.py::a"
+
+
+def test_a_figure_that_is_not_finite_is_refused_with_its_test():
+    with pytest.raises(ReportError, match=r"the energy of t\.py::endless is no finite number; mea"):
+        render([session(new(), new(1e308, test="t.py::endless"))])
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import dataclasses
 import io
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import jsonschema
 import pytest
@@ -309,6 +310,12 @@ def test_a_run_that_only_counted_is_written_or_the_reason_is_said(reporter):
         return
     with pytest.raises(ReportError, match=r"for this format, and none of 2 has one \(2 only cou"):
         reporter.render([report])
+
+
+def test_every_format_has_a_row_with_its_file_in_the_documentation():
+    page = (Path(__file__).parents[4] / "docs" / "reports.md").read_text("utf-8")
+    for reporter in BUILT_IN:
+        assert f"\n| `{reporter.name}` | `{reporter.file}` | " in page
 
 
 def test_formats_are_in_the_order_of_their_names_and_in_the_help():

@@ -118,7 +118,12 @@ def test_regions_of_a_training_are_parts_of_it():
 def test_no_two_metrics_differ_by_their_value_alone():
     """Of those the hub's `metadata_update` makes one, or refuses them."""
     read = card(
-        session(new(), result(3.0, test="t.py::b"), new(region="decode"), on_gpu(test="t.py::c")),
+        session(
+            new(),
+            result(3.0, test="t.py::b"),
+            new(test="t.py::d", region="decode"),
+            on_gpu(test="t.py::c"),
+        ),
         session(new(4.0), machine=OTHER_MACHINE),
     )
     for one, other in combinations(read.data.eval_results, 2):
@@ -151,6 +156,30 @@ def test_the_head_is_taken_over_into_a_card_that_there_is(tmp_path):
     there = hub.ModelCard.load(path)
     assert (there.data.license, there.text.strip()) == ("mit", "# A model")
     assert there.data.to_dict()["model-index"] == found["model-index"]
+
+
+def test_metadata_update_takes_it_and_a_later_one_in_its_place(tmp_path, monkeypatch):
+    """What the library does with a card on the Hub, of which only the sending is left out."""
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "you" / "model"  # a file of the repository's name is loaded in its place
+    path.parent.mkdir()
+    path.write_text("---\nlicense: mit\n---\n# A model\n")
+    monkeypatch.setattr(hub.ModelCard, "push_to_hub", lambda card, *_, **__: card.save(path))
+
+    def update(*results, **options):
+        hub.metadata_update("you/model", card(session(*results)).data.to_dict(), **options)
+        return hub.ModelCard.load(path).data
+
+    first = update(new(), trained(test="t.py::b"))
+    assert (first.license, first.to_dict()["co2_eq_emissions"]["emissions"]) == ("mit", 0.333333)
+    assert update(new(), trained(test="t.py::b")).to_dict() == first.to_dict()
+    with pytest.raises(ValueError, match="new value for the existing metric"):
+        update(new(4.0))
+    later = update(new(4.0), new(test="t.py::c"), overwrite=True)
+    assert metrics_of(SimpleNamespace(data=later))[::3] == [
+        ("energy", 1.11111),
+        ("energy", 0.555556),
+    ]
 
 
 def test_without_a_figure_there_is_no_card():

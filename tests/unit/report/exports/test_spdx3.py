@@ -75,7 +75,7 @@ def test_models_of_several_sessions_and_machine_classes_are_one_package_each():
     found = packages(
         session(new(model="a"), new(model="b", test="t.py::b"), date="2026-03-05T00:00:00Z"),
         session(new(model="a"), unmeasured(model="c", test="t.py::c")),
-        session(on_gpu(model="a", region="decode"), machine=OTHER_MACHINE),
+        session(on_gpu(model="a"), machine=OTHER_MACHINE),
     )
     assert set(found) == {"a", "b"}
     assert len(found["a"].ai_energyConsumption.ai_inferenceEnergyConsumption) == 2
