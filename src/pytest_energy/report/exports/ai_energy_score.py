@@ -1,9 +1,9 @@
 """AI Energy Score's result rows: the energy of the GPU alone, in Wh per 1,000 queries.
 
-Columns are those of its `ResultsAggregator` (huggingface/AIEnergyScore, `results_aggregator.py`)
-with the test and the machine class behind them, and so is the 0 for tokens that nobody counted. A
-class and stars are given by its leaderboard, for its own data set on its own hardware: there are
-none here.
+Columns are those of its `ResultsAggregator` (huggingface/AIEnergyScore, `results_aggregator.py`),
+with the test and the machine class behind them. Tokens that were not counted are 0, as they are
+there. A class and stars are given by its leaderboard, for its own data set on its own hardware:
+there are none here.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 from pytest_energy.files import stable
 from pytest_energy.report.exports.csv import cell
-from pytest_energy.report.exports.published import Figure, figures_of, plain
+from pytest_energy.report.exports.published import Figure, figures_of, model_name, plain
 from pytest_energy.report.exports.selection import check_not_empty
 from pytest_energy.types.energy import Method
 from pytest_energy.types.session import SessionReport
@@ -85,7 +85,7 @@ def _row(figure: Figure, joules: float) -> dict[str, Any]:
             "tokens_per_joule": tokens / joules,
         }
     return {
-        "model_name": subject.model or subject.short_name,
+        "model_name": model_name(subject),
         "task": subject.task,
         "total_prompts": queries,
         "successful_prompts": queries,

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pytest_energy.report.exports.selection import (
+    METER_OR_COUNT,
     check_not_empty,
     counted_figures,
     interval,
@@ -40,7 +41,7 @@ def render(reports: Sequence[SessionReport]) -> str:
         measures = _measures(report, result)
         if measures:
             found[_name(name)] = measures
-    check_not_empty(found, reports, "a figure", "run the tests with a meter, or --energy-judge")
+    check_not_empty(found, reports, "a figure", METER_OR_COUNT)
     return json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 

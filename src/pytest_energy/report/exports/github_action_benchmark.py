@@ -13,6 +13,7 @@ from statistics import stdev
 from typing import Any
 
 from pytest_energy.report.exports.selection import (
+    METER_OR_COUNT,
     check_not_empty,
     counted_figures,
     method_of,
@@ -41,7 +42,7 @@ def render(reports: Sequence[SessionReport]) -> str:
             entries.append(_entry(name, report, result, result.measurement))
         else:
             entries += _counted(name, result)
-    check_not_empty(entries, reports, "a figure", "run the tests with a meter, or --energy-judge")
+    check_not_empty(entries, reports, "a figure", METER_OR_COUNT)
     return json.dumps(entries, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 

@@ -70,6 +70,10 @@ def counted_figures(counts: Counts | None) -> Mapping[str, float]:
     return {name: number / counts.inferences for name, number in found.items()}
 
 
+METER_OR_COUNT = "run the tests with a meter, or count what they do: --energy-judge=counted"
+"""What to do where a format has room for both, and there is neither."""
+
+
 def check_not_empty(
     written: object, reports: Sequence[SessionReport], wanted: str, hint: str
 ) -> None:
