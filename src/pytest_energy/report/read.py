@@ -23,6 +23,7 @@ from pytest_energy.types.codec import (
 )
 from pytest_energy.types.codec import Path as Place
 from pytest_energy.types.counts import MOST_COUNT, Counts, Judge
+from pytest_energy.types.history import History
 from pytest_energy.types.machine import Machine
 from pytest_energy.types.measurement import MOST_FLOPS, Measurement
 from pytest_energy.types.renames import as_written, renamed
@@ -330,6 +331,7 @@ class _Judged:
     base: Measurement | None = None
     training_run: TrainingRun | None = None
     counts: Counts | None = None
+    history: History | None = None
     outcome: str | None = None
     stored: str | None = None
 
@@ -343,6 +345,7 @@ class _Judged:
             self.base,
             self.training_run,
             self.counts,
+            self.history,
         )
 
 
