@@ -246,3 +246,18 @@ def test_a_baseline_is_looked_up_once_per_test_and_region(loop, monkeypatch):
     )
     loop.run("--energy-report").assert_outcomes(failed=1)
     assert sorted(found) == ["test_it.py::test_loop", "test_it.py::test_loop#decode"]
+
+
+def test_a_report_has_what_was_stored_before_it(loop):
+    assert loop.report()["results"][0]["history"] is None
+    loop.run("--energy-update")
+    loop.set_cost(2.04)
+    loop.run("--energy-update")
+    loop.set_cost(3.0)
+    loop.run("--energy-update", "--energy-reason=a larger model")
+    history = loop.report()["results"][0]["history"]
+    assert [one["joules_per_unit"] for one in history["sessions"]] == [3.0]
+    (replaced,) = history["replaced"]
+    assert replaced["joules_per_unit"] == 2.02
+    assert replaced["sessions"] == 2
+    assert replaced["reason"] == "+48.5 %, accepted with --energy-update: a larger model"

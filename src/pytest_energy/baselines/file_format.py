@@ -20,7 +20,7 @@ from statistics import median
 from typing import Any, Generic, TypeVar
 
 from pytest_energy.files import MOST_BYTES, RefusedFileError, line_of, read_text, shown_path, stable
-from pytest_energy.types.baseline import MOST_N, Baseline, Replaced, Session
+from pytest_energy.types.baseline import MOST_N, Baseline, Session
 from pytest_energy.types.carbon import Carbon
 from pytest_energy.types.codec import (
     DecodeError,
@@ -36,6 +36,7 @@ from pytest_energy.types.codec import (
 )
 from pytest_energy.types.codec import Path as Place
 from pytest_energy.types.energy import Domain, Method, gated_domains
+from pytest_energy.types.history import Replaced
 from pytest_energy.types.measurement import AS_IS, MOST_FLOPS
 from pytest_energy.types.renames import as_written, renamed
 from pytest_energy.types.result import Subject

@@ -33,8 +33,9 @@ from pytest_energy.baselines.folder import (
 )
 from pytest_energy.baselines.read_files import ReadFiles
 from pytest_energy.files import RefusedFileError, read_bytes, replace_file, stable, sync_folder
-from pytest_energy.types.baseline import Agreement, Baseline, Replaced, Session
+from pytest_energy.types.baseline import Agreement, Baseline, Session
 from pytest_energy.types.carbon import Carbon
+from pytest_energy.types.history import Replaced
 from pytest_energy.types.machine import Machine
 from pytest_energy.types.measurement import Measurement
 from pytest_energy.types.result import Subject

@@ -162,6 +162,9 @@ class Evaluation:
                 result = self._paired(one, rule, base, fresh or FreshPairs())
             if self._session.settings.judge is Judge.BOTH:
                 result = self._with_counts(result, one, base, again)
+            baseline = self._look_up(one.subject).baseline
+            history = baseline.as_history if baseline is not None else None
+            result = replace(result, history=history)
             self._session.results[one.subject.key] = result
             results.append(result)
         return results

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pytest_energy.types.energy import Domain
+from pytest_energy.types.history import History, Replaced, StoredSession
 from pytest_energy.types.measurement import AS_IS
 from pytest_energy.types.result import Subject
 from pytest_energy.types.verdict import Change
@@ -55,25 +56,6 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True)
-class Replaced:
-    """What an entry's sessions were before they were replaced.
-
-    Args:
-        date: of the last of them, ISO 8601, UTC.
-        commit: the revision that it was measured at; None where that is not known.
-        joules_per_unit: their median.
-        sessions: how many there were.
-        reason: why they were replaced, in words.
-    """
-
-    date: str
-    commit: str | None
-    joules_per_unit: float
-    sessions: int
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
 class Baseline:
     """The stored sessions of one test (and region), and what they may be compared with.
 
@@ -97,6 +79,14 @@ class Baseline:
     allocator: str = AS_IS
     history: tuple[Replaced, ...] = ()
     unverified: str = ""
+
+    @property
+    def as_history(self) -> History:
+        """The stored figures alone, for reports."""
+        sessions = (
+            StoredSession(one.date, one.commit, one.joules_per_unit) for one in self.sessions
+        )
+        return History(tuple(sessions), self.history)
 
     @property
     def flops(self) -> int | None:

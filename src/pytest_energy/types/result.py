@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pytest_energy.types.counts import Counts
+from pytest_energy.types.history import History
 from pytest_energy.types.measurement import Measurement
 from pytest_energy.types.verdict import Rule, Verdict
 
@@ -130,6 +131,8 @@ class Result:
         base: the other revision's figures, in a paired run.
         training_run: the whole training that metered steps are a part of; None for inferences.
         counts: what some of its samples did, exactly; None where that was not counted.
+        history: what was stored of it before this session; None where nothing was, or where it was
+            not looked for: in a paired run, and by counts alone.
     """
 
     subject: Subject
@@ -139,6 +142,7 @@ class Result:
     base: Measurement | None = None
     training_run: TrainingRun | None = None
     counts: Counts | None = None
+    history: History | None = None
 
     @property
     def plain_change(self) -> float | None:
