@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -256,6 +258,22 @@ def test_wrong_arguments_are_refused(here, capfd, arguments):
         main(["comment", *arguments])
     assert ended.value.code == 2
     assert "usage: pytest-energy comment" in capfd.readouterr().err
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="needs signals to a thread")
+def test_an_interrupt_is_said_without_a_traceback(fake, fails):
+    main_thread = threading.get_ident()
+
+    def interrupt(handler):
+        signal.pthread_kill(main_thread, signal.SIGINT)
+        handler.usual(fake.asked[-1])
+
+    fake.script[("GET", "/user")] = [interrupt]
+    err = fails("--post")
+    assert err == (
+        "pytest-energy: interrupted; where the comment was posted already, the next run updates"
+        " it\n"
+    )
 
 
 def test_processes_at_once_leave_one_comment(fake, here):

@@ -118,6 +118,9 @@ def _post(text: str, marker: str, number: int | None) -> int:
     except (PlaceError, ValueError, GitHubError) as error:
         complain(f"{_NOT_POSTED}: {error}")
         return ERROR
+    except KeyboardInterrupt:
+        complain("interrupted; where the comment was posted already, the next run updates it")
+        return ERROR
 
 
 def _post_at(github: GitHub, place: Place, text: str, marker: str) -> int:
