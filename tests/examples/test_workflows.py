@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import shutil
 import subprocess
@@ -10,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from support import actionlint
+from support import actionlint, plugins
 from support.examples import ROOT
 
 yaml = pytest.importorskip("yaml")
@@ -29,6 +31,8 @@ SNIPPET = next(
     block for block in re.findall(r"```yaml\n(.*?)```", MANUAL, re.DOTALL) if "OWNER/" in block
 )
 """The manual's workflow that uses the action, whose owner and commit a reader puts in."""
+
+OWN_MACHINE = ("own-machine", "nightly-update")
 
 BROKEN = """
 on: push
@@ -155,6 +159,32 @@ def test_no_workflow_has_more_rights_than_it_needs(path):
     (job,) = workflow["jobs"].values()
     assert job.get("permissions") == rights.get(path.stem)
     assert int(job["timeout-minutes"]) <= 120
+
+
+@pytest.mark.skipif(not shutil.which("bash"), reason="needs bash")
+def test_the_nightly_update_stores_a_session_and_the_next_gate_compares_with_it(loop, tmp_path):
+    temp = tmp_path / "runner temp"
+    (temp / "energy").mkdir(parents=True)
+    (temp / "energy" / "bin").symlink_to(BIN)
+    environment = os.environ | plugins.only() | {"RUNNER_TEMP": str(temp)}
+
+    def run(workflow, step):
+        (script,) = [
+            each["run"] for each in all_steps(workflow) if each.get("name", "").startswith(step)
+        ]
+        command = ["bash", "-e", "-c", script]
+        return subprocess.run(command, cwd=loop.path, env=environment, check=False).returncode
+
+    own, nightly = (ROOT / "examples/workflows" / f"{name}.yml" for name in OWN_MACHINE)
+    assert run(nightly, "Store") == 0
+    assert run(nightly, "Text") == 0
+    assert "1 new" in (temp / "energy.md").read_text()
+    assert len(loop.baselines()) == 1
+    assert run(own, "Energy") == 0
+    loop.set_cost(3.0)
+    assert run(own, "Energy") == 1
+    (result,) = json.loads((loop.path / "energy.json").read_text())["results"]
+    assert result["verdict"]["status"] == "regressed"
 
 
 def test_with_the_right_to_comment_nothing_of_the_pull_request_runs():

@@ -320,8 +320,9 @@ class GitHub:
             each.get("message") if isinstance(each, dict) else each
             for each in (errors if isinstance(errors, list) else ())
         ]
-        texts = [said[:300], *(text[:200] for text in more[:3] if isinstance(text, str))]
-        return self._token.hide(", ".join(texts))
+        texts = [said, *(text for text in more[:3] if isinstance(text, str))]
+        # Hidden before it is cut: half of a token would not be found any more.
+        return ", ".join(self._token.hide(text)[:250] for text in texts)
 
     def _parsed(self, reply: Reply) -> Any:
         try:

@@ -73,6 +73,8 @@ def test_what_a_server_says_of_the_token_is_not_repeated(fake, connect):
     said = {"message": f"no {TOKEN}", "errors": [f"{TOKEN} has expired"]}
     fake.script[("GET", "/user")] = [Scripted(422, said)]
     assert "no ***, *** has expired" in str(error_of(connect().get, "/user"))
+    fake.script[("GET", "/user")] = [Scripted(422, {"message": f"{'x' * 240}{TOKEN}"})]
+    assert TOKEN[:8] not in str(error_of(connect().get, "/user"))
 
 
 @pytest.mark.parametrize("text", ["", f"{TOKEN}\n", f"{TOKEN} x", f"{TOKEN}é"])
