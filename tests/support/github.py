@@ -1,6 +1,7 @@
 """A server that answers as GitHub's REST API does for the comments on pull requests.
 
-Members and messages of its answers are those of GitHub's documentation of these endpoints.
+Paths, parameters, status codes and the members that are read here were compared with GitHub's
+OpenAPI description (octokit/openapi 23.0.2). What GitHub does beyond that is not known here.
 """
 
 from __future__ import annotations

@@ -26,10 +26,10 @@ MOST_BYTES = 50_000_000
 39 MB."""
 
 MOST_VALUES = 100_000
-"""Of JSON in an answer: a comment has some 60."""
+"""Of JSON in an answer: a thousand for each of a hundred comments."""
 
 MOST_PAGES = 100
-"""Of a list, with a hundred entries each; GitHub allows 2,500 comments on a pull request."""
+"""Of a list, with a hundred entries each: no pull request that is read by people has so many."""
 
 MOST_REDIRECTS = 3
 """Within one server; a repository that was renamed has one."""
@@ -272,7 +272,7 @@ class GitHub:
         quoted = f": {said}" if said else ""
         if self._is_limited(reply):
             wait = _wait_of(reply)
-            later = "later" if wait is None else f"in {wait:,.0f} s"
+            later = "in a few minutes" if wait is None else f"in {wait:,.0f} s"
             return GitHubError(
                 f"GitHub's limit of requests is reached (HTTP {status}){quoted}",
                 f"run it again {later}; fewer jobs at once need fewer requests",

@@ -141,12 +141,12 @@ def _updated(github: GitHub, repository: str, comment: _Comment, body: str) -> P
 
 def _read_comment(entry: Any) -> _Comment:
     try:
-        user, body = entry["user"], entry["body"]
-        # A user who is gone may be null, and so may an empty body.
+        # By GitHub's OpenAPI description the user may be null, and there need be no body.
+        user, body = entry["user"], entry.get("body")
         author = "" if user is None else user["login"]
         texts = (author, "" if body is None else body, entry["html_url"])
         number = _number(entry["id"])
-    except (KeyError, TypeError):
+    except (AttributeError, KeyError, TypeError):
         raise _unexpected("a comment") from None
     if not all(isinstance(text, str) for text in texts):
         raise _unexpected("a comment")

@@ -103,11 +103,15 @@ def test_a_limit_that_ends_soon_is_waited_for(fake, connect, status, headers, co
     ("headers", "content", "words"),
     [
         ({"Retry-After": "3600"}, {"message": "x"}, "run it again in 3,600 s"),
-        ({}, {"message": "API rate limit exceeded"}, "run it again later"),
-        ({"Retry-After": "soon"}, {"message": "x"}, "run it again later"),
-        ({"Retry-After": "9" * 400}, {"message": "x"}, "run it again later"),
+        ({}, {"message": "API rate limit exceeded"}, "again in a few minutes"),
+        ({"Retry-After": "soon"}, {"message": "x"}, "again in a few minutes"),
+        ({"Retry-After": "9" * 400}, {"message": "x"}, "again in a few minutes"),
         ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "1"}, b"", "run it again in 0 s"),
-        ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "-"}, b"", "run it again later"),
+        (
+            {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "-"},
+            b"",
+            "again in a few minutes",
+        ),
     ],
 )
 def test_a_limit_that_lasts_is_an_error_that_says_how_long(fake, connect, headers, content, words):
