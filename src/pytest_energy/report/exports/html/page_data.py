@@ -13,7 +13,7 @@ from typing import Any
 
 from pytest_energy.analysis.ratio import role_ratios
 from pytest_energy.analysis.training import cost_of
-from pytest_energy.carbon.tables import country_mixes
+from pytest_energy.carbon.tables import country_mixes, world_grams_per_kwh
 from pytest_energy.report import failure
 from pytest_energy.report.counts import what_changed
 from pytest_energy.report.explain import Node, tree_of
@@ -141,6 +141,7 @@ def _row(
         "role": printable(subject.role),
         "unit": printable(subject.unit),
         "n": subject.n,
+        "training": subject.is_training,
         "machine": report.machine.slug,
         "date": report.date,
         "commit": report.commit and printable(report.commit),
@@ -373,7 +374,8 @@ def _training(report: SessionReport, result: Result) -> Iterator[dict[str, Any]]
 def _grid(reports: Sequence[SessionReport]) -> dict[str, Any]:
     """The grid of the latest report, which the page begins with; the world's without one."""
     if not reports:
-        return {"grams": 475.0, "place": "world average", "pue": 1.0, "source": "", "year": 2018}
+        grams = world_grams_per_kwh()
+        return {"grams": grams, "place": "world average", "pue": 1.0, "source": "IEA", "year": 2018}
     carbon = max(reports, key=lambda one: one.date).carbon
     return {
         "grams": carbon.grams_per_kwh,
