@@ -67,11 +67,11 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def _report(paths: Sequence[Path], wanted: Sequence[str], model: str | None) -> int:
-    from pytest_energy.report.read import RunError, read_session
+    from pytest_energy.report.read import RunError
 
     try:
         targets = _targets(wanted)
-        reports = [read_session(path) for path in _distinct(paths)]
+        reports = read_reports(paths)
     except RunError as error:
         complain(str(error))
         return ERROR
@@ -84,17 +84,27 @@ def _report(paths: Sequence[Path], wanted: Sequence[str], model: str | None) -> 
             complain(f"--model: {_no_such_model(model, reports)}")
             return ERROR
         reports = of_model
-    # As several sessions would have come: by machine class, the oldest first.
-    reports.sort(key=lambda report: (report.machine.slug, report.date))
     problems = [problem for target in targets for problem in target.write(reports)]
     for problem in problems:
         complain(problem)
     return ERROR if problems else 0
 
 
-def _distinct(paths: Iterable[Path]) -> Iterable[Path]:
-    """Each file once, however often it is named: a pattern may match it twice."""
-    return {path.absolute(): path for path in paths}.values()
+def read_reports(paths: Iterable[Path]) -> list[SessionReport]:
+    """The reports as several sessions would have come: by machine class, the oldest first.
+
+    Args:
+        paths: of the files; each is read once, however often it is named: a pattern may match it
+            twice.
+
+    Raises:
+        RunError: one of them is no report.
+    """
+    from pytest_energy.report.read import read_session
+
+    distinct = {path.absolute(): path for path in paths}.values()
+    reports = [read_session(path) for path in distinct]
+    return sorted(reports, key=lambda report: (report.machine.slug, report.date))
 
 
 def _of_model(name: str, reports: Iterable[SessionReport]) -> list[SessionReport]:
