@@ -89,7 +89,7 @@
     if (!data.sessions.length) parts.push(text("p", "Published figures alone: no run of one's own is in this page."));
     else if (!data.rows.length) parts.push(text("p", "Nothing was metered: no test of the run has the marker inference, or all were left out."));
     for (const session of data.sessions.slice(0, 20)) {
-      const against = session.base ? `against ${session.base}` : `baselines in ${session.baselines}`;
+      const against = session.base ? `compared with ${session.base}` : "compared with stored baselines";
       parts.push(text("p", `${session.date}${session.commit ? `, at ${session.commit}` : ""}, on ${session.machine}: ${against}, decided by ${{ measured: "measured joules", counted: "exact counts", both: "measured joules and exact counts" }[session.judge]}. The gate itself took ${energy.significant(session.overhead.joules)} J and ${energy.significant(session.overhead.seconds)} s.`));
     }
     if (data.sessions.length > 20) parts.push(text("p", `And ${data.sessions.length - 20} sessions more.`));

@@ -56,7 +56,7 @@ def page_of(reports: Sequence[SessionReport], published: Mapping[str, Any]) -> d
         "headline": printable(headline(reports).replace("**", "")) if reports else "",
         "sessions": [_session(report) for report in reports],
         "machines": _machines(reports),
-        "roles": [_role(report, one) for report in reports for one in role_ratios(report.results)],
+        "roles": _roles(found),
         "rows": [_row(report, result, few, earlier) for report, result in found],
         "trainings": [one for report, result in found for one in _training(report, result)],
         "grid": _grid(reports),
@@ -100,7 +100,7 @@ def _machines(reports: Sequence[SessionReport]) -> list[dict[str, Any]]:
 
 def _words_of(report: SessionReport) -> str:
     machine = report.machine
-    return ", ".join([machine.cpu, *(gpu.name for gpu in machine.gpus)])
+    return ", ".join([machine.cpu, *(gpu.model for gpu in machine.gpus)])
 
 
 def _domain(domain: Domain) -> dict[str, Any]:
@@ -113,15 +113,22 @@ def _domain(domain: Domain) -> dict[str, Any]:
     }
 
 
-def _role(report: SessionReport, one: Any) -> dict[str, Any]:
-    return {
-        "machine": report.machine.slug,
-        "date": report.date,
-        "task": printable(one.task),
-        "value": one.ratio.value,
-        "low": one.ratio.low,
-        "high": one.ratio.high,
-    }
+def _roles(found: Sequence[tuple[SessionReport, Result]]) -> list[dict[str, Any]]:
+    """The paper's headline ratio, by task, of the latest results of each machine class."""
+    by_machine: dict[str, list[Result]] = {}
+    for report, result in found:
+        by_machine.setdefault(report.machine.slug, []).append(result)
+    return [
+        {
+            "machine": machine,
+            "task": printable(one.task),
+            "value": one.ratio.value,
+            "low": one.ratio.low,
+            "high": one.ratio.high,
+        }
+        for machine, results in by_machine.items()
+        for one in role_ratios(results)
+    ]
 
 
 def _row(
@@ -172,7 +179,9 @@ def _energy(measurement: Measurement, result: Result) -> dict[str, Any]:
     joules = [one / units for one in measurement.domain_joules]
     kinds = [domain.kind for domain in measurement.domains]
     counted = [domain.method is not Method.CONSTANT for domain in measurement.domains]
-    gpus = [j for j, kind, real in zip(joules, kinds, counted, strict=True) if kind == "gpu" and real]
+    gpus = [
+        j for j, kind, real in zip(joules, kinds, counted, strict=True) if kind == "gpu" and real
+    ]
     return {
         "gated": measurement.joules_per_unit,
         "gpu": sum(gpus) if gpus else None,
@@ -390,8 +399,6 @@ def _countries() -> list[tuple[str, float, int]]:
     """Name, gCO2e/kWh and year of every country that has a figure, by name."""
     mixes = (one for one in country_mixes().values() if one.grams_per_kwh > 0)
     return sorted((one.name, one.grams_per_kwh, one.year) for one in mixes)
-
-
 
 
 NOTHING_PUBLISHED: Mapping[str, Any] = {"sources": [], "figures": [], "trainings": []}

@@ -24,6 +24,15 @@ const energy = {};
   energy.unitWords = (unit, work) =>
     unit.per === 1 ? `${unit.name} per ${work}` : `${unit.name} per 1,000 ${work}s`;
 
+  // One format for each number of decimals: to make one takes longer than to use it a hundred times.
+  const formats = new Map();
+  const formatOf = (decimals) => {
+    if (!formats.has(decimals)) {
+      formats.set(decimals, new Intl.NumberFormat("en-US", { minimumFractionDigits: decimals, maximumFractionDigits: decimals }));
+    }
+    return formats.get(decimals);
+  };
+
   // Three significant digits and no exponent from 0.0001 to a million, as in the terminal's report.
   energy.significant = (value, digits = 3) => {
     if (value === 0 || !Number.isFinite(value)) return String(value);
@@ -34,7 +43,7 @@ const energy = {};
       return `${number}e${sign}${exponent.slice(1).padStart(2, "0")}`;
     }
     const decimals = Math.max(0, digits - 1 - magnitude);
-    return value.toLocaleString("en-US", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
+    return formatOf(decimals).format(value);
   };
 
   // A count as people say it: `1.57 million`.
