@@ -86,8 +86,7 @@ def _beside(name: str) -> str:
 
 
 def _bundle() -> str:
-    """D3, as the distribution mpld3 ships it; the distribution itself, which needs matplotlib, is
-    not imported."""
+    """D3, as mpld3 ships it; mpld3 itself, which imports matplotlib, is not imported."""
     spec = find_spec("mpld3")
     places = spec.submodule_search_locations if spec is not None else None
     return Path((places or [""])[0], "js", "d3.v5.min.js").read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What an amount of energy or of CO2e is as much as, in things of every day; each with its source."""
+"""Things of every day that take as much energy or emit as much, each with its source."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ EQUIVALENTS = (
         "charges of a smartphone",
         0.022 * 3.6e6,
         "joules",
-        "0.022 kWh, the figure that Luccioni et al. (2024) take from the US Environmental Protection"
-        " Agency",
+        "0.022 kWh, the figure that Luccioni et al. (2024) take from the US Environmental"
+        " Protection Agency",
     ),
     Equivalent(
         "hour of an LED lamp of 10 W",
