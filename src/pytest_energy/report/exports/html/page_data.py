@@ -7,7 +7,6 @@ here, by the functions that make the terminal's: the page has none of its own ab
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
@@ -177,10 +176,10 @@ def _energy(measurement: Measurement, result: Result) -> dict[str, Any]:
     """Joules per unit in each scope, with the interval and the domains behind them."""
     units = measurement.unit_count
     joules = [one / units for one in measurement.domain_joules]
-    kinds = [domain.kind for domain in measurement.domains]
-    counted = [domain.method is not Method.CONSTANT for domain in measurement.domains]
     gpus = [
-        j for j, kind, real in zip(joules, kinds, counted, strict=True) if kind == "gpu" and real
+        each
+        for each, domain in zip(joules, measurement.domains, strict=True)
+        if domain.kind == "gpu" and domain.method is not Method.CONSTANT
     ]
     return {
         "gated": measurement.joules_per_unit,
