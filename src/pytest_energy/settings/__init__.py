@@ -332,8 +332,8 @@ OPTIONS: tuple[tuple[str, str, str | None, str, str], ...] = (
         "",
         "write the results in another format as well: ai-energy-score, bencher, boamps, codecarbon,"
         " csv, cyclonedx, github-action-benchmark, html, markdown, model-card, openmetrics, spdx3"
-        " or a plugin's; given several times, each is a file (in an ini file one a line); FORMAT alone"
-        " takes a file name of its own",
+        " or a plugin's; given several times, each is a file (in an ini file one a line); FORMAT"
+        " alone takes a file name of its own",
     ),
 )
 

@@ -72,7 +72,7 @@
       make("h3", {}, row.test + (row.region ? `#${row.region}` : "")),
       make("pre", { class: "words", tabindex: "0", "aria-label": `The verdict's words on ${row.name}` }, row.words),
       facts([
-        ["Test", row.outcome], ["Task", row.task], ["Model", row.model], ["Dataset", row.dataset], ["Role", row.role],
+        ["Outcome", row.outcome], ["Task", row.task], ["Model", row.model], ["Dataset", row.dataset], ["Role", row.role],
         ["Samples", `${row.n.toLocaleString("en-US")}, per ${row.unit}`], ["Machine", row.machine], ["Measured", row.commit ? `${row.date}, at ${row.commit}` : row.date],
         ["Power", measured ? `${energy.significant(measured.watts)} W` : ""],
         ["Recorded", recorded.map(([name, value]) => `${name} ${energy.significant(value)}`).join(", ")],

@@ -167,8 +167,9 @@ def _row(
 
 
 def _words(report: SessionReport, result: Result) -> str:
-    """The verdict's own words: those that a failing test's message has."""
-    words = failure.message(result, report.carbon)
+    """The verdict's own words: those of a failing test's message."""
+    command = result.verdict.status not in (Status.OK, Status.IMPROVED)
+    words = failure.message(result, report.carbon, command=command)
     return words if len(words) <= MOST_WORDS else f"{words[:MOST_WORDS]} ..."
 
 
@@ -308,15 +309,14 @@ def _culprit_tree(change: CountsChange) -> list[dict[str, Any]]:
         node["words"] = printable(what_changed(culprit))
 
     def listed(node: dict[str, Any]) -> list[dict[str, Any]]:
-        return [
-            {
-                "name": name,
-                "share": one.get("share"),
-                "words": one.get("words", ""),
-                "below": listed(one),
-            }
-            for name, one in node["below"].items()
-        ]
+        found = []
+        for name, one in node["below"].items():
+            while "share" not in one and len(one["below"]) == 1:
+                ((step, one),) = one["below"].items()
+                name += f".{step}"
+            share, words = one.get("share"), one.get("words", "")
+            found.append({"name": name, "share": share, "words": words, "below": listed(one)})
+        return found
 
     return listed(root)
 
