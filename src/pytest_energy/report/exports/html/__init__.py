@@ -18,7 +18,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from pytest_energy.report.exports.html.page_data import NOTHING_PUBLISHED, page_of
+from pytest_energy.report.exports.html.page_data import page_of
+from pytest_energy.report.exports.html.published_data import published
 from pytest_energy.types.session import SessionReport
 
 SCRIPTS = ("units.js", "table.js", "charts.js", "details.js", "page.js")
@@ -35,29 +36,21 @@ def why_unavailable() -> str:
 
 
 def render(reports: Sequence[SessionReport]) -> str:
-    """One page of all reports.
+    """One page of all reports, with published figures that can be set beside them.
 
     Args:
         reports: of one session or of several; of each test the latest result of each machine class.
+            Without any the page is of the published figures alone.
 
     Raises:
         ModuleNotFoundError: the extra `html` is not installed; says how to.
         ValueError: a figure is not finite.
     """
-    return render_page(page_of(reports, NOTHING_PUBLISHED), "Energy report")
+    title = "Energy report" if reports else "Energy of models, as published"
+    return _rendered(page_of(reports, published()), title)
 
 
-def render_page(page: Mapping[str, Any], title: str) -> str:
-    """The page of what `page_data.page_of` has gathered.
-
-    Args:
-        page: JSON-able values.
-        title: of the document.
-
-    Raises:
-        ModuleNotFoundError: the extra `html` is not installed; says how to.
-        ValueError: a figure is not finite.
-    """
+def _rendered(page: Mapping[str, Any], title: str) -> str:
     if why := why_unavailable():
         raise ModuleNotFoundError(why)
     from jinja2 import Environment, PackageLoader, StrictUndefined

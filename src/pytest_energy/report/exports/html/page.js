@@ -16,7 +16,7 @@
 
   // What a reader has chosen; every figure of the page goes through `figure`.
   const state = {
-    unit: energy.UNITS[0], scope: SCOPES[0], grid: null, published: false, metric: "", test: 0,
+    unit: energy.UNITS[0], scope: SCOPES[0], grid: null, published: false, work: "inference", metric: "", test: 0,
     figure: (row) => {
       const joules = row.energy ? row.energy[state.scope.id] : null;
       return joules === null || joules === undefined ? null : energy.convert(joules, state.unit, state.grid);
@@ -36,20 +36,20 @@
 
   // ---- Units and scope
 
-  const words = (work = "unit of work") =>
-    state.unit.per === 1 ? `${state.unit.name} per ${work}` : `${state.unit.name} per 1,000 ${work === "unit of work" ? "units of work" : `${work}s`}`;
-
-  const work = (rows) => {
-    const units = new Set(rows.map((row) => row.unit));
-    return units.size === 1 ? [...units][0] : undefined;
-  };
+  const words = () => energy.unitWords(state.unit, state.work);
 
   const controls = () => {
     energy.options(byId("unit"), energy.UNITS.map((unit) => [unit.id, unit.per === 1 ? unit.name : `${unit.name} per 1,000`]), state.unit.id);
     energy.options(byId("scope"), SCOPES.map((scope) => [scope.id, scope.name]), state.scope.id);
+    // Energy per token and per inference do not stand in one chart.
+    const works = [...new Set([...data.rows.filter((row) => !row.training), ...data.published.figures].map((one) => one.unit))];
+    const own = data.rows.find((row) => !row.training);
+    state.work = own ? own.unit : "inference";
+    energy.options(byId("work"), works.map((one) => [one, one]), state.work);
+    byId("work").addEventListener("change", () => { state.work = byId("work").value; draw(); });
     energy.options(byId("theme"), [["", "as the system has them"], ["light", "light"], ["dark", "dark"]], "");
-    const own = `${data.grid.place}, as the report has it`;
-    energy.options(byId("country"), [["", own], ...data.countries.map(([name], i) => [String(i), name]), ["own", "a figure of my own"]], "");
+    const place = data.sessions.length ? `${data.grid.place}, as the report has it` : data.grid.place;
+    energy.options(byId("country"), [["", place], ...data.countries.map(([name], i) => [String(i), name]), ["own", "a figure of my own"]], "");
     byId("grams").value = String(data.grid.grams);
     state.grid = { ...data.grid };
     byId("unit").addEventListener("change", () => { state.unit = energy.unitOf(byId("unit").value); draw(); });
@@ -111,22 +111,23 @@
   });
 
   const publishedPoint = (one) => ({
-    name: one.model, task: one.task, model: one.model, role: one.role, unit: one.unit, published: true, source: one.source,
+    name: one.model, task: one.task, model: one.model, role: one.role, unit: one.unit, published: true, source: data.published.sources[one.source].name,
     value: energy.convert(one.joules, state.unit, state.grid), interval: one.interval ? one.interval.map((joules) => energy.convert(joules, state.unit, state.grid)) : null,
-    joules: one.joules, quality: one.quality, parameters: one.parameters, dataset: one.dataset,
+    joules: one.joules, quality: one.quality, parameters: one.parameters, dataset: one.dataset, concurrency: one.concurrency, note: one.note,
   });
 
   // What the charts show: the results that the filters leave, and the published figures where they are switched on.
   const pointsNow = () => {
-    const own = left.filter((row) => !row.training).map(ownPoint).filter((point) => point.value > 0);
-    const shown = state.published ? data.published.figures.filter(state.scope.takes).map(publishedPoint) : [];
+    const own = left.filter((row) => !row.training && row.unit === state.work).map(ownPoint).filter((point) => point.value > 0);
+    const shown = state.published ? data.published.figures.filter((one) => one.unit === state.work && state.scope.takes(one)).map(publishedPoint) : [];
     return [...own, ...shown];
   };
 
   const say = (point) => {
     const range = point.interval ? `, ${energy.significant(point.interval[0])} to ${energy.significant(point.interval[1])}` : "";
     const from = point.published ? `published (${point.source}): ` : "";
-    return `${from}${point.name}${point.task ? `, ${point.task}` : ""}: ${energy.significant(point.value)} ${energy.unitWords(state.unit, point.unit)}${range}`;
+    const more = [point.task, point.dataset, point.concurrency > 1 ? `${point.concurrency.toLocaleString("en-US")} at a time` : "", point.note].filter(Boolean).join(", ");
+    return `${from}${point.name}${more ? `, ${more}` : ""}: ${energy.significant(point.value)} ${energy.unitWords(state.unit, point.unit)}${range}`;
   };
 
   const lacking = (points, has, what) => {
@@ -134,12 +135,12 @@
     return missing ? `${missing.toLocaleString("en-US")} point${missing === 1 ? " has" : "s have"} no ${what} and ${missing === 1 ? "is" : "are"} not drawn. ` : "";
   };
 
-  const INTERVALS = "Lines are intervals: of one's own figures 95 % of the comparison, or the smallest and the largest block where nothing was compared; of published ones the range of the repeats.";
+  const INTERVALS = "Lines are intervals: of one's own figures 95 % of the comparison, or the smallest and the largest block where nothing was compared; of published ones as their source says, at the end of the page.";
 
   const tasks = (all) => {
     const { points, hint } = energy.drawn(all.map((point) => ({ ...point, words: say(point) })));
     energy.tasksChart(byId("tasks-chart"), {
-      title: `Energy by task, ${words(work(all))}`, unit: words(work(all)), points, hint: `${hint} ${points.some((point) => point.interval) ? INTERVALS : ""}`,
+      title: `Energy by task, ${words()}`, unit: words(), points, hint: `${hint} ${points.some((point) => point.interval) ? INTERVALS : ""}`,
       empty: "No result has a figure in this scope.", 
       table: () => energy.tableOf("Energy by task", ["Task", "Model or test", "Role", "Source", state.unit.name, "from", "to"],
         points.map((point) => [point.task, point.name, point.role, point.published ? point.source : "this project", energy.significant(point.value), point.interval ? energy.significant(point.interval[0]) : "", point.interval ? energy.significant(point.interval[1]) : ""])),
@@ -150,7 +151,7 @@
     const { points, hint } = energy.drawn(all.filter((point) => point.parameters > 0).map((point) => ({
       ...point, x: point.parameters, y: point.value, words: `${say(point)}; ${energy.count(point.parameters)} parameters` })));
     energy.scatter(byId("parameters-chart"), {
-      title: `Energy against parameters, ${words(work(all))}`, points, logX: true, logY: true, labelX: "parameters, logarithmic", labelY: `${words(work(all))}, logarithmic`,
+      title: `Energy against parameters, ${words()}`, points, logX: true, logY: true, labelX: "parameters, logarithmic", labelY: `${words()}, logarithmic`,
       hint: lacking(all, (point) => point.parameters > 0, "number of parameters") + hint,
       empty: "No result has a number of parameters: record it in the test with energy.record(parameters=…).",
       table: () => energy.tableOf("Energy against parameters", ["Model or test", "Task", "Role", "Source", "Parameters", state.unit.name],
@@ -170,7 +171,7 @@
       ...point, x: point.value, y: point.quality[metric], words: `${say(point)}; ${metric} ${energy.significant(point.quality[metric])}` })));
     const best = energy.frontier(points.map((point) => ({ ...point, joules: point.value, quality: point.y })));
     energy.scatter(byId("quality-chart"), {
-      title: `Energy against ${metric || "quality"}, ${words(work(all))}`, points, logX: true, logY: false, labelX: `${words(work(all))}, logarithmic`, labelY: metric,
+      title: `Energy against ${metric || "quality"}, ${words()}`, points, logX: true, logY: false, labelX: `${words()}, logarithmic`, labelY: metric,
       frontier: best.length > 1 ? best.map((point) => ({ x: point.x, y: point.y })) : null, extra: best.length > 1 ? ["line: the frontier; nothing takes less energy and is better"] : [],
       hint: lacking(all, (point) => metric in point.quality, metric) + hint,
       controls: known.length ? [make("div", { class: "control" }, make("label", { for: "metric" }, "Quality"), " ", select)] : [],
@@ -201,8 +202,8 @@
 
   // Models with a figure, one's own first, for the two calculators.
   const models = () => [
-    ...data.rows.filter((row) => !row.training && row.energy && row.energy[state.scope.id] > 0).slice(0, 500).map((row) => ({ name: `${row.model || row.name}${row.task ? `, ${row.task}` : ""}`, joules: row.energy[state.scope.id], unit: row.unit, model: row.model })),
-    ...data.published.figures.filter(state.scope.takes).map((one) => ({ name: `${one.model}, ${one.task} (${one.source})`, joules: one.joules, unit: one.unit, model: one.model })),
+    ...data.rows.filter((row) => !row.training && row.unit === state.work && row.energy && row.energy[state.scope.id] > 0).slice(0, 500).map((row) => ({ name: `${row.model || row.name}${row.task ? `, ${row.task}` : ""}`, joules: row.energy[state.scope.id], unit: row.unit, model: row.model })),
+    ...data.published.figures.filter((one) => one.unit === state.work && state.scope.takes(one)).map((one) => ({ name: `${one.model}, ${[one.task, one.dataset, one.concurrency > 1 ? `${one.concurrency} at a time` : ""].filter(Boolean).join(", ")} (${data.published.sources[one.source].name})`, joules: one.joules, unit: one.unit, model: one.model })),
   ];
 
   const remembered = {};
@@ -235,10 +236,10 @@
   };
 
   const even = () => {
-    const box = byId("even-body"), found = models(), trainings = [...data.trainings.filter((one) => one.scope === "gated"), ...data.published.trainings];
+    const box = byId("even-body"), found = models(), trainings = [...data.trainings, ...data.published.trainings];
     if (!found.length || !trainings.length) return box.replaceChildren(make("p", { class: "empty" }, "Nothing to compare: neither this run nor the published figures of this page have a training and an inference in this scope."));
     const answer = make("p", { id: "break-even", class: "answer", "aria-live": "polite" });
-    const [training, trainingField] = pick("even-training", "Training", trainings.map((one) => ({ ...one, name: `${one.name}: ${one.what}` })), () => show());
+    const [training, trainingField] = pick("even-training", "Training", trainings.map((one) => ({ ...one, name: `${one.name}: ${one.what}${one.source ? ` (${data.published.sources[one.source].name})` : ", as this project measured it"}` })), () => show());
     const [model, modelField] = pick("even-model", "Inference of", found, () => show());
     if (!("even-model" in remembered)) model.value = String(Math.max(0, found.findIndex((one) => one.model === trainings[0].model)));
     const slider = make("input", { id: "even-queries", type: "range", min: "0", max: "9", step: "0.05", value: remembered.queries || "6", oninput: () => { remembered.queries = slider.value; show(); } });
@@ -264,7 +265,8 @@
     if (carbon.length) parts.push(text("h3", "Carbon"), list(carbon));
     const exact = data.rows.filter((row) => row.counts).length;
     if (data.rows.length) parts.push(text("p", exact ? `${exact.toLocaleString("en-US")} of ${data.rows.length.toLocaleString("en-US")} results have exact counts in this page: their details show them.` : "No result has exact counts in this page."));
-    if (data.published.sources.length) parts.push(text("h3", "Published figures"), list(data.published.sources));
+    const sources = Object.values(data.published.sources);
+    parts.push(text("h3", "Published figures"), list(sources.map((one) => (one.interval ? `${one.words} Intervals: ${one.interval}.` : one.words))));
     byId("method-body").replaceChildren(...parts);
   };
 

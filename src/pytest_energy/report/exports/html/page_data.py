@@ -371,11 +371,11 @@ def _training(report: SessionReport, result: Result) -> Iterator[dict[str, Any]]
     if cost is not None and isfinite(cost.joules):
         yield {
             "name": printable(result.subject.model or result.subject.short_name),
-            "what": "training, as this project measured it",
+            "source": "",
+            "what": "training",
             "joules": cost.joules,
             "scope": "gated",
-            "model": printable(result.subject.model),
-            "machine": report.machine.slug,
+            "note": report.machine.slug,
         }
 
 
@@ -398,7 +398,3 @@ def _countries() -> list[tuple[str, float, int]]:
     """Name, gCO2e/kWh and year of every country that has a figure, by name."""
     mixes = (one for one in country_mixes().values() if one.grams_per_kwh > 0)
     return sorted((one.name, one.grams_per_kwh, one.year) for one in mixes)
-
-
-NOTHING_PUBLISHED: Mapping[str, Any] = {"sources": [], "figures": [], "trainings": []}
-"""Where the page is made without published figures."""
