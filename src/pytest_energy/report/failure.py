@@ -72,8 +72,8 @@ def message(
     if verdict.can_be_stored and command:
         verb = "store" if verdict.status is Status.NEW else "accept"
         judge = " --energy-judge=counted" if _counted_alone(result) else ""
-        command = f"pytest {shlex.quote(test or subject.test)}{flags}{judge} --energy-update"
-        lines.append(printable(f"{verb} it: {command}"))
+        words = f"pytest {shlex.quote(test or subject.test)}{flags}{judge} --energy-update"
+        lines.append(printable(f"{verb} it: {words}"))
     return "\n".join(lines)
 
 
