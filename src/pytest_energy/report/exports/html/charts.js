@@ -70,7 +70,11 @@
     if (inside.length < 2) inside = [low, high];
     return axis.tickValues(inside).tickFormat(format);
   };
-  const short = (value) => (value >= 1e6 ? energy.count(value).replace(" million", " M").replace(" billion", " B").replace(" trillion", " T") : String(Number(value.toPrecision(2))));
+  const short = (value) => {
+    const [size, sign] = [[1e12, "T"], [1e9, "B"], [1e6, "M"]].find(([least]) => value >= least) || [1, ""];
+    const rounded = Number((value / size).toPrecision(2));
+    return `${rounded >= 1000 ? rounded.toLocaleString("en-US") : rounded}${sign && ` ${sign}`}`;
+  };
 
   // What is drawn in a box, and again when the box has another width.
   const watch = (box, draw) => {

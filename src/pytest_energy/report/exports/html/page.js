@@ -16,7 +16,7 @@
 
   // What a reader has chosen; every figure of the page goes through `figure`.
   const state = {
-    unit: energy.UNITS[0], scope: SCOPES[0], grid: null, published: false, work: "inference", metric: "", test: 0,
+    unit: energy.UNITS[0], scope: SCOPES[0], grid: null, published: false, work: "inference", metric: "", qualityTask: "", test: 0,
     figure: (row) => {
       const joules = row.energy ? row.energy[state.scope.id] : null;
       return joules === null || joules === undefined ? null : energy.convert(joules, state.unit, state.grid);
@@ -31,6 +31,7 @@
     return JSON.parse(await new Response(stream).text());
   };
 
+  const field = (id, label, element) => make("div", { class: "control" }, make("label", { for: id }, label), " ", element);
   const text = (tag, ...words) => make(tag, {}, ...words);
   const list = (items) => make("ul", {}, ...items.map((one) => make("li", {}, one)));
 
@@ -117,6 +118,9 @@
   });
 
   // What the charts show: the results that the filters leave, and the published figures where they are switched on.
+  const MIXED = "Published figures are of different scopes: choose a scope to see those of one alone. ";
+  const mixed = () => (state.published && state.scope.id === "gated" ? MIXED : "");
+
   const pointsNow = () => {
     const own = left.filter((row) => !row.training && row.unit === state.work).map(ownPoint).filter((point) => point.value > 0);
     const shown = state.published ? data.published.figures.filter((one) => one.unit === state.work && state.scope.takes(one)).map(publishedPoint) : [];
@@ -140,7 +144,7 @@
   const tasks = (all) => {
     const { points, hint } = energy.drawn(all.map((point) => ({ ...point, words: say(point) })));
     energy.tasksChart(byId("tasks-chart"), {
-      title: `Energy by task, ${words()}`, unit: words(), points, hint: `${hint} ${points.some((point) => point.interval) ? INTERVALS : ""}`,
+      title: `Energy by task, ${words()}`, unit: words(), points, hint: `${mixed()}${hint} ${points.some((point) => point.interval) ? INTERVALS : ""}`,
       empty: "No result has a figure in this scope.", 
       table: () => energy.tableOf("Energy by task", ["Task", "Model or test", "Role", "Source", state.unit.name, "from", "to"],
         points.map((point) => [point.task, point.name, point.role, point.published ? point.source : "this project", energy.significant(point.value), point.interval ? energy.significant(point.interval[0]) : "", point.interval ? energy.significant(point.interval[1]) : ""])),
@@ -152,14 +156,24 @@
       ...point, x: point.parameters, y: point.value, words: `${say(point)}; ${energy.count(point.parameters)} parameters` })));
     energy.scatter(byId("parameters-chart"), {
       title: `Energy against parameters, ${words()}`, points, logX: true, logY: true, labelX: "parameters, logarithmic", labelY: `${words()}, logarithmic`,
-      hint: lacking(all, (point) => point.parameters > 0, "number of parameters") + hint,
+      hint: mixed() + lacking(all, (point) => point.parameters > 0, "number of parameters") + hint,
       empty: "No result has a number of parameters: record it in the test with energy.record(parameters=…).",
       table: () => energy.tableOf("Energy against parameters", ["Model or test", "Task", "Role", "Source", "Parameters", state.unit.name],
         points.map((point) => [point.name, point.task, point.role, point.published ? point.source : "this project", energy.count(point.parameters), energy.significant(point.value)])),
     });
   };
 
-  const quality = (all) => {
+  const ALL_TASKS = "*";
+
+  const quality = (every) => {
+    // A measure of one task is no measure of another: there is a frontier of one task alone.
+    const graded = every.filter((point) => Object.keys(point.quality).some((name) => !["parameters", "params"].includes(name)));
+    const tally = d3.nest().key((point) => point.task).rollup((of) => of.length).entries(graded).sort((a, b) => b.value - a.value);
+    const tasksKnown = tally.map((one) => one.key);
+    if (state.qualityTask !== ALL_TASKS && !tasksKnown.includes(state.qualityTask)) state.qualityTask = tasksKnown[0] || "";
+    const all = state.qualityTask === ALL_TASKS ? every : every.filter((point) => point.task === state.qualityTask);
+    const task = make("select", { id: "quality-task", onchange: (event) => { state.qualityTask = event.target.value; quality(pointsNow()); byId("quality-task").focus(); } });
+    energy.options(task, [...tasksKnown.map((name) => [name, name || "(no task)"]), ...(tasksKnown.length > 1 ? [[ALL_TASKS, "all, without a frontier"]] : [])], state.qualityTask);
     const names = new Map();
     for (const point of all) for (const name of Object.keys(point.quality)) if (!["parameters", "params"].includes(name)) names.set(name, (names.get(name) || 0) + 1);
     const known = [...names.keys()].sort((a, b) => Number(b === "accuracy") - Number(a === "accuracy") || names.get(b) - names.get(a));
@@ -169,12 +183,12 @@
     energy.options(select, known.map((name) => [name, name]), metric);
     const { points, hint } = energy.drawn(all.filter((point) => metric in point.quality).map((point) => ({
       ...point, x: point.value, y: point.quality[metric], words: `${say(point)}; ${metric} ${energy.significant(point.quality[metric])}` })));
-    const best = energy.frontier(points.map((point) => ({ ...point, joules: point.value, quality: point.y })));
+    const best = state.qualityTask === ALL_TASKS ? [] : energy.frontier(points.map((point) => ({ ...point, joules: point.value, quality: point.y })));
     energy.scatter(byId("quality-chart"), {
-      title: `Energy against ${metric || "quality"}, ${words()}`, points, logX: true, logY: false, labelX: `${words()}, logarithmic`, labelY: metric,
+      title: `Energy against ${metric || "quality"}${state.qualityTask && state.qualityTask !== ALL_TASKS ? ` of ${state.qualityTask}` : ""}, ${words()}`, points, logX: true, logY: false, labelX: `${words()}, logarithmic`, labelY: metric,
       frontier: best.length > 1 ? best.map((point) => ({ x: point.x, y: point.y })) : null, extra: best.length > 1 ? ["line: the frontier; nothing takes less energy and is better"] : [],
-      hint: lacking(all, (point) => metric in point.quality, metric) + hint,
-      controls: known.length ? [make("div", { class: "control" }, make("label", { for: "metric" }, "Quality"), " ", select)] : [],
+      hint: mixed() + lacking(all, (point) => metric in point.quality, metric) + hint,
+      controls: known.length ? [make("div", { class: "controls" }, field("quality-task", "Task", task), field("metric", "Quality", select))] : [],
       empty: "No result has a quality: record it in the test with energy.record(accuracy=…).",
       table: () => energy.tableOf(`Energy against ${metric}`, ["Model or test", "Task", "Role", "Source", state.unit.name, metric, "On the frontier"],
         points.map((point) => [point.name, point.task, point.role, point.published ? point.source : "this project", energy.significant(point.value), energy.significant(point.y), best.some((one) => one.x === point.x && one.y === point.y) ? "yes" : "no"])),
@@ -207,7 +221,6 @@
   ];
 
   const remembered = {};
-  const field = (id, label, element) => make("div", { class: "control" }, make("label", { for: id }, label), " ", element);
   const pick = (id, label, options, change) => {
     const select = make("select", { id, onchange: () => { remembered[id] = select.value; change(); } });
     energy.options(select, options.map((one, i) => [String(i), one.name]), remembered[id] || "0");
@@ -284,8 +297,12 @@
   const start = async () => {
     data = await read();
     energy.data = data;
-    state.published = !data.rows.length;
-    byId("contents").append(...SECTIONS.map(([id, name]) => make("li", {}, make("a", { href: `#${id}` }, name))));
+    if (!data.sessions.length) { // nothing of one's own: the published figures, of whole nodes first
+      state.published = true;
+      state.scope = SCOPES.find((one) => one.id === "node");
+      for (const id of ["results", "history"]) byId(id).hidden = true;
+    }
+    byId("contents").append(...SECTIONS.filter(([id]) => !byId(id).hidden).map(([id, name]) => make("li", {}, make("a", { href: `#${id}` }, name))));
     controls();
     publishedSwitch();
     sayGrid();
