@@ -146,7 +146,7 @@
     energy.tasksChart(byId("tasks-chart"), {
       title: `Energy by task, ${words()}`, unit: words(), points, hint: `${mixed()}${hint} ${points.some((point) => point.interval) ? INTERVALS : ""}`,
       empty: "No result has a figure in this scope.", 
-      table: () => energy.tableOf("Energy by task", ["Task", "Model or test", "Role", "Source", state.unit.name, "from", "to"],
+      table: () => energy.tableOf("Energy by task, as a table", ["Task", "Model or test", "Role", "Source", state.unit.name, "from", "to"],
         points.map((point) => [point.task, point.name, point.role, point.published ? point.source : "this project", energy.significant(point.value), point.interval ? energy.significant(point.interval[0]) : "", point.interval ? energy.significant(point.interval[1]) : ""])),
     });
   };
@@ -158,7 +158,7 @@
       title: `Energy against parameters, ${words()}`, points, logX: true, logY: true, labelX: "parameters, logarithmic", labelY: `${words()}, logarithmic`,
       hint: mixed() + lacking(all, (point) => point.parameters > 0, "number of parameters") + hint,
       empty: "No result has a number of parameters: record it in the test with energy.record(parameters=…).",
-      table: () => energy.tableOf("Energy against parameters", ["Model or test", "Task", "Role", "Source", "Parameters", state.unit.name],
+      table: () => energy.tableOf("Energy against parameters, as a table", ["Model or test", "Task", "Role", "Source", "Parameters", state.unit.name],
         points.map((point) => [point.name, point.task, point.role, point.published ? point.source : "this project", energy.count(point.parameters), energy.significant(point.value)])),
     });
   };
@@ -190,7 +190,7 @@
       hint: mixed() + lacking(all, (point) => metric in point.quality, metric) + hint,
       controls: known.length ? [make("div", { class: "controls" }, field("quality-task", "Task", task), field("metric", "Quality", select))] : [],
       empty: "No result has a quality: record it in the test with energy.record(accuracy=…).",
-      table: () => energy.tableOf(`Energy against ${metric}`, ["Model or test", "Task", "Role", "Source", state.unit.name, metric, "On the frontier"],
+      table: () => energy.tableOf(`Energy against ${metric}, as a table`, ["Model or test", "Task", "Role", "Source", state.unit.name, metric, "On the frontier"],
         points.map((point) => [point.name, point.task, point.role, point.published ? point.source : "this project", energy.significant(point.value), energy.significant(point.y), best.some((one) => one.x === point.x && one.y === point.y) ? "yes" : "no"])),
     });
   };
@@ -210,7 +210,7 @@
       extra: row && row.history.limit ? ["dashed: what the latest comparison allows"] : [],
       controls: rows.length ? [make("div", { class: "control" }, make("label", { for: "history-test" }, "Test"), " ", select)] : [],
       empty: "No result has a history: pytest --energy-update stores a session.",
-      table: () => energy.tableOf("History", ["Date", "Commit", "What", state.unit.name], points.map((point) => [point.date, point.commit || "", { replaced: `replaced (${point.sessions}): ${point.reason}`, stored: "stored", measured: `measured: ${point.verdict}` }[point.kind], energy.significant(point.value)])),
+      table: () => energy.tableOf("History, as a table", ["Date", "Commit", "What", state.unit.name], points.map((point) => [point.date, point.commit || "", { replaced: `replaced (${point.sessions}): ${point.reason}`, stored: "stored", measured: `measured: ${point.verdict}` }[point.kind], energy.significant(point.value)])),
     });
   };
 
@@ -252,9 +252,14 @@
     const box = byId("even-body"), found = models(), trainings = [...data.trainings, ...data.published.trainings];
     if (!found.length || !trainings.length) return box.replaceChildren(make("p", { class: "empty" }, "Nothing to compare: neither this run nor the published figures of this page have a training and an inference in this scope."));
     const answer = make("p", { id: "break-even", class: "answer", "aria-live": "polite" });
-    const [training, trainingField] = pick("even-training", "Training", trainings.map((one) => ({ ...one, name: `${one.name}: ${one.what}${one.source ? ` (${data.published.sources[one.source].name})` : ", as this project measured it"}` })), () => show());
+    // The model that was trained, where it has figures: a training is set against its own inference first.
+    const match = () => {
+      const index = found.findIndex((one) => one.model && one.model === trainings[Number(training.value)].model);
+      if (index >= 0) { model.value = String(index); remembered["even-model"] = model.value; }
+    };
+    const [training, trainingField] = pick("even-training", "Training", trainings.map((one) => ({ ...one, name: `${one.name}: ${one.what}${one.source ? ` (${data.published.sources[one.source].name})` : ", as this project measured it"}` })), () => { match(); show(); });
     const [model, modelField] = pick("even-model", "Inference of", found, () => show());
-    if (!("even-model" in remembered)) model.value = String(Math.max(0, found.findIndex((one) => one.model === trainings[0].model)));
+    if (!("even-model" in remembered)) match();
     const slider = make("input", { id: "even-queries", type: "range", min: "0", max: "9", step: "0.05", value: remembered.queries || "6", oninput: () => { remembered.queries = slider.value; show(); } });
     const show = () => {
       const queries = Number(energy.significant(Math.pow(10, Number(slider.value)), 2).replace(/,/g, ""));

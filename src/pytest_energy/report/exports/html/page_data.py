@@ -371,6 +371,7 @@ def _training(report: SessionReport, result: Result) -> Iterator[dict[str, Any]]
     if cost is not None and isfinite(cost.joules):
         yield {
             "name": printable(result.subject.model or result.subject.short_name),
+            "model": printable(result.subject.model),
             "source": "",
             "what": "training",
             "joules": cost.joules,

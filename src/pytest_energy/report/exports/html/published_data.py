@@ -63,6 +63,7 @@ def _figure(one: Published) -> dict[str, Any]:
 def _training(one: PublishedTraining) -> dict[str, Any]:
     return {
         "name": one.model,
+        "model": one.model,
         "source": one.source,
         "what": one.kind,
         "joules": one.joules,
