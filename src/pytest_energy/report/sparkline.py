@@ -88,8 +88,9 @@ def heights(figures: Sequence[float], middle: float, limit: float) -> tuple[floa
         A height per figure; 0 of one that is not above 0.
     """
     per_log = (LIMIT - MIDDLE) / math.log1p(limit)
+    zero = math.log(middle)  # a quotient of the figures themselves might be too small for a number
     return tuple(
-        min(1.0, max(0.0, MIDDLE + per_log * math.log(figure / middle))) if figure > 0 else 0.0
+        min(1.0, max(0.0, MIDDLE + per_log * (math.log(figure) - zero))) if figure > 0 else 0.0
         for figure in figures
     )
 
@@ -141,7 +142,7 @@ def _level(height: float) -> int:
     return min(len(BARS) - 1, int(exact))
 
 
-WIDTH, HEIGHT = 100, 24
+WIDTH, HEIGHT = 100, 28
 """Of the drawing, in pixels of CSS."""
 
 _EDGE = 3

@@ -71,16 +71,26 @@ def headline(reports: Sequence[SessionReport]) -> str:
     Args:
         reports: of one session or of several; the latest result of each test counts.
     """
+    first, *others = headline_parts(reports)
+    return "; ".join([f"**{first}**", *others])
+
+
+def headline_parts(reports: Sequence[SessionReport]) -> list[str]:
+    """The verdict in a few words, then how many were compared and what became of the others.
+
+    Args:
+        reports: of one session or of several; the latest result of each test counts.
+    """
     found = Counter(result.verdict.status for _, result in latest_results(reports))
     compared = sum(found[status] for status in COMPARED)
     failed = ", ".join(_count(found, status) for status in _FAILED if found[status])
     said = failed or ("no regression" if compared else "nothing was compared")
     inside = [s for s in Status if found[s] and s in COMPARED]
     rest = [_count(found, s) for s in Status if found[s] and s not in COMPARED and s not in _FAILED]
-    parts = [f"**Energy: {said}**"]
+    parts = [f"Energy: {said}"]
     if compared:
         parts.append(f"{compared:,} compared ({', '.join(_count(found, s) for s in inside)})")
-    return "; ".join([*parts, *([", ".join(rest)] if rest else [])])
+    return [*parts, *([", ".join(rest)] if rest else [])]
 
 
 def _count(found: Counter[Status], status: Status) -> str:
