@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from pytest_energy.analysis.ratio import role_ratios
 from pytest_energy.compare.across import Across, Row
 from pytest_energy.compare.judge import Comparison, Pair
 from pytest_energy.compare.runs import Run, Runs
@@ -99,6 +100,7 @@ def _run(run: Run) -> dict[str, Any]:
         "commit": run.session.commit,
         "machine": run.machine,
         "judge": run.session.judge.value,
+        "role_ratios": encode(role_ratios(run.session.results)),
     }
 
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
+from pytest_energy.analysis.ratio import role_ratios
 from pytest_energy.compare.across import Across, Row, Table
 from pytest_energy.compare.judge import Comparison, Pair
 from pytest_energy.compare.runs import Run, Runs, differences
@@ -20,6 +21,7 @@ from pytest_energy.report.console import console, head_rule
 from pytest_energy.report.failure import details
 from pytest_energy.report.printable import shown
 from pytest_energy.report.shortening import columns, ellipsis_of, shortened
+from pytest_energy.report.table import interval_of
 from pytest_energy.types.counts import Judge
 from pytest_energy.types.result import Result, Subject, short_name, some_names
 from pytest_energy.types.units import (
@@ -110,6 +112,7 @@ def _page(stream: TextIO, runs: Runs, summary: str, style: str) -> Iterator[_Pag
         page = _Page(place)
         page.runs(runs.a, runs.b)
         yield page
+        _role_ratios(page, runs)
         _one_sided(page, runs.gone, runs.new)
         page.say(summary, style)
     _put(stream, captured.get())
@@ -410,6 +413,21 @@ def _one_sided(page: _Page, gone: Sequence[Subject], new: Sequence[Subject]) -> 
     if len(new) > MOST_DETAILED:
         page.say(f"only in B: {_rest(new)}", "cyan")
     if gone or new:
+        page.end()
+
+
+def _role_ratios(page: _Page, runs: Runs) -> None:
+    """General-purpose over task-specific in each run, of all that it measured."""
+    by_task: dict[str, list[str]] = {}
+    for name, run in (("A", runs.a), ("B", runs.b)):
+        for roles in role_ratios(run.session.results):
+            figure = f"{significant(roles.ratio.value)} times{interval_of(roles.ratio)}"
+            by_task.setdefault(roles.task, []).append(f"{name} {figure}")
+    for task, figures in list(by_task.items())[:MOST_DETAILED]:
+        page.say(f"{task}: general-purpose over task-specific: {', '.join(figures)}", "bold")
+    if len(by_task) > MOST_DETAILED:
+        page.say(f"and {len(by_task) - MOST_DETAILED:,} more tasks: --json has each", "bold")
+    if by_task:
         page.end()
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_energy.analysis.ratio import RoleRatio, role_ratios
+from pytest_energy.analysis.ratio import RatioEstimate, RoleRatio, role_ratios
 from pytest_energy.report import counts, domains, training
 from pytest_energy.report.console import head_rule
 from pytest_energy.report.failure import idle_power
@@ -361,12 +361,14 @@ def _within_budget(result: Result) -> bool:
 def ratio_line(roles: RoleRatio) -> str:
     """General-purpose over task-specific, in a sentence."""
     ratio = roles.ratio
-    interval = (
-        f" (95 %: {significant(ratio.low)} to {significant(ratio.high)})"
-        if ratio.low is not None and ratio.high is not None
-        else ""
-    )
     return (
         f"{roles.task}: general-purpose takes {significant(ratio.value)} times the energy of"
-        f" task-specific{interval}"
+        f" task-specific{interval_of(ratio)}"
     )
+
+
+def interval_of(ratio: RatioEstimate) -> str:
+    """The interval of a ratio, to stand behind its figure; empty without one."""
+    if ratio.low is None or ratio.high is None:
+        return ""
+    return f" (95 %: {significant(ratio.low)} to {significant(ratio.high)})"

@@ -38,6 +38,9 @@ MOST_CHARACTERS = 300
 MOST_NOTES = 50
 """Lines of each kind about how it was measured; the others are counted."""
 
+MOST_RATIOS = 10
+"""Tasks of a machine class whose ratio is shown; the others are counted."""
+
 _RESERVED, _RESERVED_PER_MACHINE = 2000, 1000
 """Bytes that headings, words around the tables and what is said of left out rows take at most."""
 
@@ -113,11 +116,13 @@ def render(reports: Sequence[SessionReport], most_bytes: int = MOST_BYTES) -> st
         return f"{lines[0]}\n"
     page = _Page(most_bytes - reserved)
     # All tables of what changed first: of one machine's others none takes room from them.
+    ratios = {name: _ratios(of, page) for name, of in by_machine.items()}
     changed = {name: page.fitting(_changed_rows(of)) for name, of in by_machine.items()}
     others = {name: page.fitting(_other_rows(of)) for name, of in by_machine.items()}
     for name in by_machine:
         if len(by_machine) > 1:
             lines += [f"#### {code(name)}", ""]
+        lines += ratios[name]
         lines += _table(_CHANGED_HEAD, changed[name])
         if others[name].rows or others[name].left_out:
             number = len(others[name].rows) + others[name].left_out
@@ -128,6 +133,16 @@ def render(reports: Sequence[SessionReport], most_bytes: int = MOST_BYTES) -> st
     if notes:
         lines += _folded("How it was measured", [*notes, ""])
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _ratios(pairs: Sequence[tuple[SessionReport, Result]], page: _Page) -> list[str]:
+    """General-purpose over task-specific, a line per task, in view."""
+    found = role_ratios([result for _, result in pairs])
+    lines = [f"- {code(ratio_line(ratio))}" for ratio in found[:MOST_RATIOS]]
+    if len(found) > MOST_RATIOS:
+        lines.append(f"- and {len(found) - MOST_RATIOS:,} more tasks: `--energy-json` has each")
+    lines = [line for line in lines if page.has_room(line)]
+    return [*lines, ""] if lines else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,7 +327,6 @@ def _notes_of(report: SessionReport) -> tuple[list[str], ...]:
             for domain in report.instrumentation.domains
         ],
         [f"carbon: {code(carbon.label)}; source: {code(carbon.source)}"],
-        [code(ratio_line(ratio)) for ratio in role_ratios(results)],
         [code(line, 2 * MOST_CHARACTERS) for line in training.lines(results, carbon, names, tests)],
         [code(notice) for notice in report.notices],
         [f"**{code(problem)}**" for problem in report.problems],
