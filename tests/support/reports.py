@@ -80,12 +80,13 @@ def session(*results, date="2026-03-04T05:06:07Z", machine=MACHINE, **members):
     outcomes = {
         one.subject.test: "failed" if one.verdict.status in failing else "passed" for one in results
     }
-    given = {"outcomes": outcomes, "commit": "abc1234"} | members
+    instrumentation = Instrumentation(domains=(CPU, GPU))
+    given = {"outcomes": outcomes, "commit": "abc1234", "instrumentation": instrumentation}
+    given |= members
     return SessionReport(
         date=date,
         machine=machine,
         carbon=CARBON,
-        instrumentation=Instrumentation(domains=(CPU, GPU)),
         baselines="baselines",
         results=results,
         **given,

@@ -26,10 +26,9 @@ def lines(result: Result, encoding: str) -> Iterator[str]:
         yield from _domains(result.measurement, result.subject.unit, encoding)
     line, history = sparkline.sparkline(result), result.history
     if line is not None and history is not None:
-        sessions = history.sessions
-        dates = list(dict.fromkeys((sessions[0].date[:10], sessions[-1].date[:10])))
-        count = f"{len(sessions)} session{'s' * (len(sessions) != 1)}"
-        yield f"stored  {sparkline.text(line, encoding)}  {count}, {' to '.join(dates)}"
+        count, first = len(history.sessions), history.sessions[0].date[:10]
+        sessions = f"{count} sessions since {first}" if count > 1 else f"1 session, {first}"
+        yield f"stored  {sparkline.text(line, encoding)}  {sessions}"
 
 
 def _domains(measurement: Measurement, unit: str, encoding: str) -> Iterator[str]:

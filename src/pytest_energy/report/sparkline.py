@@ -122,7 +122,7 @@ def ramp_of(encoding: str) -> str:
 
 
 def text(line: Sparkline, encoding: str) -> str:
-    """A sparkline and where its limit lies: `▅▅▆▅ now ▇ (▇ and █: more than +5.0 %)`.
+    """A sparkline and where its limit lies: `▅▅▆▅ now ▇ (▇ and █: over +5.0 %)`.
 
     Args:
         line: of a result.
@@ -130,7 +130,7 @@ def text(line: Sparkline, encoding: str) -> str:
     """
     now = "" if line.now is None else f" now {bars([line.now], encoding)}"
     above = " and ".join(ramp_of(encoding)[ABOVE_LIMIT:])
-    return f"{bars(line.stored, encoding)}{now} ({above}: more than {format_change(line.limit)})"
+    return f"{bars(line.stored, encoding)}{now} ({above}: over {format_change(line.limit)})"
 
 
 def _level(height: float) -> int:

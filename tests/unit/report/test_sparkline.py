@@ -77,8 +77,8 @@ def test_without_stored_sessions_there_is_nothing_to_draw():
 
 def test_the_text_says_where_the_limit_lies():
     line = line_of(*NOISE, now=3.0)
-    assert text(line, "utf-8") == "▅▅▅▅▅ now █ (▇ and █: more than +5.0 %)"
-    assert text(line, "ascii") == "55555 now 8 (7 and 8: more than +5.0 %)"
+    assert text(line, "utf-8") == "▅▅▅▅▅ now █ (▇ and █: over +5.0 %)"
+    assert text(line, "ascii") == "55555 now 8 (7 and 8: over +5.0 %)"
     for encoding in ("ascii", "latin-1", "cp437", "cp1252"):
         text(line, encoding).encode(encoding)
     assert text(line, "no such encoding") == text(line, "utf-8")

@@ -293,7 +293,8 @@ def _culprit(result: Result) -> str:
         lines += counts.function_lines(verdict.counts)
     if not lines and verdict.change is not None and verdict.change.domains:
         name, moved = max(verdict.change.domains.items(), key=lambda each: abs(each[1]))
-        lines.append(f"{name} {format_change(moved)}")
+        if round(moved, 3):  # over a budget, nothing may have changed
+            lines.append(f"{name} {format_change(moved)}")
     if not lines and verdict.interpretation:
         lines.append(verdict.interpretation)
     if verdict.reason:
