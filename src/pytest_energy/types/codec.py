@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from enum import StrEnum
 from functools import cache
@@ -30,9 +30,16 @@ class DecodeError(ValueError):
     """
 
     def __init__(self, path: Path, problem: str) -> None:
-        super().__init__(cut(f"{'.'.join(map(str, path)) or 'the value'}: {problem}"))
+        super().__init__(problem)
         self.path = path
         self.problem = problem
+
+    def __str__(self) -> str:
+        return cut(f"{'.'.join(map(str, self.path)) or 'the value'}: {self.problem}")
+
+    def lies_in(self, *path: str | int) -> None:
+        """Put what holds it before the place: it is built on the way up, and only of an error."""
+        self.path = (*path, *self.path)
 
 
 class MissingMemberError(DecodeError):
@@ -91,68 +98,135 @@ def decode(kind: type[T], record: object, path: Path = ()) -> T:
     Raises:
         DecodeError: a member is missing or of another type; names it.
     """
-    decoded: T = _decode(kind, record, path)
+    decoder: _Decoder = _decoder(kind)  # type: ignore[arg-type]  # a class can be hashed
+    try:
+        decoded: T = decoder(record)
+    except DecodeError as error:
+        error.lies_in(*path)
+        raise
     return decoded
 
 
-@cache
-def _hints(kind: type) -> dict[str, Any]:
-    return get_type_hints(kind)
+_Decoder = Callable[[Any], Any]
 
 
 @cache
-def _shape(kind: Any) -> tuple[bool, Any, tuple[Any, ...]]:
-    """Whether it is a dataclass, its origin and its arguments."""
-    return is_dataclass(kind), get_origin(kind), get_args(kind)
-
-
-def _decode(kind: Any, record: object, path: Path) -> Any:
-    dataclass, origin, arguments = _shape(kind)
-    if dataclass:
-        return _decode_dataclass(kind, record, path)
+def _decoder(kind: Any) -> _Decoder:
+    """What turns a JSON value into one of a kind; each kind's annotations are read once."""
+    origin, arguments = get_origin(kind), get_args(kind)
+    if is_dataclass(kind):
+        return _of_dataclass(kind)
     if origin in (Union, UnionType):
-        if record is None and NoneType in arguments:
-            return None
         (only,) = (argument for argument in arguments if argument is not NoneType)
-        return _decode(only, record, path)
+        decode_only = _decoder(only)
+        if NoneType not in arguments:
+            return decode_only
+        return lambda record: None if record is None else decode_only(record)
     if origin in (tuple, Sequence):
-        return _decode_tuple(arguments, record, path)
+        if len(arguments) == 1 or arguments[1:] == (Ellipsis,):
+            return _of_list(_decoder(arguments[0]))
+        return _of_row(tuple(map(_decoder, arguments)))
     if isinstance(origin, type) and issubclass(origin, Mapping):
-        if not isinstance(record, dict):
-            raise DecodeError(path, f"expected an object, found {shown(record)}")
-        return {
-            name: _decode(arguments[1], member, (*path, name)) for name, member in record.items()
-        }
+        return _of_mapping(_decoder(arguments[1]))
     if issubclass(kind, StrEnum):
-        if not isinstance(record, str) or record not in set(kind):
-            raise DecodeError(path, f"expected one of {', '.join(kind)}, found {shown(record)}")
-        return kind(record)
-    return _decode_scalar(kind, record, path)
+        return _of_enumeration(kind)
+    return _of_scalar(kind)
 
 
-def _decode_dataclass(kind: Any, record: object, path: Path) -> Any:
-    if not isinstance(record, dict):
-        raise DecodeError(path, f"expected an object, found {shown(record)}")
-    hints = _hints(kind)
-    members = {}
-    for field in fields(kind):
-        if field.name in record:
-            where = (*path, field.name)
-            members[field.name] = _decode(hints[field.name], record[field.name], where)
-        elif field.default is MISSING and field.default_factory is MISSING:
-            raise MissingMemberError(path, field.name)
-    return kind(**members)
+def _of_dataclass(kind: Any) -> _Decoder:
+    required = [
+        field.name
+        for field in fields(kind)
+        if field.default is MISSING and field.default_factory is MISSING
+    ]
+    hints = get_type_hints(kind)
+    # A class may hold itself: its decoder is asked for when the first record comes.
+    decoders: dict[str, _Decoder] = {}
+
+    def decode_members(record: Any) -> Any:
+        if not isinstance(record, dict):
+            raise DecodeError((), f"expected an object, found {shown(record)}")
+        if not decoders:
+            decoders.update((field.name, _decoder(hints[field.name])) for field in fields(kind))
+        members = {}
+        name = ""
+        try:
+            for name, decode_member in decoders.items():
+                if name in record:
+                    members[name] = decode_member(record[name])
+        except DecodeError as error:
+            error.lies_in(name)
+            raise
+        for name in required:
+            if name not in members:
+                raise MissingMemberError((), name)
+        return kind(**members)
+
+    return decode_members
 
 
-def _decode_tuple(arguments: tuple[Any, ...], record: object, path: Path) -> Any:
-    if not isinstance(record, list):
-        raise DecodeError(path, f"expected a list, found {shown(record)}")
-    if len(arguments) == 1 or arguments[1:] == (Ellipsis,):
-        return tuple(_decode(arguments[0], one, (*path, i)) for i, one in enumerate(record))
-    if len(record) != len(arguments):
-        raise DecodeError(path, f"expected {len(arguments)} members, found {shown(record)}")
-    pairs = zip(arguments, record, strict=True)
-    return tuple(_decode(kind, one, (*path, i)) for i, (kind, one) in enumerate(pairs))
+def _of_list(decode_one: _Decoder) -> _Decoder:
+    def decode_all(record: Any) -> Any:
+        if not isinstance(record, list):
+            raise DecodeError((), f"expected a list, found {shown(record)}")
+        members: list[Any] = []
+        try:
+            for one in record:
+                members.append(decode_one(one))
+        except DecodeError as error:
+            error.lies_in(len(members))
+            raise
+        return tuple(members)
+
+    return decode_all
+
+
+def _of_row(decoders: tuple[_Decoder, ...]) -> _Decoder:
+    """A list that has one member of each kind."""
+
+    def decode_row(record: Any) -> Any:
+        if not isinstance(record, list):
+            raise DecodeError((), f"expected a list, found {shown(record)}")
+        if len(record) != len(decoders):
+            raise DecodeError((), f"expected {len(decoders)} members, found {shown(record)}")
+        members: list[Any] = []
+        try:
+            for decode_one, one in zip(decoders, record, strict=True):
+                members.append(decode_one(one))
+        except DecodeError as error:
+            error.lies_in(len(members))
+            raise
+        return tuple(members)
+
+    return decode_row
+
+
+def _of_mapping(decode_one: _Decoder) -> _Decoder:
+    def decode_all(record: Any) -> Any:
+        if not isinstance(record, dict):
+            raise DecodeError((), f"expected an object, found {shown(record)}")
+        members = {}
+        name = ""
+        try:
+            for name, one in record.items():
+                members[name] = decode_one(one)
+        except DecodeError as error:
+            error.lies_in(name)
+            raise
+        return members
+
+    return decode_all
+
+
+def _of_enumeration(kind: type[StrEnum]) -> _Decoder:
+    known = {member.value: member for member in kind}
+
+    def decode_member(record: Any) -> Any:
+        if not isinstance(record, str) or record not in known:
+            raise DecodeError((), f"expected one of {', '.join(kind)}, found {shown(record)}")
+        return known[record]
+
+    return decode_member
 
 
 _SCALARS: dict[Any, tuple[type | UnionType, str]] = {
@@ -163,15 +237,22 @@ _SCALARS: dict[Any, tuple[type | UnionType, str]] = {
 }
 
 
-def _decode_scalar(kind: Any, record: object, path: Path) -> Any:
+def _of_scalar(kind: Any) -> _Decoder:
     accepted, expected = _SCALARS[kind]
-    # A bool is an int to Python, and no number in JSON.
-    if not isinstance(record, accepted) or (isinstance(record, bool) and kind is not bool):
-        raise DecodeError(path, f"expected {expected}, found {shown(record)}")
-    try:
-        return float(record) if kind is float else record  # type: ignore[arg-type]
-    except OverflowError:
-        raise DecodeError(path, f"expected a finite number, found {shown(record)}") from None
+
+    def decode_scalar(record: Any) -> Any:
+        if type(record) is kind:
+            return record
+        # A bool is an int to Python, and no number in JSON.
+        if not isinstance(record, accepted) or isinstance(record, bool):
+            raise DecodeError((), f"expected {expected}, found {shown(record)}")
+        try:
+            return float(record) if kind is float else record  # type: ignore[arg-type]
+        except OverflowError:
+            problem = f"expected a finite number, found {shown(record)}"
+            raise DecodeError((), problem) from None
+
+    return decode_scalar
 
 
 def count_values(text: str) -> int:
@@ -187,6 +268,46 @@ def count_values(text: str) -> int:
 
 MOST_DEPTH = 20
 """Levels of a JSON value that is read; the files of this plugin have eight."""
+
+
+def check_values(record: object, path: Path = ()) -> None:
+    """`check_finite` and `check_characters`, of a record that is most probably as it should be.
+
+    Args:
+        record: what JSON held.
+        path: where the record stands, for messages.
+
+    Raises:
+        DecodeError: the first number that is not finite, else the first text or name with half a
+            character, or value that lies too deep.
+    """
+    if not _is_sound(record, MOST_DEPTH - len(path)):
+        check_finite(record, path)
+        check_characters(record, path)
+
+
+def _is_sound(record: object, depth: int) -> bool:
+    """Whether nothing is to be refused; level by level: no place is needed."""
+    level: list[object] = [record]
+    for _ in range(depth + 1):
+        below: list[object] = []
+        for one in level:
+            if isinstance(one, str):
+                if not is_whole(one):
+                    return False
+            elif isinstance(one, float):
+                if not math.isfinite(one):
+                    return False
+            elif isinstance(one, dict):
+                if not all(map(is_whole, one)):
+                    return False
+                below.extend(one.values())
+            elif isinstance(one, list):
+                below.extend(one)
+        if not below:
+            return True
+        level = below
+    return False
 
 
 def check_finite(record: object, path: Path = ()) -> None:
