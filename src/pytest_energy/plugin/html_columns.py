@@ -47,6 +47,7 @@ class HtmlColumns:
     """
 
     def __init__(self) -> None:
+        self._has_columns = False
         self.report: SessionReport | None = None
         """Of the session; None until it ends, and where nothing was metered."""
 
@@ -65,15 +66,20 @@ class HtmlColumns:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_html_results_table_header(self, cells: list[str]) -> None:
-        cells[PLACE:PLACE] = HEADS
+        # Before version 4 of pytest-html cells were objects, and a text was no HTML.
+        self._has_columns = all(isinstance(cell, str) for cell in cells)
+        if self._has_columns:
+            cells[PLACE:PLACE] = HEADS
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_html_results_table_row(self, report: pytest.TestReport, cells: list[str]) -> None:
-        if cells:  # else another plugin has taken the row away
+        if cells and self._has_columns:  # else another plugin has taken the row away
             cells[PLACE:PLACE] = getattr(report, "energy_cells", None) or EMPTY
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_html_results_summary(self, prefix: list[str], summary: list[str]) -> None:
+        if not self._has_columns:
+            return
         if self.report is None or not self.report.results:
             prefix.append(HIDDEN)
             return
