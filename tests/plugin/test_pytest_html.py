@@ -102,6 +102,26 @@ def test_every_row_has_a_cell_per_column_and_those_of_unmetered_tests_are_empty(
             assert [row[column] for column in COLUMNS] == ["", "", ""]
 
 
+def test_a_conftest_that_takes_columns_away_takes_its_own(page):
+    conftest = page.path / "conftest.py"
+    hooks = """
+def pytest_html_results_table_header(cells):
+    cells.pop()
+
+def pytest_html_results_table_row(report, cells):
+    cells.pop()
+    if "plain" in report.nodeid:
+        del cells[:]
+"""
+    conftest.write_text(conftest.read_text() + hooks)
+    found = Page(page)
+    assert found.heads[3:] == ["J/unit", "Change", "Energy verdict", "Stored sessions"]
+    (row,) = found.rows("test_small")
+    assert len(row["resultsTableRow"]) == 7
+    assert shown(row["energyJoules"]) == "2.00 J"
+    assert not any("test_plain" in name for name in found.tests)
+
+
 def test_a_page_on_which_nothing_is_metered_shows_no_columns(page):
     hidden = "{display:none}</style>"
     assert hidden in Page(page, "-k", "plain").text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from xml.etree import ElementTree
 
 import jsonschema
@@ -121,6 +122,19 @@ def test_small(energy):
 def test_large(energy):
     for _ in energy.each(range(20)): spend(6.0)
 """
+
+
+@pytest.mark.parametrize("more", [(), ("-n2",)])
+def test_with_verbosity_the_table_says_domains_and_stored_sessions(loop, more):
+    for _ in range(2):
+        loop.run("--energy-update")
+    loop.set_cost(3.0, gpu=1.0)
+    text = loop.run("--energy-report", "-v", *more).stdout.str()
+    assert "\n  gpu:0  1.00 J per inference  counter, gated\n" in text
+    assert "\n  cpu    3.00 J per inference  counter, gated\n" in text
+    assert re.search(r"\n  stored  ▅▅ now █ \(▇ and █: over \+\d.* %\)  2 sessions since 20", text)
+    assert "counter, gated" not in loop.run("--energy-report", *more).stdout.str()
+    assert "counter, gated" not in loop.run("-v", *more).stdout.str()
 
 
 @pytest.mark.parametrize("more", [(), ("-n2",)])
