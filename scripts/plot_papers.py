@@ -405,14 +405,8 @@ def _by_task(
     if any(RANDOM in one.subject.model for one in points):
         axes.plot([], [], "o", color="#555555", markerfacecolor="none", label="random weights")
     if any(map(_interval, points)):
-        axes.plot(
-            [],
-            [],
-            "|-" if energy_is_up else "_-",
-            color="#555555",
-            lw=1,
-            label="bar: 95 %, of blocks",
-        )
+        stroke = "|" if energy_is_up else "_"
+        axes.plot([], [], stroke, ms=12, color="#555555", label="bar: 95 %, of blocks")
 
 
 def _how(run: Run) -> str:
