@@ -1,6 +1,7 @@
 # make demo     meter two real models and compare them
 # make papers   run the papers' comparisons; tables and plots come into build/papers
 # make test     run all tests
+# make recipes  run the recipes of docs/recipes.md with their trackers, offline
 # make fuzz     look for input that a reader of files cannot bear; FUZZ_MINUTES=5 in all
 # All create .venv when it is missing; all can be run again and again.
 
@@ -13,12 +14,13 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 PYTEST_ARGS ?= -n 2 --dist loadscope
 PAPERS := build/papers
 FUZZ_VENV := build/fuzz-venv
+RECIPES_VENV := build/recipes-venv
 FUZZ_MINUTES ?= 5
 # All of them when left out: make fuzz FUZZ_TARGETS="baseline accepted"
 FUZZ_TARGETS ?=
 REVIEWS := .cache/reviews/movieReviewSnippets_GroundTruth.txt
 
-.PHONY: demo papers test fuzz lint bench clean
+.PHONY: demo papers test recipes fuzz lint bench clean
 
 demo: $(VENV)/.examples $(REVIEWS)
 	@echo "== Metering a task-specific and a general-purpose model on the same reviews"
@@ -38,6 +40,17 @@ test: $(VENV)/.test $(REVIEWS)
 	@echo "== Running all tests"
 	@$(BIN)/python -m compileall -q src examples tests/support
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+# In an environment of its own: the trackers hold back what the other tests want newer.
+recipes: $(RECIPES_VENV)/.recipes
+	@echo "== Running the recipes"
+	$(RECIPES_VENV)/bin/python -m pytest -o addopts= tests/plugin/test_recipes.py
+
+$(RECIPES_VENV)/.recipes: pyproject.toml
+	@echo "== Creating $(RECIPES_VENV)"
+	$(PYTHON) -m venv $(RECIPES_VENV)
+	$(RECIPES_VENV)/bin/python -m pip --disable-pip-version-check install --quiet --editable ".[recipes]"
+	@touch $@
 
 # In an environment of its own: it needs no model.
 fuzz: $(FUZZ_VENV)/.fuzz

@@ -13,7 +13,7 @@ import pytest
 
 from pytest_energy.cli.main import main
 from pytest_energy.report import json as json_report
-from support.reports import OTHER_MACHINE, result, session
+from support.reports import OTHER_MACHINE, new, result, session
 
 
 @pytest.fixture
@@ -149,3 +149,25 @@ def test_it_reads_what_a_session_wrote(loop):
     assert json.loads((loop.path / "run.json").read_text())["results"]
     assert [row["joules_per_unit"] for row in then] == [row["joules_per_unit"] for row in later]
     assert [row["verdict"] for row in then] == [row["verdict"] for row in later] == ["new"]
+
+
+def test_one_models_results_are_a_card(here, capfd):
+    write("run.json", new(test="t.py::a", model="a"), new(test="t.py::b", model="b"))
+    assert main(["report", "run.json", "--to", "model-card"]) == 2
+    assert capfd.readouterr().err == (
+        "pytest-energy: --to model-card: model-card.md: a model card is of one model, and there"
+        " are 2 here (a, b); write one after the other: pytest-energy report RUN.json --model NAME"
+        " --to model-card=PATH; the report was not written\n"
+    )
+    assert main(["report", "run.json", "--model", "b", "--to", "model-card", "--to", "csv"]) == 0
+    assert '- name: "b"' in (here / "model-card.md").read_text()
+    assert [row["test"] for row in rows_of(here / "energy.csv")] == ["t.py::b"]
+
+
+def test_a_model_that_there_is_not_is_named_with_those_that_there_are(here, capfd):
+    write("run.json", new(test="t.py::a", model="a"), new(test="t.py::b", model=""))
+    assert main(["report", "run.json", "--model", "c", "--to", "csv"]) == 2
+    said = capfd.readouterr().err
+    assert said == "pytest-energy: --model: there is no result of 'c'; models: a, b\n"
+    assert not (here / "energy.csv").exists()
+    assert main(["report", "run.json", "--model", "b", "--to", "csv"]) == 0

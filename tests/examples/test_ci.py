@@ -13,6 +13,7 @@ import pytest
 
 from support import plugins
 from support.examples import ROOT
+from support.github import REPOSITORY, TOKEN, FakeGitHub
 
 EXAMPLE = ROOT / "examples" / "ci"
 
@@ -48,11 +49,13 @@ def pytest_energy_meters(config):
 '''
 
 
-def steps() -> dict[str, str]:
-    """The workflow's commands, by the names of their steps."""
+def script(workflow: str, step: str) -> str:
+    """The commands of a step, by the workflow's and the step's names."""
     yaml = pytest.importorskip("yaml")
-    workflow = yaml.safe_load((EXAMPLE / ".github" / "workflows" / "energy.yml").read_text())
-    return {s["name"]: s["run"] for s in workflow["jobs"]["energy"]["steps"] if "name" in s}
+    loaded = yaml.safe_load((EXAMPLE / ".github" / "workflows" / f"{workflow}.yml").read_text())
+    (job,) = loaded["jobs"].values()
+    (found,) = [each["run"] for each in job["steps"] if each.get("name") == step]
+    return found
 
 
 class Clone:
@@ -89,14 +92,31 @@ class Clone:
             "BASE": "origin/main",
             "GITHUB_STEP_SUMMARY": str(summary),
         }
-        status = 0
-        for name in ("Energy against the base", "Summary"):
-            done = subprocess.run(
-                ["bash", "-e", "-c", steps()[name]], cwd=self.path, env=environment, check=False
-            )
-            status = status or done.returncode
+        commands = script("energy", "Energy against the base")
+        done = subprocess.run(
+            ["bash", "-e", "-c", commands], cwd=self.path, env=environment, check=False
+        )
         report = json.loads((self.path / "energy.json").read_text())
-        return status, summary.read_text(), report["results"][0]["verdict"]["status"]
+        return done.returncode, summary.read_text(), report["results"][0]["verdict"]["status"]
+
+    def comment(self, github: FakeGitHub, sha: str) -> None:
+        """Run the commands of the workflow that comments, for a fork's commit."""
+        run = {"head_repository": {"owner": {"login": "fork"}}, "head_branch": "fix"}
+        event = self._folder / "event.json"
+        event.write_text(json.dumps({"workflow_run": run | {"head_sha": sha}}))
+        (self._folder / "energy").mkdir(exist_ok=True)
+        shutil.copy(self.path / "energy.json", self._folder / "energy")
+        install, comment = script("comment", "Comment").splitlines()
+        assert install.startswith("pip install ")
+        environment = self.environment | {
+            "NO_PROXY": "127.0.0.1",
+            "RUNNER_TEMP": str(self._folder),
+            "GITHUB_API_URL": github.url,
+            "GITHUB_EVENT_PATH": str(event),
+            "GITHUB_REPOSITORY": REPOSITORY,
+            "GITHUB_TOKEN": TOKEN,
+        }
+        subprocess.run(["bash", "-e", "-c", comment], cwd=self._folder, env=environment, check=True)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -106,7 +126,9 @@ class Clone:
             | plugins.only()
             | {
                 "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-                "PYTHONPATH": str(self._folder),
+                "PYTHONPATH": os.pathsep.join(
+                    filter(None, (str(self._folder), os.environ.get("PYTHONPATH")))
+                ),
                 "PYTEST_ADDOPTS": "-p counted -p no:cacheprovider --energy-meter=counted",
                 "COLUMNS": "100",
             }
@@ -119,28 +141,40 @@ class Clone:
         path.write_text(text.replace(before, after))
 
 
+@pytest.fixture
+def github():
+    found = FakeGitHub()
+    yield found
+    found.close()
+
+
 @pytest.mark.skipif(not shutil.which("git") or not shutil.which("bash"), reason="needs git, bash")
-def test_green_red_and_accepted(tmp_path):
+def test_green_red_and_accepted(tmp_path, github):
     clone = Clone(tmp_path)
 
     clone.git("switch", "--quiet", "--create", "refactoring")
     clone.edit("for layer in self.encoder:", "for layer in tuple(self.encoder):")
     status, summary, verdict = clone.check()
     assert (status, verdict) == (0, "ok")
-    assert "test_classification: base " in summary
-    assert "pairs of blocks" in summary
+    assert summary.startswith("**Energy: no regression**; 1 compared (1 ok)\n")
+    assert "compared with the base `" in summary
 
     clone.git("switch", "--quiet", "--create", "padding")
     clone.edit("PAD_TO: int | None = None", "PAD_TO: int | None = 64")
     status, summary, verdict = clone.check()
     assert (status, verdict) == (1, "regressed")
-    assert "energy: 1 compared (1 regressed)" in summary
+    assert summary.startswith("**Energy: 1 regressed**; 1 compared (1 regressed)\n")
+    github.pulls = [{"number": 7, "head": {"label": "fork:fix", "sha": "a" * 40}}]
+    clone.comment(github, "a" * 40)
+    assert "**Energy: 1 regressed**" in github.bodies()[0]
 
     accept = [sys.executable, "-m", "pytest", "-q", "--energy-against=origin/main"]
     subprocess.run([*accept, "--energy-update"], cwd=clone.path, env=clone.environment, check=True)
     status, summary, verdict = clone.check()
     assert (status, verdict) == (0, "ok")
-    assert "was accepted" in summary
+    assert summary.startswith("**Energy: no regression**")
+    clone.comment(github, "a" * 40)
+    assert ["**Energy: no regression**" in body for body in github.bodies()] == [True]
 
     # Merged: the base takes as much, and has the entry, which therefore allows nothing more.
     clone.git("add", "--all")
@@ -149,9 +183,3 @@ def test_green_red_and_accepted(tmp_path):
     assert clone.check()[::2] == (0, "ok")
     clone.edit("PAD_TO: int | None = 64", "PAD_TO: int | None = 128")
     assert clone.check()[::2] == (1, "regressed")
-
-
-def test_the_manual_shows_the_workflow_that_is_tested():
-    workflow = (EXAMPLE / ".github" / "workflows" / "energy.yml").read_text()
-    manual = (EXAMPLE.parents[1] / "docs" / "pull-requests.md").read_text()
-    assert f"```yaml\n{workflow}```\n" in manual

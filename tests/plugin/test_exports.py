@@ -212,3 +212,51 @@ def test_a_report_that_cannot_be_written_after_all_is_said(own):
     result = own.run("--energy-export=csv=a.csv")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     assert "--energy-export csv: a.csv: Is a directory; the report was not wri" in flowing(result)
+
+
+def test_a_run_that_only_counts_says_which_formats_have_no_room_for_it(loop):
+    result = loop.run(
+        "--energy-judge=counted",
+        "--energy-export=bencher",
+        "--energy-export=codecarbon",
+        "--energy-export=csv",
+    )
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.assert_outcomes(passed=1)
+    (measures,) = json.loads((loop.path / "bencher.json").read_text()).values()
+    assert measures["python-calls"]["value"] > 0
+    said = flowing(result)
+    assert "--energy-export codecarbon: emissions.csv: results need a figure in joules for" in said
+    assert "the only result has none (1 only counted); run the tests with a meter; the rep" in said
+    assert not (loop.path / "emissions.csv").exists()
+    (row,) = rows_of(loop.path / "energy.csv")
+    assert float(row["python_calls"]) == measures["python-calls"]["value"]
+
+
+TRAINED = """
+
+@pytest.mark.training(steps=40, total_steps=4000, task="sentiment", model="tiny")
+def test_training(energy):
+    for batch in energy.each(range(40)):
+        infer(batch)
+"""
+
+
+def test_a_session_describes_its_model_to_others(loop):
+    loop.write(test_it=(loop.path / "test_it.py").read_text() + TRAINED)
+    loop.set_cost(2.0, gpu=3.6)
+    formats = ["ai-energy-score", "boamps", "cyclonedx", "model-card", "spdx3"]
+    result = loop.run(*(f"--energy-export={name}" for name in formats))
+    assert result.ret == pytest.ExitCode.OK
+    (row,) = rows_of(loop.path / "ai-energy-score.csv")
+    assert row["wh_per_1000_queries"] == "1"
+    inference, training = map(json.loads, (loop.path / "boamps.jsonl").read_text().splitlines())
+    assert inference["measures"][0]["powerConsumption"] == 0.000155556
+    assert training["measures"][0]["powerConsumption"] == 0.00622222
+    card = (loop.path / "model-card.md").read_text()
+    assert "\n  emissions: 2.95556\n" in card
+    assert card.count('type: "energy"') == 1
+    (component,) = json.loads((loop.path / "energy.cdx.json").read_text())["components"]
+    assert component["name"] == "tiny"
+    graph = json.loads((loop.path / "energy.spdx3.json").read_text())["@graph"]
+    assert graph[-1]["name"] == "tiny"

@@ -6,11 +6,15 @@ from dataclasses import replace
 
 from pytest_energy.types.counts import CallChange, CountsChange, Culprit, Work
 from pytest_energy.types.history import History, StoredSession
+from pytest_energy.types.machine import Gpu, Machine
 from pytest_energy.types.result import Result, Subject, TrainingRun
 from pytest_energy.types.session import BaseSummary, Instrumentation, Overhead, SessionReport
 from pytest_energy.types.verdict import Status, Verdict
 from support.baselines import CARBON, MACHINE
+from support.counted import call, counted, operator
 from support.measurements import CPU, FIVE, GPU, RULE, judge, measured, stored
+
+TRAINING = TrainingRun(total_steps=1_000)
 
 OTHER_MACHINE = replace(MACHINE, cpu="Intel Xeon")
 
@@ -110,9 +114,35 @@ def full_session():
     )
 
 
-def hostile_session():
-    """A session all of whose names mean something to what shows them."""
-    evil = HOSTILE
+def trained(joules=3.0, training=TRAINING, **members):
+    """A training of so many joules per step, of which 100 were metered."""
+    of = subject(**{"role": "training", "unit": "step", **members})
+    measurement = measured(joules)
+    verdict = judge(measurement, None, subject=of)
+    return Result(of, measurement, RULE, verdict, training_run=training)
+
+
+def only_counted(counts=None, **members):
+    """A result of `--energy-judge=counted`: nothing was metered."""
+    rows = (operator("Bert.layer", 2_000_000_000), call("a.py:f", "b.py:g", 40))
+    counts = counted(*rows, samples=2) if counts is None else counts
+    return Result(subject(**members), None, RULE, Verdict(Status.NEW), counts=counts)
+
+
+def on_gpu(joules=3.0, gpu=GPU, recorded=None, **members):
+    """Inferences of so many joules each by a board, and 1 J by the processor."""
+    of = measured(joules, domains=(gpu, CPU), recorded=recorded)
+    blocks = tuple(replace(block, joules=(block.joules[0], block.n)) for block in of.blocks)
+    measurement = replace(of, blocks=blocks)
+    return Result(subject(**members), measurement, RULE, judge(measurement, None))
+
+
+def hostile_session(evil=HOSTILE):
+    """A session all of whose names mean something to what shows them.
+
+    Args:
+        evil: in every name.
+    """
     names = {
         "test": f"tests/{evil}.py::test_a[{evil}]",
         "region": evil,
@@ -137,3 +167,17 @@ def hostile_session():
     return replace(
         session(risen, lost, notices=(evil,), problems=(evil,), commit=evil), carbon=carbon
     )
+
+
+def hostile_models(evil):
+    """A session with something for every format, and one name wherever there can be one."""
+    session = hostile_session(evil)
+    names = {"test": f"tests/{evil}.py::test_b[{evil}]", "task": evil, "model": f"={evil}"}
+    names |= {"dataset": f"@{evil}"}
+    gpu = replace(GPU, name=f"gpu:{evil}", source=evil)
+    board = on_gpu(**names, unit=evil, recorded={"accuracy": 0.5, evil: 0.5}, gpu=gpu)
+    board = replace(board, rule=replace(RULE, quality=evil))
+    counts = replace(only_counted(), subject=subject(**names | {"test": evil}))
+    training = trained(**names | {"test": f"tests/{evil}.py::test_c", "region": ""})
+    machine = Machine(evil, 2, (Gpu(evil, None),), evil, evil)
+    return replace(session, machine=machine, results=(*session.results, board, counts, training))

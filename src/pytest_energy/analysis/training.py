@@ -183,4 +183,7 @@ def break_evens(training: Result, results: Iterable[Result]) -> Sequence[BreakEv
 def _counts(result: Result) -> bool:
     measured = result.measurement
     resolved = result.verdict.status is not Status.UNRESOLVED
-    return resolved and measured is not None and measured.joules > 0 and measured.seconds > 0
+    # A number next to nothing becomes 0 when it is divided.
+    return (
+        resolved and measured is not None and measured.joules_per_unit > 0 and measured.seconds > 0
+    )

@@ -6,7 +6,7 @@ import difflib
 import unicodedata
 
 from pytest_energy.carbon import tables as reference
-from pytest_energy.types.carbon import Carbon
+from pytest_energy.types.carbon import AS_GIVEN, WORLD_AVERAGE, Carbon
 
 
 def resolve(
@@ -24,13 +24,13 @@ def resolve(
         ValueError: a country or region that the tables do not know, with near matches.
     """
     if grams_per_kwh is not None:
-        place = ", ".join(part for part in (region, country) if part) or "as given"
+        place = ", ".join(part for part in (region, country) if part) or AS_GIVEN
         return Carbon(grams_per_kwh, place, None, "given with energy_carbon_intensity", pue)
     if country is None:
         if region is not None:
             raise ValueError("energy_region needs energy_country, such as USA")
         source = f"IEA, Global Energy and CO2 Status Report 2019, through {reference.edition()}"
-        return Carbon(reference.world_grams_per_kwh(), "world average", 2018, source, pue)
+        return Carbon(reference.world_grams_per_kwh(), WORLD_AVERAGE, 2018, source, pue)
 
     mixes = reference.country_mixes()
     code = _code_of(country)

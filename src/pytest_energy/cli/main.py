@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from pytest_energy.cli import bisect, compare, doctor, explain, migrate, papers, report
+from pytest_energy.cli import bisect, comment, compare, doctor, explain, migrate, papers, report
 from pytest_energy.cli.output import ERROR, complain
 
 
@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--version", action="version", version=f"pytest-energy {version('pytest-energy')}"
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (doctor, explain, compare, report, papers, migrate, bisect):
+    for command in (doctor, explain, compare, report, comment, papers, migrate, bisect):
         command.add(commands)
     own, behind = bisect.split(sys.argv[1:] if arguments is None else arguments)
     known, rest = parser.parse_known_args(own)

@@ -7,16 +7,19 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_energy.cli.output import ERROR, complain, in_pytest
+from pytest_energy.types.codec import cut
 
 if TYPE_CHECKING:
     import pytest
 
     from pytest_energy.report.exports.targets import Target
     from pytest_energy.types.reporter import Reporter
+    from pytest_energy.types.session import SessionReport
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -49,38 +52,80 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         metavar="FORMAT=PATH",
         help="format and file, as for pytest --energy-export; given several times, each is a file",
     )
+    parser.add_argument(
+        "--model",
+        metavar="NAME",
+        help="only the results of this model: model-card has room for one",
+    )
 
     def run(known: argparse.Namespace, rest: list[str]) -> int:
         if rest:
             parser.error(f"unrecognized arguments: {' '.join(rest)}")
-        return _report(known.runs, known.to)
+        return _report(known.runs, known.to, known.model)
 
     parser.set_defaults(run=run)
 
 
-def _report(paths: Sequence[Path], wanted: Sequence[str]) -> int:
-    from pytest_energy.report.read import RunError, read_session
+def _report(paths: Sequence[Path], wanted: Sequence[str], model: str | None) -> int:
+    from pytest_energy.report.read import RunError
 
     try:
         targets = _targets(wanted)
-        reports = [read_session(path) for path in _distinct(paths)]
+        reports = read_reports(paths)
     except RunError as error:
         complain(str(error))
         return ERROR
     except (OSError, ValueError) as error:
         complain(f"--to: {error}")
         return ERROR
-    # As several sessions would have come: by machine class, the oldest first.
-    reports.sort(key=lambda report: (report.machine.slug, report.date))
+    if model is not None:
+        of_model = _of_model(model, reports)
+        if not of_model:
+            complain(f"--model: {_no_such_model(model, reports)}")
+            return ERROR
+        reports = of_model
     problems = [problem for target in targets for problem in target.write(reports)]
     for problem in problems:
         complain(problem)
     return ERROR if problems else 0
 
 
-def _distinct(paths: Iterable[Path]) -> Iterable[Path]:
-    """Each file once, however often it is named: a pattern may match it twice."""
-    return {path.absolute(): path for path in paths}.values()
+def read_reports(paths: Iterable[Path]) -> list[SessionReport]:
+    """The reports as several sessions would have come: by machine class, the oldest first.
+
+    Args:
+        paths: of the files; each is read once, however often it is named: a pattern may match it
+            twice.
+
+    Raises:
+        RunError: one of them is no report.
+    """
+    from pytest_energy.report.read import read_session
+
+    distinct = {path.absolute(): path for path in paths}.values()
+    reports = [read_session(path) for path in distinct]
+    return sorted(reports, key=lambda report: (report.machine.slug, report.date))
+
+
+def _of_model(name: str, reports: Iterable[SessionReport]) -> list[SessionReport]:
+    """The reports with what they have of one model; those that have nothing of it are left out."""
+    from pytest_energy.report.exports.published import model_name
+
+    found = []
+    for report in reports:
+        results = tuple(each for each in report.results if model_name(each.subject) == name)
+        if results:
+            found.append(replace(report, results=results))
+    return found
+
+
+def _no_such_model(name: str, reports: Iterable[SessionReport]) -> str:
+    from pytest_energy.report.exports.published import model_name
+    from pytest_energy.types.result import some_names
+
+    names = {model_name(each.subject): None for report in reports for each in report.results}
+    there = some_names(list(names)) or "none"
+    return f"there is no result of {cut(name, 100)!r}; models: {there}"
 
 
 def _targets(wanted: Sequence[str]) -> list[Target]:

@@ -322,9 +322,10 @@ OPTIONS: tuple[tuple[str, str, str | None, str, str], ...] = (
         "list",
         "FORMAT=PATH",
         "",
-        "write the results in another format as well: bencher, codecarbon, csv,"
-        " github-action-benchmark, markdown, openmetrics or a plugin's; given several times, each"
-        " is a file (in an ini file one a line); FORMAT alone takes a file name of its own",
+        "write the results in another format as well: ai-energy-score, bencher, boamps, codecarbon,"
+        " csv, cyclonedx, github-action-benchmark, markdown, model-card, openmetrics, spdx3 or a"
+        " plugin's; given several times, each is a file (in an ini file one a line); FORMAT alone"
+        " takes a file name of its own",
     ),
 )
 

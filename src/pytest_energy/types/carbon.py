@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from pytest_energy.types.units import kwh, significant
 
+WORLD_AVERAGE, AS_GIVEN = "world average", "as given"
+"""What stands in the place of a place: no country was named, or an intensity without one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Carbon:
@@ -37,6 +40,11 @@ class Carbon:
         """Joules at the meter that emit so many grams of CO2e; infinite on a carbon-free grid."""
         per_joule = self.grams(1.0)
         return grams / per_joule if per_joule else float("inf")
+
+    @property
+    def is_located(self) -> bool:
+        """Whether `place` is a country or a part of one."""
+        return self.place not in ("", WORLD_AVERAGE, AS_GIVEN)
 
     @property
     def label(self) -> str:

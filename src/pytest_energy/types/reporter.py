@@ -11,6 +11,10 @@ from pytest_energy.types.session import SessionReport
 _NAME = re.compile("[a-z0-9]+(?:-[a-z0-9]+)*")
 
 
+class ReportError(ValueError):
+    """Why results cannot be written in a format; the message is for people, with the remedy."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reporter:
     """A format that the results of sessions can be written in.
@@ -19,7 +23,8 @@ class Reporter:
         name: as in `--energy-export NAME=PATH`: lower-case letters, digits and hyphens.
         file: name of the file where PATH is a folder or is left out.
         render: gets the reports of one session or of several, and returns what the file holds. A
-            test session has exactly one; `pytest-energy report` has as many as it is given.
+            test session has exactly one; `pytest-energy report` has as many as it is given. What it
+            raises is shown, of a `ReportError` the message alone, and the file is not written.
         about: what it is for, in a few words.
 
     Raises:

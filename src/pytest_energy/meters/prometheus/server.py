@@ -6,22 +6,19 @@ else: in no message, no repr and no error's text.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_EVEN, Context, Decimal
-from itertools import accumulate
 from math import isfinite
 from typing import Any
-from urllib.parse import urljoin, urlsplit
 
 from pytest_energy.meters.prometheus.queries import PASSWORD, TOKEN, USER
-from pytest_energy.meters.prometheus.transport import Client, Reply, TooLongError
 from pytest_energy.meters.readings import one_line
-from pytest_energy.types.codec import count_values
+from pytest_energy.web.answers import TooManyValuesError, origin, parse_json, system_error
+from pytest_energy.web.transport import Client, Reply, TooLongError
 
 TIMEOUT_SECONDS = 5.0
 """For an answer as a whole, from looking up the server's name to the last byte; an instant query of
@@ -40,9 +37,6 @@ MARK = "pytest_energy_is"
 MOST_VALUES = 1_000_000
 """Of JSON in an answer; sixteen megabytes of targets have fewer, and a value takes 64 bytes."""
 
-MOST_DEPTH = 100
-"""Of JSON in an answer; Prometheus' go five deep."""
-
 MOST_DIGITS = 400
 """Prometheus writes a 64-bit float in up to 343 characters (Go, strconv.FormatFloat with 'f')."""
 
@@ -53,8 +47,6 @@ EXACT = Context(prec=2 * MOST_DIGITS, rounding=ROUND_HALF_EVEN, traps=[])
 """For arithmetic on samples: a test may have set a precision of its own, and nothing here raises
 where a number has a huge exponent."""
 
-_STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
-_BRACKET = re.compile(r"[][{}]")
 _NUMBER = re.compile(
     r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|NaN|[+-]?Inf", re.ASCII
 )
@@ -138,7 +130,7 @@ class Server:
         self.url = url
         self._credentials = _Credentials(os.environ)
         try:
-            self._client = Client(self._credentials)
+            self._client = Client(self._credentials, "Prometheus", unread=(401, 403))
         except ImportError as error:
             raise TroubleError(
                 f"requests cannot be imported: {error}", "pip install 'pytest-energy[prometheus]'"
@@ -196,7 +188,7 @@ class Server:
         except Exception as error:  # of three libraries, each with its own
             # The text of such errors may hold whatever was sent.
             raise TroubleError(
-                f"no answer: {_system_error(error)}",
+                f"no answer: {one_line(system_error(error))}",
                 "start the server, or name another with --energy-prometheus-url",
             ) from None
         return self._data(reply)
@@ -210,8 +202,8 @@ class Server:
             )
         if 300 <= status < 400:
             raise TroubleError(
-                f"redirected to {_origin(self.url, reply.location)} (HTTP {status}), which is not"
-                " followed",
+                f"redirected to {one_line(origin(self.url, reply.location))} (HTTP {status}),"
+                " which is not followed",
                 "name that server with --energy-prometheus-url, if you trust it",
             )
         if reply.encoding:
@@ -239,51 +231,12 @@ class Server:
 
 
 def _parse_json(body: bytes) -> Any:
-    """A JSON value whose size in memory is known before it is made.
-
-    Raises:
-        ValueError: it is no JSON, or nested deeper than anything that Prometheus answers.
-        TroubleError: it has too many values: 3 bytes of `[],` become 64.
-    """
-    text = body.decode()
-    structure = _STRING.sub("", text)
-    if count_values(structure) > MOST_VALUES:
+    try:
+        return parse_json(body, MOST_VALUES)
+    except TooManyValuesError:
         raise TroubleError(
             f"the answer has more than {MOST_VALUES:,} values", "write a query of fewer series"
-        )
-    # Where a program has raised Python's limit of recursion, json goes on to the end of the stack.
-    depths = accumulate(1 if c in "[{" else -1 for c in _BRACKET.findall(structure))
-    if max(depths, default=0) > MOST_DEPTH:
-        raise ValueError("nested too deep")
-    return json.loads(text, parse_constant=_refuse_constant)
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")
-
-
-def _system_error(error: BaseException) -> str:
-    """The operating system's message, from inside the client's exceptions."""
-    seen: list[object] = [error]
-    for cause in seen:
-        strerror = getattr(cause, "strerror", None)
-        if isinstance(strerror, str):
-            return one_line(strerror)
-        inner = (getattr(cause, name, None) for name in ("reason", "__cause__", "__context__"))
-        arguments = getattr(cause, "args", ())
-        new = (e for e in (*inner, *arguments) if isinstance(e, BaseException) and e not in seen)
-        seen += new
-    return type(error).__name__
-
-
-def _origin(url: str, location: str) -> str:
-    """Scheme, host and port of where a server redirects to: a path may hold a secret."""
-    try:
-        parts = urlsplit(urljoin(url, location))
-        port = f":{parts.port}" if parts.port else ""
-    except ValueError:
-        return "another place"
-    return one_line(f"{parts.scheme}://{parts.hostname}{port}")
+        ) from None
 
 
 def _parse_vector(result: Any, named: bool) -> Answer:

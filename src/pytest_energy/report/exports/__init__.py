@@ -22,9 +22,12 @@ def _late(module: str) -> Callable[[Sequence[SessionReport]], str | bytes]:
 
 
 BUILT_IN = (
+    Reporter("ai-energy-score", "ai-energy-score.csv", _late("ai_energy_score"), "its result rows"),
     Reporter("bencher", "bencher.json", _late("bencher"), "Bencher Metric Format"),
+    Reporter("boamps", "boamps.jsonl", _late("boamps"), "BoAmps, for open data"),
     Reporter("codecarbon", "emissions.csv", _late("codecarbon"), "codecarbon's emissions.csv"),
     Reporter("csv", "energy.csv", _late("csv"), "one row per result"),
+    Reporter("cyclonedx", "energy.cdx.json", _late("cyclonedx"), "CycloneDX bill of materials"),
     Reporter(
         "github-action-benchmark",
         "benchmark.json",
@@ -32,7 +35,9 @@ BUILT_IN = (
         "customSmallerIsBetter",
     ),
     Reporter("markdown", "energy.md", _late("markdown"), "what changed, for a pull request"),
+    Reporter("model-card", "model-card.md", _late("model_card"), "a Hugging Face card's metadata"),
     Reporter("openmetrics", "metrics.txt", _late("openmetrics"), "GitLab's metrics report"),
+    Reporter("spdx3", "energy.spdx3.json", _late("spdx3"), "SPDX 3 with AI packages"),
 )
 """The reporters that come with the plugin, in the order of their names."""
 

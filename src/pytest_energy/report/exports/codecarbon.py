@@ -13,7 +13,8 @@ from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from pytest_energy.report.exports.csv import cell
-from pytest_energy.report.exports.selection import all_results
+from pytest_energy.report.exports.selection import all_results, check_not_empty
+from pytest_energy.report.printable import printable
 from pytest_energy.types.measurement import Measurement
 from pytest_energy.types.result import Subject
 from pytest_energy.types.session import SessionReport
@@ -42,11 +43,16 @@ def render(reports: Sequence[SessionReport]) -> str:
 
     Args:
         reports: of one session or of several, in the order of their rows.
+
+    Raises:
+        ReportError: no result of several was metered.
     """
+    measured = [pair for pair in all_results(reports) if pair[1].measurement is not None]
+    check_not_empty(measured, reports, "a figure in joules", "run the tests with a meter")
     out = io.StringIO()
     rows = csv.DictWriter(out, COLUMNS, restval="", lineterminator="\n")
     rows.writeheader()
-    for report, result in all_results(reports):
+    for report, result in measured:
         if result.measurement is not None:
             row = _row(report, result.subject, result.measurement)
             rows.writerow({name: cell(value) for name, value in row.items()})
@@ -63,12 +69,12 @@ def _row(report: SessionReport, subject: Subject, measurement: Measurement) -> d
             joules = measurement.domain_joules[i] * carbon.pue
             row[f"{kind}_energy"] += kwh(joules)
             row[f"{kind}_power"] += joules / seconds if seconds else 0.0
-    session = f"{report.date} {machine.slug}"
+    session = printable(f"{report.date} {machine.slug}")
     return row | {
         "timestamp": report.date.removesuffix("Z"),
         "project_name": subject.key,
         # The same result has the same identity however often it is exported.
-        "run_id": uuid5(NAMESPACE_URL, f"{session} {subject.key}"),
+        "run_id": uuid5(NAMESPACE_URL, f"{session} {printable(subject.key)}"),
         "experiment_id": uuid5(NAMESPACE_URL, session),
         "duration": seconds,
         "emissions": emissions,

@@ -8,10 +8,15 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from pytest_energy.report.exports.selection import all_results, method_of
+from pytest_energy.report.exports.selection import (
+    all_results,
+    counted_figures,
+    method_of,
+)
 from pytest_energy.report.printable import printable
 from pytest_energy.types.result import Result
 from pytest_energy.types.session import SessionReport
+from pytest_energy.verdict.counted_energy import joules_per_inference
 
 COLUMNS = (
     *("date", "commit", "machine", "test", "region", "task", "model", "dataset", "role"),
@@ -19,9 +24,10 @@ COLUMNS = (
     *("joules_per_unit", "kwh_per_1000", "gco2e_per_1000", "seconds_per_unit", "watts"),
     *("compared_joules_per_unit", "change", "change_low", "change_high", "limit", "detectable"),
     *("sessions", "base", "flops", "counted_change", "grams_per_kwh", "pue", "recorded"),
+    *("counted_joules", "bytes", "operator_calls", "python_calls"),
 )
 """Units are in the names; changes are fractions, `n` and the counts are of inferences or steps,
-`flops` is per inference, `recorded` a JSON object."""
+`flops` and what stands behind `recorded`, a JSON object, is per inference."""
 
 _FORMULA = ("=", "+", "-", "@")
 """How a text begins that a spreadsheet would compute."""
@@ -78,6 +84,9 @@ def _of_result(report: SessionReport, result: Result) -> dict[str, Any]:
         "base": paired.label if paired is not None else None,
         "counted_change": counts.energy if counts is not None else None,
     }
+    if result.counts is not None and result.counts.inferences:
+        row |= counted_figures(result.counts)
+        row["counted_joules"] = joules_per_inference(result.counts)
     if measurement is not None:
         row |= {
             "metered_count": measurement.metered_count,
@@ -88,9 +97,10 @@ def _of_result(report: SessionReport, result: Result) -> dict[str, Any]:
             "gco2e_per_1000": report.carbon.grams_per_1000(measurement.joules_per_unit),
             "seconds_per_unit": measurement.seconds_per_unit,
             "watts": measurement.watts,
-            "flops": measurement.flops.count if measurement.flops is not None else None,
             "recorded": json.dumps(dict(measurement.recorded or {}), sort_keys=True),
         }
+        if measurement.flops is not None:
+            row["flops"] = measurement.flops.count
     if change is not None:
         row |= {
             "compared_joules_per_unit": change.joules,

@@ -1,17 +1,24 @@
 """github-action-benchmark's `customSmallerIsBetter`: a chart of joules over commits.
 
-A list of `name`, `unit`, `value`, `range` and `extra` (the action's README and
-`src/extract.ts`); the action alerts where a value rises by its own threshold.
+Of a test that only counted, a chart of each count. A list of `name`, `unit`, `value`, `range` and
+`extra` (the action's README and `src/extract.ts`); the action alerts where a value rises by its own
+threshold.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from statistics import stdev
 from typing import Any
 
-from pytest_energy.report.exports.selection import method_of, named_measurements
+from pytest_energy.report.exports.selection import (
+    METER_OR_COUNT,
+    check_not_empty,
+    counted_figures,
+    method_of,
+    named_results,
+)
 from pytest_energy.report.printable import printable
 from pytest_energy.types.measurement import Measurement
 from pytest_energy.types.result import Result
@@ -20,16 +27,29 @@ from pytest_energy.types.units import format_change, format_grams, significant
 
 
 def render(reports: Sequence[SessionReport]) -> str:
-    """JSON: an entry for the latest measurement of each test.
+    """JSON: an entry for the latest measurement of each test, or entries for what it counted.
 
     Args:
         reports: of one session or of several; of several machine classes the names say which.
 
     Raises:
+        ReportError: no result of several has a figure.
         ValueError: a figure is not finite.
     """
-    entries = [_entry(*one) for one in named_measurements(reports)]
+    entries: list[dict[str, Any]] = []
+    for name, report, result in named_results(reports):
+        if result.measurement is not None:
+            entries.append(_entry(name, report, result, result.measurement))
+        else:
+            entries += _counted(name, result)
+    check_not_empty(entries, reports, "a figure", METER_OR_COUNT)
     return json.dumps(entries, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _counted(name: str, result: Result) -> Iterator[dict[str, Any]]:
+    for what, number in counted_figures(result.counts).items():
+        words = what.replace("_", " ")
+        yield {"name": f"{name} ({words})", "unit": f"{words}/inference", "value": number}
 
 
 def _entry(

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from pytest_energy.analysis.ratio import role_ratios
-from pytest_energy.report.exports.selection import latest_results, method_of
+from pytest_energy.report.exports.selection import counted_figures, latest_results, method_of
 from pytest_energy.report.printable import printable
 from pytest_energy.types.energy import gated_domains
 from pytest_energy.types.result import Result
@@ -22,6 +22,9 @@ FAMILIES: Mapping[str, tuple[str, str]] = {
     "pytest_energy_seconds_per_unit": ("gauge", "Metered seconds per unit."),
     "pytest_energy_change_ratio": ("gauge", "Measured over compared, less one."),
     "pytest_energy_flops_per_inference": ("gauge", "Floating-point operations per inference."),
+    "pytest_energy_bytes_per_inference": ("gauge", "Bytes that operators read and wrote."),
+    "pytest_energy_operator_calls_per_inference": ("gauge", "Calls of operators."),
+    "pytest_energy_python_calls_per_inference": ("gauge", "Calls of Python functions."),
     "pytest_energy_joules": ("counter", "Joules of the metered window, by domain."),
     "pytest_energy_role_ratio": (
         "gauge",
@@ -64,25 +67,28 @@ def _samples(
     report: SessionReport, result: Result
 ) -> Iterator[tuple[str, Mapping[str, str], float]]:
     subject, measurement, change = result.subject, result.measurement, result.verdict.change
-    if measurement is None:
-        return
     labels = {
         "test": subject.test,
         "region": subject.region,
         "task": subject.task,
         "model": subject.model,
         "unit": subject.unit,
-        "method": method_of(measurement),
+        "method": method_of(measurement) if measurement is not None else "counted",
         "machine": report.machine.slug,
     }
+    counts = counted_figures(result.counts)
+    if measurement is not None and measurement.flops is not None:
+        counts = {**counts, "flops": float(measurement.flops.count)}
+    for name, number in counts.items():
+        yield f"pytest_energy_{name}_per_inference", labels, number
+    if measurement is None:
+        return
     grams = report.carbon.grams_per_1000(measurement.joules_per_unit)
     yield "pytest_energy_joules_per_unit", labels, measurement.joules_per_unit
     yield "pytest_energy_gco2e_per_1000", labels, grams
     yield "pytest_energy_seconds_per_unit", labels, measurement.seconds_per_unit
     if change is not None:
         yield "pytest_energy_change_ratio", labels, change.value
-    if measurement.flops is not None:
-        yield "pytest_energy_flops_per_inference", labels, float(measurement.flops.count)
     gated = gated_domains(measurement.domains)
     for i, (domain, joules) in enumerate(
         zip(measurement.domains, measurement.domain_joules, strict=True)

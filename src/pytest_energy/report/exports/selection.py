@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 
 from pytest_energy.report.printable import printable
+from pytest_energy.types.counts import Counts
 from pytest_energy.types.energy import Method
 from pytest_energy.types.measurement import Measurement
+from pytest_energy.types.reporter import ReportError
 from pytest_energy.types.result import Result
 from pytest_energy.types.session import SessionReport
 
@@ -37,19 +40,67 @@ def latest_results(reports: Sequence[SessionReport]) -> list[tuple[SessionReport
     return list(found.values())
 
 
-def named_measurements(
+def named_results(
     reports: Sequence[SessionReport],
-) -> Iterator[tuple[str, SessionReport, Result, Measurement]]:
-    """The latest measurements by a printable name, for formats that have nothing but a name.
+) -> Iterator[tuple[str, SessionReport, Result]]:
+    """The latest results by a printable name, for formats that have nothing but a name.
 
     Args:
         reports: of one session or of several; of several machine classes the names say which.
     """
     several = len({report.machine.slug for report in reports}) > 1
     for report, result in latest_results(reports):
-        if result.measurement is not None:
-            machine = f" ({report.machine.slug})" if several else ""
-            yield printable(result.subject.key) + machine, report, result, result.measurement
+        machine = f" ({report.machine.slug})" if several else ""
+        yield printable(result.subject.key) + machine, report, result
+
+
+def counted_figures(counts: Counts | None) -> Mapping[str, float]:
+    """What was counted of one inference, by name; nothing of what could not be counted.
+
+    Args:
+        counts: of a result; None where nothing was counted.
+    """
+    if counts is None or not counts.inferences:
+        return {}
+    total, found = counts.total, dict[str, float]()
+    if not counts.operators_unavailable:
+        found = {"flops": total.flops, "bytes": total.bytes, "operator_calls": total.calls}
+    if not counts.python_unavailable:
+        found["python_calls"] = total.python_calls
+    return {name: number / counts.inferences for name, number in found.items()}
+
+
+METER_OR_COUNT = "run the tests with a meter, or count what they do: --energy-judge=counted"
+"""What to do where a format has room for both, and there is neither."""
+
+
+def check_not_empty(
+    written: object, reports: Sequence[SessionReport], wanted: str, hint: str
+) -> None:
+    """Refuse to write a file of nothing where there are results: it would look like one of none.
+
+    Args:
+        written: what the file would have; false where that is nothing.
+        reports: that it was to be made of.
+        wanted: what results need for the format: `a figure in joules`.
+        hint: what to do, as a clause.
+
+    Raises:
+        ReportError: nothing would be written of one result or more; says what they are.
+    """
+    results = [result for _, result in all_results(reports)]
+    if written or not results:
+        return
+    found = Counter(_lacking(result) for result in results)
+    said = ", ".join(f"{number:,} {what}" for what, number in found.most_common())
+    none = "the only result has none" if len(results) == 1 else f"none of {len(results):,} has one"
+    raise ReportError(f"results need {wanted} for this format, and {none} ({said}); {hint}")
+
+
+def _lacking(result: Result) -> str:
+    if result.measurement is None and counted_figures(result.counts):
+        return "only counted"
+    return result.verdict.status.words
 
 
 def method_of(measurement: Measurement) -> str:

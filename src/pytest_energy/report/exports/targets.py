@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pytest_energy.files import is_stream, shown_path, write_output
 from pytest_energy.types.codec import cut
-from pytest_energy.types.reporter import Reporter
+from pytest_energy.types.reporter import Reporter, ReportError
 from pytest_energy.types.session import SessionReport
 
 
@@ -47,6 +47,8 @@ class Target:
             write_output(self.path, content)
         except OSError as error:
             return [f"{place}: {error.strerror or error}; the report was not written"]
+        except ReportError as error:
+            return [f"{place}: {cut(str(error))}; the report was not written"]
         except Exception as error:  # a reporter's defect takes no other output away
             why = cut(f"{type(error).__name__}: {error}")
             return [f"{place}: {why}; the report was not written"]

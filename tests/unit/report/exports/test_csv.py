@@ -8,7 +8,7 @@ import io
 import pytest
 
 from pytest_energy.report.exports.csv import COLUMNS, render
-from support.reports import hostile_session, new, result, session, unmeasured
+from support.reports import hostile_session, new, only_counted, result, session, unmeasured
 
 
 def rows(*reports):
@@ -34,6 +34,14 @@ def test_there_is_a_row_per_result_whatever_its_verdict():
     assert first["change"] == ""
     assert lost["joules_per_unit"] == ""
     assert lost["reason"] == "the body raised ValueError"
+
+
+def test_what_was_counted_has_columns_of_its_own():
+    (row,) = rows(session(only_counted()))
+    figures = [float(row[name]) for name in ("flops", "bytes", "operator_calls", "python_calls")]
+    assert figures == [2e9, 2e7, 1, 40]
+    assert float(row["counted_joules"]) > 0
+    assert row["joules_per_unit"] == row["method"] == ""
 
 
 def test_several_sessions_are_one_table_with_their_dates():

@@ -6,6 +6,8 @@ import csv
 import dataclasses
 import io
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import jsonschema
 import pytest
@@ -15,13 +17,16 @@ from pytest_energy.report.exports import openmetrics as openmetrics_export
 from pytest_energy.report.exports.selection import interval
 from pytest_energy.settings import OPTIONS
 from pytest_energy.types.machine import Gpu
+from pytest_energy.types.reporter import ReportError
 from support.reports import (
     CARBON,
     MACHINE,
     OTHER_MACHINE,
     both_roles,
-    hostile_session,
+    full_session,
     new,
+    on_gpu,
+    only_counted,
     result,
     session,
     unmeasured,
@@ -63,6 +68,10 @@ BMF = {
 """Bencher Metric Format, as its JSON Schema has it."""
 
 
+ENERGY_ALONE = {"ai-energy-score", "boamps", "codecarbon", "cyclonedx", "model-card", "spdx3"}
+"""Formats that have no room for anything but energy."""
+
+
 def several():
     """Two sessions of one machine class, and one of another."""
     return [
@@ -98,6 +107,17 @@ def test_github_action_benchmark_names_are_unique():
     assert [one["value"] for one in found] == pytest.approx([3.0, 2.0, 4.0])
 
 
+def test_github_action_benchmark_gets_a_chart_of_each_count_where_nothing_was_metered():
+    found = benchmarks(session(only_counted(test="t.py::a"), new(test="t.py::b")))
+    assert [(one["name"], one["unit"], one["value"]) for one in found] == [
+        ("t.py::a (flops)", "flops/inference", 2e9),
+        ("t.py::a (bytes)", "bytes/inference", 2e7),
+        ("t.py::a (operator calls)", "operator calls/inference", 1),
+        ("t.py::a (python calls)", "python calls/inference", 40),
+        ("t.py::b", "J/inference", pytest.approx(2.0)),
+    ]
+
+
 # Bencher
 
 
@@ -124,6 +144,35 @@ def test_bencher_names_are_not_too_long_and_still_differ():
     found = metrics(session(new(test=f"{long}1]"), new(test=f"{long}2]")))
     assert len(found) == 2
     assert len(metrics(*several())) == 3
+
+
+def test_bencher_gets_what_was_counted_beside_energy_or_alone():
+    counted = only_counted(test="t.py::a")
+    both = replace(new(test="t.py::b"), counts=counted.counts)
+    found = metrics(session(counted, both))
+    figures = {
+        "flops": {"value": 2e9},
+        "bytes": {"value": 2e7},
+        "operator-calls": {"value": 1},
+        "python-calls": {"value": 40},
+    }
+    assert found["t.py::a"] == figures
+    assert found["t.py::b"] == figures | {
+        "energy": {"value": pytest.approx(2.0)},
+        "carbon": {"value": pytest.approx(2.0 / 3600 * 400)},
+    }
+
+
+def test_what_could_not_be_counted_is_not_written_as_nothing():
+    counts = replace(only_counted().counts, operators_unavailable="torch is not loaded")
+    (one,) = metrics(session(only_counted(counts))).values()
+    assert one == {"python-calls": {"value": 40}}
+
+
+@pytest.mark.parametrize("render", [bencher.render, github_action_benchmark.render])
+def test_a_session_without_any_figure_is_refused_with_the_verdicts(render):
+    with pytest.raises(ReportError, match=r"the only result has none \(1 unmeasured\); run the te"):
+        render([session(unmeasured())])
 
 
 # OpenMetrics
@@ -167,6 +216,17 @@ def test_openmetrics_has_the_headline_ratio_of_each_machine_class():
         (MACHINE.slug, "qa"): pytest.approx(10.0),
         (OTHER_MACHINE.slug, "qa"): pytest.approx(4.0),
     }
+
+
+def test_openmetrics_has_what_was_counted_beside_energy_or_alone():
+    counted = only_counted(test="t.py::a")
+    both = replace(new(test="t.py::b"), counts=counted.counts)
+    found = families(session(counted, both))
+    for name, number in (("flops", 2e9), ("bytes", 2e7), ("python_calls", 40)):
+        alone, beside = found[f"pytest_energy_{name}_per_inference"].samples
+        assert (alone.value, beside.value) == (number, number)
+        assert (alone.labels["method"], beside.labels["method"]) == ("counted", "counter")
+    assert len(found["pytest_energy_joules_per_unit"].samples) == 1
 
 
 def test_openmetrics_has_each_series_once():
@@ -239,23 +299,33 @@ def test_codecarbons_rows_have_the_energy_of_the_whole_window():
 
 
 @pytest.mark.parametrize("reporter", BUILT_IN, ids=lambda each: each.name)
-def test_no_name_breaks_a_format(reporter):
-    text = reporter.render([hostile_session()])
-    assert text.replace("\n", "").isprintable()
-    text.encode()
-    check = {
-        "bencher": lambda: metrics(hostile_session()),
-        "github-action-benchmark": lambda: benchmarks(hostile_session()),
-        "openmetrics": lambda: families(hostile_session()),
-        "codecarbon": lambda: emissions(hostile_session()),
-    }
-    found = check.get(reporter.name, lambda: True)()
-    assert found
+def test_a_session_without_results_can_be_written(reporter):
+    reporter.render([session()]).encode()
 
 
 @pytest.mark.parametrize("reporter", BUILT_IN, ids=lambda each: each.name)
-def test_a_session_without_results_can_be_written(reporter):
-    assert reporter.render([session()])
+def test_a_file_is_the_same_however_often_it_is_made(reporter):
+    reports = [replace(full_session(), results=full_session().results[:3])]
+    if reporter.name == "ai-energy-score":
+        reports = [session(on_gpu())]
+    assert reporter.render(reports) == reporter.render(reports)
+
+
+@pytest.mark.parametrize("reporter", BUILT_IN, ids=lambda each: each.name)
+def test_a_run_that_only_counted_is_written_or_the_reason_is_said(reporter):
+    """No file looks as if there had been nothing."""
+    report = session(only_counted(test="t.py::a"), only_counted(test="t.py::b"))
+    if reporter.name not in ENERGY_ALONE:
+        assert "t.py::a" in reporter.render([report])
+        return
+    with pytest.raises(ReportError, match=r"for this format, and none of 2 has one \(2 only cou"):
+        reporter.render([report])
+
+
+def test_every_format_has_a_row_with_its_file_in_the_documentation():
+    page = (Path(__file__).parents[4] / "docs" / "reports.md").read_text("utf-8")
+    for reporter in BUILT_IN:
+        assert f"\n| `{reporter.name}` | `{reporter.file}` | " in page
 
 
 def test_formats_are_in_the_order_of_their_names_and_in_the_help():

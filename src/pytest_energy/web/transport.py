@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import socket
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
 from threading import Lock, Thread
 from typing import Any
@@ -34,12 +34,33 @@ class Reply:
         location: where it redirects to; empty for nowhere.
         encoding: how the body is compressed; empty for not at all.
         body: empty where the status says all, and where it is compressed: nothing is unpacked.
+        headers: by their names in lower case.
     """
 
     status: int
     location: str
     encoding: str
     body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a server is asked, credentials aside.
+
+    Args:
+        method: of HTTP.
+        url: without parameters where `params` has some.
+        params: of the query.
+        body: that is sent; None for none.
+        headers: beside those of every request.
+    """
+
+    method: str
+    url: str
+    params: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class TooLongError(Exception):
@@ -51,21 +72,26 @@ class Client:
 
     Args:
         auth: adds the credentials to a request, as requests' `auth` does.
+        whom: the server's name, for that of the thread.
+        unread: statuses that say all: the bodies of such answers are not read.
 
     Raises:
         ImportError: requests is not installed.
     """
 
-    def __init__(self, auth: Callable[[Any], Any]) -> None:
-        self._auth = auth
-        self._line = _Line(auth)
+    def __init__(self, auth: Callable[[Any], Any], whom: str, unread: Collection[int] = ()) -> None:
+        self._auth, self._whom, self._unread = auth, whom, unread
+        self._line = _Line(auth, unread)
 
     def get(self, url: str, params: Mapping[str, str], most_bytes: int, seconds: float) -> Reply:
+        """What `ask` returns for a GET."""
+        return self.ask(Request("GET", url, params), most_bytes, seconds)
+
+    def ask(self, request: Request, most_bytes: int, seconds: float) -> Reply:
         """The server's answer.
 
         Args:
-            url: without parameters.
-            params: of the query.
+            request: whole.
             most_bytes: of the body.
             seconds: for all of it, from looking up the name to the last byte.
 
@@ -79,17 +105,17 @@ class Client:
 
         def fetch() -> None:
             try:
-                outcome.append(line.get(url, params, most_bytes, seconds))
+                outcome.append(line.ask(request, most_bytes, seconds))
             except BaseException as error:  # the caller raises it
                 outcome.append(error)
 
-        thread = Thread(target=fetch, name="pytest-energy asks Prometheus", daemon=True)
+        thread = Thread(target=fetch, name=f"pytest-energy asks {self._whom}", daemon=True)
         try:
             thread.start()
             thread.join(seconds)
         finally:  # also when the user interrupts
             if thread.is_alive():
-                self._line = _Line(self._auth)
+                self._line = _Line(self._auth, self._unread)
                 line.cut()
                 thread.join(ENDING_SECONDS)
         if not outcome or line.is_cut:
@@ -106,7 +132,7 @@ class Client:
 class _Line:
     """A session of requests whose connections another thread can cut."""
 
-    def __init__(self, auth: Callable[[Any], Any]) -> None:
+    def __init__(self, auth: Callable[[Any], Any], unread: Collection[int]) -> None:
         from requests import Session
         from requests.adapters import HTTPAdapter
 
@@ -132,6 +158,7 @@ class _Line:
                 return None
 
         self.is_cut = False
+        self._unread = unread
         self._connections: weakref.WeakSet[Any] = weakref.WeakSet()
         self._lock = Lock()
         self._session = Direct()
@@ -162,15 +189,18 @@ class _Line:
             for scheme, pool in manager.pool_classes_by_scheme.items()
         }
 
-    def get(self, url: str, params: Mapping[str, str], most_bytes: int, seconds: float) -> Reply:
-        """What `Client.get` returns; `seconds` is for each wait alone."""
+    def ask(self, request: Request, most_bytes: int, seconds: float) -> Reply:
+        """What `Client.ask` returns; `seconds` is for each wait alone."""
         import requests
         import urllib3
 
         try:
-            with self._session.get(
-                url,
-                params=params,
+            with self._session.request(
+                request.method,
+                request.url,
+                params=request.params,
+                data=request.body,
+                headers=request.headers,
                 timeout=seconds,
                 stream=True,
                 allow_redirects=False,  # credentials are for this server alone
@@ -179,9 +209,10 @@ class _Line:
                 names = map(str.strip, headers.get("Content-Encoding", "").lower().split(","))
                 encoding = ", ".join(name for name in names if name not in ("", "identity"))
                 # What would have to be unpacked, or is a page for people, is not even read.
-                told = status in (401, 403) or 300 <= status < 400
+                told = status in self._unread or 300 <= status < 400
                 body = b"" if encoding or told else _read(response.raw, most_bytes)
-                return Reply(status, headers.get("Location", ""), encoding, body)
+                known = {name.lower(): value for name, value in headers.items()}
+                return Reply(status, known.get("location", ""), encoding, body, known)
         except (requests.Timeout, urllib3.exceptions.TimeoutError) as late:
             raise TimeoutError from late
 

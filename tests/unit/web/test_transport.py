@@ -11,7 +11,7 @@ import zlib
 
 import pytest
 
-from pytest_energy.meters.prometheus.transport import Client, TooLongError
+from pytest_energy.web.transport import Client, TooLongError
 from support.prometheus import FakePrometheus, trickle
 
 HELD_SECONDS = 20.0
@@ -27,7 +27,7 @@ def fake():
 
 @pytest.fixture
 def client():
-    made = Client(lambda request: request)
+    made = Client(lambda request: request, "a server", unread=(401, 403))
     yield made
     made.close()
 
@@ -37,7 +37,7 @@ def get(client, server, seconds=0.3, most_bytes=100_000):
 
 
 def askers():
-    return [thread for thread in threading.enumerate() if "asks Prometheus" in thread.name]
+    return [thread for thread in threading.enumerate() if "asks a server" in thread.name]
 
 
 OK = b"HTTP/1.1 200 OK\r\n"
