@@ -22,6 +22,7 @@ from support.reports import (
     CARBON,
     MACHINE,
     OTHER_MACHINE,
+    both_roles,
     full_session,
     new,
     on_gpu,
@@ -206,6 +207,15 @@ def test_openmetrics_is_read_by_prometheus():
     assert totals.samples[0].value == pytest.approx(300.0)
     verdicts = {s.labels["verdict"]: s.value for s in found["pytest_energy_verdicts"].samples}
     assert verdicts == {"regressed": 1, "new": 1, "unmeasured": 1}
+
+
+def test_openmetrics_has_the_headline_ratio_of_each_machine_class():
+    elsewhere = session(*both_roles(general=8.0), machine=OTHER_MACHINE)
+    found = families(session(*both_roles()), elsewhere)["pytest_energy_role_ratio"]
+    assert {(s.labels["machine"], s.labels["task"]): s.value for s in found.samples} == {
+        (MACHINE.slug, "qa"): pytest.approx(10.0),
+        (OTHER_MACHINE.slug, "qa"): pytest.approx(4.0),
+    }
 
 
 def test_openmetrics_has_what_was_counted_beside_energy_or_alone():
