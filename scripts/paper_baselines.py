@@ -2,7 +2,7 @@
 
     python scripts/paper_baselines.py MODELS.csv REPEATS.csv [FOLDER]
 
-MODELS.csv has a row for each model and dataset (`papers/data/luccioni2024_models.csv` of the
+MODELS.csv has a row for each model and dataset (`published/data/luccioni2024_models.csv` of the
 package); REPEATS.csv has single runs of 1,000 inferences, with the joules of GPUs, CPU and RAM
 apart, for some of the rows. Both are recomputed from the authors' public repository of A. S.
 Luccioni, Y. Jernite, E. Strubell: "Power Hungry Processing" (arXiv 2311.16863), MIT licence,

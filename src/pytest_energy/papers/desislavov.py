@@ -15,7 +15,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
-from pytest_energy.papers.shipped import rows
+from pytest_energy.published.shipped import rows
 from pytest_energy.types.units import kwh
 
 STORED_BYTES = {"fp32": 4, "tf32": 4, "fp16": 2}

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from pytest_energy.carbon import factors
-from pytest_energy.papers.shipped import rows
+from pytest_energy.published.shipped import rows
 
 PUE = factors.STRUBELL_PUE
 POUNDS_PER_KWH = factors.STRUBELL_POUNDS_PER_KWH

@@ -13,7 +13,7 @@ from statistics import fmean
 
 from pytest_energy.papers import luccioni
 from pytest_energy.papers.desislavov import Device, device, of_reality
-from pytest_energy.papers.shipped import rows
+from pytest_energy.published.shipped import rows
 
 
 @dataclass(frozen=True, slots=True)
