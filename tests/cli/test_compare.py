@@ -7,6 +7,7 @@ plugin writes them, or either of these, edited.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 
 import jsonschema
@@ -546,18 +547,19 @@ def test_a_report_that_was_edited_is_refused_with_its_place(write, compare, chan
     assert "b.json" in error
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda r: r["results"][0]["measurement"]["domains"][0].update(resolution_seconds=1e308),
-        lambda r: r["results"][0]["subject"].update(n=-(10**400)),
-        lambda r: [b.update(joules=[0.0]) for b in r["results"][0]["measurement"]["blocks"]],
-        lambda r: [b.update(joules=[-1.0]) for b in r["results"][0]["measurement"]["blocks"][:5]],
-        lambda r: r["results"][0]["measurement"].update(blocks=[]),
-        lambda r: [b.update(joules=[1e-320]) for b in r["results"][0]["measurement"]["blocks"]],
-        lambda r: r["results"][0]["measurement"].update(unit_count=1e-300),
-    ],
-)
+INSANE = [
+    lambda r: r["results"][0]["measurement"]["domains"][0].update(resolution_seconds=1e308),
+    lambda r: r["results"][0]["subject"].update(n=-(10**400)),
+    lambda r: [b.update(joules=[0.0]) for b in r["results"][0]["measurement"]["blocks"]],
+    lambda r: [b.update(joules=[-1.0]) for b in r["results"][0]["measurement"]["blocks"][:5]],
+    lambda r: r["results"][0]["measurement"].update(blocks=[]),
+    lambda r: [b.update(joules=[1e-320]) for b in r["results"][0]["measurement"]["blocks"]],
+    lambda r: r["results"][0]["measurement"].update(unit_count=1e-300),
+]
+"""Changes of a report whose figures are none."""
+
+
+@pytest.mark.parametrize("change", INSANE)
 @pytest.mark.parametrize("across", [(), ("--across",)])
 def test_figures_that_nothing_can_be_computed_with_end_in_words(write, compare, change, across):
     sound = spend(2.0, "t.py::test_b")
@@ -570,6 +572,42 @@ def test_figures_that_nothing_can_be_computed_with_end_in_words(write, compare, 
             assert code in (0, 1)
             assert error == ""
             assert "of 2 tests of both runs" in text
+
+
+def both_roles(general):
+    return (
+        spend(general, "t.py::test_large", task="qa", model="large", role="general-purpose"),
+        spend(2.0, "t.py::test_small", task="qa", model="small", role="task-specific"),
+    )
+
+
+@pytest.mark.parametrize("across", [(), ("--across",)])
+def test_the_headline_ratio_of_each_run_is_said(write, compare, as_json, across):
+    a, b = write("a", *both_roles(20.0)), write("b", *both_roles(30.0))
+    _, text, _ = compare(a, b, *across)
+    assert re.search(
+        r"qa: general-purpose over task-specific: A 10.0 times \(95 %: 9\.\d+ to 10\.\d\),"
+        r" B 15.0 times \(95 %: 14\.\d to 15\.\d\)",
+        flat(text),
+    )
+    record = as_json(a, b, *across)
+    for name, value in (("a", 10.0), ("b", 15.0)):
+        (found,) = record[name]["role_ratios"]
+        assert found["task"] == "qa"
+        assert found["ratio"]["value"] == pytest.approx(value)
+
+
+@pytest.mark.parametrize("change", INSANE)
+def test_a_headline_ratio_of_figures_that_are_none_is_left_out_or_a_number(
+    write, compare, as_json, change
+):
+    a = edit(write("a", *both_roles(20.0)), change)
+    b = write("b", *both_roles(30.0))
+    for pair in ((a, b), (b, a)):
+        assert "general-purpose over task-specific" in compare(*pair)[1]
+        for name in ("a", "b"):
+            for found in as_json(*pair)[name]["role_ratios"]:
+                assert found["ratio"]["value"] > 0
 
 
 def test_a_tolerance_that_is_none_is_a_usage_error(write, capfd):

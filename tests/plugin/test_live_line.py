@@ -94,3 +94,45 @@ def test_the_live_line_is_erased_when_the_body_raises(project):
     assert any(" left" in screen for screen in drawn)
     assert " left" not in last
     assert "test_it.py F." in last
+
+
+MANY = """
+import pytest, time
+from model import infer
+
+@pytest.mark.parametrize("i", range(4))
+@pytest.mark.inference(n=40, warmup=0, task="a long task", model="model")
+def test_live(energy, i):
+    for _ in energy.each([0]):
+        infer()
+        time.sleep(0.02)
+"""
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_the_time_of_the_whole_run_is_shown_once_two_tests_have_ended(project, columns):
+    project.write(test_it=MANY)
+    drawn, last = screen_of(COMMAND, project.path, columns)
+    told = {
+        int(number)
+        for screen in drawn
+        for number in re.findall(r"test_live\[(\d)\].* left \(run: about \d+ s\)", screen)
+    }
+    assert told == {2}  # the last one's own time is that of the run
+    assert "run:" not in last
+
+
+def test_a_narrow_terminal_keeps_the_tests_own_line(project):
+    project.write(test_it=MANY)
+    drawn, _ = screen_of(COMMAND, project.path, 50)
+    assert any(re.search(r"\d+/40 .* left", screen) for screen in drawn)
+    assert not any("(run" in screen for screen in drawn)
+    live = [line for screen in drawn for line in screen.split("\n") if "/40 " in line]
+    assert all(line.endswith(" left") for line in live)  # on one line
+
+
+def test_the_line_is_as_wide_as_the_terminal(project):
+    project.write(test_it=LIVE)
+    drawn, _ = screen_of(COMMAND, project.path, 140)
+    live = [line for screen in drawn for line in screen.split("\n") if "/60 " in line]
+    assert {len(line) for line in live} == {139}

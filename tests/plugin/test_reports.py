@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from xml.etree import ElementTree
 
 import jsonschema
@@ -109,21 +110,45 @@ def test_a_report_of_nothing_opens_no_meter(project):
     assert (report["results"], report["overhead"]["joules"]) == ([], 0.0)
 
 
+ROLES = """
+import pytest
+from scripted import spend
+
+@pytest.mark.inference(n=20, task="t", model="small", role="task-specific")
+def test_small(energy):
+    for _ in energy.each(range(20)): spend(2.0)
+
+@pytest.mark.inference(n=20, task="t", model="large", role="general-purpose")
+def test_large(energy):
+    for _ in energy.each(range(20)): spend(6.0)
+"""
+
+
+@pytest.mark.parametrize("more", [(), ("-n2",)])
+def test_with_verbosity_the_table_says_domains_and_stored_sessions(loop, more):
+    for _ in range(2):
+        loop.run("--energy-update")
+    loop.set_cost(3.0, gpu=1.0)
+    text = loop.run("--energy-report", "-v", *more).stdout.str()
+    assert "\n  gpu:0  1.00 J per inference  counter, gated\n" in text
+    assert "\n  cpu    3.00 J per inference  counter, gated\n" in text
+    assert re.search(r"\n  stored  ▅▅ now █ \(▇ and █: over \+\d.* %\)  2 sessions since 20", text)
+    assert "counter, gated" not in loop.run("--energy-report", *more).stdout.str()
+    assert "counter, gated" not in loop.run("-v", *more).stdout.str()
+
+
+@pytest.mark.parametrize("more", [(), ("-n2",)])
+def test_the_headline_ratio_of_the_roles_is_a_property_of_the_suite(project, more):
+    project.write(test_it=ROLES.replace('"t"', '"t<&\\x1b"'))
+    project.run("--junitxml=junit.xml", *more)
+    suite = ElementTree.parse(project.path / "junit.xml").getroot().find("testsuite")
+    found = {one.get("name"): float(one.get("value")) for one in suite.find("properties")}
+    names = [f"energy.role_ratio.t<&\\x1b{end}" for end in ("", ".low", ".high")]
+    assert found == dict.fromkeys(names, pytest.approx(3.0))
+
+
 def test_the_headline_ratio_of_the_roles_is_a_figure_of_the_report(project):
-    project.write(
-        test_it="""
-        import pytest
-        from scripted import spend
-
-        @pytest.mark.inference(n=20, task="t", model="small", role="task-specific")
-        def test_small(energy):
-            for _ in energy.each(range(20)): spend(2.0)
-
-        @pytest.mark.inference(n=20, task="t", model="large", role="general-purpose")
-        def test_large(energy):
-            for _ in energy.each(range(20)): spend(6.0)
-        """
-    )
+    project.write(test_it=ROLES)
     (found,) = project.report()["role_ratios"]
     assert found["task"] == "t"
     assert found["ratio"] == {

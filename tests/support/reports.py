@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pytest_energy.types.counts import CallChange, CountsChange, Culprit, Work
+from pytest_energy.types.history import History, StoredSession
 from pytest_energy.types.machine import Gpu, Machine
 from pytest_energy.types.result import Result, Subject, TrainingRun
 from pytest_energy.types.session import BaseSummary, Instrumentation, Overhead, SessionReport
@@ -59,18 +60,37 @@ def new(joules=2.0, **members):
     return Result(subject(**members), measurement, RULE, judge(measurement, None))
 
 
+def history_of(*joules):
+    """Stored sessions of so many joules per unit, a day apart."""
+    return History(
+        tuple(
+            StoredSession(f"2026-03-{i:02}T00:00:00Z", "abc1234", j)
+            for i, j in enumerate(joules, 1)
+        )
+    )
+
+
+def both_roles(general=20.0, specific=2.0):
+    """Results of a general-purpose and of a task-specific model of one task."""
+    return tuple(
+        result(joules, base=joules, test=f"t.py::{role}", role=role, task="qa", model=f"m {role}")
+        for role, joules in (("general-purpose", general), ("task-specific", specific))
+    )
+
+
 def session(*results, date="2026-03-04T05:06:07Z", machine=MACHINE, **members):
     """A session's report of these results, all of which passed unless they regressed."""
     failing = (Status.REGRESSED, Status.OVER_BUDGET)
     outcomes = {
         one.subject.test: "failed" if one.verdict.status in failing else "passed" for one in results
     }
-    given = {"outcomes": outcomes, "commit": "abc1234"} | members
+    instrumentation = Instrumentation(domains=(CPU, GPU))
+    given = {"outcomes": outcomes, "commit": "abc1234", "instrumentation": instrumentation}
+    given |= members
     return SessionReport(
         date=date,
         machine=machine,
         carbon=CARBON,
-        instrumentation=Instrumentation(domains=(CPU, GPU)),
         baselines="baselines",
         results=results,
         **given,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from statistics import stdev
 
@@ -99,6 +100,9 @@ def role_ratios(results: Sequence[Result]) -> tuple[RoleRatio, ...]:
             for role in ("general-purpose", "task-specific")
         ]
         units = {r.subject.unit for r in of_task if not r.subject.is_training}
-        if all(sides) and len(units) == 1:
-            ratios.append(RoleRatio(task, ratio(*sides)))
+        # A report that was edited may hold anything.
+        positive = all(0 < one.joules_per_unit < math.inf for side in sides for one in side)
+        if all(sides) and len(units) == 1 and positive:
+            with suppress(OverflowError):
+                ratios.append(RoleRatio(task, ratio(*sides)))
     return tuple(ratios)

@@ -57,6 +57,7 @@ _PLAIN = (
     *("-o", "energy_update=false"),
     *("-o", "energy_prune="),
     *("-o", "energy_strict=false"),
+    *("-o", "energy_html="),
     *("-o", "energy_markdown="),
     *("-o", "energy_export="),
     # The first failure must not end the run before the test that is asked for, nor a broken file.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -112,19 +114,13 @@ def _judged(comparison: Comparison, as_json: bool, fail_missing: bool) -> int:
     from pytest_energy.compare import page
 
     code = REGRESSED if comparison.regressed else 0
-    summary = page.summary_of(comparison)
     if fail_missing and comparison.missing:
         code = REGRESSED
     if not comparison.compared:
         code = ERROR
-
-    def write(stream: TextIO) -> None:
-        if as_json:
-            stream.write(json_form.as_json(comparison, summary, code))
-        else:
-            page.write(comparison, stream, summary)
-
-    written = write_out(write, "the comparison")
+    summary = page.summary_of(comparison)
+    as_text = partial(json_form.as_json, comparison, summary, code)
+    written = _written(as_text if as_json else None, partial(page.write, comparison, summary))
     if not comparison.compared:
         counted = comparison.with_counts
         hint = f"; --judge counted compares the counts of {counted:,}" if counted else ""
@@ -140,14 +136,20 @@ def _across(runs: Runs, as_json: bool) -> int:
     found = across(runs)
     code = 0 if found.said else ERROR
     summary = page.summary_across(found)
-
-    def write(stream: TextIO) -> None:
-        if as_json:
-            stream.write(json_form.across_as_json(found, summary, code))
-        else:
-            page.write_across(found, stream, summary)
-
-    written = write_out(write, "the comparison")
+    as_text = partial(json_form.across_as_json, found, summary, code)
+    written = _written(as_text if as_json else None, partial(page.write_across, found, summary))
     if not found.said:
         complain("no test has a ratio or a rank")
     return written or code
+
+
+def _written(as_json: Callable[[], str] | None, write_page: Callable[[TextIO], None]) -> int:
+    """Write the JSON that was asked for, else the page; an exit code, 0 where all is written."""
+
+    def write(stream: TextIO) -> None:
+        if as_json is not None:
+            stream.write(as_json())
+        else:
+            write_page(stream)
+
+    return write_out(write, "the comparison")

@@ -40,6 +40,14 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         " contains TEXT, as test_ten_tasks.py; models of other comparisons would move the tasks'"
         " order (default: all tests)",
     )
+    parser.add_argument(
+        "--html",
+        type=Path,
+        metavar="PATH",
+        help="write a page of all published figures to this file, and no tables: charts in any"
+        " unit, at any country's intensity (needs the extra html); pytest --energy-html has them"
+        " as well",
+    )
     parser.add_argument("--json", action="store_true", help="write JSON to standard output")
 
     def run(known: argparse.Namespace, rest: list[str]) -> int:
@@ -47,9 +55,32 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
             parser.error(f"unrecognized arguments: {' '.join(rest)}")
         if known.tasks_of and known.report is None:
             parser.error("--tasks-of needs the run whose tests it names: --run REPORT.json")
+        if known.html is not None:
+            if known.json or known.report is not None:
+                parser.error(
+                    "--html is of the published figures alone: pytest-energy report RUN.json --to"
+                    " html=PATH sets a run beside them"
+                )
+            return _write_page(known.html)
         return _papers(known)
 
     parser.set_defaults(run=run)
+
+
+def _write_page(path: Path) -> int:
+    from pytest_energy.report.exports import BUILT_IN
+    from pytest_energy.report.exports.targets import Target, available, checked_path
+
+    (page,) = (one for one in BUILT_IN if one.name == "html")
+    try:
+        target = Target(available(page), checked_path(path), "--html")
+    except ValueError as error:
+        complain(f"--html: {error}")
+        return ERROR
+    problems = target.write([])
+    for problem in problems:
+        complain(problem)
+    return ERROR if problems else 0
 
 
 def _papers(known: argparse.Namespace) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pytest_energy.analysis.ranks import FEWEST, ranks, spearman
 from pytest_energy.analysis.ratio import RatioEstimate, ratio
@@ -89,11 +89,11 @@ def across(runs: Runs) -> Across:
     Args:
         runs: both.
     """
-    by_unit: dict[str, list[Row]] = {}
+    by_unit: dict[str, list[_Found]] = {}
     for before, after in runs.pairs:
         subject = after.subject
         unit = "step" if subject.is_training else subject.unit
-        by_unit.setdefault(unit, []).append(_row(runs, before, after))
+        by_unit.setdefault(unit, []).append(_found(runs, before, after))
     tables = tuple(_ranked(unit, rows) for unit, rows in by_unit.items())
     return Across(runs, _warning(runs), tables)
 
@@ -110,9 +110,22 @@ def _warning(runs: Runs) -> str:
     )
 
 
-def _row(runs: Runs, before: Result, after: Result) -> Row:
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A row, and whether its figures can be ranked: both are there, and of the same work."""
+
+    row: Row
+    has_figures: bool
+
+
+def _found(runs: Runs, before: Result, after: Result) -> _Found:
+    no_figures = _why_no_figures(before, after)
+    problem = no_figures or _why_no_ratio(before, after)
+    return _Found(_row(runs, before, after, problem), not no_figures)
+
+
+def _row(runs: Runs, before: Result, after: Result, problem: str) -> Row:
     counts = counts_change(runs.a, before, after)
-    problem = _why_no_ratio(before, after)
     found = None
     if not problem and before.measurement is not None and after.measurement is not None:
         try:
@@ -123,10 +136,9 @@ def _row(runs: Runs, before: Result, after: Result) -> Row:
 
 
 def _why_no_ratio(before: Result, after: Result) -> str:
-    """Why two energies have no ratio that says anything, as a clause; empty where they have."""
-    problem = _why_no_figures(before, after)
-    if problem or before.measurement is None or after.measurement is None:
-        return problem
+    """Why two figures have no ratio that says anything, as a clause; empty where they have."""
+    if before.measurement is None or after.measurement is None:
+        return ""
     was, now = _method(before.measurement), _method(after.measurement)
     return f"the {FIRST}'s figure is of {was}, now of {now}" if was != now else ""
 
@@ -153,11 +165,9 @@ def _method(measurement: Measurement) -> str:
     return " + ".join(sorted({f"{domain.kind} ({domain.method})" for domain in gated}))
 
 
-def _ranked(unit: str, rows: Sequence[Row]) -> Table:
+def _ranked(unit: str, rows: Sequence[_Found]) -> Table:
     """Rows with their ranks: of whole tests that have a figure in both runs."""
-    whole = [
-        row for row in rows if not row.subject.region and not _why_no_figures(row.before, row.after)
-    ]
+    whole = [one.row for one in rows if one.has_figures and not one.row.subject.region]
     figures = [
         (row.before.measurement, row.after.measurement)
         for row in whole
@@ -168,10 +178,7 @@ def _ranked(unit: str, rows: Sequence[Row]) -> Table:
     if joules:
         both = zip(*(ranks(side) for side in joules), strict=True)
         placed = {id(row): (was, now) for row, (was, now) in zip(whole, both, strict=True)}
-    found = [
-        Row(row.before, row.after, row.ratio, row.problem, placed.get(id(row)), row.counts)
-        for row in rows
-    ]
+    found = [replace(row, ranks=placed.get(id(row))) for row in (one.row for one in rows)]
     found.sort(key=lambda row: (row.ranks is None, row.ranks or ()))
     correlation, problem = None, ""
     for name, side in zip(("A", "B"), zip(*figures, strict=True), strict=False):

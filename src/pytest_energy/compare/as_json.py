@@ -9,9 +9,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from pytest_energy.analysis.ratio import role_ratios
 from pytest_energy.compare.across import Across, Row
 from pytest_energy.compare.judge import Comparison, Pair
-from pytest_energy.compare.runs import Run
+from pytest_energy.compare.runs import Run, Runs
 from pytest_energy.files import shown_path
 from pytest_energy.report import counts as count_words
 from pytest_energy.types.codec import encode
@@ -37,7 +38,7 @@ def as_json(comparison: Comparison, summary: str, exit_code: int) -> str:
     """
     return _text(
         {
-            **_head(comparison.runs.a, comparison.runs.b),
+            **_head(comparison.runs),
             "judge": comparison.judge.value,
             "summary": summary,
             "exit_code": exit_code,
@@ -60,7 +61,7 @@ def across_as_json(found: Across, summary: str, exit_code: int) -> str:
     """
     return _text(
         {
-            **_head(found.runs.a, found.runs.b),
+            **_head(found.runs),
             "warning": found.warning,
             "summary": summary,
             "exit_code": exit_code,
@@ -83,12 +84,12 @@ def _text(record: dict[str, Any]) -> str:
     return json.dumps(record, indent=2, allow_nan=False) + "\n"
 
 
-def _head(a: Run, b: Run) -> dict[str, Any]:
+def _head(runs: Runs) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "plugin": version("pytest-energy"),
-        "a": _run(a),
-        "b": _run(b),
+        "a": _run(runs.a),
+        "b": _run(runs.b),
     }
 
 
@@ -99,6 +100,7 @@ def _run(run: Run) -> dict[str, Any]:
         "commit": run.session.commit,
         "machine": run.machine,
         "judge": run.session.judge.value,
+        "role_ratios": encode(role_ratios(run.session.results)),
     }
 
 

@@ -6,19 +6,22 @@ For programs the same is in `as_json`.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
+from pytest_energy.analysis.ratio import role_ratios
 from pytest_energy.compare.across import Across, Row, Table
 from pytest_energy.compare.judge import Comparison, Pair
-from pytest_energy.compare.runs import Run, differences
+from pytest_energy.compare.runs import Run, Runs, differences
 from pytest_energy.files import shown_path
 from pytest_energy.report import counts as count_words
 from pytest_energy.report.console import console, head_rule
 from pytest_energy.report.failure import details
 from pytest_energy.report.printable import shown
 from pytest_energy.report.shortening import columns, ellipsis_of, shortened
+from pytest_energy.report.table import interval_of
 from pytest_energy.types.counts import Judge
 from pytest_energy.types.result import Result, Subject, short_name, some_names
 from pytest_energy.types.units import (
@@ -54,42 +57,33 @@ _Cell = list[tuple[str, str]]
 """The lines of a cell, each with its style."""
 
 
-def write(comparison: Comparison, stream: TextIO, summary: str) -> None:
+def write(comparison: Comparison, summary: str, stream: TextIO) -> None:
     """Write a comparison for people; colours only where `stream` is a terminal.
 
     Args:
         comparison: of two runs.
-        stream: an open file with a descriptor.
         summary: the last line.
+        stream: an open file with a descriptor.
     """
-    place = console(stream, WIDEST)
-    with place.capture() as captured:  # rich ends the process when its reader has gone
-        page = _Page(place)
-        page.runs(comparison.runs.a, comparison.runs.b)
+    bad = comparison.regressed or not comparison.compared
+    with _page(stream, comparison.runs, summary, "bold red" if bad else "bold") as page:
         for note in comparison.notes:
             page.say(note, "dim")
         page.end()
         _tables(page, comparison)
         _changes(page, comparison)
         _not_compared(page, comparison)
-        _one_sided(page, comparison.runs.gone, comparison.runs.new, comparison.runs.b)
-        bad = comparison.regressed or not comparison.compared
-        page.say(summary, "bold red" if bad else "bold")
-    _put(stream, captured.get())
 
 
-def write_across(found: Across, stream: TextIO, summary: str) -> None:
+def write_across(found: Across, summary: str, stream: TextIO) -> None:
     """Write ratios and ranks for people.
 
     Args:
         found: of two runs.
-        stream: an open file with a descriptor.
         summary: the last line.
+        stream: an open file with a descriptor.
     """
-    place = console(stream, WIDEST)
-    with place.capture() as captured:
-        page = _Page(place)
-        page.runs(found.runs.a, found.runs.b)
+    with _page(stream, found.runs, summary, "bold") as page:
         page.say(f"warning: {found.warning}", "bold yellow")
         page.end()
         for table in found.tables:
@@ -108,8 +102,19 @@ def write_across(found: Across, stream: TextIO, summary: str) -> None:
                 other_work.setdefault(what, []).append(row.subject.short_name)
         for what, names in other_work.items():
             page.say(f"other work in B: {what}: {some_names(names)}", _DOUBTFUL)
-        _one_sided(page, found.runs.gone, found.runs.new, found.runs.b)
-        page.say(summary, "bold")
+
+
+@contextmanager
+def _page(stream: TextIO, runs: Runs, summary: str, style: str) -> Iterator[_Page]:
+    """What both kinds of page begin and end with; it is written when the block ends."""
+    place = console(stream, WIDEST)
+    with place.capture() as captured:  # rich ends the process when its reader has gone
+        page = _Page(place)
+        page.runs(runs.a, runs.b)
+        yield page
+        _role_ratios(page, runs)
+        _one_sided(page, runs.gone, runs.new)
+        page.say(summary, style)
     _put(stream, captured.get())
 
 
@@ -129,10 +134,7 @@ def summary_of(comparison: Comparison) -> str:
     parts = [head]
     if rest:
         parts.append(f"not compared: {', '.join(rest)}")
-    for word, subjects in (("only in A", comparison.runs.gone), ("only in B", comparison.runs.new)):
-        if subjects:
-            parts.append(f"{len(subjects):,} {word}")
-    return "; ".join(parts)
+    return "; ".join([*parts, *_one_sided_counts(comparison.runs)])
 
 
 def summary_across(found: Across) -> str:
@@ -142,11 +144,13 @@ def summary_across(found: Across) -> str:
         found: of two runs.
     """
     rows, ratios = len(found.rows), sum(row.ratio is not None for row in found.rows)
-    parts = [f"{ratios:,} ratio{'s' * (ratios != 1)} of {rows:,} tests of both runs, no verdict"]
-    for word, subjects in (("only in A", found.runs.gone), ("only in B", found.runs.new)):
-        if subjects:
-            parts.append(f"{len(subjects):,} {word}")
-    return "; ".join(parts)
+    said = f"{ratios:,} ratio{'s' * (ratios != 1)} of {rows:,} tests of both runs, no verdict"
+    return "; ".join([said, *_one_sided_counts(found.runs)])
+
+
+def _one_sided_counts(runs: Runs) -> list[str]:
+    both = (("only in A", runs.gone), ("only in B", runs.new))
+    return [f"{len(subjects):,} {word}" for word, subjects in both if subjects]
 
 
 def _count(statuses: Mapping[Status, int], status: Status) -> str:
@@ -395,7 +399,7 @@ def _not_compared(page: _Page, comparison: Comparison) -> None:
         page.end()
 
 
-def _one_sided(page: _Page, gone: Sequence[Subject], new: Sequence[Subject], b: Run) -> None:
+def _one_sided(page: _Page, gone: Sequence[Subject], new: Sequence[Subject]) -> None:
     """Tests that one run alone has."""
     elsewhere = {subject.key: subject for subject in new}
     for subject in gone[:MOST_DETAILED]:
@@ -409,6 +413,21 @@ def _one_sided(page: _Page, gone: Sequence[Subject], new: Sequence[Subject], b: 
     if len(new) > MOST_DETAILED:
         page.say(f"only in B: {_rest(new)}", "cyan")
     if gone or new:
+        page.end()
+
+
+def _role_ratios(page: _Page, runs: Runs) -> None:
+    """General-purpose over task-specific in each run, of all that it measured."""
+    by_task: dict[str, list[str]] = {}
+    for name, run in (("A", runs.a), ("B", runs.b)):
+        for roles in role_ratios(run.session.results):
+            figure = f"{significant(roles.ratio.value)} times{interval_of(roles.ratio)}"
+            by_task.setdefault(roles.task, []).append(f"{name} {figure}")
+    for task, figures in list(by_task.items())[:MOST_DETAILED]:
+        page.say(f"{task}: general-purpose over task-specific: {', '.join(figures)}", "bold")
+    if len(by_task) > MOST_DETAILED:
+        page.say(f"and {len(by_task) - MOST_DETAILED:,} more tasks: --json has each", "bold")
+    if by_task:
         page.end()
 
 

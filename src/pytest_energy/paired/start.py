@@ -50,6 +50,7 @@ QUIET: Mapping[str, Any] = {
     "energy_off": False,
     "energy_prune": "",
     "energy_json": None,
+    "energy_html": None,
     "energy_markdown": None,
     "energy_export": None,
     "energy_against": "",

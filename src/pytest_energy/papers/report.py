@@ -98,6 +98,7 @@ def _tasks(page: Page, run: Run | None, tests: str) -> None:
         rows.append([*cells, _figure(figures.get(row.task))] if run else cells)
     page.table(["task", "printed", "from rows", *(["this machine"] if run else [])], rows)
     if run is not None:
+        page.note("0.001 kWh per 1,000 inferences are 3.6 J per inference, the plots' unit.")
         results = sum(figure.results for figure in figures.values())
         whose = f"whose id contains {tests!r}" if tests else "of the run (--tasks-of takes some)"
         page.say(

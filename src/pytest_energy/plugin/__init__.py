@@ -51,10 +51,21 @@ def pytest_configure(config: pytest.Config) -> None:
         from pytest_energy.plugin.worker import WorkerPlugin
 
         config.pluginmanager.register(WorkerPlugin(worker), "energy-worker")
-    if any(settings.option_value(config, name) for name in ("export", "markdown")):
+    if any(settings.option_value(config, name) for name in ("export", "html", "markdown")):
         _check_exports(config)
+    if config.getoption("htmlpath", default=None) and not settings.flag(config, "off"):
+        _add_html_columns(config)
     if config.getoption("dist", default="no") != "no":
         _configure_controller(config)
+
+
+def _add_html_columns(config: pytest.Config) -> None:
+    """Have energy shown in the page that pytest-html writes: in the process that writes it."""
+    from pytest_energy.plugin import html_columns
+    from pytest_energy.settings.xdist import is_xdist_worker
+
+    if settings.WORKER not in config.stash and not is_xdist_worker(config):
+        config.pluginmanager.register(html_columns.HtmlColumns(), html_columns.NAME)
 
 
 def _check_exports(config: pytest.Config) -> None:

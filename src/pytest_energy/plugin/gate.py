@@ -31,6 +31,7 @@ from pytest_energy.plugin import stash
 from pytest_energy.plugin.body_runs import RUNS
 from pytest_energy.plugin.own_errors import make_printable, shown_usage_errors
 from pytest_energy.report import failure, junit, live, terminal
+from pytest_energy.report.pace import Pace
 from pytest_energy.report.printable import printable, shown
 from pytest_energy.settings import WORKER, is_marked, metered_of, nodeid_from_here, xdist
 from pytest_energy.settings.identity import test_id
@@ -99,7 +100,9 @@ class Gate:
             return  # opened in the first test's setup, where an error can be shown
         with shown_usage_errors(lines=True):
             opened, instruments = self._open()
-            self._progress = live.live_line(session.config)
+            metered = sum(item in self._metered for item in session.items)
+            pace = Pace(metered, len(session.items) - metered)
+            self._progress = live.live_line(session.config, pace)
             if self._settings.against:
                 items = [item for item in session.items if item in self._metered]
                 collected = list(map(test_id, self._collected))
@@ -119,6 +122,17 @@ class Gate:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
+        if self._progress is None:
+            return (yield from self._alone(item))
+        metered = item in self._metered
+        self._progress.pace.begin(metered)
+        try:
+            return (yield from self._alone(item))
+        finally:
+            self._progress.pace.end(metered)
+
+    def _alone(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Run a test while no other one on this machine is metered, or has to wait for it."""
         lock = None if self._settings.off else stash.machine_lock(self._config)
         if lock is None:
             return (yield)
@@ -242,6 +256,8 @@ class Gate:
         if energy is None:
             return (yield)
         _, instruments = self._open()
+        if self._progress is not None:
+            self._progress.pace.run()
         self._await_quiet()
         # The source of a test is parsed only until the allocator is decided on: once per process.
         counts = self._settings.judge is Judge.COUNTED

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_energy.plugin import stash
+from pytest_energy.plugin import html_columns, stash
 from pytest_energy.settings import update_from_file, wants_file, xdist
 from pytest_energy.settings.identity import reported_test
 
 if TYPE_CHECKING:
     from pytest_energy.gate.results_log import ResultsLog
+    from pytest_energy.plugin.html_columns import HtmlColumns
     from pytest_energy.types.session import SessionReport
 
 
@@ -46,6 +47,9 @@ class Reporter:
         gate = self._config.stash.get(stash.GATE, None)
         made = gate.take_report(reported_test(report)) if gate is not None else None
         self._results_log().add(report, made)
+        columns: HtmlColumns | None = self._config.pluginmanager.get_plugin(html_columns.NAME)
+        if columns is not None and hasattr(report, "energy"):
+            columns.add(report, self._results_log().tests[reported_test(report)].results)
         if hasattr(report, "energy"):
             setattr(report, "energy", None)  # noqa: B010  # pytest keeps every report to the end
 
@@ -96,6 +100,10 @@ class Reporter:
             unwritten = append_summary(Path(summary), report)
             report = replace(report, notices=(*report.notices, *filter(None, [unwritten])))
         self._report = report
+        columns: HtmlColumns | None = config.pluginmanager.get_plugin(html_columns.NAME)
+        if columns is not None:
+            columns.report = report
+        _add_suite_properties(config, report)
         if (report.problems or log.refused) and exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
@@ -148,6 +156,22 @@ class Reporter:
         if self._log is None:
             self._log = ResultsLog()
         return self._log
+
+
+def _add_suite_properties(config: pytest.Config, report: SessionReport) -> None:
+    """Put what is of the whole session into JUnit's file, which is written after this.
+
+    As pytest's own `record_testsuite_property` does it, which is a fixture, and of no use in a
+    process that runs no test.
+    """
+    from _pytest.junitxml import xml_key
+
+    from pytest_energy.report import junit
+
+    xml = config.stash.get(xml_key, None)
+    if xml is not None:
+        for name, value in junit.suite_properties(report):
+            xml.add_global_property(name, value)
 
 
 OTHER_ANNOTATIONS = "pytest_github_actions_annotate_failures"

@@ -73,15 +73,18 @@ def exports_of(config: pytest.Config) -> tuple[Target, ...]:
     """
     if EXPORTS not in config.stash:
         settings = settings_of(config)
-        if not settings.exports and settings.markdown is None:
+        plain = {"html": settings.html, "markdown": settings.markdown}
+        if not settings.exports and not any(plain.values()):
             return ()
         from pytest_energy.report.exports import targets
 
-        reporters, found, option = reporters_of(config), [], "markdown"
+        reporters, found, option = reporters_of(config), [], ""
         try:
-            if settings.markdown is not None:
-                path = targets.checked_path(settings.markdown)
-                found.append(targets.Target(reporters[option], path, "--energy-markdown"))
+            for option, path in plain.items():
+                if path is not None:
+                    reporter = targets.available(reporters[option])
+                    where = targets.checked_path(path)
+                    found.append(targets.Target(reporter, where, f"--energy-{option}"))
             option = "export"
             for text in settings.exports:
                 found.append(targets.read_target(text, settings.exports_from, reporters))

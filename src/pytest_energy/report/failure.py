@@ -36,7 +36,9 @@ LABEL_WIDTH = 10
 """Columns of the labels at the left."""
 
 
-def message(result: Result, carbon: Carbon, test: str = "", flags: str = "") -> str:
+def message(
+    result: Result, carbon: Carbon, test: str = "", flags: str = "", command: bool = True
+) -> str:
     """Why a test fails, in at most `WIDTH` columns, printable.
 
     Args:
@@ -44,6 +46,8 @@ def message(result: Result, carbon: Carbon, test: str = "", flags: str = "") -> 
         carbon: today's intensity, for the baseline's grams too: a cleaner grid is no improvement.
         test: its node id as pytest takes it from the current folder; the subject's when left out.
         flags: further options of the command that accepts it.
+        command: whether that command stands at the end; of a verdict that fails no test it would
+            mislead.
     """
     subject, verdict, measurement = result.subject, result.verdict, result.measurement
     where = f" in {subject.region!r}" if subject.region else ""
@@ -65,11 +69,11 @@ def message(result: Result, carbon: Carbon, test: str = "", flags: str = "") -> 
         text = f"--energy-allow={verdict.obstacle} lets it pass without a comparison"
         below.append(_entry("allow", text))
     lines = [printable(head), *_folded(below, WIDTH)]
-    if verdict.can_be_stored:
+    if verdict.can_be_stored and command:
         verb = "store" if verdict.status is Status.NEW else "accept"
         judge = " --energy-judge=counted" if _counted_alone(result) else ""
-        command = f"pytest {shlex.quote(test or subject.test)}{flags}{judge} --energy-update"
-        lines.append(printable(f"{verb} it: {command}"))
+        words = f"pytest {shlex.quote(test or subject.test)}{flags}{judge} --energy-update"
+        lines.append(printable(f"{verb} it: {words}"))
     return "\n".join(lines)
 
 

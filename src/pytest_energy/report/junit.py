@@ -1,14 +1,17 @@
-"""Properties of a test in JUnit XML."""
+"""Properties of a test and of a session in JUnit XML."""
 
 from __future__ import annotations
 
 import sys
+from dataclasses import astuple
 from functools import lru_cache
 
+from pytest_energy.analysis.ratio import role_ratios
 from pytest_energy.analysis.training import cost_of
 from pytest_energy.report.printable import printable
 from pytest_energy.types.carbon import Carbon
 from pytest_energy.types.result import Result
+from pytest_energy.types.session import SessionReport
 
 
 def properties(result: Result, carbon: Carbon) -> list[tuple[str, object]]:
@@ -55,6 +58,20 @@ def properties(result: Result, carbon: Carbon) -> list[tuple[str, object]]:
         else (sys.intern(printable(prefix + name)), value)
         for name, value in pairs
     ]
+
+
+def suite_properties(report: SessionReport) -> list[tuple[str, object]]:
+    """Names and values for the whole session: general-purpose over task-specific, by task.
+
+    Args:
+        report: of the session.
+    """
+    pairs: list[tuple[str, object]] = []
+    for roles in role_ratios(report.results):
+        figures = zip(("", ".low", ".high"), astuple(roles.ratio), strict=True)
+        name = printable(f"energy.role_ratio.{roles.task}")
+        pairs += [(name + end, figure) for end, figure in figures if figure is not None]
+    return pairs
 
 
 @lru_cache(maxsize=1000)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_energy.analysis.ratio import RoleRatio, role_ratios
-from pytest_energy.report import counts, training
+from pytest_energy.analysis.ratio import RatioEstimate, RoleRatio, role_ratios
+from pytest_energy.report import counts, domains, training
 from pytest_energy.report.console import head_rule
 from pytest_energy.report.failure import idle_power
 from pytest_energy.report.printable import shown
@@ -108,6 +108,7 @@ def render(
     width: int,
     colour: bool,
     encoding: str = "utf-8",
+    detailed: bool = False,
 ) -> str:
     """The full table.
 
@@ -118,6 +119,7 @@ def render(
         width: of the terminal in columns; at most `WIDEST` are used.
         colour: whether escape sequences may stand in it.
         encoding: of the terminal: no character stands in it that this one lacks.
+        detailed: whether with the domains and the stored sessions of each result.
     """
     from io import StringIO
 
@@ -147,6 +149,8 @@ def render(
     if len(rows) < len(results):
         left_out = f"{len(results) - len(rows):,} more are left out, each of them ok or new"
         console.print(page.line(f"{left_out}: --energy-json has every one", "bold"))
+    for text in _details(rows, page) if detailed else ():
+        console.print(text)
     for ratio in role_ratios(results):
         console.print(page.line(ratio_line(ratio), "bold"))
     for line in training.lines(results, carbon, page.models, page.tests):
@@ -157,6 +161,16 @@ def render(
             console.print(page.line(f"{page.tests[result.subject.short_name]}: {note}", "dim"))
     console.print(page.line(f"carbon: {carbon.label}; source: {carbon.source}", "dim"))
     return "\n".join(line.rstrip() for line in buffer.getvalue().rstrip().split("\n"))
+
+
+def _details(results: Sequence[Result], page: _Page) -> Iterator[Text]:
+    """Domains and stored sessions, below the names that stand in the table."""
+    for result in results:
+        lines = list(domains.lines(result, page.encoding))
+        if lines:
+            model, test = page.models[result.subject.model], page.tests[result.subject.short_name]
+            yield page.line(f"{model} {test}", "")
+            yield from (page.line(f"  {line}", "dim") for line in lines)
 
 
 def _rows(results: Sequence[Result]) -> Sequence[Result]:
@@ -347,12 +361,14 @@ def _within_budget(result: Result) -> bool:
 def ratio_line(roles: RoleRatio) -> str:
     """General-purpose over task-specific, in a sentence."""
     ratio = roles.ratio
-    interval = (
-        f" (95 %: {significant(ratio.low)} to {significant(ratio.high)})"
-        if ratio.low is not None and ratio.high is not None
-        else ""
-    )
     return (
         f"{roles.task}: general-purpose takes {significant(ratio.value)} times the energy of"
-        f" task-specific{interval}"
+        f" task-specific{interval_of(ratio)}"
     )
+
+
+def interval_of(ratio: RatioEstimate) -> str:
+    """The interval of a ratio, to stand behind its figure; empty without one."""
+    if ratio.low is None or ratio.high is None:
+        return ""
+    return f" (95 %: {significant(ratio.low)} to {significant(ratio.high)})"

@@ -110,7 +110,8 @@ def write_summary(reporter: pytest.TerminalReporter, report: SessionReport, full
         reporter.write_sep("=", "energy")
         colour = bool(reporter.hasmarkup)
         carbon, stored = report.carbon, report.stored
-        text = table.render(results, stored, carbon, width, colour, encoding)
+        detailed = reporter.verbosity > 0
+        text = table.render(results, stored, carbon, width, colour, encoding, detailed)
         for line in text.split("\n"):
             reporter.write_line(line)
         for domain in report.instrumentation.domains:

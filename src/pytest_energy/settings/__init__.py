@@ -310,6 +310,14 @@ OPTIONS: tuple[tuple[str, str, str | None, str, str], ...] = (
         " intervals from",
     ),
     (
+        "html",
+        "path",
+        "PATH",
+        "",
+        "write a page to this file, which needs no network: the table with filters, charts, history"
+        " and culprits, in any unit (needs the extra html)",
+    ),
+    (
         "markdown",
         "path",
         "PATH",
@@ -323,9 +331,9 @@ OPTIONS: tuple[tuple[str, str, str | None, str, str], ...] = (
         "FORMAT=PATH",
         "",
         "write the results in another format as well: ai-energy-score, bencher, boamps, codecarbon,"
-        " csv, cyclonedx, github-action-benchmark, markdown, model-card, openmetrics, spdx3 or a"
-        " plugin's; given several times, each is a file (in an ini file one a line); FORMAT alone"
-        " takes a file name of its own",
+        " csv, cyclonedx, github-action-benchmark, html, markdown, model-card, openmetrics, spdx3"
+        " or a plugin's; given several times, each is a file (in an ini file one a line); FORMAT"
+        " alone takes a file name of its own",
     ),
 )
 
@@ -373,7 +381,7 @@ def nodeid_from_here(config: pytest.Config, nodeid: str) -> str:
 
 def wants_file(config: pytest.Config) -> bool:
     """Whether a report as a file was asked for."""
-    return any(option_value(config, name) for name in ("json", "markdown", "export"))
+    return any(option_value(config, name) for name in ("json", "html", "markdown", "export"))
 
 
 def ini_value(config: pytest.Config, name: str) -> Any:

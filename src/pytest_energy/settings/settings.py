@@ -73,6 +73,7 @@ class Settings:
             says anything about it.
         json: the report's path, or None.
         json_blocks: whether the blocks of every measurement are in it.
+        html: the page's path, or None.
         markdown: the Markdown report's path, or None.
         exports: formats and their files as they were written.
         exports_from: the folder that relative paths among them start from.
@@ -111,6 +112,7 @@ class Settings:
     prometheus: Endpoint | None
     json: Path | None
     json_blocks: bool
+    html: Path | None
     markdown: Path | None
     exports: tuple[str, ...]
     exports_from: Path
@@ -195,6 +197,7 @@ def read_settings(config: pytest.Config) -> Settings:
         prometheus=_endpoint(config),
         json=_path(config, "json"),
         json_blocks=flag(config, "json_blocks"),
+        html=_path(config, "html"),
         markdown=_path(config, "markdown"),
         exports=_lines(option_value(config, "export")),
         exports_from=_folder(config, "export"),

@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any
 
 
@@ -59,22 +60,27 @@ class Machine:
     @property
     def slug(self) -> str:
         """The folder's name: readable, and a digest of every field behind it."""
-        models: dict[str, int] = {}
-        for gpu in self.gpus:
-            models[gpu.model] = models.get(gpu.model, 0) + 1
-        parts = [self.cpu, f"{self.logical_cpus}cpu"]
-        parts += [f"{count}x{model}" for model, count in models.items()]
-        parts += [self.system, self.architecture]
-        known = {name: value for name, value in asdict(self).items() if value != ""}
-        text = json.dumps(known, sort_keys=True)
-        readable = "-".join(_slug(part) for part in parts)[:100].strip("-")
-        return f"{readable}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+        return _slug_of(self)
 
     def describe(self) -> dict[str, Any]:
         """The fields as JSON-able values, for a baseline file and for reports."""
         record = asdict(self)
         record["gpus"] = [asdict(gpu) for gpu in self.gpus]
         return {"class": self.slug, **record}
+
+
+@lru_cache(maxsize=100)  # reports ask for it with every result
+def _slug_of(machine: Machine) -> str:
+    models: dict[str, int] = {}
+    for gpu in machine.gpus:
+        models[gpu.model] = models.get(gpu.model, 0) + 1
+    parts = [machine.cpu, f"{machine.logical_cpus}cpu"]
+    parts += [f"{count}x{model}" for model, count in models.items()]
+    parts += [machine.system, machine.architecture]
+    known = {name: value for name, value in asdict(machine).items() if value != ""}
+    text = json.dumps(known, sort_keys=True)
+    readable = "-".join(_slug(part) for part in parts)[:100].strip("-")
+    return f"{readable}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
 def _slug(text: str) -> str:

@@ -26,6 +26,8 @@ class Reporter:
             test session has exactly one; `pytest-energy report` has as many as it is given. What it
             raises is shown, of a `ReportError` the message alone, and the file is not written.
         about: what it is for, in a few words.
+        why_unavailable: asked before anything runs: what it lacks here, with the remedy, or an
+            empty text; None where it needs nothing.
 
     Raises:
         ValueError: a name that could not be written on a command line, or a file with a folder.
@@ -35,6 +37,7 @@ class Reporter:
     file: str
     render: Callable[[Sequence[SessionReport]], str | bytes]
     about: str = ""
+    why_unavailable: Callable[[], str] | None = None
 
     def __post_init__(self) -> None:
         if _NAME.fullmatch(self.name) is None:

@@ -242,8 +242,10 @@ COEFFICIENTS: Mapping[str, Coefficients] = {
 
 `cpu`: measured by `benchmarks/counted_energy.py coefficients` on 27 November 2026, torch 2.13 and
 Python 3.11 on one thread of a virtual machine's Intel Xeon (Sapphire Rapids, with AVX-512 and AMX),
-CPU seconds times 4 W. A CPU without AMX multiplies bfloat16 more slowly than float32, not eight
-times as fast: there, a baseline's coefficients should be its own.
+CPU seconds times 4 W. With AMX the fit finds no cost per FLOP of bfloat16's products and
+convolutions, and their times in bytes and calls alone (a cost that the search begins with at 0
+stays there). A CPU without AMX multiplies bfloat16 more slowly than float32: there, a baseline's
+coefficients should be its own.
 
 `cuda`: not measured. From the data sheet of the NVIDIA A100 (40 GB, SXM): 400 W over 19.5 TFLOPS
 (float32, and float64 by tensor cores), 156 (convolutions in TF32, torch's default for them), 312

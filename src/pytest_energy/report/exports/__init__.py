@@ -21,6 +21,12 @@ def _late(module: str) -> Callable[[Sequence[SessionReport]], str | bytes]:
     return render
 
 
+def _why_no_page() -> str:
+    from pytest_energy.report.exports.html import why_unavailable
+
+    return why_unavailable()
+
+
 BUILT_IN = (
     Reporter("ai-energy-score", "ai-energy-score.csv", _late("ai_energy_score"), "its result rows"),
     Reporter("bencher", "bencher.json", _late("bencher"), "Bencher Metric Format"),
@@ -34,6 +40,7 @@ BUILT_IN = (
         _late("github_action_benchmark"),
         "customSmallerIsBetter",
     ),
+    Reporter("html", "energy.html", _late("html"), "a page for people", _why_no_page),
     Reporter("markdown", "energy.md", _late("markdown"), "what changed, for a pull request"),
     Reporter("model-card", "model-card.md", _late("model_card"), "a Hugging Face card's metadata"),
     Reporter("openmetrics", "metrics.txt", _late("openmetrics"), "GitLab's metrics report"),

@@ -38,6 +38,9 @@ MOST_CHARACTERS = 300
 MOST_NOTES = 50
 """Lines of each kind about how it was measured; the others are counted."""
 
+MOST_RATIOS = 10
+"""Tasks of a machine class whose ratio is shown; the others are counted."""
+
 _RESERVED, _RESERVED_PER_MACHINE = 2000, 1000
 """Bytes that headings, words around the tables and what is said of left out rows take at most."""
 
@@ -71,16 +74,26 @@ def headline(reports: Sequence[SessionReport]) -> str:
     Args:
         reports: of one session or of several; the latest result of each test counts.
     """
+    first, *others = headline_parts(reports)
+    return "; ".join([f"**{first}**", *others])
+
+
+def headline_parts(reports: Sequence[SessionReport]) -> list[str]:
+    """The verdict in a few words, then how many were compared and what became of the others.
+
+    Args:
+        reports: of one session or of several; the latest result of each test counts.
+    """
     found = Counter(result.verdict.status for _, result in latest_results(reports))
     compared = sum(found[status] for status in COMPARED)
     failed = ", ".join(_count(found, status) for status in _FAILED if found[status])
     said = failed or ("no regression" if compared else "nothing was compared")
     inside = [s for s in Status if found[s] and s in COMPARED]
     rest = [_count(found, s) for s in Status if found[s] and s not in COMPARED and s not in _FAILED]
-    parts = [f"**Energy: {said}**"]
+    parts = [f"Energy: {said}"]
     if compared:
         parts.append(f"{compared:,} compared ({', '.join(_count(found, s) for s in inside)})")
-    return "; ".join([*parts, *([", ".join(rest)] if rest else [])])
+    return [*parts, *([", ".join(rest)] if rest else [])]
 
 
 def _count(found: Counter[Status], status: Status) -> str:
@@ -103,11 +116,13 @@ def render(reports: Sequence[SessionReport], most_bytes: int = MOST_BYTES) -> st
         return f"{lines[0]}\n"
     page = _Page(most_bytes - reserved)
     # All tables of what changed first: of one machine's others none takes room from them.
+    ratios = {name: _ratios(of, page) for name, of in by_machine.items()}
     changed = {name: page.fitting(_changed_rows(of)) for name, of in by_machine.items()}
     others = {name: page.fitting(_other_rows(of)) for name, of in by_machine.items()}
     for name in by_machine:
         if len(by_machine) > 1:
             lines += [f"#### {code(name)}", ""]
+        lines += ratios[name]
         lines += _table(_CHANGED_HEAD, changed[name])
         if others[name].rows or others[name].left_out:
             number = len(others[name].rows) + others[name].left_out
@@ -118,6 +133,16 @@ def render(reports: Sequence[SessionReport], most_bytes: int = MOST_BYTES) -> st
     if notes:
         lines += _folded("How it was measured", [*notes, ""])
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _ratios(pairs: Sequence[tuple[SessionReport, Result]], page: _Page) -> list[str]:
+    """General-purpose over task-specific, a line per task, in view."""
+    found = role_ratios([result for _, result in pairs])
+    lines = [f"- {code(ratio_line(ratio))}" for ratio in found[:MOST_RATIOS]]
+    if len(found) > MOST_RATIOS:
+        lines.append(f"- and {len(found) - MOST_RATIOS:,} more tasks: `--energy-json` has each")
+    lines = [line for line in lines if page.has_room(line)]
+    return [*lines, ""] if lines else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +293,8 @@ def _culprit(result: Result) -> str:
         lines += counts.function_lines(verdict.counts)
     if not lines and verdict.change is not None and verdict.change.domains:
         name, moved = max(verdict.change.domains.items(), key=lambda each: abs(each[1]))
-        lines.append(f"{name} {format_change(moved)}")
+        if round(moved, 3):  # over a budget, nothing may have changed
+            lines.append(f"{name} {format_change(moved)}")
     if not lines and verdict.interpretation:
         lines.append(verdict.interpretation)
     if verdict.reason:
@@ -302,7 +328,6 @@ def _notes_of(report: SessionReport) -> tuple[list[str], ...]:
             for domain in report.instrumentation.domains
         ],
         [f"carbon: {code(carbon.label)}; source: {code(carbon.source)}"],
-        [code(ratio_line(ratio)) for ratio in role_ratios(results)],
         [code(line, 2 * MOST_CHARACTERS) for line in training.lines(results, carbon, names, tests)],
         [code(notice) for notice in report.notices],
         [f"**{code(problem)}**" for problem in report.problems],

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
+from pytest_energy.analysis.ratio import role_ratios
 from pytest_energy.report.exports.selection import counted_figures, latest_results, method_of
 from pytest_energy.report.printable import printable
 from pytest_energy.types.energy import gated_domains
@@ -25,6 +26,10 @@ FAMILIES: Mapping[str, tuple[str, str]] = {
     "pytest_energy_operator_calls_per_inference": ("gauge", "Calls of operators."),
     "pytest_energy_python_calls_per_inference": ("gauge", "Calls of Python functions."),
     "pytest_energy_joules": ("counter", "Joules of the metered window, by domain."),
+    "pytest_energy_role_ratio": (
+        "gauge",
+        "Energy of general-purpose over task-specific models of a task.",
+    ),
     "pytest_energy_verdicts": ("gauge", "Number of results by verdict."),
 }
 """Type and help of each family, in the order in which they are written."""
@@ -40,10 +45,17 @@ def render(reports: Sequence[SessionReport]) -> str:
     """
     families: dict[str, list[_Sample]] = {name: [] for name in FAMILIES}
     verdicts: Counter[tuple[str, Status]] = Counter()
+    by_machine: dict[str, list[Result]] = {}
     for report, result in latest_results(reports):
+        by_machine.setdefault(report.machine.slug, []).append(result)
         verdicts[report.machine.slug, result.verdict.status] += 1
         for name, labels, value in _samples(report, result):
             families[name].append((labels, value))
+    families["pytest_energy_role_ratio"] = [
+        ({"machine": machine, "task": roles.task}, roles.ratio.value)
+        for machine, results in by_machine.items()
+        for roles in role_ratios(results)
+    ]
     families["pytest_energy_verdicts"] = [
         ({"machine": machine, "verdict": status.value}, float(number))
         for (machine, status), number in verdicts.items()

@@ -73,13 +73,25 @@ def read_target(
     if name not in reporters:
         known = ", ".join(sorted(reporters))
         raise ValueError(f"expected FORMAT=PATH, found {cut(text, 100)!r}; formats: {known}")
-    reporter = reporters[name]
+    reporter = available(reporters[name])
     if equals and not written:
         raise ValueError(f"no path behind {name}=; write {name}={reporter.file}, for example")
     path = folder / (written or reporter.file)
     if written.endswith(("/", os.sep)) or _is_folder(path):
         path /= reporter.file
     return Target(reporter, checked_path(path), f"{option} {name}")
+
+
+def available(reporter: Reporter) -> Reporter:
+    """A reporter that can be used here.
+
+    Raises:
+        ValueError: something that it needs is missing; says what, and how to get it.
+    """
+    why = reporter.why_unavailable() if reporter.why_unavailable is not None else ""
+    if why:
+        raise ValueError(f"{reporter.name}: {why}")
+    return reporter
 
 
 def checked_path(path: Path) -> Path:

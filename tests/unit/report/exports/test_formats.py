@@ -18,10 +18,12 @@ from pytest_energy.report.exports.selection import interval
 from pytest_energy.settings import OPTIONS
 from pytest_energy.types.machine import Gpu
 from pytest_energy.types.reporter import ReportError
+from support.pages import page_data
 from support.reports import (
     CARBON,
     MACHINE,
     OTHER_MACHINE,
+    both_roles,
     full_session,
     new,
     on_gpu,
@@ -208,6 +210,15 @@ def test_openmetrics_is_read_by_prometheus():
     assert verdicts == {"regressed": 1, "new": 1, "unmeasured": 1}
 
 
+def test_openmetrics_has_the_headline_ratio_of_each_machine_class():
+    elsewhere = session(*both_roles(general=8.0), machine=OTHER_MACHINE)
+    found = families(session(*both_roles()), elsewhere)["pytest_energy_role_ratio"]
+    assert {(s.labels["machine"], s.labels["task"]): s.value for s in found.samples} == {
+        (MACHINE.slug, "qa"): pytest.approx(10.0),
+        (OTHER_MACHINE.slug, "qa"): pytest.approx(4.0),
+    }
+
+
 def test_openmetrics_has_what_was_counted_beside_energy_or_alone():
     counted = only_counted(test="t.py::a")
     both = replace(new(test="t.py::b"), counts=counted.counts)
@@ -306,7 +317,8 @@ def test_a_run_that_only_counted_is_written_or_the_reason_is_said(reporter):
     """No file looks as if there had been nothing."""
     report = session(only_counted(test="t.py::a"), only_counted(test="t.py::b"))
     if reporter.name not in ENERGY_ALONE:
-        assert "t.py::a" in reporter.render([report])
+        text = reporter.render([report])
+        assert "t.py::a" in (str(page_data(text)) if reporter.name == "html" else text)
         return
     with pytest.raises(ReportError, match=r"for this format, and none of 2 has one \(2 only cou"):
         reporter.render([report])

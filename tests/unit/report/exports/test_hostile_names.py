@@ -15,6 +15,7 @@ from markdown_it import MarkdownIt
 from pytest_energy.report.exports import BUILT_IN
 from pytest_energy.report.printable import printable, printable_lines
 from pytest_energy.types.codec import cut
+from support.pages import page_data
 from support.reports import HOSTILE, hostile_models
 
 NAMES = {
@@ -103,6 +104,10 @@ def of_markdown(text: str) -> Any:
     return _Page(MarkdownIt("commonmark", {"html": True}).enable("table").render(text)).texts
 
 
+def of_html(text: str) -> Any:
+    return page_data(text)
+
+
 READERS: dict[str, Callable[[str], Any]] = {
     "ai-energy-score": of_csv,
     "bencher": of_json,
@@ -111,6 +116,7 @@ READERS: dict[str, Callable[[str], Any]] = {
     "csv": of_csv,
     "cyclonedx": of_cyclonedx,
     "github-action-benchmark": of_json,
+    "html": of_html,
     "markdown": of_markdown,
     "model-card": of_a_card,
     "openmetrics": of_prometheus,

@@ -16,6 +16,7 @@ from support.reports import (
     COUNTS,
     HOSTILE,
     OTHER_MACHINE,
+    both_roles,
     hostile_session,
     new,
     result,
@@ -69,6 +70,27 @@ def test_the_verdict_is_the_first_line():
     assert headline([session(result())]) == "**Energy: no regression**; 1 compared (1 ok)"
     assert headline([session(new())]) == "**Energy: nothing was compared**; 1 new"
     assert headline([session()]) == "**Energy: nothing was compared**"
+
+
+def test_the_headline_ratio_stands_in_view_for_each_machine_class():
+    text = render([session(*both_roles())])
+    said = "- `qa: general-purpose takes 10.0 times the energy of task-specific (95 %:"
+    assert said in text.partition("<details>")[0]
+    elsewhere = session(*both_roles(general=8.0), machine=OTHER_MACHINE)
+    text = render([session(*both_roles()), elsewhere])
+    assert said in text.partition(OTHER_MACHINE.slug)[0]
+    assert "takes 4.00 times" in text.partition(OTHER_MACHINE.slug)[2]
+
+
+def test_of_many_headline_ratios_the_first_stand_in_view():
+    tasks = [
+        replace(one, subject=replace(one.subject, task=f"task {i}", test=f"{i}{one.subject.test}"))
+        for i in range(30)
+        for one in both_roles()
+    ]
+    text = render([session(*tasks)])
+    assert text.count("general-purpose takes") == 10
+    assert "- and 20 more tasks: `--energy-json` has each" in text
 
 
 def test_what_changed_stands_in_a_table_with_its_culprit_and_the_rest_is_folded():

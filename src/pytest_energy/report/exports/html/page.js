@@ -1,0 +1,330 @@
+// The page: what was chosen, and each section drawn from it.
+"use strict";
+
+(() => {
+  const make = energy.make;
+  const byId = (id) => document.getElementById(id);
+  const SCOPES = [
+    { id: "gated", name: "What a gate compares", words: "of the domains that a gate compares", takes: () => true },
+    { id: "gpu", name: "GPU alone", words: "of the GPU alone", takes: (one) => one.scope === "gpu" },
+    { id: "node", name: "All domains, with constants", words: "of all domains, constants included", takes: (one) => one.scope === "node" },
+  ];
+  const SECTIONS = [
+    ["summary", "Summary"], ["results", "Results"], ["tasks", "Energy by task"], ["parameters", "Energy and parameters"],
+    ["quality", "Energy and quality"], ["history", "History"], ["everyday", "Everyday terms"], ["even", "Break-even"], ["method", "How it was measured"],
+  ];
+
+  // What a reader has chosen; every figure of the page goes through `figure`.
+  const state = {
+    unit: energy.UNITS[0], scope: SCOPES[0], grid: null, published: false, work: "inference", metric: "", qualityTask: "", test: 0,
+    figure: (row) => {
+      const joules = row.energy ? row.energy[state.scope.id] : null;
+      return joules === null || joules === undefined ? null : energy.convert(joules, state.unit, state.grid);
+    },
+  };
+  energy.state = state;
+  let data = null, table = null, left = [];
+
+  const read = async () => {
+    const packed = Uint8Array.from(atob(byId("data").textContent.trim()), (one) => one.charCodeAt(0));
+    const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
+    return JSON.parse(await new Response(stream).text());
+  };
+
+  const field = (id, label, element) => make("div", { class: "control" }, make("label", { for: id }, label), " ", element);
+  const text = (tag, ...words) => make(tag, {}, ...words);
+  const list = (items) => make("ul", {}, ...items.map((one) => make("li", {}, one)));
+
+  // ---- Units and scope
+
+  const words = () => energy.unitWords(state.unit, state.work);
+
+  const controls = () => {
+    energy.options(byId("unit"), energy.UNITS.map((unit) => [unit.id, unit.per === 1 ? unit.name : `${unit.name} per 1,000`]), state.unit.id);
+    energy.options(byId("scope"), SCOPES.map((scope) => [scope.id, scope.name]), state.scope.id);
+    // Energy per token and per inference do not stand in one chart.
+    const works = [...new Set([...data.rows.filter((row) => !row.training), ...data.published.figures].map((one) => one.unit))];
+    const own = data.rows.find((row) => !row.training);
+    state.work = own ? own.unit : "inference";
+    energy.options(byId("work"), works.map((one) => [one, one]), state.work);
+    byId("work").addEventListener("change", () => { state.work = byId("work").value; draw(); });
+    energy.options(byId("theme"), [["", "as the system has them"], ["light", "light"], ["dark", "dark"]], "");
+    const place = data.sessions.length ? `${data.grid.place}, as the report has it` : data.grid.place;
+    energy.options(byId("country"), [["", place], ...data.countries.map(([name], i) => [String(i), name]), ["own", "a figure of my own"]], "");
+    byId("grams").value = String(data.grid.grams);
+    state.grid = { ...data.grid };
+    byId("unit").addEventListener("change", () => { state.unit = energy.unitOf(byId("unit").value); draw(); });
+    byId("scope").addEventListener("change", () => { state.scope = SCOPES.find((one) => one.id === byId("scope").value); draw(); });
+    byId("theme").addEventListener("change", () => { document.documentElement.dataset.theme = byId("theme").value; });
+    byId("country").addEventListener("change", () => choose(byId("country").value));
+    byId("grams").addEventListener("input", () => { byId("country").value = "own"; choose("own"); });
+  };
+
+  // Another grid: its intensity is written where a reader can put one of their own.
+  const choose = (value) => {
+    if (value === "own") {
+      const grams = Number(byId("grams").value);
+      if (byId("grams").value === "" || !(grams >= 0)) return;
+      state.grid = { ...data.grid, grams, place: "as given here", year: null, source: "" };
+    } else {
+      const [place, grams, year] = value === "" ? [data.grid.place, data.grid.grams, data.grid.year] : data.countries[Number(value)];
+      state.grid = { ...data.grid, place, grams, year, source: value === "" ? data.grid.source : "codecarbon's tables, from Our World in Data" };
+      byId("grams").value = String(grams);
+    }
+    draw();
+  };
+
+  const sayGrid = () => {
+    const { grams, place, year, pue, source } = state.grid;
+    const pueWords = pue === 1 ? "no overhead of the site is added (PUE 1)" : `times a PUE of ${pue}`;
+    byId("grid").textContent = `CO2e at ${energy.significant(grams)} g/kWh (${[place, year, source].filter(Boolean).join(", ")}), ${pueWords}.`;
+  };
+
+  // ---- Sections
+
+  const summary = () => {
+    const box = byId("summary-body");
+    const parts = [];
+    const failures = data.sessions.flatMap((session) => session.problems);
+    if (failures.length) parts.push(make("div", { class: "notice" }, text("h3", "What was asked for and could not be done"), list(failures)));
+    if (!data.sessions.length) parts.push(text("p", "Published figures alone: no run of one's own is in this page."));
+    else if (!data.rows.length) parts.push(text("p", "Nothing was metered: no test of the run has the marker inference, or all were left out."));
+    for (const session of data.sessions.slice(0, 20)) {
+      const against = session.base ? `compared with ${session.base}` : "compared with stored baselines";
+      parts.push(text("p", `${session.date}${session.commit ? `, at ${session.commit}` : ""}, on ${session.machine}: ${against}, decided by ${{ measured: "measured joules", counted: "exact counts", both: "measured joules and exact counts" }[session.judge]}. The gate itself took ${energy.significant(session.overhead.joules)} J and ${energy.significant(session.overhead.seconds)} s.`));
+    }
+    if (data.sessions.length > 20) parts.push(text("p", `And ${data.sessions.length - 20} sessions more.`));
+    for (const role of data.roles) {
+      const range = role.low === null ? "" : ` [${energy.significant(role.low)}, ${energy.significant(role.high)}]`;
+      parts.push(make("p", { class: "ratio" }, `${role.task}: general-purpose models take ${energy.significant(role.value)} times the energy of task-specific ones${range} (${role.machine}).`));
+    }
+    const counted = d3.nest().key((row) => row.verdict).rollup((of) => of.length).object(data.rows);
+    if (data.rows.length) parts.push(make("ul", { class: "verdicts" }, ...Object.entries(counted).map(([verdict, number]) => make("li", {}, make("span", { class: `verdict ${verdict.replace(" ", "-")}` }, verdict), ` ${number.toLocaleString("en-US")}`))));
+    const notices = [...new Set(data.sessions.flatMap((session) => session.notices))];
+    if (notices.length) parts.push(make("details", {}, text("summary", `${notices.length} notice${notices.length === 1 ? "" : "s"}`), list(notices)));
+    box.replaceChildren(...parts);
+  };
+
+  const ownPoint = (row) => ({
+    name: row.name, task: row.task, model: row.model, role: row.role, unit: row.unit, published: false, value: state.figure(row), row,
+    interval: state.scope.id === "gated" && row.energy && row.energy.interval ? row.energy.interval.map((joules) => energy.convert(joules, state.unit, state.grid)) : null,
+    joules: row.energy ? row.energy[state.scope.id] : null, quality: row.recorded, parameters: row.recorded.parameters || row.recorded.params || null,
+  });
+
+  const publishedPoint = (one) => ({
+    name: one.model, task: one.task, model: one.model, role: one.role, unit: one.unit, published: true, source: data.published.sources[one.source].name,
+    value: energy.convert(one.joules, state.unit, state.grid), interval: one.interval ? one.interval.map((joules) => energy.convert(joules, state.unit, state.grid)) : null,
+    joules: one.joules, quality: one.quality, parameters: one.parameters, dataset: one.dataset, concurrency: one.concurrency, note: one.note,
+  });
+
+  // What the charts show: the results that the filters leave, and the published figures where they are switched on.
+  const MIXED = "Published figures are of different scopes: choose a scope to see those of one alone. ";
+  const mixed = () => (state.published && state.scope.id === "gated" ? MIXED : "");
+
+  const pointsNow = () => {
+    const own = left.filter((row) => !row.training && row.unit === state.work).map(ownPoint).filter((point) => point.value > 0);
+    const shown = state.published ? data.published.figures.filter((one) => one.unit === state.work && state.scope.takes(one)).map(publishedPoint) : [];
+    return [...own, ...shown];
+  };
+
+  const say = (point) => {
+    const range = point.interval ? `, ${energy.significant(point.interval[0])} to ${energy.significant(point.interval[1])}` : "";
+    const from = point.published ? `published (${point.source}): ` : "";
+    const more = [point.task, point.dataset, point.concurrency > 1 ? `${point.concurrency.toLocaleString("en-US")} at a time` : "", point.note].filter(Boolean).join(", ");
+    return `${from}${point.name}${more ? `, ${more}` : ""}: ${energy.significant(point.value)} ${energy.unitWords(state.unit, point.unit)}${range}`;
+  };
+
+  const lacking = (points, has, what) => {
+    const missing = points.filter((point) => !has(point)).length;
+    return missing ? `${missing.toLocaleString("en-US")} point${missing === 1 ? " has" : "s have"} no ${what} and ${missing === 1 ? "is" : "are"} not drawn. ` : "";
+  };
+
+  const INTERVALS = "Lines are intervals: of one's own figures 95 % of the comparison, or the smallest and the largest block where nothing was compared; of published ones as their source says, at the end of the page.";
+
+  const tasks = (all) => {
+    const { points, hint } = energy.drawn(all.map((point) => ({ ...point, words: say(point) })));
+    energy.tasksChart(byId("tasks-chart"), {
+      title: `Energy by task, ${words()}`, unit: words(), points, hint: `${mixed()}${hint} ${points.some((point) => point.interval) ? INTERVALS : ""}`,
+      empty: "No result has a figure in this scope.", 
+      table: () => energy.tableOf("Energy by task, as a table", ["Task", "Model or test", "Role", "Source", state.unit.name, "from", "to"],
+        points.map((point) => [point.task, point.name, point.role, point.published ? point.source : "this project", energy.significant(point.value), point.interval ? energy.significant(point.interval[0]) : "", point.interval ? energy.significant(point.interval[1]) : ""])),
+    });
+  };
+
+  const parameters = (all) => {
+    const { points, hint } = energy.drawn(all.filter((point) => point.parameters > 0).map((point) => ({
+      ...point, x: point.parameters, y: point.value, words: `${say(point)}; ${energy.count(point.parameters)} parameters` })));
+    energy.scatter(byId("parameters-chart"), {
+      title: `Energy against parameters, ${words()}`, points, logX: true, logY: true, labelX: "parameters, logarithmic", labelY: `${words()}, logarithmic`,
+      hint: mixed() + lacking(all, (point) => point.parameters > 0, "number of parameters") + hint,
+      empty: "No result has a number of parameters: record it in the test with energy.record(parameters=…).",
+      table: () => energy.tableOf("Energy against parameters, as a table", ["Model or test", "Task", "Role", "Source", "Parameters", state.unit.name],
+        points.map((point) => [point.name, point.task, point.role, point.published ? point.source : "this project", energy.count(point.parameters), energy.significant(point.value)])),
+    });
+  };
+
+  const ALL_TASKS = "*";
+
+  const quality = (every) => {
+    // A measure of one task is no measure of another: there is a frontier of one task alone.
+    const graded = every.filter((point) => Object.keys(point.quality).some((name) => !["parameters", "params"].includes(name)));
+    const tally = d3.nest().key((point) => point.task).rollup((of) => of.length).entries(graded).sort((a, b) => b.value - a.value);
+    const tasksKnown = tally.map((one) => one.key);
+    if (state.qualityTask !== ALL_TASKS && !tasksKnown.includes(state.qualityTask)) state.qualityTask = tasksKnown[0] || "";
+    const all = state.qualityTask === ALL_TASKS ? every : every.filter((point) => point.task === state.qualityTask);
+    const task = make("select", { id: "quality-task", onchange: (event) => { state.qualityTask = event.target.value; quality(pointsNow()); byId("quality-task").focus(); } });
+    energy.options(task, [...tasksKnown.map((name) => [name, name || "(no task)"]), ...(tasksKnown.length > 1 ? [[ALL_TASKS, "all, without a frontier"]] : [])], state.qualityTask);
+    const names = new Map();
+    for (const point of all) for (const name of Object.keys(point.quality)) if (!["parameters", "params"].includes(name)) names.set(name, (names.get(name) || 0) + 1);
+    const known = [...names.keys()].sort((a, b) => Number(b === "accuracy") - Number(a === "accuracy") || names.get(b) - names.get(a));
+    if (!known.includes(state.metric)) state.metric = known[0] || "";
+    const metric = state.metric;
+    const select = make("select", { id: "metric", onchange: (event) => { state.metric = event.target.value; quality(pointsNow()); byId("metric").focus(); } });
+    energy.options(select, known.map((name) => [name, name]), metric);
+    const { points, hint } = energy.drawn(all.filter((point) => metric in point.quality).map((point) => ({
+      ...point, x: point.value, y: point.quality[metric], words: `${say(point)}; ${metric} ${energy.significant(point.quality[metric])}` })));
+    const best = state.qualityTask === ALL_TASKS ? [] : energy.frontier(points.map((point) => ({ ...point, joules: point.value, quality: point.y })));
+    energy.scatter(byId("quality-chart"), {
+      title: `Energy against ${metric || "quality"}${state.qualityTask && state.qualityTask !== ALL_TASKS ? ` of ${state.qualityTask}` : ""}, ${words()}`, points, logX: true, logY: false, labelX: `${words()}, logarithmic`, labelY: metric,
+      frontier: best.length > 1 ? best.map((point) => ({ x: point.x, y: point.y })) : null, extra: best.length > 1 ? ["line: the frontier; nothing takes less energy and is better"] : [],
+      hint: mixed() + lacking(all, (point) => metric in point.quality, metric) + hint,
+      controls: known.length ? [make("div", { class: "controls" }, field("quality-task", "Task", task), field("metric", "Quality", select))] : [],
+      empty: "No result has a quality: record it in the test with energy.record(accuracy=…).",
+      table: () => energy.tableOf(`Energy against ${metric}, as a table`, ["Model or test", "Task", "Role", "Source", state.unit.name, metric, "On the frontier"],
+        points.map((point) => [point.name, point.task, point.role, point.published ? point.source : "this project", energy.significant(point.value), energy.significant(point.y), best.some((one) => one.x === point.x && one.y === point.y) ? "yes" : "no"])),
+    });
+  };
+
+  const history = () => {
+    const rows = left.filter((row) => row.history.stored.length || row.history.measured.length).slice(0, 2000);
+    const choice = Math.min(state.test, Math.max(0, rows.length - 1)), row = rows[choice];
+    const select = make("select", { id: "history-test", onchange: (event) => { state.test = Number(event.target.value); history(); byId("history-test").focus(); } });
+    energy.options(select, rows.map((one, i) => [String(i), `${one.name}${data.machines.length > 1 ? ` (${one.machine})` : ""}`]), String(choice));
+    const of = (kind, one) => ({ ...one, kind, published: false, value: energy.convert(one.joules, state.unit, state.grid) });
+    const found = row ? [...row.history.replaced.map((one) => of("replaced", one)), ...row.history.stored.map((one) => of("stored", one)), ...row.history.measured.map((one) => of("measured", one))] : [];
+    const points = found.filter((point) => point.value > 0).map((point) => ({ ...point, words: `${point.date.slice(0, 10)}${point.commit ? `, ${point.commit}` : ""}: ${energy.significant(point.value)} ${energy.unitWords(state.unit, row.unit)}, ${{ replaced: `the median of ${point.sessions} session${point.sessions === 1 ? "" : "s"}, replaced: ${point.reason}`, stored: "a stored session", measured: `measured: ${point.verdict}` }[point.kind]}` }));
+    const updates = points.map((point, i) => (i > 0 && points[i - 1].kind === "replaced" ? i : -1)).filter((i) => i > 0);
+    energy.historyChart(byId("history-chart"), {
+      title: row ? `History of ${row.name}, ${energy.unitWords(state.unit, row.unit)}` : "History", unit: row ? energy.unitWords(state.unit, row.unit) : "", points, levels: updates,
+      limit: row && row.history.limit ? energy.convert(row.history.limit, state.unit, state.grid) : null,
+      extra: row && row.history.limit ? ["dashed: what the latest comparison allows"] : [],
+      controls: rows.length ? [make("div", { class: "control" }, make("label", { for: "history-test" }, "Test"), " ", select)] : [],
+      empty: "No result has a history: pytest --energy-update stores a session.",
+      table: () => energy.tableOf("History, as a table", ["Date", "Commit", "What", state.unit.name], points.map((point) => [point.date, point.commit || "", { replaced: `replaced (${point.sessions}): ${point.reason}`, stored: "stored", measured: `measured: ${point.verdict}` }[point.kind], energy.significant(point.value)])),
+    });
+  };
+
+  // Models with a figure, one's own first, for the two calculators.
+  const models = () => [
+    ...data.rows.filter((row) => !row.training && row.unit === state.work && row.energy && row.energy[state.scope.id] > 0).slice(0, 500).map((row) => ({ name: `${row.model || row.name}${row.task ? `, ${row.task}` : ""}`, joules: row.energy[state.scope.id], unit: row.unit, model: row.model })),
+    ...data.published.figures.filter((one) => one.unit === state.work && state.scope.takes(one)).map((one) => ({ name: `${one.model}, ${[one.task, one.dataset, one.concurrency > 1 ? `${one.concurrency} at a time` : ""].filter(Boolean).join(", ")} (${data.published.sources[one.source].name})`, joules: one.joules, unit: one.unit, model: one.model })),
+  ];
+
+  const remembered = {};
+  const pick = (id, label, options, change) => {
+    const select = make("select", { id, onchange: () => { remembered[id] = select.value; change(); } });
+    energy.options(select, options.map((one, i) => [String(i), one.name]), remembered[id] || "0");
+    return [select, field(id, label, select)];
+  };
+
+  const everyday = () => {
+    const box = byId("everyday-body"), found = models();
+    if (!found.length) return box.replaceChildren(make("p", { class: "empty" }, "No result has a figure in this scope."));
+    const answer = make("ul", { id: "equivalents", "aria-live": "polite" });
+    const [model, modelField] = pick("everyday-model", "Of", found, () => show());
+    const number = make("input", { id: "everyday-number", type: "number", min: "1", step: "any", value: remembered.number || "1000", oninput: () => { remembered.number = number.value; show(); } });
+    const show = () => {
+      const one = found[Number(model.value)] || found[0], count = Number(number.value);
+      if (!(count > 0)) return answer.replaceChildren(make("li", {}, "Write how many: a number above 0."));
+      const joules = one.joules * count, grams = joules / 3.6e6 * state.grid.pue * state.grid.grams;
+      answer.replaceChildren(
+        make("li", {}, `${energy.significant(joules / 3600)} Wh, ${energy.significant(grams)} gCO2e`),
+        ...data.equivalents.map((thing) => {
+          const amount = (thing.of === "joules" ? joules : grams) / thing.amount;
+          return make("li", {}, make("strong", {}, energy.count(amount)), ` ${amount === 1 ? thing.name : thing.plural} `, make("span", { class: "fine" }, `(${thing.source})`));
+        }));
+    };
+    box.replaceChildren(field("everyday-number", "How many", number), modelField, answer);
+    show();
+  };
+
+  const even = () => {
+    const box = byId("even-body"), found = models(), trainings = [...data.trainings, ...data.published.trainings];
+    if (!found.length || !trainings.length) return box.replaceChildren(make("p", { class: "empty" }, "Nothing to compare: neither this run nor the published figures of this page have a training and an inference in this scope."));
+    const answer = make("p", { id: "break-even", class: "answer", "aria-live": "polite" });
+    // The model that was trained, where it has figures: a training is set against its own inference first.
+    const match = () => {
+      const index = found.findIndex((one) => one.model && one.model === trainings[Number(training.value)].model);
+      if (index >= 0) { model.value = String(index); remembered["even-model"] = model.value; }
+    };
+    const [training, trainingField] = pick("even-training", "Training", trainings.map((one) => ({ ...one, name: `${one.name}: ${one.what}${one.source ? ` (${data.published.sources[one.source].name})` : ", as this project measured it"}` })), () => { match(); show(); });
+    const [model, modelField] = pick("even-model", "Inference of", found, () => show());
+    if (!("even-model" in remembered)) match();
+    const slider = make("input", { id: "even-queries", type: "range", min: "0", max: "9", step: "0.05", value: remembered.queries || "6", oninput: () => { remembered.queries = slider.value; show(); } });
+    const show = () => {
+      const queries = Number(energy.significant(Math.pow(10, Number(slider.value)), 2).replace(/,/g, ""));
+      const one = found[Number(model.value)] || found[0], of = trainings[Number(training.value)] || trainings[0];
+      slider.setAttribute("aria-valuetext", `${energy.count(queries)} a day`);
+      answer.textContent = `At ${energy.count(queries)} queries a day, inference has taken as much as the training (${energy.significant(of.joules / 3.6e6)} kWh) after ${energy.days(energy.breakEvenDays(of.joules, one.joules, queries))}: ${energy.count(of.joules / one.joules)} queries of ${energy.significant(one.joules)} J.`;
+    };
+    box.replaceChildren(trainingField, modelField, field("even-queries", "Queries a day", slider), answer,
+      make("p", { class: "fine" }, "As in Table 5 of Luccioni et al. (2024): energy of training over energy of a query. Both should be metered in the same scope; published trainings are of the whole node."));
+    show();
+  };
+
+  const method = () => {
+    const parts = [];
+    for (const machine of data.machines) {
+      parts.push(make("h3", {}, machine.words), make("p", { class: "fine" }, machine.slug));
+      if (machine.domains.length) parts.push(energy.tableOf(`Domains on ${machine.slug}`, ["Domain", "Kind", "Method", "Instrument", "Basis"],
+        machine.domains.map((one) => [one.name, one.kind, `${one.method}: ${energy.METHODS[one.method]}`, one.source, one.basis])));
+    }
+    const carbon = [...new Set(data.sessions.map((session) => `${session.carbon}, ${session.source}`))];
+    if (carbon.length) parts.push(text("h3", "Carbon"), list(carbon));
+    const exact = data.rows.filter((row) => row.counts).length;
+    if (data.rows.length) parts.push(text("p", exact ? `${exact.toLocaleString("en-US")} of ${data.rows.length.toLocaleString("en-US")} results have exact counts in this page: their details show them.` : "No result has exact counts in this page."));
+    const sources = Object.values(data.published.sources);
+    parts.push(text("h3", "Published figures"), list(sources.map((one) => (one.interval ? `${one.words} Intervals: ${one.interval}.` : one.words))));
+    byId("method-body").replaceChildren(...parts);
+  };
+
+  const publishedSwitch = () => {
+    if (!data.published.figures.length) return;
+    const box = make("input", { type: "checkbox", id: "published", onchange: () => { state.published = box.checked; charts(); } });
+    box.checked = state.published;
+    byId("grid").before(make("div", { class: "control" }, box, " ", make("label", { for: "published" }, `With ${data.published.figures.length.toLocaleString("en-US")} published figures`)));
+  };
+
+  const charts = () => { const points = pointsNow(); tasks(points); parameters(points); quality(points); history(); };
+
+  const draw = () => { sayGrid(); table.draw(); if (table.order.id === "energy") table.sort(); charts(); everyday(); even(); };
+
+  const start = async () => {
+    data = await read();
+    energy.data = data;
+    if (!data.sessions.length) { // nothing of one's own: the published figures, of whole nodes first
+      state.published = true;
+      state.scope = SCOPES.find((one) => one.id === "node");
+      for (const id of ["results", "history"]) byId(id).hidden = true;
+    }
+    byId("contents").append(...SECTIONS.filter(([id]) => !byId(id).hidden).map(([id, name]) => make("li", {}, make("a", { href: `#${id}` }, name))));
+    controls();
+    publishedSwitch();
+    sayGrid();
+    summary();
+    table = new energy.Table(data.rows, state, (rows) => { left = rows; if (table) charts(); });
+    left = table.left;
+    charts();
+    everyday();
+    even();
+    method();
+    document.documentElement.dataset.ready = "true";
+  };
+
+  start().catch((error) => {
+    const failed = byId("failed");
+    failed.hidden = false;
+    failed.textContent = `This page could not be drawn (${error.message}): it needs a browser of 2023 or later. The JSON report has its figures as text.`;
+    throw error;
+  });
+})();

@@ -1,0 +1,72 @@
+"""Published figures as the page reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from pytest_energy.published.figure import Published, PublishedTraining, Source
+from pytest_energy.published.figures import figures, trainings
+from pytest_energy.published.sources import sources
+
+
+@cache
+def published() -> Mapping[str, Any]:
+    """Sources by their keys, and their figures and trainings in joules."""
+    return {
+        "sources": {one.key: _source(one) for one in sources()},
+        "figures": [_figure(one) for one in figures()],
+        "trainings": [_training(one) for one in trainings()],
+    }
+
+
+def _source(source: Source) -> dict[str, Any]:
+    scope = {"node": "the whole node", "gpu": "the GPU alone"}[source.scope]
+    return {
+        "name": f"{_FIRST_WORDS.get(source.key, source.title)} ({source.year})",
+        "words": (
+            f"{source.title} ({source.year}). {source.hardware}; metered: {scope}."
+            f" {source.protocol}. {source.licence}. {source.url}"
+        ),
+        "interval": source.interval,
+    }
+
+
+_FIRST_WORDS = {
+    "luccioni2024": "Luccioni et al.",
+    "aienergyscore2025": "AI Energy Score",
+    "mlenergy2025": "ML.ENERGY",
+    "strubell2019": "Strubell et al.",
+}
+"""What sources are called where there is little room."""
+
+
+def _figure(one: Published) -> dict[str, Any]:
+    return {
+        "source": one.source,
+        "task": one.task,
+        "dataset": one.dataset,
+        "role": one.role,
+        "model": one.model,
+        "parameters": one.parameters,
+        "joules": one.joules_per_unit,
+        "interval": None if one.low is None else (one.low, one.high),
+        "quality": dict(one.quality),
+        "scope": one.scope,
+        "unit": one.unit,
+        "concurrency": one.concurrency,
+        "note": one.note,
+    }
+
+
+def _training(one: PublishedTraining) -> dict[str, Any]:
+    return {
+        "name": one.model,
+        "model": one.model,
+        "source": one.source,
+        "what": one.kind,
+        "joules": one.joules,
+        "scope": one.scope,
+        "note": one.note,
+    }

@@ -1,0 +1,196 @@
+// Elements, and the table of results: search, filters, sorting, pages.
+"use strict";
+
+(() => {
+  // An element with its text and children; text is never read as markup.
+  energy.make = (tag, attributes = {}, ...children) => {
+    const element = document.createElement(tag);
+    for (const [name, value] of Object.entries(attributes)) {
+      if (value === null || value === undefined || value === false) continue;
+      if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+      else element.setAttribute(name, value === true ? "" : value);
+    }
+    element.append(...children.filter((child) => child !== null && child !== undefined && child !== ""));
+    return element;
+  };
+  const make = energy.make;
+
+  energy.options = (select, pairs, chosen) => {
+    select.replaceChildren(...pairs.map(([value, text]) => make("option", { value, selected: value === chosen }, text)));
+  };
+
+  // A table in a box that scrolls by itself on a narrow screen.
+  energy.tableOf = (caption, heads, rows) =>
+    make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
+      make("table", {},
+        make("caption", {}, caption),
+        make("thead", {}, make("tr", {}, ...heads.map((head) => make("th", { scope: "col" }, head)))),
+        make("tbody", {}, ...rows.map((cells) =>
+          make("tr", {}, ...cells.map((cell) => make("td", {}, cell instanceof Node ? cell : String(cell))))))));
+
+  const FILTERS = [
+    { id: "task", name: "Task" },
+    { id: "model", name: "Model" },
+    { id: "role", name: "Role" },
+    { id: "verdict", name: "Verdict" },
+    { id: "machine", name: "Machine" },
+  ];
+  const NONE = "(none)";
+  const shown = (text) => text || NONE;
+
+  // The worst first: what a reader has come for.
+  const VERDICTS = ["regressed", "over budget", "inconclusive", "incomparable", "unresolved", "unmeasured", "improved", "new", "ok"];
+
+  const COLUMNS = [
+    { id: "verdict", name: "Verdict", value: (row) => VERDICTS.indexOf(row.verdict) },
+    { id: "test", name: "Test", value: (row) => row.name },
+    { id: "task", name: "Task", value: (row) => row.task },
+    { id: "model", name: "Model", value: (row) => row.model },
+    { id: "role", name: "Role", value: (row) => row.role },
+    { id: "energy", name: "Energy", value: (row, state) => state.figure(row), figure: true },
+    { id: "change", name: "Change", value: (row) => (row.change ? row.change.value : null), figure: true },
+    { id: "seconds", name: "Time", value: (row) => (row.energy ? row.energy.seconds : null), figure: true },
+  ];
+
+  const compare = (a, b) => {
+    const lackA = a === null || a === "", lackB = b === null || b === "";
+    if (lackA || lackB) return Number(lackA) - Number(lackB); // what has none stands at the end
+    return typeof a === "number" ? a - b : a.localeCompare(b, "en");
+  };
+
+  energy.Table = class {
+    // `state` tells the figure of a row in the unit and scope chosen; `changed` is called with the rows that are left.
+    constructor(rows, state, changed) {
+      this.rows = rows.map((row) => ({ row, text: [row.test, row.region, row.task, row.model, row.dataset, row.role, row.verdict, row.machine].join("\n").toLowerCase() }));
+      this.state = state;
+      this.changed = changed;
+      this.order = { id: "verdict", down: false };
+      this.page = 0;
+      this.size = 50;
+      this.open = new Set();
+      this.makeFilters();
+      this.makeTable();
+      this.filter();
+    }
+
+    makeFilters() {
+      const form = document.getElementById("filters");
+      const search = make("input", { id: "search", type: "search", autocomplete: "off", oninput: () => this.filter() });
+      form.append(make("div", { class: "control" }, make("label", { for: "search" }, "Search"), " ", search));
+      for (const { id, name } of FILTERS) {
+        const values = [...new Set(this.rows.map(({ row }) => shown(row[id])))];
+        values.sort((a, b) => (id === "verdict" ? VERDICTS.indexOf(a) - VERDICTS.indexOf(b) : a.localeCompare(b, "en")));
+        const select = make("select", { id: `filter-${id}`, onchange: () => this.filter() });
+        energy.options(select, [["", "all"], ...values.map((value) => [value, value])], "");
+        form.append(make("div", { class: "control" }, make("label", { for: `filter-${id}` }, name), " ", select));
+      }
+      form.append(make("button", { type: "reset" }, "Show all"));
+      form.addEventListener("submit", (event) => event.preventDefault());
+      form.addEventListener("reset", () => setTimeout(() => this.filter()));
+    }
+
+    makeTable() {
+      this.heads = new Map();
+      const heads = COLUMNS.map((column) => {
+        const button = make("button", { type: "button", onclick: () => this.sortBy(column.id) }, column.name);
+        const head = make("th", { scope: "col", class: column.figure ? "figure" : null }, button);
+        this.heads.set(column.id, head);
+        return head;
+      });
+      this.body = make("tbody");
+      this.caption = make("caption", {}, "Results");
+      document.getElementById("table").append(
+        make("table", { class: "results" }, this.caption, make("thead", {}, make("tr", {}, make("th", { scope: "col" }, "Details"), ...heads)), this.body));
+    }
+
+    filter() {
+      const words = document.getElementById("search").value.toLowerCase().split(/\s+/).filter(Boolean);
+      const wanted = FILTERS.map(({ id }) => [id, document.getElementById(`filter-${id}`).value]).filter(([, value]) => value);
+      this.left = this.rows.filter(({ row, text }) =>
+        wanted.every(([id, value]) => shown(row[id]) === value) && words.every((word) => text.includes(word))).map(({ row }) => row);
+      this.page = 0;
+      this.sort();
+      this.changed(this.left);
+    }
+
+    sortBy(id) {
+      this.order = { id, down: this.order.id === id && !this.order.down };
+      this.page = 0;
+      this.sort();
+    }
+
+    sort() {
+      const { id, down } = this.order;
+      const column = COLUMNS.find((one) => one.id === id);
+      const keyed = this.left.map((row) => [column.value(row, this.state), row]);
+      keyed.sort(([a], [b]) => {
+        const lacking = (a === null || a === "") !== (b === null || b === "");
+        return lacking || !down ? compare(a, b) : compare(b, a);
+      });
+      this.sorted = keyed.map(([, row]) => row);
+      this.draw();
+    }
+
+    // Show the page of rows that was turned to; figures are made anew, in the unit chosen.
+    draw() {
+      for (const [id, head] of this.heads) {
+        const order = this.order.down ? "descending" : "ascending";
+        if (id === this.order.id) head.setAttribute("aria-sort", order);
+        else head.removeAttribute("aria-sort");
+      }
+      this.caption.textContent = `Results; energy in ${this.state.unit.per === 1 ? `${this.state.unit.name} per unit of work` : `${this.state.unit.name} per 1,000 units of work`}, ${this.state.scope.words}`;
+      const first = this.page * this.size;
+      const rows = this.sorted.slice(first, first + this.size);
+      this.body.replaceChildren(...rows.flatMap((row) => this.rowsOf(row)));
+      const total = this.rows.length.toLocaleString("en-US");
+      document.getElementById("count").textContent = this.sorted.length === this.rows.length
+        ? `${total} result${this.rows.length === 1 ? "" : "s"}`
+        : `${this.sorted.length.toLocaleString("en-US")} of ${total} results`;
+      this.drawPages(first, rows.length);
+    }
+
+    rowsOf(row) {
+      const id = `details-${this.rows.findIndex((one) => one.row === row)}`;
+      const open = this.open.has(row);
+      const button = make("button", { type: "button", class: "more", "aria-expanded": String(open), "aria-controls": id, "aria-label": `Details of ${row.name}`, onclick: () => this.toggle(row, id) }, open ? "−" : "+");
+      const value = this.state.figure(row);
+      const cells = [
+        make("td", {}, button),
+        make("td", {}, make("span", { class: `verdict ${row.verdict.replace(" ", "-")}` }, row.verdict)),
+        make("th", { scope: "row", title: row.test }, row.name),
+        make("td", {}, row.task), make("td", {}, row.model), make("td", {}, row.role),
+        make("td", { class: "figure", title: value === null ? null : energy.unitWords(this.state.unit, row.unit) }, value === null ? "–" : energy.significant(value)),
+        make("td", { class: "figure" }, row.change ? energy.percent(row.change.value) : "–"),
+        make("td", { class: "figure" }, row.energy ? `${energy.significant(row.energy.seconds)} s` : "–"),
+      ];
+      const rows = [make("tr", {}, ...cells)];
+      if (open) rows.push(make("tr", { id, class: "details" }, make("td", { colspan: String(cells.length) }, energy.details(row, this.state))));
+      return rows;
+    }
+
+    toggle(row, id) {
+      if (!this.open.delete(row)) this.open.add(row);
+      this.draw();
+      document.querySelector(`[aria-controls="${id}"]`).focus();
+    }
+
+    drawPages(first, number) {
+      const pages = document.getElementById("pages");
+      const last = Math.max(0, Math.ceil(this.sorted.length / this.size) - 1);
+      pages.hidden = last === 0;
+      const turn = (name, page, off) => make("button", { type: "button", "data-turn": name, disabled: off, onclick: () => this.turnTo(page, name) }, name);
+      pages.replaceChildren(
+        turn("First", 0, this.page === 0), " ", turn("Previous", this.page - 1, this.page === 0), " ",
+        make("span", {}, `${(first + 1).toLocaleString("en-US")} to ${(first + number).toLocaleString("en-US")} of ${this.sorted.length.toLocaleString("en-US")}`), " ",
+        turn("Next", this.page + 1, this.page === last), " ", turn("Last", last, this.page === last));
+    }
+
+    turnTo(page, name) {
+      this.page = page;
+      this.draw();
+      const buttons = [...document.querySelectorAll("#pages button")];
+      const same = buttons.find((button) => button.dataset.turn === name && !button.disabled);
+      (same || buttons.find((button) => !button.disabled)).focus();
+    }
+  };
+})();

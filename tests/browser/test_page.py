@@ -1,0 +1,374 @@
+"""The page as a reader has it: in a real browser, every figure checked against Python's own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from pytest_energy.carbon.tables import country_mixes
+from pytest_energy.published.figures import figures, trainings
+from pytest_energy.report.exports import html
+from pytest_energy.types.history import History, Replaced, StoredSession
+from pytest_energy.types.units import JOULES_PER_KWH, significant
+from support.browser import WIDTHS
+from support.reports import (
+    HOSTILE,
+    OTHER_MACHINE,
+    full_session,
+    hostile_session,
+    new,
+    result,
+    session,
+    unmeasured,
+)
+
+READY = "document.documentElement.dataset.ready === 'true'"
+
+HISTORY = History(
+    tuple(
+        StoredSession(f"2026-01-0{day}T00:00:00Z", f"abc{day}", 2.0 + day / 100)
+        for day in range(1, 5)
+    ),
+    (Replaced("2025-12-01T00:00:00Z", "0dd", 3.0, 3, "-33 %, accepted with --energy-update"),),
+)
+
+
+def recorded(one, **quantities):
+    return replace(one, measurement=replace(one.measurement, recorded=quantities))
+
+
+def two_tasks():
+    """Six results: two tasks, both roles, one regression, one without a figure."""
+    small = {"task": "sorting", "role": "task-specific"}
+    large = {"task": "sorting", "role": "general-purpose"}
+    return [
+        recorded(result(1.0, 1.0, test="t.py::a", model="ant", **small), accuracy=0.7, params=1e6),
+        recorded(result(2.0, 2.0, test="t.py::b", model="bee", **small), accuracy=0.9, params=4e6),
+        recorded(result(9.0, 9.0, test="t.py::c", model="cow", **large), accuracy=0.8, params=9e8),
+        replace(result(3.0, 2.0, test="t.py::d", model="dog", task="naming"), history=HISTORY),
+        new(5.0, test="t.py::e", model="elk", task="naming"),
+        unmeasured(test="t.py::f", model="fox", task="naming"),
+    ]
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    """Writes a page of reports, and returns its path."""
+    folder = tmp_path_factory.mktemp("pages")
+
+    def write(*reports):
+        path = folder / f"{len(list(folder.iterdir()))}.html"
+        path.write_text(html.render(reports), encoding="utf-8")
+        return path
+
+    return write
+
+
+@pytest.fixture
+def opened(browser, page):
+    """Opens a page of reports; the browser, when the page is drawn."""
+
+    def show(*reports):
+        browser.open(page(*reports), READY)
+        return browser
+
+    return show
+
+
+def choose(browser, control, text):
+    """Choose by its words what a select offers."""
+    browser.run(
+        "const [id, text] = arguments, select = document.getElementById(id);"
+        "select.value = [...select.options].find((one) => one.text === text).value;"
+        "select.dispatchEvent(new Event('change', { bubbles: true }))",
+        control,
+        text,
+    )
+
+
+def column(browser, number):
+    return [one.text for one in browser.all(f".results tbody tr > :nth-child({number})")]
+
+
+VERDICT, TEST, TASK, ENERGY = 2, 3, 4, 7
+
+
+def test_the_worst_stand_first_and_every_column_sorts_both_ways(opened):
+    browser = opened(session(*two_tasks()))
+    assert column(browser, VERDICT) == ["regressed", "unmeasured", "new", "ok", "ok", "ok"]
+    heads = browser.all(".results thead button")
+    heads[5].click()
+    assert column(browser, ENERGY) == ["1.00", "2.00", "3.00", "5.00", "9.00", "–"]
+    heads[5].click()
+    assert column(browser, ENERGY) == ["9.00", "5.00", "3.00", "2.00", "1.00", "–"]
+    assert browser.find(".results th[aria-sort]").get_attribute("aria-sort") == "descending"
+
+
+def test_search_and_filters_leave_what_has_all_of_them(opened):
+    browser = opened(session(*two_tasks()))
+    browser.find("#search").send_keys("SORTING")
+    assert sorted(column(browser, TEST)) == ["a", "b", "c"]
+    assert browser.find("#count").text == "3 of 6 results"
+    choose(browser, "filter-role", "general-purpose")
+    assert column(browser, TEST) == ["c"]
+    browser.find("#filters button[type=reset]").click()
+    browser.until("document.querySelectorAll('.results tbody tr').length === 6")
+    choose(browser, "filter-verdict", "regressed")
+    assert column(browser, TEST) == ["d"]
+    assert len(browser.all("#tasks-chart .point")) == 1
+
+
+def test_filters_tell_machines_apart(opened):
+    browser = opened(session(result()), session(result(), machine=OTHER_MACHINE))
+    assert browser.find("#count").text == "2 results"
+    choose(browser, "filter-machine", OTHER_MACHINE.slug)
+    assert browser.find("#count").text == "1 of 2 results"
+
+
+@pytest.mark.parametrize(
+    ("unit", "factor"),
+    [("J", 1.0), ("Wh", 1 / 3600), ("kWh per 1,000", 1000 / JOULES_PER_KWH)],
+)
+def test_a_unit_converts_to_the_digit(opened, unit, factor):
+    browser = opened(session(*two_tasks()))
+    choose(browser, "unit", unit)
+    browser.all(".results thead button")[5].click()
+    joules = [1.0, 2.0, 3.0, 5.0, 9.0]
+    assert column(browser, ENERGY) == [*(significant(one * factor) for one in joules), "–"]
+
+
+def test_grams_are_of_the_reports_grid_then_of_any_country_or_figure(opened):
+    report = replace(session(new(2.5)), carbon=replace(session().carbon, pue=1.2))
+    browser = opened(report)
+    choose(browser, "unit", "gCO2e per 1,000")
+    assert column(browser, ENERGY) == [significant(report.carbon.grams_per_1000(2.5))]
+    mix = country_mixes()["FRA"]
+    choose(browser, "country", mix.name)
+    elsewhere = replace(report.carbon, grams_per_kwh=mix.grams_per_kwh)
+    assert column(browser, ENERGY) == [significant(elsewhere.grams_per_1000(2.5))]
+    assert f"({mix.name}, {mix.year}" in browser.find("#grid").text
+    assert "PUE of 1.2" in browser.find("#grid").text
+    field = browser.find("#grams")
+    field.clear()
+    field.send_keys("100")
+    own = replace(report.carbon, grams_per_kwh=100.0)
+    assert column(browser, ENERGY) == [significant(own.grams_per_1000(2.5))]
+
+
+def test_scopes_take_what_is_of_them(opened):
+    browser = opened(session(result(3.0, 3.0, test="t.py::a"), new(5.0, test="t.py::b")))
+    choose(browser, "scope", "GPU alone")
+    browser.all(".results thead button")[1].click()
+    gpu = next(
+        d for d in browser.run("return energy.data.rows[0].energy.domains") if "gpu" in d["name"]
+    )
+    assert column(browser, ENERGY) == [significant(gpu["joules"]) if gpu["joules"] else "0", "–"]
+
+
+def test_charts_have_a_point_for_each_figure_at_its_value(opened):
+    browser = opened(session(*two_tasks()))
+    found = browser.run(
+        "return d3.selectAll('#tasks-chart .point').data().map((one) => [one.name, one.value])"
+    )
+    joules = {"a": 1.0, "b": 2.0, "c": 9.0, "d": 3.0, "e": 5.0}
+    assert dict(found) == pytest.approx(joules)
+    places = browser.run(
+        "return d3.selectAll('#tasks-chart .point').data()"
+        ".sort((one, two) => one.value - two.value).map((one) => one.px)"
+    )
+    assert places == sorted(places)
+    assert len(browser.all("#parameters-chart .point")) == 3
+    qualities = browser.run(
+        "return d3.selectAll('#quality-chart .point').data().map((one) => [one.name, one.y])"
+    )
+    assert dict(qualities) == {"a": 0.7, "b": 0.9, "c": 0.8}
+
+
+def test_the_frontier_has_what_nothing_beats(opened):
+    browser = opened(session(*two_tasks()))
+    browser.find("#quality-chart details summary").click()
+    browser.until("document.querySelectorAll('#quality-chart tbody tr').length === 3")
+    cells = [one.text.split() for one in browser.all("#quality-chart tbody tr")]
+    assert {row[0]: row[-1] for row in cells} == {"a": "yes", "b": "yes", "c": "no"}
+
+
+def test_intervals_are_drawn_where_there_are_some(opened):
+    browser = opened(session(*two_tasks()))
+    drawn = browser.run(
+        "return d3.selectAll('#tasks-chart .point').data().filter((one) => one.interval).length"
+    )
+    assert drawn == len(browser.all("#tasks-chart .whisker")) == 5
+
+
+def test_published_figures_are_behind_one_switch(opened):
+    browser = opened(session(*two_tasks()))
+    assert len(browser.all("#tasks-chart .point")) == 5
+    browser.find("#published").click()
+    inferences = [one for one in figures() if one.unit == "inference"]
+    assert len(browser.all("#tasks-chart .point")) == 5 + len(inferences)
+    choose(browser, "scope", "All domains, with constants")
+    of_nodes = [one for one in inferences if one.scope == "node"]
+    assert len(browser.all("#tasks-chart .point")) == 5 + len(of_nodes)
+    browser.find("#published").click()
+    assert len(browser.all("#tasks-chart .point")) == 5
+
+
+def test_the_published_figures_alone_are_a_page(opened):
+    browser = opened()
+    of_nodes = [one for one in figures() if one.unit == "inference" and one.scope == "node"]
+    found = browser.run("return d3.selectAll('#tasks-chart .point').data().map((one) => one.value)")
+    assert sorted(found) == pytest.approx(sorted(one.joules_per_unit for one in of_nodes))
+    assert (
+        len(
+            browser.run(
+                "return [...new Set(d3.selectAll('.point').data().map((one) => one.model))]"
+            )
+        )
+        == 88
+    )
+    assert not browser.find("#results").is_displayed()
+
+
+def test_the_history_has_sessions_updates_and_the_limit(opened):
+    browser = opened(session(*two_tasks()))
+    choose(browser, "history-test", "d")
+    kinds = browser.run(
+        "return d3.selectAll('#history-chart .point').data().map((one) => [one.kind, one.value])"
+    )
+    stored = [["stored", 2.0 + day / 100] for day in range(1, 5)]
+    assert sorted(kinds) == sorted([["replaced", 3.0], *stored, ["measured", 3.0]])
+    assert len(browser.all("#history-chart .limit")) == 1
+    assert len(browser.all("#history-chart .update")) == 1
+    words = [one.get_attribute("aria-label") for one in browser.all("#history-chart .point")]
+    assert any("2026-01-04, abc4: 2.04 J per inference, a stored session" in one for one in words)
+
+
+def test_details_have_the_verdicts_words_the_domains_and_the_culprits(opened):
+    browser = opened(full_session())
+    browser.find(".more").click()
+    words = browser.find(".words").text
+    assert words.startswith("energy regressed: 3.00 J per inference, baseline 2.00 J")
+    assert "Bert.encoder.layer.[0-5]" in browser.find(".tree").text
+    assert "tokens.py:split" in browser.find(".details").text
+    assert "read from a hardware counter" in browser.find(".details").text
+
+
+def test_the_slider_says_when_inference_has_taken_as_much_as_training(opened):
+    browser = opened()
+    paper = next(one for one in trainings() if one.source == "luccioni2024")
+    (row, *_) = [one for one in figures() if one.model == paper.model]
+    browser.run(
+        "const slider = document.getElementById('even-queries'); slider.value = 3;"
+        "slider.dispatchEvent(new Event('input'))"
+    )
+    said = browser.find("#break-even").text
+    assert said.startswith("At 1,000 queries a day,")
+    assert f"({significant(paper.joules / JOULES_PER_KWH)} kWh)" in said
+    assert f"queries of {significant(row.joules_per_unit)} J." in said
+
+
+def test_everyday_terms_follow_number_and_grid(opened):
+    browser = opened(session(new(3.6)))
+    number = browser.find("#everyday-number")
+    number.clear()
+    number.send_keys("22000")
+    # 22,000 times 3.6 J are 22 Wh: the charge of a smartphone, as the paper has it.
+    assert browser.find("#equivalents").text.splitlines()[1].startswith("1.00 charge")
+
+
+@pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_fits_every_width_and_is_accessible_light_and_dark(opened, browser, width, scheme):
+    browser.viewport(width)
+    browser.color_scheme(scheme)
+    opened(session(*two_tasks()), full_session())
+    browser.find(".more").click()
+    for summary in browser.all("figure details summary"):
+        summary.click()
+    assert browser.overflow() == 0
+    assert browser.violations() == []
+    browser.screenshot(f"page-{width}-{scheme}")
+
+
+def test_published_figures_are_accessible_as_well(opened):
+    browser = opened(session(*two_tasks()))
+    browser.find("#published").click()
+    assert browser.violations() == []
+
+
+@pytest.mark.parametrize(
+    "reports",
+    [[], [session()], [session(unmeasured())], [session(new())]],
+    ids=["published", "empty", "unmeasured", "one"],
+)
+def test_little_is_shown_as_well(opened, browser, reports):
+    opened(*reports)
+    assert browser.errors() == []
+    assert browser.requests() == []
+    assert browser.violations() == []
+    assert browser.overflow() == 0
+
+
+def test_the_system_may_prefer_dark_and_the_reader_light(opened, browser):
+    browser.color_scheme("dark")
+    opened(session(new()))
+    background = "return getComputedStyle(document.body).backgroundColor"
+    dark = browser.run(background)
+    choose(browser, "theme", "light")
+    assert browser.run(background) == "rgb(255, 255, 255)" != dark
+    choose(browser, "theme", "dark")
+    assert browser.run(background) == dark
+
+
+def test_everything_can_be_reached_and_done_with_the_keyboard(opened):
+    keys = pytest.importorskip("selenium.webdriver.common.keys").Keys
+    browser = opened(session(*two_tasks()))
+    seen = []
+    for _ in range(120):
+        browser.press(keys.TAB)
+        seen.append(browser.focused())
+        if seen[-1] == "body":
+            break
+    for wanted in ("select#unit", "select#country", "input#grams", "select#scope", "input#search",
+                   "select#filter-task", "input#published", "svg", "select#history-test",
+                   "input#even-queries"):  # fmt: skip
+        assert wanted in seen
+    browser.run("document.querySelector('.more').focus()")
+    browser.press(keys.ENTER)
+    assert browser.find(".details").is_displayed()
+    assert browser.run("return document.activeElement.className") == "more"
+    browser.run("document.querySelector('#tasks-chart .canvas svg').focus()")
+    browser.press(keys.ARROW_RIGHT)
+    assert "J per inference" in browser.find("#tasks-chart .status").text
+    first = browser.find("#tasks-chart .status").text
+    browser.press(keys.ARROW_RIGHT)
+    assert browser.find("#tasks-chart .status").text != first
+
+
+def test_hostile_names_are_texts_and_nothing_else(opened):
+    browser = opened(hostile_session())
+    for number in range(len(browser.all(".more"))):
+        browser.all(".more")[number].click()
+    assert browser.errors() == []
+    assert browser.requests() == []
+    assert browser.overflow() == 0
+    assert len(browser.all("main script, main img, main iframe")) == 0
+    assert "<script>alert(1)</script>" in HOSTILE
+    assert "<script>alert(1)</script>" in browser.find("main").text
+
+
+def test_ten_thousand_results_are_pages_of_fifty(opened):
+    one = result(2.0)
+    many = [
+        replace(one, subject=replace(one.subject, test=f"t.py::test_{i}")) for i in range(10_000)
+    ]
+    browser = opened(session(*many))
+    assert len(column(browser, TEST)) == 50
+    assert browser.find("#count").text == "10,000 results"
+    assert "The first 2,000 of 10,000 points are drawn" in browser.find("#tasks").text
+    browser.find("[data-turn=Last]").click()
+    assert "9,951 to 10,000 of 10,000" in browser.find("#pages").text
+    browser.find("#search").send_keys("test_9999")
+    assert column(browser, TEST) == ["test_9999"]
+    assert browser.errors() == []
