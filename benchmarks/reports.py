@@ -1,11 +1,13 @@
 """What a report of many results takes in each format: seconds, memory, size.
 
-    python benchmarks/reports.py [N] [--formats csv html] [--repeats 3] [--keep DIR] [--json OUT]
+    python benchmarks/reports.py [N] [--formats csv html] [--repeats 3] [--without-blocks]
+                                 [--keep DIR] [--json OUT]
 
 Has `report_of_many.py` make a report of N results (10,000). Then `pytest-energy report` writes each
-format in a process of its own. The peer is a process in which
-Python's json reads the same file; "reading" is one in which the plugin does, and no format. Seconds
-are those of the clock, the least of the repeats; memory is the largest resident size.
+format in a process of its own. The peer is a process in which Python's json reads the same file;
+"reading" is one in which the plugin does, and writes no format. Times are the least of the repeats,
+by the clock and of the processor, which other programs lengthen less: the ratio is that of the
+latter. Memory is the largest resident size.
 With Chromium, chromedriver and Selenium, it is also measured how long the page takes until it is
 usable.
 """
@@ -38,6 +40,7 @@ class Taken:
     Args:
         name: of the format, or of what stands beside the formats.
         seconds: by the clock, the least of the repeats.
+        cpu_seconds: of the processor, the least of the repeats.
         megabytes: the largest resident size, the most of the repeats.
         size: of the file in bytes; 0 where there is none.
         problem: why there is no file; empty where there is one.
@@ -45,13 +48,24 @@ class Taken:
 
     name: str
     seconds: float
+    cpu_seconds: float
     megabytes: float
     size: int = 0
     problem: str = ""
 
 
-def process(command: Sequence[str], folder: Path) -> tuple[float, float, str]:
-    """Seconds, megabytes, and what the process complained of where it failed."""
+@dataclass(frozen=True)
+class Run:
+    """One process: seconds, megabytes, and what it complained of where it failed."""
+
+    seconds: float
+    cpu_seconds: float
+    megabytes: float
+    problem: str
+
+
+def process(command: Sequence[str], folder: Path) -> Run:
+    """Run a command to its end."""
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as errors:
         started = time.perf_counter()
         child = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=errors)
@@ -59,10 +73,10 @@ def process(command: Sequence[str], folder: Path) -> tuple[float, float, str]:
         seconds = time.perf_counter() - started
         child.returncode = os.waitstatus_to_exitcode(status)
         errors.seek(0)
-        said = errors.read().strip()
-    if child.returncode == 0:
-        return seconds, _megabytes(usage.ru_maxrss), ""
-    return seconds, _megabytes(usage.ru_maxrss), said or f"exit status {child.returncode}"
+        said = errors.read().strip() or f"exit status {child.returncode}"
+    problem = said if child.returncode else ""
+    used = usage.ru_utime + usage.ru_stime
+    return Run(seconds, used, _megabytes(usage.ru_maxrss), problem)
 
 
 def _megabytes(maxrss: int) -> float:
@@ -86,9 +100,14 @@ def timed(name: str, command: Sequence[str], folder: Path, repeats: int, file: s
         if file:
             path.unlink(missing_ok=True)
         runs.append(process(command, folder))
-    problem = next((said for _, _, said in runs if said), "")
-    size = path.stat().st_size if file and path.exists() else 0
-    return Taken(name, min(one[0] for one in runs), max(one[1] for one in runs), size, problem)
+    return Taken(
+        name,
+        min(one.seconds for one in runs),
+        min(one.cpu_seconds for one in runs),
+        max(one.megabytes for one in runs),
+        path.stat().st_size if file and path.exists() else 0,
+        next((one.problem for one in runs if one.problem), ""),
+    )
 
 
 READ_BY_JSON = "import json; json.load(open('run.json', encoding='utf-8'))"
@@ -155,23 +174,30 @@ def until_usable(page: Path, repeats: int, folder: Path) -> tuple[float | None, 
 def row(taken: Taken, peer: Taken) -> str:
     """A line of the table, of 80 columns."""
     line = (
-        f"{taken.name:<23}{taken.seconds:>9.2f}{taken.seconds / peer.seconds:>9.1f}"
-        f"{taken.megabytes:>10.0f}{taken.megabytes / peer.megabytes:>9.1f}"
+        f"{taken.name:<23}{taken.seconds:>9.2f}{taken.cpu_seconds:>9.2f}"
+        f"{taken.cpu_seconds / peer.cpu_seconds:>8.1f}"
+        f"{taken.megabytes:>9.0f}{taken.megabytes / peer.megabytes:>8.1f}"
     )
     if taken.problem:
-        last = " ".join(taken.problem.split())
+        last = taken.problem.splitlines()[-1]
         return f"{line}    none\n  {last if len(last) <= 78 else last[:75] + '...'}"
-    return f"{line}{taken.size / 1e6:>10.2f}" if taken.size else line
+    return f"{line}{taken.size / 1e6:>9.2f}" if taken.size else line
 
 
-HEAD = f"{'format':<23}{'seconds':>9}{'x peer':>9}{'peak MB':>10}{'x peer':>9}{'file MB':>10}"
+HEAD = (
+    f"{'format':<23}{'clock s':>9}{'CPU s':>9}{'x peer':>8}"
+    f"{'peak MB':>9}{'x peer':>8}{'file MB':>9}"
+)
 
 
-def measure(size: int, names: Sequence[str], repeats: int, folder: Path) -> list[dict[str, object]]:
+def measure(
+    size: int, blocks: bool, names: Sequence[str], repeats: int, folder: Path
+) -> list[dict[str, object]]:
     """Make the report, write every format, print the table."""
     maker = Path(__file__).with_name("report_of_many.py")
     # A process of its own: what this one holds would count as memory of those that it starts.
-    subprocess.run([sys.executable, maker, str(size), folder / "run.json"], check=True)
+    options = [] if blocks else ["--without-blocks"]
+    subprocess.run([sys.executable, maker, str(size), folder / "run.json", *options], check=True)
     megabytes = (folder / "run.json").stat().st_size / 1e6
     print(f"{size:,} results, report of {megabytes:.1f} MB; {repeats} run(s) of each\n")
     print(f"{HEAD}\n{'─' * len(HEAD)}", flush=True)
@@ -193,6 +219,7 @@ def main() -> None:
     parser.add_argument("size", nargs="?", type=int, default=10_000, metavar="N", help="results")
     parser.add_argument("--formats", nargs="+", default=[], choices=[one.name for one in BUILT_IN])
     parser.add_argument("--repeats", type=int, default=1, help="of each; the least is shown")
+    parser.add_argument("--without-blocks", action="store_true", help="as --energy-json alone does")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="leave the files there")
     parser.add_argument("--json", type=Path, metavar="OUT", help="also write the figures there")
     given = parser.parse_args()
@@ -200,8 +227,13 @@ def main() -> None:
         parser.error("N and --repeats are 1 or more")
     with tempfile.TemporaryDirectory() as name:
         folder = (given.keep or Path(name)).resolve()
-        folder.mkdir(parents=True, exist_ok=True)
-        figures = measure(given.size, given.formats, given.repeats, folder)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            parser.error(f"--keep: {error}")
+        figures = measure(
+            given.size, not given.without_blocks, given.formats, given.repeats, folder
+        )
     if given.json:
         given.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
 

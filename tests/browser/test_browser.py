@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
+import subprocess
+import sys
 
+import psutil
 import pytest
 
 from support import browser as support
@@ -178,3 +183,29 @@ def test_without_a_browser_a_test_is_skipped_with_what_it_needs(tmp_path, monkey
     monkeypatch.setattr(shutil, "which", lambda name: None)
     with pytest.raises(pytest.skip.Exception, match="needs chromium and chromium-driver"):
         support.started(tmp_path).__enter__()
+
+
+STARTS_A_BROWSER = """
+import sys, time
+from pathlib import Path
+from support.browser import started
+with started(Path(sys.argv[1])) as browser:
+    print(browser.driver.service.process.pid, flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="of Linux: elsewhere a killed run leaves some")
+@pytest.mark.usefixtures("shared_browser")  # skips where there is none
+def test_no_browser_outlives_a_run_that_was_killed(tmp_path):
+    command = [sys.executable, "-c", STARTS_A_BROWSER, str(tmp_path)]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    run = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+    driver = psutil.Process(int(run.stdout.readline()))
+    left = [driver, *driver.children(recursive=True)]
+    assert len(left) > 2
+    run.send_signal(signal.SIGKILL)
+    run.communicate()
+    _, alive = psutil.wait_procs(left, timeout=20)
+    # Nothing may have reaped them: in a container without an init they stay as zombies.
+    assert [one for one in alive if one.status() != psutil.STATUS_ZOMBIE] == []

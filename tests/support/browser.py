@@ -7,9 +7,12 @@ so a page that asks for one gets nothing, and the request is seen all the same.
 from __future__ import annotations
 
 import base64
+import ctypes
 import json
 import os
 import shutil
+import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -41,6 +44,7 @@ _ARGUMENTS = (
     "--force-device-scale-factor=1",
     "--lang=en-US",
     "--no-first-run",
+    "--remote-debugging-pipe",  # whose end is the browser's: none outlives a driver that was killed
 )
 
 
@@ -227,6 +231,12 @@ def axe_source() -> str:
     return Path(spec.submodule_search_locations[0], "axe.min.js").read_text(encoding="utf-8")
 
 
+def _end_with_this_process() -> None:
+    """Have Linux end the driver when the process that started it is killed (prctl(2))."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+
+
 @contextmanager
 def started(folder: Path) -> Iterator[Browser]:
     """A browser that ends with the block.
@@ -248,7 +258,9 @@ def started(folder: Path) -> Iterator[Browser]:
         "perfLoggingPrefs", {"enableNetwork": True, "enablePage": False}
     )
     environment = os.environ | {"TMPDIR": str(folder), "TZ": "UTC"}
-    service = webdriver.ChromeService(driver_path, env=environment)
+    service = webdriver.ChromeService(
+        driver_path, env=environment, popen_kw={"preexec_fn": _end_with_this_process}
+    )
     driver = webdriver.Chrome(options=options, service=service)
     try:
         driver.set_script_timeout(60)
