@@ -244,6 +244,30 @@ def test_the_history_has_sessions_updates_and_the_limit(opened):
     assert any("2026-01-04, abc4: 2.04 J per inference, a stored session" in one for one in words)
 
 
+def test_the_history_of_several_reports_stands_in_the_order_of_time(opened):
+    history = History(
+        (StoredSession("2026-03-01T00:00:00Z", "mar", 2.0),),
+        (Replaced("2026-02-01T00:00:00Z", "feb", 3.0, 1, "-33 %"),),
+    )
+    days = {"2026-02-20T00:00:00Z": 2.9, "2026-01-15T00:00:00Z": 3.1, "2026-03-01T00:00:01Z": 2.0}
+    earlier = [session(result(joules, test="t.py::a"), date=date) for date, joules in days.items()]
+    now = replace(result(2.05, test="t.py::a"), history=history)
+    browser = opened(session(now, date="2026-04-01T00:00:00Z"), *earlier)
+    drawn = "d3.selectAll('#history-chart .point').data()"
+    by_place = f"{drawn}.sort((a, b) => a.px - b.px)"
+    found = browser.run(f"return {by_place}.map((one) => [one.date.slice(5, 10), one.kind])")
+    assert found == [
+        ["01-15", "measured"],
+        ["02-01", "replaced"],
+        ["02-20", "measured"],
+        ["03-01", "stored"],
+        ["04-01", "measured"],
+    ]
+    update = float(browser.find("#history-chart .update").get_attribute("x1"))
+    places = browser.run(f"return {by_place}.map((one) => one.px)")
+    assert places[2] < update < places[3]
+
+
 def test_details_have_the_verdicts_words_the_domains_and_the_culprits(opened):
     browser = opened(full_session())
     browser.find(".more").click()

@@ -195,6 +195,12 @@
     });
   };
 
+  const whatItIs = (point) => ({
+    replaced: `the median of ${point.sessions} session${point.sessions === 1 ? "" : "s"}, replaced: ${point.reason}`,
+    stored: point.verdict ? `a stored session, measured: ${point.verdict}` : "a stored session",
+    measured: `measured: ${point.verdict}`,
+  })[point.kind];
+
   const history = () => {
     const rows = left.filter((row) => row.history.stored.length || row.history.measured.length).slice(0, 2000);
     const choice = Math.min(state.test, Math.max(0, rows.length - 1)), row = rows[choice];
@@ -202,15 +208,17 @@
     energy.options(select, rows.map((one, i) => [String(i), `${one.name}${data.machines.length > 1 ? ` (${one.machine})` : ""}`]), String(choice));
     const of = (kind, one) => ({ ...one, kind, published: false, value: energy.convert(one.joules, state.unit, state.grid) });
     const found = row ? [...row.history.replaced.map((one) => of("replaced", one)), ...row.history.stored.map((one) => of("stored", one)), ...row.history.measured.map((one) => of("measured", one))] : [];
-    const points = found.filter((point) => point.value > 0).map((point) => ({ ...point, words: `${point.date.slice(0, 10)}${point.commit ? `, ${point.commit}` : ""}: ${energy.significant(point.value)} ${energy.unitWords(state.unit, row.unit)}, ${{ replaced: `the median of ${point.sessions} session${point.sessions === 1 ? "" : "s"}, replaced: ${point.reason}`, stored: "a stored session", measured: `measured: ${point.verdict}` }[point.kind]}` }));
-    const updates = points.map((point, i) => (i > 0 && points[i - 1].kind === "replaced" ? i : -1)).filter((i) => i > 0);
+    found.sort((a, b) => Number(a.date > b.date) - Number(a.date < b.date)); // what several reports have measured may be older than what is stored
+    const points = found.filter((point) => point.value > 0).map((point) => ({ ...point, words: `${point.date.slice(0, 10)}${point.commit ? `, ${point.commit}` : ""}: ${energy.significant(point.value)} ${energy.unitWords(state.unit, row.unit)}, ${whatItIs(point)}` }));
+    // An update stands before the first session of the level that came after the one replaced.
+    const updates = points.map((point, i) => (point.kind === "replaced" ? points.findIndex((next, k) => k > i && next.kind !== "measured") : -1)).filter((i) => i > 0);
     energy.historyChart(byId("history-chart"), {
       title: row ? `History of ${row.name}, ${energy.unitWords(state.unit, row.unit)}` : "History", unit: row ? energy.unitWords(state.unit, row.unit) : "", points, levels: updates,
       limit: row && row.history.limit ? energy.convert(row.history.limit, state.unit, state.grid) : null,
       extra: row && row.history.limit ? ["dashed: what the latest comparison allows"] : [],
       controls: rows.length ? [make("div", { class: "control" }, make("label", { for: "history-test" }, "Test"), " ", select)] : [],
       empty: "No result has a history: pytest --energy-update stores a session.",
-      table: () => energy.tableOf("History, as a table", ["Date", "Commit", "What", state.unit.name], points.map((point) => [point.date, point.commit || "", { replaced: `replaced (${point.sessions}): ${point.reason}`, stored: "stored", measured: `measured: ${point.verdict}` }[point.kind], energy.significant(point.value)])),
+      table: () => energy.tableOf("History, as a table", ["Date", "Commit", "What", state.unit.name], points.map((point) => [point.date, point.commit || "", whatItIs(point), energy.significant(point.value)])),
     });
   };
 
