@@ -10,7 +10,8 @@ from pytest_energy.carbon.tables import country_mixes
 from pytest_energy.published.figures import figures, trainings
 from pytest_energy.report.exports import html
 from pytest_energy.types.history import History, Replaced, StoredSession
-from pytest_energy.types.units import JOULES_PER_KWH, significant
+from pytest_energy.types.result import TrainingRun
+from pytest_energy.types.units import JOULES_PER_KWH, format_count, significant
 from support.browser import WIDTHS
 from support.reports import (
     HOSTILE,
@@ -278,18 +279,72 @@ def test_details_have_the_verdicts_words_the_domains_and_the_culprits(opened):
     assert "read from a hardware counter" in browser.find(".details").text
 
 
+def slide(browser, power):
+    """Set the slider to ten to so much a day."""
+    browser.run(
+        "const slider = document.getElementById('even-queries'); slider.value = arguments[0];"
+        "slider.dispatchEvent(new Event('input'))",
+        power,
+    )
+    return browser.find("#break-even").text
+
+
 def test_the_slider_says_when_inference_has_taken_as_much_as_training(opened):
     browser = opened()
-    paper = next(one for one in trainings() if one.source == "luccioni2024")
-    (row, *_) = [one for one in figures() if one.model == paper.model]
-    browser.run(
-        "const slider = document.getElementById('even-queries'); slider.value = 3;"
-        "slider.dispatchEvent(new Event('input'))"
+    kinds = {one.kind: one for one in trainings() if one.model == "bigscience/bloomz-7b1"}
+    joules = kinds["training"].joules + kinds["fine-tuning"].joules
+    # 51,686 and 7,571 kWh: Table 5 as printed, whose cost parity has both.
+    assert joules == pytest.approx((51_686 + 7_571) * JOULES_PER_KWH)
+    (query, *_) = [
+        one for one in figures() if one.model == "bigscience/bloomz-7b1" and one.scope == "node"
+    ]
+    queries = joules / query.joules_per_unit
+    assert slide(browser, 3) == (
+        "At 1,000 queries a day, inference has taken as much as the training"
+        f" ({significant(joules / JOULES_PER_KWH)} kWh) after"
+        f" {format_count(queries / 1000 / 365.25)} years:"
+        f" {format_count(queries)} queries of {significant(query.joules_per_unit)} J."
     )
+    choose(browser, "even-training", "bigscience/bloomz-7b1: training; Luccioni et al. (2024)")
+    assert f"({significant(kinds['training'].joules / JOULES_PER_KWH)} kWh)" in slide(browser, 3)
+
+
+def test_a_training_and_a_query_of_two_scopes_are_said_to_be(opened):
+    browser = opened()
+    assert "two scopes" not in browser.find("#break-even").text
+    choose(browser, "scope", "GPU alone")
     said = browser.find("#break-even").text
-    assert said.startswith("At 1,000 queries a day,")
-    assert f"({significant(paper.joules / JOULES_PER_KWH)} kWh)" in said
-    assert f"queries of {significant(row.joules_per_unit)} J." in said
+    assert "of two scopes, all domains with constants against the GPU alone" in said
+
+
+def test_tokens_are_not_called_queries(opened):
+    training = replace(new(test="t.py::b"), training_run=TrainingRun(total_steps=100))
+    browser = opened(session(new(2.0, test="t.py::a", unit="token"), training))
+    choose(browser, "work", "token")
+    joules = next(iter(browser.run("return energy.data.trainings")))["joules"]
+    said = slide(browser, 6)
+    assert said.startswith("At 1.00 million tokens a day,")
+    assert f": {significant(joules / 2.0)} tokens of 2.00 J." in said
+    assert f"after {significant(joules / 2.0 / 1e6 * 86400)} seconds" in said
+    assert browser.find("label[for=even-queries]").text == "Tokens a day"
+
+
+def test_what_was_chosen_is_kept_where_another_scope_has_it_in_another_place(opened):
+    browser = opened(session(*two_tasks()))
+    choose(browser, "everyday-model", "cow, sorting")
+    choose(browser, "filter-task", "sorting")
+    choose(browser, "scope", "All domains, with constants")
+    shown = (
+        "const of = document.getElementById('everyday-model'); return of.selectedOptions[0].text"
+    )
+    assert browser.run(shown) == "cow, sorting"
+    choose(
+        browser,
+        "everyday-model",
+        "facebook/bart-large-cnn, summarization, cnn; Luccioni et al. (2024)",
+    )
+    choose(browser, "scope", "What a gate compares")
+    assert browser.run(shown).startswith("facebook/bart-large-cnn, summarization, cnn;")
 
 
 def test_everyday_terms_follow_number_and_grid(opened):

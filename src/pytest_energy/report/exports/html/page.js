@@ -129,7 +129,7 @@
 
   const say = (point) => {
     const range = point.interval ? `, ${energy.significant(point.interval[0])} to ${energy.significant(point.interval[1])}` : "";
-    const from = point.published ? `published (${point.source}): ` : "";
+    const from = point.published ? `published by ${point.source}: ` : "";
     const more = [point.task, point.dataset, point.concurrency > 1 ? `${point.concurrency.toLocaleString("en-US")} at a time` : "", point.note].filter(Boolean).join(", ");
     return `${from}${point.name}${more ? `, ${more}` : ""}: ${energy.significant(point.value)} ${energy.unitWords(state.unit, point.unit)}${range}`;
   };
@@ -224,14 +224,16 @@
 
   // Models with a figure, one's own first, for the two calculators.
   const models = () => [
-    ...data.rows.filter((row) => !row.training && row.unit === state.work && row.energy && row.energy[state.scope.id] > 0).slice(0, 500).map((row) => ({ name: `${row.model || row.name}${row.task ? `, ${row.task}` : ""}`, joules: row.energy[state.scope.id], unit: row.unit, model: row.model })),
-    ...data.published.figures.filter((one) => one.unit === state.work && state.scope.takes(one)).map((one) => ({ name: `${one.model}, ${[one.task, one.dataset, one.concurrency > 1 ? `${one.concurrency} at a time` : ""].filter(Boolean).join(", ")} (${data.published.sources[one.source].name})`, joules: one.joules, unit: one.unit, model: one.model })),
+    ...data.rows.filter((row) => !row.training && row.unit === state.work && row.energy && row.energy[state.scope.id] > 0).slice(0, 500).map((row) => ({ name: `${row.model || row.name}${row.task ? `, ${row.task}` : ""}`, joules: row.energy[state.scope.id], scope: state.scope.id, unit: row.unit, model: row.model })),
+    ...data.published.figures.filter((one) => one.unit === state.work && state.scope.takes(one)).map((one) => ({ name: `${one.model}, ${[one.task, one.dataset, one.concurrency > 1 ? `${one.concurrency} at a time` : ""].filter(Boolean).join(", ")}; ${data.published.sources[one.source].name}`, joules: one.joules, scope: one.scope, unit: one.unit, model: one.model })),
   ];
 
   const remembered = {};
   const pick = (id, label, options, change) => {
-    const select = make("select", { id, onchange: () => { remembered[id] = select.value; change(); } });
-    energy.options(select, options.map((one, i) => [String(i), one.name]), remembered[id] || "0");
+    // By its name: in another scope it may have another place, or none.
+    const select = make("select", { id, onchange: () => { remembered[id] = options[Number(select.value)].name; change(); } });
+    const place = Math.max(0, options.findIndex((one) => one.name === remembered[id]));
+    energy.options(select, options.map((one, i) => [String(i), one.name]), String(place));
     return [select, field(id, label, select)];
   };
 
@@ -256,6 +258,8 @@
     show();
   };
 
+  const METERED = { gated: "what a gate compares", gpu: "the GPU alone", node: "all domains with constants" };
+
   const even = () => {
     const box = byId("even-body"), found = models(), trainings = [...data.trainings, ...data.published.trainings];
     if (!found.length || !trainings.length) return box.replaceChildren(make("p", { class: "empty" }, "Nothing to compare: neither this run nor the published figures of this page have a training and an inference in this scope."));
@@ -265,18 +269,19 @@
       const index = found.findIndex((one) => one.model && one.model === trainings[Number(training.value)].model);
       if (index >= 0) { model.value = String(index); remembered["even-model"] = model.value; }
     };
-    const [training, trainingField] = pick("even-training", "Training", trainings.map((one) => ({ ...one, name: `${one.name}: ${one.what}${one.source ? ` (${data.published.sources[one.source].name})` : ", as this project measured it"}` })), () => { match(); show(); });
+    const [training, trainingField] = pick("even-training", "Training", trainings.map((one) => ({ ...one, name: `${one.name}: ${one.what}; ${one.source ? data.published.sources[one.source].name : "measured by this project"}` })), () => { match(); show(); });
     const [model, modelField] = pick("even-model", "Inference of", found, () => show());
     if (!("even-model" in remembered)) match();
+    const queriesWord = state.work === "inference" ? "queries" : `${state.work}s`;
     const slider = make("input", { id: "even-queries", type: "range", min: "0", max: "9", step: "0.05", value: remembered.queries || "6", oninput: () => { remembered.queries = slider.value; show(); } });
     const show = () => {
       const queries = Number(energy.significant(Math.pow(10, Number(slider.value)), 2).replace(/,/g, ""));
       const one = found[Number(model.value)] || found[0], of = trainings[Number(training.value)] || trainings[0];
       slider.setAttribute("aria-valuetext", `${energy.count(queries)} a day`);
-      answer.textContent = `At ${energy.count(queries)} queries a day, inference has taken as much as the training (${energy.significant(of.joules / 3.6e6)} kWh) after ${energy.days(energy.breakEvenDays(of.joules, one.joules, queries))}: ${energy.count(of.joules / one.joules)} queries of ${energy.significant(one.joules)} J.`;
+      answer.textContent = `At ${energy.count(queries)} ${queriesWord} a day, inference has taken as much as the training (${energy.significant(of.joules / 3.6e6)} kWh) after ${energy.days(energy.breakEvenDays(of.joules, one.joules, queries))}: ${energy.count(of.joules / one.joules)} ${queriesWord} of ${energy.significant(one.joules)} J.${of.scope === one.scope ? "" : ` These are of two scopes, ${METERED[of.scope]} against ${METERED[one.scope]}: take the days as an order of magnitude.`}`;
     };
-    box.replaceChildren(trainingField, modelField, field("even-queries", "Queries a day", slider), answer,
-      make("p", { class: "fine" }, "As in Table 5 of Luccioni et al. (2024): energy of training over energy of a query. Both should be metered in the same scope; published trainings are of the whole node."));
+    box.replaceChildren(trainingField, modelField, field("even-queries", `${queriesWord[0].toUpperCase()}${queriesWord.slice(1)} a day`, slider), answer,
+      make("p", { class: "fine" }, "By the method of Table 5 of Luccioni et al. (2024): energy of training, there with fine-tuning, over energy of a query."));
     show();
   };
 
