@@ -194,6 +194,30 @@ def test_the_frontier_has_what_nothing_beats(opened):
     assert {row[0]: row[-1] for row in cells} == {"a": "yes", "b": "yes", "c": "no"}
 
 
+def test_a_frontier_is_of_one_task_and_data_set_alone(opened):
+    browser = opened()
+    known = "return [...document.getElementById('quality-task').options].map((one) => one.text)"
+    graded = {(one.task, one.dataset) for one in figures() if one.quality and one.scope == "node"}
+    assert {*browser.run(known)} == {
+        *(f"{task}, {dataset}" for task, dataset in graded),
+        "all, without a frontier",
+    }
+    choose(browser, "quality-task", "text-classification, sst2")
+    of_sst2 = {
+        (one.model, one.quality["accuracy"])
+        for one in figures()
+        if (one.task, one.dataset) == ("text-classification", "sst2") and one.quality
+    }
+    found = browser.run(
+        "return d3.selectAll('#quality-chart .point').data().map((one) => [one.model, one.y])"
+    )
+    assert {tuple(one) for one in found} == of_sst2
+    assert len(found) == 16
+    assert len(browser.all("#quality-chart .frontier")) == 1
+    choose(browser, "quality-task", "all, without a frontier")
+    assert len(browser.all("#quality-chart .frontier")) == 0
+
+
 def test_intervals_are_drawn_where_there_are_some(opened):
     browser = opened(session(*two_tasks()))
     drawn = browser.run(

@@ -106,7 +106,7 @@
   };
 
   const ownPoint = (row) => ({
-    name: row.name, task: row.task, model: row.model, role: row.role, unit: row.unit, published: false, value: state.figure(row), row,
+    name: row.name, task: row.task, dataset: row.dataset, model: row.model, role: row.role, unit: row.unit, published: false, value: state.figure(row), row,
     interval: state.scope.id === "gated" && row.energy && row.energy.interval ? row.energy.interval.map((joules) => energy.convert(joules, state.unit, state.grid)) : null,
     joules: row.energy ? row.energy[state.scope.id] : null, quality: row.recorded, parameters: row.recorded.parameters || row.recorded.params || null,
   });
@@ -166,14 +166,15 @@
   const ALL_TASKS = "*";
 
   const quality = (every) => {
-    // A measure of one task is no measure of another: there is a frontier of one task alone.
+    // A measure on one data set is none on another: there is a frontier of one task and data set alone.
+    const kindOf = (point) => [point.task || "(no task)", point.dataset].filter(Boolean).join(", ");
     const graded = every.filter((point) => Object.keys(point.quality).some((name) => !["parameters", "params"].includes(name)));
-    const tally = d3.nest().key((point) => point.task).rollup((of) => of.length).entries(graded).sort((a, b) => b.value - a.value);
+    const tally = d3.nest().key(kindOf).rollup((of) => of.length).entries(graded).sort((a, b) => b.value - a.value);
     const tasksKnown = tally.map((one) => one.key);
     if (state.qualityTask !== ALL_TASKS && !tasksKnown.includes(state.qualityTask)) state.qualityTask = tasksKnown[0] || "";
-    const all = state.qualityTask === ALL_TASKS ? every : every.filter((point) => point.task === state.qualityTask);
+    const all = state.qualityTask === ALL_TASKS ? every : every.filter((point) => kindOf(point) === state.qualityTask);
     const task = make("select", { id: "quality-task", onchange: (event) => { state.qualityTask = event.target.value; quality(pointsNow()); byId("quality-task").focus(); } });
-    energy.options(task, [...tasksKnown.map((name) => [name, name || "(no task)"]), ...(tasksKnown.length > 1 ? [[ALL_TASKS, "all, without a frontier"]] : [])], state.qualityTask);
+    energy.options(task, [...tasksKnown.map((name) => [name, name]), ...(tasksKnown.length > 1 ? [[ALL_TASKS, "all, without a frontier"]] : [])], state.qualityTask);
     const names = new Map();
     for (const point of all) for (const name of Object.keys(point.quality)) if (!["parameters", "params"].includes(name)) names.set(name, (names.get(name) || 0) + 1);
     const known = [...names.keys()].sort((a, b) => Number(b === "accuracy") - Number(a === "accuracy") || names.get(b) - names.get(a));
@@ -188,7 +189,7 @@
       title: `Energy against ${metric || "quality"}${state.qualityTask && state.qualityTask !== ALL_TASKS ? ` of ${state.qualityTask}` : ""}, ${words()}`, points, logX: true, logY: false, labelX: `${words()}, logarithmic`, labelY: metric,
       frontier: best.length > 1 ? best.map((point) => ({ x: point.x, y: point.y })) : null, extra: best.length > 1 ? ["line: the frontier; nothing takes less energy and is better"] : [],
       hint: mixed() + lacking(all, (point) => metric in point.quality, metric) + hint,
-      controls: known.length ? [make("div", { class: "controls" }, field("quality-task", "Task", task), field("metric", "Quality", select))] : [],
+      controls: known.length ? [make("div", { class: "controls" }, field("quality-task", "Task and data set", task), field("metric", "Quality", select))] : [],
       empty: "No result has a quality: record it in the test with energy.record(accuracy=…).",
       table: () => energy.tableOf(`Energy against ${metric}, as a table`, ["Model or test", "Task", "Role", "Source", state.unit.name, metric, "On the frontier"],
         points.map((point) => [point.name, point.task, point.role, point.published ? point.source : "this project", energy.significant(point.value), energy.significant(point.y), best.some((one) => one.x === point.x && one.y === point.y) ? "yes" : "no"])),
