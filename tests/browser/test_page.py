@@ -218,6 +218,17 @@ def test_a_frontier_is_of_one_task_and_data_set_alone(opened):
     assert len(browser.all("#quality-chart .frontier")) == 0
 
 
+@pytest.mark.parametrize("name", ["constructor", "toString", "__proto__", "hasOwnProperty"])
+def test_a_quality_may_be_called_what_every_object_of_the_page_has(opened, name):
+    first = recorded(new(1.0, test="t.py::a"), **{name: 0.7})
+    second = recorded(new(2.0, test="t.py::b"), accuracy=0.9)
+    browser = opened(session(first, second))
+    choose(browser, "metric", name)
+    found = "return d3.selectAll('#quality-chart .point').data().map((one) => [one.name, one.y])"
+    assert browser.run(found) == [["a", 0.7]]
+    assert browser.errors() == []
+
+
 def test_intervals_are_drawn_where_there_are_some(opened):
     browser = opened(session(*two_tasks()))
     drawn = browser.run(

@@ -182,13 +182,13 @@
     const metric = state.metric;
     const select = make("select", { id: "metric", onchange: (event) => { state.metric = event.target.value; quality(pointsNow()); byId("metric").focus(); } });
     energy.options(select, known.map((name) => [name, name]), metric);
-    const { points, hint } = energy.drawn(all.filter((point) => metric in point.quality).map((point) => ({
+    const { points, hint } = energy.drawn(all.filter((point) => Object.hasOwn(point.quality, metric)).map((point) => ({
       ...point, x: point.value, y: point.quality[metric], words: `${say(point)}; ${metric} ${energy.significant(point.quality[metric])}` })));
     const best = state.qualityTask === ALL_TASKS ? [] : energy.frontier(points.map((point) => ({ ...point, joules: point.value, quality: point.y })));
     energy.scatter(byId("quality-chart"), {
       title: `Energy against ${metric || "quality"}${state.qualityTask && state.qualityTask !== ALL_TASKS ? ` of ${state.qualityTask}` : ""}, ${words()}`, points, logX: true, logY: false, labelX: `${words()}, logarithmic`, labelY: metric,
-      frontier: best.length > 1 ? best.map((point) => ({ x: point.x, y: point.y })) : null, extra: best.length > 1 ? ["line: the frontier; nothing takes less energy and is better"] : [],
-      hint: mixed() + lacking(all, (point) => metric in point.quality, metric) + hint,
+      frontier: best.length > 1 ? best.map((point) => ({ x: point.x, y: point.y })) : null, extra: best.length > 1 ? [`line: the frontier; nothing takes less energy with a greater ${metric}`] : [],
+      hint: mixed() + lacking(all, (point) => Object.hasOwn(point.quality, metric), metric) + hint,
       controls: known.length ? [make("div", { class: "controls" }, field("quality-task", "Task and data set", task), field("metric", "Quality", select))] : [],
       empty: "No result has a quality: record it in the test with energy.record(accuracy=…).",
       table: () => energy.tableOf(`Energy against ${metric}, as a table`, ["Model or test", "Task", "Role", "Source", state.unit.name, metric, "On the frontier"],
