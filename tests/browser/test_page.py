@@ -10,7 +10,8 @@ from pytest_energy.carbon.tables import country_mixes
 from pytest_energy.published.figures import figures, trainings
 from pytest_energy.report.exports import html
 from pytest_energy.types.history import History, Replaced, StoredSession
-from pytest_energy.types.units import JOULES_PER_KWH, significant
+from pytest_energy.types.result import TrainingRun
+from pytest_energy.types.units import JOULES_PER_KWH, format_count, significant
 from support.browser import WIDTHS
 from support.reports import (
     HOSTILE,
@@ -193,6 +194,41 @@ def test_the_frontier_has_what_nothing_beats(opened):
     assert {row[0]: row[-1] for row in cells} == {"a": "yes", "b": "yes", "c": "no"}
 
 
+def test_a_frontier_is_of_one_task_and_data_set_alone(opened):
+    browser = opened()
+    known = "return [...document.getElementById('quality-task').options].map((one) => one.text)"
+    graded = {(one.task, one.dataset) for one in figures() if one.quality and one.scope == "node"}
+    assert {*browser.run(known)} == {
+        *(f"{task}, {dataset}" for task, dataset in graded),
+        "all, without a frontier",
+    }
+    choose(browser, "quality-task", "text-classification, sst2")
+    of_sst2 = {
+        (one.model, one.quality["accuracy"])
+        for one in figures()
+        if (one.task, one.dataset) == ("text-classification", "sst2") and one.quality
+    }
+    found = browser.run(
+        "return d3.selectAll('#quality-chart .point').data().map((one) => [one.model, one.y])"
+    )
+    assert {tuple(one) for one in found} == of_sst2
+    assert len(found) == 16
+    assert len(browser.all("#quality-chart .frontier")) == 1
+    choose(browser, "quality-task", "all, without a frontier")
+    assert len(browser.all("#quality-chart .frontier")) == 0
+
+
+@pytest.mark.parametrize("name", ["constructor", "toString", "__proto__", "hasOwnProperty"])
+def test_a_quality_may_be_called_what_every_object_of_the_page_has(opened, name):
+    first = recorded(new(1.0, test="t.py::a"), **{name: 0.7})
+    second = recorded(new(2.0, test="t.py::b"), accuracy=0.9)
+    browser = opened(session(first, second))
+    choose(browser, "metric", name)
+    found = "return d3.selectAll('#quality-chart .point').data().map((one) => [one.name, one.y])"
+    assert browser.run(found) == [["a", 0.7]]
+    assert browser.errors() == []
+
+
 def test_intervals_are_drawn_where_there_are_some(opened):
     browser = opened(session(*two_tasks()))
     drawn = browser.run(
@@ -244,6 +280,30 @@ def test_the_history_has_sessions_updates_and_the_limit(opened):
     assert any("2026-01-04, abc4: 2.04 J per inference, a stored session" in one for one in words)
 
 
+def test_the_history_of_several_reports_stands_in_the_order_of_time(opened):
+    history = History(
+        (StoredSession("2026-03-01T00:00:00Z", "mar", 2.0),),
+        (Replaced("2026-02-01T00:00:00Z", "feb", 3.0, 1, "-33 %"),),
+    )
+    days = {"2026-02-20T00:00:00Z": 2.9, "2026-01-15T00:00:00Z": 3.1, "2026-03-01T00:00:01Z": 2.0}
+    earlier = [session(result(joules, test="t.py::a"), date=date) for date, joules in days.items()]
+    now = replace(result(2.05, test="t.py::a"), history=history)
+    browser = opened(session(now, date="2026-04-01T00:00:00Z"), *earlier)
+    drawn = "d3.selectAll('#history-chart .point').data()"
+    by_place = f"{drawn}.sort((a, b) => a.px - b.px)"
+    found = browser.run(f"return {by_place}.map((one) => [one.date.slice(5, 10), one.kind])")
+    assert found == [
+        ["01-15", "measured"],
+        ["02-01", "replaced"],
+        ["02-20", "measured"],
+        ["03-01", "stored"],
+        ["04-01", "measured"],
+    ]
+    update = float(browser.find("#history-chart .update").get_attribute("x1"))
+    places = browser.run(f"return {by_place}.map((one) => one.px)")
+    assert places[2] < update < places[3]
+
+
 def test_details_have_the_verdicts_words_the_domains_and_the_culprits(opened):
     browser = opened(full_session())
     browser.find(".more").click()
@@ -254,18 +314,72 @@ def test_details_have_the_verdicts_words_the_domains_and_the_culprits(opened):
     assert "read from a hardware counter" in browser.find(".details").text
 
 
+def slide(browser, power):
+    """Set the slider to ten to so much a day."""
+    browser.run(
+        "const slider = document.getElementById('even-queries'); slider.value = arguments[0];"
+        "slider.dispatchEvent(new Event('input'))",
+        power,
+    )
+    return browser.find("#break-even").text
+
+
 def test_the_slider_says_when_inference_has_taken_as_much_as_training(opened):
     browser = opened()
-    paper = next(one for one in trainings() if one.source == "luccioni2024")
-    (row, *_) = [one for one in figures() if one.model == paper.model]
-    browser.run(
-        "const slider = document.getElementById('even-queries'); slider.value = 3;"
-        "slider.dispatchEvent(new Event('input'))"
+    kinds = {one.kind: one for one in trainings() if one.model == "bigscience/bloomz-7b1"}
+    joules = kinds["training"].joules + kinds["fine-tuning"].joules
+    # 51,686 and 7,571 kWh: Table 5 as printed, whose cost parity has both.
+    assert joules == pytest.approx((51_686 + 7_571) * JOULES_PER_KWH)
+    (query, *_) = [
+        one for one in figures() if one.model == "bigscience/bloomz-7b1" and one.scope == "node"
+    ]
+    queries = joules / query.joules_per_unit
+    assert slide(browser, 3) == (
+        "At 1,000 queries a day, inference has taken as much as the training"
+        f" ({significant(joules / JOULES_PER_KWH)} kWh) after"
+        f" {format_count(queries / 1000 / 365.25)} years:"
+        f" {format_count(queries)} queries of {significant(query.joules_per_unit)} J."
     )
+    choose(browser, "even-training", "bigscience/bloomz-7b1: training; Luccioni et al. (2024)")
+    assert f"({significant(kinds['training'].joules / JOULES_PER_KWH)} kWh)" in slide(browser, 3)
+
+
+def test_a_training_and_a_query_of_two_scopes_are_said_to_be(opened):
+    browser = opened()
+    assert "two scopes" not in browser.find("#break-even").text
+    choose(browser, "scope", "GPU alone")
     said = browser.find("#break-even").text
-    assert said.startswith("At 1,000 queries a day,")
-    assert f"({significant(paper.joules / JOULES_PER_KWH)} kWh)" in said
-    assert f"queries of {significant(row.joules_per_unit)} J." in said
+    assert "of two scopes, all domains with constants against the GPU alone" in said
+
+
+def test_tokens_are_not_called_queries(opened):
+    training = replace(new(test="t.py::b"), training_run=TrainingRun(total_steps=100))
+    browser = opened(session(new(2.0, test="t.py::a", unit="token"), training))
+    choose(browser, "work", "token")
+    joules = next(iter(browser.run("return energy.data.trainings")))["joules"]
+    said = slide(browser, 6)
+    assert said.startswith("At 1.00 million tokens a day,")
+    assert f": {significant(joules / 2.0)} tokens of 2.00 J." in said
+    assert f"after {significant(joules / 2.0 / 1e6 * 86400)} seconds" in said
+    assert browser.find("label[for=even-queries]").text == "Tokens a day"
+
+
+def test_what_was_chosen_is_kept_where_another_scope_has_it_in_another_place(opened):
+    browser = opened(session(*two_tasks()))
+    choose(browser, "everyday-model", "cow, sorting")
+    choose(browser, "filter-task", "sorting")
+    choose(browser, "scope", "All domains, with constants")
+    shown = (
+        "const of = document.getElementById('everyday-model'); return of.selectedOptions[0].text"
+    )
+    assert browser.run(shown) == "cow, sorting"
+    choose(
+        browser,
+        "everyday-model",
+        "facebook/bart-large-cnn, summarization, cnn; Luccioni et al. (2024)",
+    )
+    choose(browser, "scope", "What a gate compares")
+    assert browser.run(shown).startswith("facebook/bart-large-cnn, summarization, cnn;")
 
 
 def test_everyday_terms_follow_number_and_grid(opened):

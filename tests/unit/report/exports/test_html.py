@@ -82,6 +82,30 @@ def test_the_history_of_a_test_is_what_was_stored_replaced_and_measured():
     assert row["history"]["limit"] == pytest.approx(change.joules * (1 + change.limit))
 
 
+def test_a_session_that_was_measured_and_then_stored_is_in_the_history_once():
+    stored = History((StoredSession("2026-02-01T00:00:09Z", None, 2.1),))
+    now = session(replace(result(test="t.py::a"), history=stored), date="2026-03-01T00:00:00Z")
+    then = session(result(2.1, test="t.py::a"), date="2026-02-01T00:00:10Z")
+    (row,) = rows(now, then)
+    assert [(one["joules"], one["verdict"]) for one in row["history"]["stored"]] == [
+        (2.1, then.results[0].verdict.status.words)
+    ]
+    assert [one["date"] for one in row["history"]["measured"]] == [now.date]
+
+
+@pytest.mark.parametrize(
+    ("date", "joules"),
+    [("2026-02-01T00:02:00Z", 2.1), ("2026-02-01T00:00:10Z", 2.2), ("yesterday", 2.1)],
+    ids=["later", "another figure", "no date"],
+)
+def test_what_is_not_the_stored_session_is_in_the_history_beside_it(date, joules):
+    stored = History((StoredSession("2026-02-01T00:00:09Z", None, 2.1),))
+    now = session(replace(result(test="t.py::a"), history=stored), date="zzz")
+    (row,) = rows(now, session(result(joules, test="t.py::a"), date=date))
+    assert [one["verdict"] for one in row["history"]["stored"]] == [None]
+    assert len(row["history"]["measured"]) == 2
+
+
 def test_each_machine_class_has_a_row_of_its_own():
     here, there = session(result()), session(result(), machine=OTHER_MACHINE)
     assert {one["machine"] for one in rows(here, there)} == {

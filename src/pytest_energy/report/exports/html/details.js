@@ -70,7 +70,7 @@
     const measured = row.energy, recorded = Object.entries(row.recorded);
     return make("div", { class: "inside" },
       make("h3", {}, row.test + (row.region ? `#${row.region}` : "")),
-      make("pre", { class: "words", tabindex: "0", "aria-label": `The verdict's words on ${row.name}` }, row.words),
+      make("pre", { class: "words", tabindex: "0", role: "group", "aria-label": `The verdict's words on ${row.name}` }, row.words),
       facts([
         ["Outcome", row.outcome], ["Task", row.task], ["Model", row.model], ["Dataset", row.dataset], ["Role", row.role],
         ["Samples", `${row.n.toLocaleString("en-US")}, per ${row.unit}`], ["Machine", row.machine], ["Measured", row.commit ? `${row.date}, at ${row.commit}` : row.date],

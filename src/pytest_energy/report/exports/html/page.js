@@ -106,7 +106,7 @@
   };
 
   const ownPoint = (row) => ({
-    name: row.name, task: row.task, model: row.model, role: row.role, unit: row.unit, published: false, value: state.figure(row), row,
+    name: row.name, task: row.task, dataset: row.dataset, model: row.model, role: row.role, unit: row.unit, published: false, value: state.figure(row), row,
     interval: state.scope.id === "gated" && row.energy && row.energy.interval ? row.energy.interval.map((joules) => energy.convert(joules, state.unit, state.grid)) : null,
     joules: row.energy ? row.energy[state.scope.id] : null, quality: row.recorded, parameters: row.recorded.parameters || row.recorded.params || null,
   });
@@ -129,7 +129,7 @@
 
   const say = (point) => {
     const range = point.interval ? `, ${energy.significant(point.interval[0])} to ${energy.significant(point.interval[1])}` : "";
-    const from = point.published ? `published (${point.source}): ` : "";
+    const from = point.published ? `published by ${point.source}: ` : "";
     const more = [point.task, point.dataset, point.concurrency > 1 ? `${point.concurrency.toLocaleString("en-US")} at a time` : "", point.note].filter(Boolean).join(", ");
     return `${from}${point.name}${more ? `, ${more}` : ""}: ${energy.significant(point.value)} ${energy.unitWords(state.unit, point.unit)}${range}`;
   };
@@ -166,14 +166,15 @@
   const ALL_TASKS = "*";
 
   const quality = (every) => {
-    // A measure of one task is no measure of another: there is a frontier of one task alone.
+    // A measure on one data set is none on another: there is a frontier of one task and data set alone.
+    const kindOf = (point) => [point.task || "(no task)", point.dataset].filter(Boolean).join(", ");
     const graded = every.filter((point) => Object.keys(point.quality).some((name) => !["parameters", "params"].includes(name)));
-    const tally = d3.nest().key((point) => point.task).rollup((of) => of.length).entries(graded).sort((a, b) => b.value - a.value);
+    const tally = d3.nest().key(kindOf).rollup((of) => of.length).entries(graded).sort((a, b) => b.value - a.value);
     const tasksKnown = tally.map((one) => one.key);
     if (state.qualityTask !== ALL_TASKS && !tasksKnown.includes(state.qualityTask)) state.qualityTask = tasksKnown[0] || "";
-    const all = state.qualityTask === ALL_TASKS ? every : every.filter((point) => point.task === state.qualityTask);
+    const all = state.qualityTask === ALL_TASKS ? every : every.filter((point) => kindOf(point) === state.qualityTask);
     const task = make("select", { id: "quality-task", onchange: (event) => { state.qualityTask = event.target.value; quality(pointsNow()); byId("quality-task").focus(); } });
-    energy.options(task, [...tasksKnown.map((name) => [name, name || "(no task)"]), ...(tasksKnown.length > 1 ? [[ALL_TASKS, "all, without a frontier"]] : [])], state.qualityTask);
+    energy.options(task, [...tasksKnown.map((name) => [name, name]), ...(tasksKnown.length > 1 ? [[ALL_TASKS, "all, without a frontier"]] : [])], state.qualityTask);
     const names = new Map();
     for (const point of all) for (const name of Object.keys(point.quality)) if (!["parameters", "params"].includes(name)) names.set(name, (names.get(name) || 0) + 1);
     const known = [...names.keys()].sort((a, b) => Number(b === "accuracy") - Number(a === "accuracy") || names.get(b) - names.get(a));
@@ -181,19 +182,25 @@
     const metric = state.metric;
     const select = make("select", { id: "metric", onchange: (event) => { state.metric = event.target.value; quality(pointsNow()); byId("metric").focus(); } });
     energy.options(select, known.map((name) => [name, name]), metric);
-    const { points, hint } = energy.drawn(all.filter((point) => metric in point.quality).map((point) => ({
+    const { points, hint } = energy.drawn(all.filter((point) => Object.hasOwn(point.quality, metric)).map((point) => ({
       ...point, x: point.value, y: point.quality[metric], words: `${say(point)}; ${metric} ${energy.significant(point.quality[metric])}` })));
     const best = state.qualityTask === ALL_TASKS ? [] : energy.frontier(points.map((point) => ({ ...point, joules: point.value, quality: point.y })));
     energy.scatter(byId("quality-chart"), {
       title: `Energy against ${metric || "quality"}${state.qualityTask && state.qualityTask !== ALL_TASKS ? ` of ${state.qualityTask}` : ""}, ${words()}`, points, logX: true, logY: false, labelX: `${words()}, logarithmic`, labelY: metric,
-      frontier: best.length > 1 ? best.map((point) => ({ x: point.x, y: point.y })) : null, extra: best.length > 1 ? ["line: the frontier; nothing takes less energy and is better"] : [],
-      hint: mixed() + lacking(all, (point) => metric in point.quality, metric) + hint,
-      controls: known.length ? [make("div", { class: "controls" }, field("quality-task", "Task", task), field("metric", "Quality", select))] : [],
+      frontier: best.length > 1 ? best.map((point) => ({ x: point.x, y: point.y })) : null, extra: best.length > 1 ? [`line: the frontier; nothing takes less energy with a greater ${metric}`] : [],
+      hint: mixed() + lacking(all, (point) => Object.hasOwn(point.quality, metric), metric) + hint,
+      controls: known.length ? [make("div", { class: "controls" }, field("quality-task", "Task and data set", task), field("metric", "Quality", select))] : [],
       empty: "No result has a quality: record it in the test with energy.record(accuracy=…).",
       table: () => energy.tableOf(`Energy against ${metric}, as a table`, ["Model or test", "Task", "Role", "Source", state.unit.name, metric, "On the frontier"],
         points.map((point) => [point.name, point.task, point.role, point.published ? point.source : "this project", energy.significant(point.value), energy.significant(point.y), best.some((one) => one.x === point.x && one.y === point.y) ? "yes" : "no"])),
     });
   };
+
+  const whatItIs = (point) => ({
+    replaced: `the median of ${point.sessions} session${point.sessions === 1 ? "" : "s"}, replaced: ${point.reason}`,
+    stored: point.verdict ? `a stored session, measured: ${point.verdict}` : "a stored session",
+    measured: `measured: ${point.verdict}`,
+  })[point.kind];
 
   const history = () => {
     const rows = left.filter((row) => row.history.stored.length || row.history.measured.length).slice(0, 2000);
@@ -202,28 +209,32 @@
     energy.options(select, rows.map((one, i) => [String(i), `${one.name}${data.machines.length > 1 ? ` (${one.machine})` : ""}`]), String(choice));
     const of = (kind, one) => ({ ...one, kind, published: false, value: energy.convert(one.joules, state.unit, state.grid) });
     const found = row ? [...row.history.replaced.map((one) => of("replaced", one)), ...row.history.stored.map((one) => of("stored", one)), ...row.history.measured.map((one) => of("measured", one))] : [];
-    const points = found.filter((point) => point.value > 0).map((point) => ({ ...point, words: `${point.date.slice(0, 10)}${point.commit ? `, ${point.commit}` : ""}: ${energy.significant(point.value)} ${energy.unitWords(state.unit, row.unit)}, ${{ replaced: `the median of ${point.sessions} session${point.sessions === 1 ? "" : "s"}, replaced: ${point.reason}`, stored: "a stored session", measured: `measured: ${point.verdict}` }[point.kind]}` }));
-    const updates = points.map((point, i) => (i > 0 && points[i - 1].kind === "replaced" ? i : -1)).filter((i) => i > 0);
+    found.sort((a, b) => Number(a.date > b.date) - Number(a.date < b.date)); // what several reports have measured may be older than what is stored
+    const points = found.filter((point) => point.value > 0).map((point) => ({ ...point, words: `${point.date.slice(0, 10)}${point.commit ? `, ${point.commit}` : ""}: ${energy.significant(point.value)} ${energy.unitWords(state.unit, row.unit)}, ${whatItIs(point)}` }));
+    // An update stands before the first session of the level that came after the one replaced.
+    const updates = points.map((point, i) => (point.kind === "replaced" ? points.findIndex((next, k) => k > i && next.kind !== "measured") : -1)).filter((i) => i > 0);
     energy.historyChart(byId("history-chart"), {
       title: row ? `History of ${row.name}, ${energy.unitWords(state.unit, row.unit)}` : "History", unit: row ? energy.unitWords(state.unit, row.unit) : "", points, levels: updates,
       limit: row && row.history.limit ? energy.convert(row.history.limit, state.unit, state.grid) : null,
       extra: row && row.history.limit ? ["dashed: what the latest comparison allows"] : [],
       controls: rows.length ? [make("div", { class: "control" }, make("label", { for: "history-test" }, "Test"), " ", select)] : [],
       empty: "No result has a history: pytest --energy-update stores a session.",
-      table: () => energy.tableOf("History, as a table", ["Date", "Commit", "What", state.unit.name], points.map((point) => [point.date, point.commit || "", { replaced: `replaced (${point.sessions}): ${point.reason}`, stored: "stored", measured: `measured: ${point.verdict}` }[point.kind], energy.significant(point.value)])),
+      table: () => energy.tableOf("History, as a table", ["Date", "Commit", "What", state.unit.name], points.map((point) => [point.date, point.commit || "", whatItIs(point), energy.significant(point.value)])),
     });
   };
 
   // Models with a figure, one's own first, for the two calculators.
   const models = () => [
-    ...data.rows.filter((row) => !row.training && row.unit === state.work && row.energy && row.energy[state.scope.id] > 0).slice(0, 500).map((row) => ({ name: `${row.model || row.name}${row.task ? `, ${row.task}` : ""}`, joules: row.energy[state.scope.id], unit: row.unit, model: row.model })),
-    ...data.published.figures.filter((one) => one.unit === state.work && state.scope.takes(one)).map((one) => ({ name: `${one.model}, ${[one.task, one.dataset, one.concurrency > 1 ? `${one.concurrency} at a time` : ""].filter(Boolean).join(", ")} (${data.published.sources[one.source].name})`, joules: one.joules, unit: one.unit, model: one.model })),
+    ...data.rows.filter((row) => !row.training && row.unit === state.work && row.energy && row.energy[state.scope.id] > 0).slice(0, 500).map((row) => ({ name: `${row.model || row.name}${row.task ? `, ${row.task}` : ""}`, joules: row.energy[state.scope.id], scope: state.scope.id, unit: row.unit, model: row.model })),
+    ...data.published.figures.filter((one) => one.unit === state.work && state.scope.takes(one)).map((one) => ({ name: `${one.model}, ${[one.task, one.dataset, one.concurrency > 1 ? `${one.concurrency} at a time` : ""].filter(Boolean).join(", ")}; ${data.published.sources[one.source].name}`, joules: one.joules, scope: one.scope, unit: one.unit, model: one.model })),
   ];
 
   const remembered = {};
   const pick = (id, label, options, change) => {
-    const select = make("select", { id, onchange: () => { remembered[id] = select.value; change(); } });
-    energy.options(select, options.map((one, i) => [String(i), one.name]), remembered[id] || "0");
+    // By its name: in another scope it may have another place, or none.
+    const select = make("select", { id, onchange: () => { remembered[id] = options[Number(select.value)].name; change(); } });
+    const place = Math.max(0, options.findIndex((one) => one.name === remembered[id]));
+    energy.options(select, options.map((one, i) => [String(i), one.name]), String(place));
     return [select, field(id, label, select)];
   };
 
@@ -248,6 +259,8 @@
     show();
   };
 
+  const METERED = { gated: "what a gate compares", gpu: "the GPU alone", node: "all domains with constants" };
+
   const even = () => {
     const box = byId("even-body"), found = models(), trainings = [...data.trainings, ...data.published.trainings];
     if (!found.length || !trainings.length) return box.replaceChildren(make("p", { class: "empty" }, "Nothing to compare: neither this run nor the published figures of this page have a training and an inference in this scope."));
@@ -257,18 +270,19 @@
       const index = found.findIndex((one) => one.model && one.model === trainings[Number(training.value)].model);
       if (index >= 0) { model.value = String(index); remembered["even-model"] = model.value; }
     };
-    const [training, trainingField] = pick("even-training", "Training", trainings.map((one) => ({ ...one, name: `${one.name}: ${one.what}${one.source ? ` (${data.published.sources[one.source].name})` : ", as this project measured it"}` })), () => { match(); show(); });
+    const [training, trainingField] = pick("even-training", "Training", trainings.map((one) => ({ ...one, name: `${one.name}: ${one.what}; ${one.source ? data.published.sources[one.source].name : "measured by this project"}` })), () => { match(); show(); });
     const [model, modelField] = pick("even-model", "Inference of", found, () => show());
     if (!("even-model" in remembered)) match();
+    const queriesWord = state.work === "inference" ? "queries" : `${state.work}s`;
     const slider = make("input", { id: "even-queries", type: "range", min: "0", max: "9", step: "0.05", value: remembered.queries || "6", oninput: () => { remembered.queries = slider.value; show(); } });
     const show = () => {
       const queries = Number(energy.significant(Math.pow(10, Number(slider.value)), 2).replace(/,/g, ""));
       const one = found[Number(model.value)] || found[0], of = trainings[Number(training.value)] || trainings[0];
       slider.setAttribute("aria-valuetext", `${energy.count(queries)} a day`);
-      answer.textContent = `At ${energy.count(queries)} queries a day, inference has taken as much as the training (${energy.significant(of.joules / 3.6e6)} kWh) after ${energy.days(energy.breakEvenDays(of.joules, one.joules, queries))}: ${energy.count(of.joules / one.joules)} queries of ${energy.significant(one.joules)} J.`;
+      answer.textContent = `At ${energy.count(queries)} ${queriesWord} a day, inference has taken as much as the training (${energy.significant(of.joules / 3.6e6)} kWh) after ${energy.days(energy.breakEvenDays(of.joules, one.joules, queries))}: ${energy.count(of.joules / one.joules)} ${queriesWord} of ${energy.significant(one.joules)} J.${of.scope === one.scope ? "" : ` These are of two scopes, ${METERED[of.scope]} against ${METERED[one.scope]}: take the days as an order of magnitude.`}`;
     };
-    box.replaceChildren(trainingField, modelField, field("even-queries", "Queries a day", slider), answer,
-      make("p", { class: "fine" }, "As in Table 5 of Luccioni et al. (2024): energy of training over energy of a query. Both should be metered in the same scope; published trainings are of the whole node."));
+    box.replaceChildren(trainingField, modelField, field("even-queries", `${queriesWord[0].toUpperCase()}${queriesWord.slice(1)} a day`, slider), answer,
+      make("p", { class: "fine" }, "By the method of Table 5 of Luccioni et al. (2024): energy of training, there with fine-tuning, over energy of a query."));
     show();
   };
 

@@ -7,7 +7,8 @@ here, by the functions that make the terminal's: the page has none of its own ab
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from math import isfinite
+from datetime import datetime, timedelta
+from math import isclose, isfinite
 from typing import Any
 
 from pytest_energy.analysis.ratio import role_ratios
@@ -22,6 +23,7 @@ from pytest_energy.report.exports.selection import interval, latest_results
 from pytest_energy.report.printable import printable
 from pytest_energy.types.counts import OTHERS, Counts, CountsChange
 from pytest_energy.types.energy import Domain, Method
+from pytest_energy.types.history import StoredSession
 from pytest_energy.types.measurement import Measurement
 from pytest_energy.types.result import Result
 from pytest_energy.types.session import SessionReport
@@ -35,6 +37,9 @@ MOST_NODES = 60
 
 MOST_WORDS = 4000
 """Characters of a verdict's words; a base's traceback may have any number."""
+
+SAME_SESSION = timedelta(minutes=1)
+"""Between the moment at which a session is stored and that of its report, at most."""
 
 PARAMETERS = ("parameters", "params")
 """Names under which a test records how many parameters its model has."""
@@ -340,16 +345,18 @@ def _earlier(reports: Sequence[SessionReport]) -> dict[tuple[str, str], list[dic
 
 
 def _history(result: Result, measured: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Stored sessions, the levels that they replaced, and what the reports have measured."""
+    """Stored sessions, the levels that they replaced, and what else the reports have measured."""
     history, change = result.history, result.verdict.change
+    sessions = history.sessions if history else ()
     return {
         "stored": [
             {
                 "date": one.date,
                 "commit": one.commit and printable(one.commit),
                 "joules": one.joules_per_unit,
+                "verdict": next((m["verdict"] for m in measured if _is_of(m, one)), None),
             }
-            for one in (history.sessions if history else ())
+            for one in sessions
         ],
         "replaced": [
             {
@@ -361,9 +368,23 @@ def _history(result: Result, measured: Sequence[dict[str, Any]]) -> dict[str, An
             }
             for one in (history.replaced if history else ())
         ],
-        "measured": measured,
+        "measured": [m for m in measured if not any(_is_of(m, one) for one in sessions)],
         "limit": None if change is None else change.joules * (1 + change.limit),
     }
+
+
+def _is_of(measured: Mapping[str, Any], stored: StoredSession) -> bool:
+    """Whether a report has measured what `--energy-update` stored: it must not be drawn twice.
+
+    A baseline has six digits of a figure, and is written a moment before the report.
+    """
+    try:
+        apart = datetime.fromisoformat(measured["date"]) - datetime.fromisoformat(stored.date)
+    except (TypeError, ValueError):  # a report of another program may have any text there
+        return False
+    return abs(apart) <= SAME_SESSION and isclose(
+        measured["joules"], stored.joules_per_unit, rel_tol=1e-5
+    )
 
 
 def _training(report: SessionReport, result: Result) -> Iterator[dict[str, Any]]:

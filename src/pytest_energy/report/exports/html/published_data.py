@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -17,7 +18,10 @@ def published() -> Mapping[str, Any]:
     return {
         "sources": {one.key: _source(one) for one in sources()},
         "figures": [_figure(one) for one in figures()],
-        "trainings": [_training(one) for one in trainings()],
+        "trainings": [
+            *(_training(one, "training and fine-tuning") for one in _with_fine_tuning()),
+            *map(_training, trainings()),
+        ],
     }
 
 
@@ -60,12 +64,23 @@ def _figure(one: Published) -> dict[str, Any]:
     }
 
 
-def _training(one: PublishedTraining) -> dict[str, Any]:
+def _with_fine_tuning() -> Iterator[PublishedTraining]:
+    """Training and fine-tuning of a model together: what Table 5 of Luccioni et al. divides."""
+    by_model: dict[tuple[str, str], dict[str, PublishedTraining]] = {}
+    for one in trainings():
+        by_model.setdefault((one.source, one.model), {})[one.kind] = one
+    for kinds in by_model.values():
+        if {"training", "fine-tuning"} <= kinds.keys():
+            training = kinds["training"]
+            yield replace(training, joules=training.joules + kinds["fine-tuning"].joules)
+
+
+def _training(one: PublishedTraining, what: str = "") -> dict[str, Any]:
     return {
         "name": one.model,
         "model": one.model,
         "source": one.source,
-        "what": one.kind,
+        "what": what or one.kind,
         "joules": one.joules,
         "scope": one.scope,
         "note": one.note,

@@ -70,7 +70,8 @@ const energy = {};
     if (days >= 60) return `${energy.significant(days / 30.4375)} months`;
     if (days >= 2) return `${energy.significant(days)} days`;
     if (days >= 2 / 24) return `${energy.significant(days * 24)} hours`;
-    return `${energy.significant(days * 1440)} minutes`;
+    if (days >= 2 / 1440) return `${energy.significant(days * 1440)} minutes`;
+    return `${energy.significant(days * 86400)} seconds`;
   };
 
   // How many days so many queries a day take to use as much as a training.
