@@ -17,6 +17,7 @@ from pytest_energy.meters.meter_set import MeterSet
 from pytest_energy.meters.served import counters, page, progress
 from pytest_energy.meters.served.http import Http
 from pytest_energy.meters.served.metrics import Metrics
+from pytest_energy.meters.updates import observe
 from support.prometheus import SECRET, FakePrometheus, free_port, trickle
 
 
@@ -262,13 +263,25 @@ def test_requests_of_others_are_interference(fake, name, state):
     assert MeterSet([metrics(fake)]).interference() == meter.interference()
 
 
-def test_requests_are_told_by_another_page(fake):
+def test_requests_are_told_by_another_page_which_gets_no_credentials_of_the_first(
+    fake, monkeypatch
+):
+    monkeypatch.setenv("PYTEST_ENERGY_METRICS_TOKEN", SECRET)
     server = Fake()
     server.page = "vllm:num_requests_running 2\n"
     meter = metrics(fake, requests=server.address)
     assert "2 running" in meter.interference()[0]
+    assert SECRET not in str(server.headers)
+    assert SECRET in str(fake.headers)
     meter.close()
     server.close()
+
+
+def test_updates_of_a_fast_counter_are_seen_and_can_be_waited_for(fake):
+    began = time.monotonic()
+    fake.query = lambda _: f"x_joules_total {int((time.monotonic() - began) / 0.1)}\n"
+    assert observe(metrics(fake, interval=0.1))[0] is not None
+    assert observe(metrics(fake, interval=15.0)) == (None,)
 
 
 SHELLY = {"id": 0, "aenergy": {"total": 10.5, "by_minute": [1.0, 2.0], "minute_ts": 1}}

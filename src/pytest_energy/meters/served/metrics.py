@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 URL_OPTION = "--energy-metrics-url"
 PREFIX = "PYTEST_ENERGY_METRICS"
+REQUESTS_PREFIX = f"{PREFIX}_REQUESTS"
+"""Another server, which is not told the first one's credentials."""
 
 STARTED = "process_start_time_seconds"
 """What client libraries tell of their own process: another one's counters began anew."""
@@ -139,7 +141,9 @@ class Metrics(PageMeter):
         self._others: PageClient | None = None
         if page.requests_url:
             try:
-                self._others = PageClient(page.requests_url, "--energy-metrics-requests", PREFIX)
+                self._others = PageClient(
+                    page.requests_url, "--energy-metrics-requests", REQUESTS_PREFIX
+                )
             except TroubleError as trouble:
                 self.close()
                 raise MeterUnavailableError(trouble.reason, trouble.hint) from None
