@@ -76,7 +76,9 @@ def _machine_of_their_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 @pytest.fixture(autouse=True)
 def no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     """A developer's own credentials for a Prometheus server must not decide here."""
-    for name in (prometheus.TOKEN, prometheus.USER, prometheus.PASSWORD):
+    names = [prometheus.TOKEN, prometheus.USER, prometheus.PASSWORD]
+    names += [name.replace("PROMETHEUS", meter) for name in names for meter in ("METRICS", "HTTP")]
+    for name in names:
         monkeypatch.delenv(name, raising=False)
 
 

@@ -69,18 +69,30 @@ PRESETS: dict[str, tuple[Query, ...]] = {
     # summed, mmio twins left out: rapl_sysfs_power_meter.go). Before it was rewritten: kepler-doc,
     # docs/design/metrics.md, kepler_node_{package,dram}_joules_total, idle and dynamic energy as
     # two series; without RAPL those are a trained model's estimate, and are left out.
-    "kepler": tuple(
+    "kepler": (
+        *(
+            Query(
+                kind,
+                kind,
+                (
+                    f'kepler_node_cpu_joules_total{{zone="{zone}"}}',
+                    f'kepler_node_{zone}_joules_total{{source!="trained_power_model"}}',
+                ),
+                "Kepler through Prometheus",
+                optional=kind == "dram",
+            )
+            for kind, zone in (("cpu", "package"), ("dram", "dram"))
+        ),
+        # A GPU server's boards: kepler_node_gpu_joules_total{gpu, gpu_uuid, vendor}. Before Kepler
+        # was rewritten, idle and dynamic energy were two series there.
         Query(
-            kind,
-            kind,
-            (
-                f'kepler_node_cpu_joules_total{{zone="{zone}"}}',
-                f'kepler_node_{zone}_joules_total{{source!="trained_power_model"}}',
-            ),
+            "gpu",
+            "gpu",
+            ("kepler_node_gpu_joules_total",),
             "Kepler through Prometheus",
-            optional=kind == "dram",
-        )
-        for kind, zone in (("cpu", "package"), ("dram", "dram"))
+            optional=True,
+            once_by="gpu_uuid",
+        ),
     ),
     # hubblo-org/scaphandre, docs_src/references/metrics.md: "Energy measurement for the whole host,
     # as extracted from the sensor, in microjoules": psys where there is one, else packages + dram.

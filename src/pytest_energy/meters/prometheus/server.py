@@ -65,25 +65,39 @@ class TroubleError(Exception):
         self.hint = hint
 
 
-class _Credentials:
+class Credentials:
     """From the environment, into the requests' headers, and nowhere else.
 
     As `auth` of a session it also keeps the client from looking into `~/.netrc`.
+
+    Args:
+        environment: of the process.
+        names: of the variables that hold a token, a user and a password.
+
+    Raises:
+        TroubleError: they contradict each other, or cannot be sent; none of them is shown.
     """
 
     __slots__ = ("_header", "_secrets")
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        token, user, password = (environment.get(name, "") for name in (TOKEN, USER, PASSWORD))
+    def __init__(
+        self, environment: Mapping[str, str], names: tuple[str, str, str] = (TOKEN, USER, PASSWORD)
+    ) -> None:
+        token_name, user_name, password_name = names
+        token, user, password = (environment.get(name, "") for name in names)
         if token and (user or password):
-            raise TroubleError(f"both {TOKEN} and {USER} or {PASSWORD} are set", "unset one")
+            raise TroubleError(
+                f"both {token_name} and {user_name} or {password_name} are set", "unset one"
+            )
         if bool(user) != bool(password):
-            raise TroubleError(f"of {USER} and {PASSWORD} only one is set", "set both, or none")
+            raise TroubleError(
+                f"of {user_name} and {password_name} only one is set", "set both, or none"
+            )
         if ":" in user:
-            raise TroubleError(f"{USER} has a colon, which ends a user's name in HTTP")
+            raise TroubleError(f"{user_name} has a colon, which ends a user's name in HTTP")
         if not re.fullmatch(r"[!-~]*", token):
             raise TroubleError(
-                f"{TOKEN} has a blank or another character that HTTP does not allow",
+                f"{token_name} has a blank or another character that HTTP does not allow",
                 "a line break at its end, say",
             )
         pair = b64encode(f"{user}:{password}".encode()).decode() if user else ""
@@ -128,7 +142,7 @@ class Server:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self._credentials = _Credentials(os.environ)
+        self._credentials = Credentials(os.environ)
         try:
             self._client = Client(self._credentials, "Prometheus", unread=(401, 403))
         except ImportError as error:
