@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from time import process_time_ns
+from typing import TYPE_CHECKING
 
 from pytest_energy.carbon import tables as reference
 from pytest_energy.machine.identity import read_cpu
-from pytest_energy.machine.served import ServedProcesses
 from pytest_energy.meters.base import Meter, MeterLostError, MeterUnavailableError
 from pytest_energy.types.energy import Domain, Method
 from pytest_energy.types.machine import Cpu
+
+if TYPE_CHECKING:
+    from pytest_energy.machine.served import ServedProcesses
 
 DEFAULT_WATTS_PER_CPU = 4.0
 """Watts of one busy logical CPU of an unknown model.

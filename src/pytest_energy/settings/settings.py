@@ -268,9 +268,8 @@ def _endpoint(config: pytest.Config) -> Endpoint | None:
     # Only here: most sessions ask no server, and need neither the presets nor the parser.
     from pytest_energy.meters.prometheus.queries import Endpoint, parse_queries, parse_url
 
-    given = option_value(config, "prometheus_query")
     # PromQL has commas: in an ini file each query has a line of its own.
-    texts = given if isinstance(given, list) else given.splitlines()
+    texts = _lines(option_value(config, "prometheus_query"))
     return Endpoint(
         url=_read("prometheus_url", option_value(config, "prometheus_url"), parse_url),
         queries=_read("prometheus_query", texts, parse_queries),
@@ -298,8 +297,7 @@ def _page(config: pytest.Config, meter: str) -> Page | None:
     def asked(name: str) -> str:
         return str(_read(name, option_value(config, name), address))
 
-    given = option_value(config, f"{meter}_counter")
-    texts = given if isinstance(given, list) else given.splitlines()
+    texts = _lines(option_value(config, f"{meter}_counter"))
     interval = f"{meter}_interval"
     return Page(
         url=asked(f"{meter}_url"),

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import combinations
-from urllib.parse import urlsplit
+
+from pytest_energy.web.answers import is_address
 
 DEFAULT_URL = "http://localhost:9090"
 """Where Prometheus listens by default (`--web.listen-address`)."""
@@ -155,12 +156,7 @@ def parse_url(text: str) -> str:
         )
     if "?" in text or "#" in text:  # may be a token: not repeated either
         raise ValueError(f"expected a URL such as {DEFAULT_URL}, without ? and #")
-    try:
-        parts = urlsplit(text.strip())
-        valid = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:
-        valid = False
-    if not valid:
+    if not is_address(text.strip()):
         raise ValueError(f"expected a URL such as {DEFAULT_URL}, found {text!r}")
     return text.strip().rstrip("/")
 

@@ -9,7 +9,8 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import combinations
-from urllib.parse import urlsplit
+
+from pytest_energy.web.answers import is_address
 
 MICROJOULES = {
     "uJ": 1,
@@ -215,12 +216,7 @@ def parse_address(text: str, prefix: str) -> str:
             "a URL with a user or password is refused, since URLs end up in logs; set"
             f" {prefix}_USER and {prefix}_PASSWORD, or {prefix}_TOKEN, in the environment"
         )
-    try:
-        parts = urlsplit(text)
-        valid = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:
-        valid = False
-    if not valid or "#" in text or re.search(r"\s", text):
+    if not is_address(text) or "#" in text or re.search(r"\s", text):
         shown = text.partition("?")[0].partition("#")[0]  # behind it a token may stand
         raise ValueError(f"expected a URL such as http://localhost:9400/metrics, found {shown!r}")
     return text
@@ -297,12 +293,10 @@ def _matchers(text: str, whole: str) -> tuple[tuple[str, str, str], ...]:
         if found is None:
             raise ValueError(f'expected label="value" in the braces of {whole!r}')
         label, operator, value = found.groups()
-        value = (
-            re.sub(r"\\(.)", lambda m: {"n": "\n"}.get(m[1], m[1]), value)
-            if (operator in ("=", "!="))
-            else value.replace("\\\\", "\\")
-        )
-        if operator.endswith("~"):
+        if operator in ("=", "!="):
+            value = re.sub(r"\\(.)", lambda m: {"n": "\n"}.get(m[1], m[1]), value)
+        else:
+            value = value.replace("\\\\", "\\")
             try:
                 re.compile(value)
             except re.error as error:

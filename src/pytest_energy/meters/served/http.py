@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from pytest_energy.meters.asking import TroubleError
 from pytest_energy.meters.base import MeterUnavailableError
-from pytest_energy.meters.prometheus.server import TroubleError
 from pytest_energy.meters.readings import MOST_MICROJOULES, one_line, shown
 from pytest_energy.meters.served.counters import Counter, Page, known_unit
 from pytest_energy.meters.served.progress import Counts, PageMeter, in_microjoules

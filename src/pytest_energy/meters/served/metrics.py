@@ -10,8 +10,8 @@ from functools import partial
 from math import isfinite
 from typing import TYPE_CHECKING
 
+from pytest_energy.meters.asking import TroubleError
 from pytest_energy.meters.base import MeterUnavailableError
-from pytest_energy.meters.prometheus.server import TroubleError
 from pytest_energy.meters.readings import one_line
 from pytest_energy.meters.served.counters import PRESETS, Counter, Page, Selector
 from pytest_energy.meters.served.page import PageClient, server_seconds
@@ -154,7 +154,9 @@ class Metrics(PageMeter):
         names = [way.name for counter in counters for way in counter.ways]
         samples = parse_page(
             reply,
-            [rf"(?:{name})(?:_created)?" for name in names] + [_base(n) for n in names] + [STARTED],
+            [rf"(?:{name})(?:_created)?" for name in names]
+            + [_created(n) for n in names]
+            + [STARTED],
         )
         started = samples.values.get((STARTED, frozenset()))
         found = {}
@@ -178,7 +180,7 @@ class Metrics(PageMeter):
                 counts.microjoules[shown] = in_microjoules(value, way.unit)
                 if (name, series) in samples.ages:
                     counts.ages[shown] = samples.ages[name, series]
-                made = samples.values.get((f"{name.removesuffix('_total')}_created", series))
+                made = samples.values.get((_created(name), series))
                 if made is not None:
                     counts.created[shown] = made
                 counts.labels[shown] = dict(series)
@@ -207,7 +209,7 @@ class Metrics(PageMeter):
             others.close()
 
 
-def _base(name: str) -> str:
+def _created(name: str) -> str:
     """How the creation time of a counter `x_total` is called: `x_created`."""
     return f"{name.removesuffix('_total')}_created"
 

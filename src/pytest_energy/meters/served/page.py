@@ -6,10 +6,10 @@ import os
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
-from pytest_energy.meters.prometheus.server import Credentials, TroubleError
+from pytest_energy.meters.asking import Asker, Credentials, Remedies, TroubleError
 from pytest_energy.meters.readings import one_line
-from pytest_energy.web.answers import origin, system_error
-from pytest_energy.web.transport import Client, Reply, TooLongError
+from pytest_energy.web.answers import origin
+from pytest_energy.web.transport import Reply
 
 TIMEOUT_SECONDS = 5.0
 """For an answer as a whole; a page of metrics takes milliseconds."""
@@ -31,21 +31,23 @@ class PageClient:
     """
 
     def __init__(self, url: str, option: str, prefix: str) -> None:
-        self._url, self._option, self._prefix = url, option, prefix
+        self._url, self._option = url, option
         names = (f"{prefix}_TOKEN", f"{prefix}_USER", f"{prefix}_PASSWORD")
         self._credentials = Credentials(os.environ, names)
         parts = urlsplit(url)
         self.shown = one_line(f"{origin(url)}{parts.path}{'?…' if parts.query else ''}")
-        try:
-            self._client = Client(self._credentials, "a meter's page", unread=(401, 403))
-        except ImportError as error:
-            raise TroubleError(
-                f"requests cannot be imported: {error}", "pip install 'pytest-energy[served]'"
-            ) from error
+        remedies = Remedies(
+            option=option,
+            name="page",
+            start="start it",
+            shorten="have the exporter tell less, or name another page",
+            install="pip install 'pytest-energy[served]'",
+        )
+        self._asker = Asker(self._credentials, "a meter's page", remedies)
 
     def close(self) -> None:
         """Close the connections."""
-        self._client.close()
+        self._asker.close()
 
     def hide(self, text: str) -> str:
         """A text from the page in one line, without what it may have repeated of credentials."""
@@ -57,40 +59,8 @@ class PageClient:
         Raises:
             TroubleError: anything else; says what to do.
         """
-        try:
-            reply = self._client.get(self._url, {}, MOST_BYTES, TIMEOUT_SECONDS)
-        except TooLongError:
-            raise TroubleError(
-                f"the answer is longer than {MOST_BYTES / 1e6:g} MB",
-                "have the exporter tell less, or name another page",
-            ) from None
-        except TimeoutError:
-            raise TroubleError(
-                f"no answer within {TIMEOUT_SECONDS:g} s",
-                "is the server overloaded, or something that never ends its answers?",
-            ) from None
-        except Exception as error:  # of three libraries; their texts may hold what was sent
-            raise TroubleError(
-                f"no answer: {one_line(system_error(error))}",
-                f"start it, or name another with {self._option}",
-            ) from None
-        self._check(reply)
-        return reply
-
-    def _check(self, reply: Reply) -> None:
+        reply = self._asker.get(self._url, {}, MOST_BYTES, TIMEOUT_SECONDS)
         status = reply.status
-        if status in (401, 403):
-            raise TroubleError(
-                f"access denied (HTTP {status})",
-                f"set {self._prefix}_TOKEN, or {self._prefix}_USER and {self._prefix}_PASSWORD,"
-                " in the environment",
-            )
-        if 300 <= status < 400:
-            raise TroubleError(
-                f"redirected to {self.hide(origin(self._url, reply.location))} (HTTP {status}),"
-                " which is not followed",
-                f"name that page with {self._option}, if you trust it",
-            )
         if status != 200:
             hints = {
                 404: f"there is no such page: is the path in {self._option} right?",
@@ -105,6 +75,7 @@ class PageClient:
             )
         if reply.body.lstrip()[:1] == b"<":
             raise TroubleError("the answer is HTML", f"is {self._option} the page itself?")
+        return reply
 
 
 def server_seconds(reply: Reply, otherwise: float) -> float:

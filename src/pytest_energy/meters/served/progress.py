@@ -9,8 +9,9 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from pytest_energy.meters.asking import TroubleError
 from pytest_energy.meters.base import Meter, MeterLostError, MeterUnavailableError
-from pytest_energy.meters.prometheus.server import EXACT, TroubleError
+from pytest_energy.meters.prometheus.server import EXACT
 from pytest_energy.meters.readings import MOST_MICROJOULES, one_line
 from pytest_energy.meters.served.counters import MICROJOULES, Counter, Page
 from pytest_energy.meters.served.page import PageClient
