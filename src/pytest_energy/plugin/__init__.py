@@ -206,10 +206,11 @@ def energy_results(request: pytest.FixtureRequest) -> Results:
     from pytest_energy.plugin import stash
 
     config = request.config
+    unmetered = stash.settings_of(config).unmetered
     if stash.GATE not in config.stash:
-        return Results(tuple, off=stash.settings_of(config).off, skip=_skip)
+        return Results(tuple, unmetered=unmetered, skip=_skip)
     session = stash.gate_session_of(config)
-    return Results(lambda: session.all_results, lambda: session.carbon)
+    return Results(lambda: session.all_results, lambda: session.carbon, unmetered, _skip)
 
 
 def _skip(reason: str) -> NoReturn:
