@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import pytest
 
+from pytest_energy.analysis.training import cost_of
 from pytest_energy.carbon.tables import country_mixes
 from pytest_energy.published.figures import figures, trainings
 from pytest_energy.report.exports import html
+from pytest_energy.report.training import lines as training_lines
 from pytest_energy.types.history import History, Replaced, StoredSession
 from pytest_energy.types.result import TrainingRun
 from pytest_energy.types.units import JOULES_PER_KWH, format_count, significant
@@ -21,6 +23,7 @@ from support.reports import (
     new,
     result,
     session,
+    trained,
     unmeasured,
 )
 
@@ -339,9 +342,49 @@ def test_the_slider_says_when_inference_has_taken_as_much_as_training(opened):
         f" ({significant(joules / JOULES_PER_KWH)} kWh) after"
         f" {format_count(queries / 1000 / 365.25)} years:"
         f" {format_count(queries)} queries of {significant(query.joules_per_unit)} J."
+        " The training's kWh are of Table 5 as printed."
     )
     choose(browser, "even-training", "bigscience/bloomz-7b1: training; Luccioni et al. (2024)")
     assert f"({significant(kinds['training'].joules / JOULES_PER_KWH)} kWh)" in slide(browser, 3)
+
+
+def with_pue(report, pue):
+    return replace(report, carbon=replace(report.carbon, pue=pue))
+
+
+def test_a_trainings_kwh_have_the_pue_as_in_the_terminal_and_its_days_are_at_the_meter(opened):
+    training = trained(3.0, TrainingRun(total_steps=10**6), test="t.py::b")
+    report = with_pue(session(new(2.0, test="t.py::a"), training), 1.5)
+    (line,) = training_lines([training], report.carbon, {"model": "model"}, {})
+    cost = cost_of(training)
+    kilowatt_hours = f"{significant(cost.kwh(report.carbon))} kWh"
+    assert f": {kilowatt_hours} [" in line
+    browser = opened(report)
+    said = browser.find("#break-even").text
+    assert f"the training ({kilowatt_hours}, times a PUE of 1.5) after" in said
+    assert f": {format_count(cost.joules / 2.0)} queries of 2.00 J." in said
+    assert "at the meter on both sides" in said
+
+
+def test_the_page_says_which_figures_have_the_pue(opened):
+    browser = opened(with_pue(session(new(3.6)), 1.5))
+    assert column(browser, ENERGY) == ["3.60"]  # at the meter
+    choose(browser, "unit", "kWh per 1,000")
+    assert column(browser, ENERGY) == [significant(3.6 * 1000 / JOULES_PER_KWH)]
+    assert (
+        "Energy is at the meter, without the site's overhead; CO2e, and the kWh of a whole"
+        " training of one's own, have it: times a PUE of 1.5."
+    ) in browser.find("#grid").text
+    browser = opened(session(new()))
+    assert "no overhead of the site is added anywhere (PUE 1)" in browser.find("#grid").text
+
+
+def test_a_published_training_says_what_its_kwh_are_of(opened):
+    browser = opened()
+    label = "return [...document.getElementById('even-training').options].map((one) => one.text)"
+    choose(browser, "even-training", next(o for o in browser.run(label) if "Strubell" in o))
+    said = browser.find("#break-even").text
+    assert "Table 3 as printed, with the data center's overhead (PUE 1.58)." in said
 
 
 def test_a_training_and_a_query_of_two_scopes_are_said_to_be(opened):

@@ -75,8 +75,11 @@
 
   const sayGrid = () => {
     const { grams, place, year, pue, source } = state.grid;
-    const pueWords = pue === 1 ? "no overhead of the site is added (PUE 1)" : `times a PUE of ${pue}`;
-    byId("grid").textContent = `CO2e at ${energy.significant(grams)} g/kWh (${[place, year, source].filter(Boolean).join(", ")}), ${pueWords}.`;
+    // What docs/reports.md and docs/training.md say of every report holds here too.
+    const pueWords = pue === 1
+      ? "Energy is at the meter; no overhead of the site is added anywhere (PUE 1)."
+      : `Energy is at the meter, without the site's overhead; CO2e, and the kWh of a whole training of one's own, have it: times a PUE of ${pue}.`;
+    byId("grid").textContent = `CO2e at ${energy.significant(grams)} g/kWh (${[place, year, source].filter(Boolean).join(", ")}). ${pueWords}`;
   };
 
   // ---- Sections
@@ -263,6 +266,12 @@
 
   const METERED = { gated: "what a gate compares", gpu: "the GPU alone", node: "all domains with constants" };
 
+  // Of which energy the days are: of one's own training both are at the meter, a published one is as printed.
+  const basis = (training) => {
+    if (training.pue === null) return training.note ? ` The training's kWh are of ${training.note}.` : "";
+    return training.pue === 1 ? "" : " The days are of energy at the meter on both sides: training and inference have the same overhead.";
+  };
+
   const even = () => {
     const box = byId("even-body"), found = models(), trainings = [...data.trainings, ...data.published.trainings];
     if (!found.length || !trainings.length) return box.replaceChildren(make("p", { class: "empty" }, "Nothing to compare: neither this run nor the published figures of this page have a training and an inference in this scope."));
@@ -281,7 +290,7 @@
       const queries = Number(energy.significant(Math.pow(10, Number(slider.value)), 2).replace(/,/g, ""));
       const one = found[Number(model.value)] || found[0], of = trainings[Number(training.value)] || trainings[0];
       slider.setAttribute("aria-valuetext", `${energy.count(queries)} a day`);
-      answer.textContent = `At ${energy.count(queries)} ${queriesWord} a day, inference has taken as much as the training (${energy.significant(of.joules / 3.6e6)} kWh) after ${energy.days(energy.breakEvenDays(of.joules, one.joules, queries))}: ${energy.count(of.joules / one.joules)} ${queriesWord} of ${energy.significant(one.joules)} J.${of.scope === one.scope ? "" : ` These are of two scopes, ${METERED[of.scope]} against ${METERED[one.scope]}: take the days as an order of magnitude.`}`;
+      answer.textContent = `At ${energy.count(queries)} ${queriesWord} a day, inference has taken as much as the training (${energy.significant(of.kwh)} kWh${of.pue === null || of.pue === 1 ? "" : `, times a PUE of ${of.pue}`}) after ${energy.days(energy.breakEvenDays(of.joules, one.joules, queries))}: ${energy.count(of.joules / one.joules)} ${queriesWord} of ${energy.significant(one.joules)} J.${of.scope === one.scope ? "" : ` These are of two scopes, ${METERED[of.scope]} against ${METERED[one.scope]}: take the days as an order of magnitude.`}${basis(of)}`;
     };
     box.replaceChildren(trainingField, modelField, field("even-queries", `${queriesWord[0].toUpperCase()}${queriesWord.slice(1)} a day`, slider), answer,
       make("p", { class: "fine" }, "By the method of Table 5 of Luccioni et al. (2024): energy of training, there with fine-tuning, over energy of a query."));

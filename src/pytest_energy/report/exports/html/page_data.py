@@ -372,6 +372,7 @@ def _is_of(measured: Mapping[str, Any], stored: StoredSession) -> bool:
 
 
 def _training(report: SessionReport, result: Result) -> Iterator[dict[str, Any]]:
+    """The cost of a training: joules at the meter, kWh with the PUE, as the terminal has them."""
     cost = cost_of(result)
     if cost is not None and isfinite(cost.joules):
         yield {
@@ -380,8 +381,10 @@ def _training(report: SessionReport, result: Result) -> Iterator[dict[str, Any]]
             "source": "",
             "what": "training",
             "joules": cost.joules,
+            "kwh": cost.kwh(report.carbon),
+            "pue": report.carbon.pue,
             "scope": "gated",
-            "note": report.machine.slug,
+            "note": "",
         }
 
 

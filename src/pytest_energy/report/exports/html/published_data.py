@@ -10,6 +10,7 @@ from typing import Any
 from pytest_energy.published.figure import Published, PublishedTraining, Source
 from pytest_energy.published.figures import figures, trainings
 from pytest_energy.published.sources import sources
+from pytest_energy.types.units import kwh
 
 
 @cache
@@ -73,6 +74,8 @@ def _training(one: PublishedTraining, what: str = "") -> dict[str, Any]:
         "source": one.source,
         "what": what or one.kind,
         "joules": one.joules,
+        "kwh": kwh(one.joules),
+        "pue": None,  # as printed: what is in it is said by the note
         "scope": one.scope,
         "note": one.note,
     }
