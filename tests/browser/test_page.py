@@ -160,6 +160,52 @@ def test_grams_are_of_the_reports_grid_then_of_any_country_or_figure(opened):
     assert column(browser, ENERGY) == [significant(own.grams_per_1000(2.5))]
 
 
+@pytest.mark.parametrize(
+    ("typed", "why"),
+    [
+        ("-5", "-5 is less than 0: write a number from 0 to 5,000."),
+        ("1e9", "1e9 is more than 5,000: write a number from 0 to 5,000."),
+        ("e", "This is no number: write a number from 0 to 5,000."),
+        ("", "No number is given: write a number from 0 to 5,000."),
+    ],
+    ids=["negative", "absurd", "no number", "empty"],
+)
+def test_an_intensity_that_cannot_be_is_refused_in_words_and_the_last_one_stays(opened, typed, why):
+    keys = pytest.importorskip("selenium.webdriver.common.keys").Keys
+    browser = opened(session(new(2.5)))
+    choose(browser, "unit", "gCO2e per 1,000")
+    mix = country_mixes()["FRA"]
+    choose(browser, "country", mix.name)
+    before = column(browser, ENERGY)
+    browser.run("document.getElementById('grams').select()")
+    browser.find("#grams").send_keys(keys.BACKSPACE, typed)
+    field = browser.find("#grams")
+    assert field.get_attribute("aria-invalid") == "true"
+    said = browser.find(f"#{field.get_attribute('aria-describedby')}").text
+    assert said.startswith(
+        f"{why} The figures keep {significant(mix.grams_per_kwh)} g/kWh ({mix.name}"
+    )
+    assert column(browser, ENERGY) == before
+    chosen = "return document.getElementById('country').selectedOptions[0].text"
+    assert browser.run(chosen) == mix.name
+    assert browser.violations("#results, .bar") == []
+    browser.run("document.getElementById('grams').select()")
+    field.send_keys("100")
+    assert field.get_attribute("aria-invalid") == "false"
+    assert browser.find("#grams-error").text == ""
+    assert browser.run(chosen) == "A figure of my own"
+    assert column(browser, ENERGY) != before
+
+
+def test_a_refused_intensity_is_forgotten_when_a_country_is_chosen(opened):
+    browser = opened(session(new(2.5)))
+    browser.find("#grams").send_keys("e")
+    assert browser.find("#grams-error").text
+    choose(browser, "country", country_mixes()["FRA"].name)
+    assert browser.find("#grams").get_attribute("aria-invalid") == "false"
+    assert browser.find("#grams-error").text == ""
+
+
 def test_scopes_take_what_is_of_them(opened):
     browser = opened(session(result(3.0, 3.0, test="t.py::a"), new(5.0, test="t.py::b")))
     choose(browser, "scope", "GPU alone")

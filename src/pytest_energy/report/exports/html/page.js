@@ -49,37 +49,52 @@
     byId("work").addEventListener("change", () => { state.work = byId("work").value; draw(); });
     energy.options(byId("theme"), [["", "as the system has them"], ["light", "light"], ["dark", "dark"]], "");
     const place = data.sessions.length ? `${data.grid.place}, as the report has it` : data.grid.place;
-    energy.options(byId("country"), [["", place], ...data.countries.map(([name], i) => [String(i), name]), ["own", "a figure of my own"]], "");
+    energy.options(byId("country"), [["", place], ...data.countries.map(([name], i) => [String(i), name]), ["own", "A figure of my own"]], "");
     byId("grams").value = String(data.grid.grams);
+    byId("grams").max = String(mostGrams());
     state.grid = { ...data.grid };
+    settle();
     byId("unit").addEventListener("change", () => { state.unit = energy.unitOf(byId("unit").value); draw(); });
     byId("scope").addEventListener("change", () => { state.scope = SCOPES.find((one) => one.id === byId("scope").value); draw(); });
     byId("theme").addEventListener("change", () => { document.documentElement.dataset.theme = byId("theme").value; });
     byId("country").addEventListener("change", () => choose(byId("country").value));
-    byId("grams").addEventListener("input", () => { byId("country").value = "own"; choose("own"); });
+    byId("grams").addEventListener("input", () => choose("own"));
+    byId("grams").addEventListener("change", settle);
   };
+
+  // The grid that stays when what is written next cannot be: not the 1 of a 1e9 on its way.
+  let settled = null;
+  const settle = () => { settled = { grid: state.grid, country: byId("country").value }; };
+
+  // No grid emits more; an option may have given more all the same.
+  const mostGrams = () => Math.max(5000, data.grid.grams);
 
   // Another grid: its intensity is written where a reader can put one of their own.
   const choose = (value) => {
     if (value === "own") {
-      const grams = Number(byId("grams").value);
-      if (byId("grams").value === "" || !(grams >= 0)) return;
-      state.grid = { ...data.grid, grams, place: "as given here", year: null, source: "" };
+      const grams = energy.numberOf(byId("grams"), 0, mostGrams(), `The figures keep ${gridWords(settled.grid)}.`);
+      byId("country").value = grams === null ? settled.country : "own";
+      state.grid = grams === null ? settled.grid : { ...data.grid, grams, place: "as given here", year: null, source: "" };
     } else {
       const [place, grams, year] = value === "" ? [data.grid.place, data.grid.grams, data.grid.year] : data.countries[Number(value)];
       state.grid = { ...data.grid, place, grams, year, source: value === "" ? data.grid.source : "codecarbon's tables, from Our World in Data" };
       byId("grams").value = String(grams);
+      energy.numberOf(byId("grams"), 0, mostGrams(), "");
+      settle();
     }
     draw();
   };
 
+  const gridWords = ({ grams, place, year, source }) =>
+    `${energy.significant(grams)} g/kWh (${[place, year, source].filter(Boolean).join(", ")})`;
+
   const sayGrid = () => {
-    const { grams, place, year, pue, source } = state.grid;
+    const { pue } = state.grid;
     // What docs/reports.md and docs/training.md say of every report holds here too.
     const pueWords = pue === 1
       ? "Energy is at the meter; no overhead of the site is added anywhere (PUE 1)."
       : `Energy is at the meter, without the site's overhead; CO2e, and the kWh of a whole training of one's own, have it: times a PUE of ${pue}.`;
-    byId("grid").textContent = `CO2e at ${energy.significant(grams)} g/kWh (${[place, year, source].filter(Boolean).join(", ")}). ${pueWords}`;
+    byId("grid").textContent = `CO2e at ${gridWords(state.grid)}. ${pueWords}`;
   };
 
   // ---- Sections
@@ -317,7 +332,7 @@
     if (!data.published.figures.length) return;
     const box = make("input", { type: "checkbox", id: "published", onchange: () => { state.published = box.checked; charts(); } });
     box.checked = state.published;
-    byId("grid").before(make("div", { class: "control" }, box, " ", make("label", { for: "published" }, `With ${data.published.figures.length.toLocaleString("en-US")} published figures`)));
+    byId("grams-error").before(make("div", { class: "control" }, box, " ", make("label", { for: "published" }, `With ${data.published.figures.length.toLocaleString("en-US")} published figures`)));
   };
 
   const charts = () => { const points = pointsNow(); tasks(points); parameters(points); quality(points); history(); };

@@ -19,6 +19,21 @@
     select.replaceChildren(...pairs.map(([value, text]) => make("option", { value, selected: value === chosen }, text)));
   };
 
+  // The number that a field has, or null; what is not taken is said in the element that describes the field.
+  // `kept` says in words which figure stays.
+  energy.numberOf = (input, least, most, kept) => {
+    const text = input.value.trim(), value = Number(text);
+    let why = "";
+    if (input.validity.badInput || (text !== "" && Number.isNaN(value))) why = "This is no number";
+    else if (text === "") why = "No number is given";
+    else if (value < least) why = `${text} is less than ${least.toLocaleString("en-US")}`;
+    else if (value > most) why = `${text} is more than ${most.toLocaleString("en-US")}`;
+    const range = `a number from ${least.toLocaleString("en-US")} to ${most.toLocaleString("en-US")}`;
+    input.setAttribute("aria-invalid", String(why !== ""));
+    document.getElementById(input.getAttribute("aria-describedby")).textContent = why && `${why}: write ${range}. ${kept}`;
+    return why ? null : value;
+  };
+
   // A table in a box that scrolls by itself on a narrow screen.
   energy.tableOf = (caption, heads, rows) =>
     make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
