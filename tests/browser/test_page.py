@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -21,6 +22,7 @@ from support.reports import (
     full_session,
     hostile_session,
     new,
+    on_gpu,
     result,
     session,
     trained,
@@ -95,17 +97,31 @@ def column(browser, number):
     return [one.text for one in browser.all(f".results tbody tr > :nth-child({number})")]
 
 
-VERDICT, TEST, TASK, ENERGY = 2, 3, 4, 7
+VERDICT, TEST, ENERGY, CHANGE, TASK = 2, 3, 4, 5, 7
+
+
+def figures_shown(browser):
+    """The column of energy as numbers alone, without the unit and the work that each has."""
+    return [text.split()[0] for text in column(browser, ENERGY)]
+
+
+def sort_by(browser, name):
+    """Press the head of a column, whose words may go on with a unit."""
+    heads = browser.all(".results thead button")
+    next(one for one in heads if one.text.startswith(name)).click()
+
+
+def turn(browser, name):
+    return browser.find(f"#pages [data-turn={name}]")
 
 
 def test_the_worst_stand_first_and_every_column_sorts_both_ways(opened):
     browser = opened(session(*two_tasks()))
     assert column(browser, VERDICT) == ["regressed", "unmeasured", "new", "ok", "ok", "ok"]
-    heads = browser.all(".results thead button")
-    heads[5].click()
-    assert column(browser, ENERGY) == ["1.00", "2.00", "3.00", "5.00", "9.00", "–"]
-    heads[5].click()
-    assert column(browser, ENERGY) == ["9.00", "5.00", "3.00", "2.00", "1.00", "–"]
+    sort_by(browser, "Energy")
+    assert figures_shown(browser) == ["1.00", "2.00", "3.00", "5.00", "9.00", "–"]
+    sort_by(browser, "Energy")
+    assert figures_shown(browser) == ["9.00", "5.00", "3.00", "2.00", "1.00", "–"]
     assert browser.find(".results th[aria-sort]").get_attribute("aria-sort") == "descending"
 
 
@@ -137,27 +153,27 @@ def test_filters_tell_machines_apart(opened):
 def test_a_unit_converts_to_the_digit(opened, unit, factor):
     browser = opened(session(*two_tasks()))
     choose(browser, "unit", unit)
-    browser.all(".results thead button")[5].click()
+    sort_by(browser, "Energy")
     joules = [1.0, 2.0, 3.0, 5.0, 9.0]
-    assert column(browser, ENERGY) == [*(significant(one * factor) for one in joules), "–"]
+    assert figures_shown(browser) == [*(significant(one * factor) for one in joules), "–"]
 
 
 def test_grams_are_of_the_reports_grid_then_of_any_country_or_figure(opened):
     report = replace(session(new(2.5)), carbon=replace(session().carbon, pue=1.2))
     browser = opened(report)
     choose(browser, "unit", "gCO2e per 1,000")
-    assert column(browser, ENERGY) == [significant(report.carbon.grams_per_1000(2.5))]
+    assert figures_shown(browser) == [significant(report.carbon.grams_per_1000(2.5))]
     mix = country_mixes()["FRA"]
     choose(browser, "country", mix.name)
     elsewhere = replace(report.carbon, grams_per_kwh=mix.grams_per_kwh)
-    assert column(browser, ENERGY) == [significant(elsewhere.grams_per_1000(2.5))]
+    assert figures_shown(browser) == [significant(elsewhere.grams_per_1000(2.5))]
     assert f"({mix.name}, {mix.year}" in browser.find("#grid").text
     assert "PUE of 1.2" in browser.find("#grid").text
     field = browser.find("#grams")
     field.clear()
     field.send_keys("100")
     own = replace(report.carbon, grams_per_kwh=100.0)
-    assert column(browser, ENERGY) == [significant(own.grams_per_1000(2.5))]
+    assert figures_shown(browser) == [significant(own.grams_per_1000(2.5))]
 
 
 @pytest.mark.parametrize(
@@ -176,7 +192,7 @@ def test_an_intensity_that_cannot_be_is_refused_in_words_and_the_last_one_stays(
     choose(browser, "unit", "gCO2e per 1,000")
     mix = country_mixes()["FRA"]
     choose(browser, "country", mix.name)
-    before = column(browser, ENERGY)
+    before = figures_shown(browser)
     browser.run("document.getElementById('grams').select()")
     browser.find("#grams").send_keys(keys.BACKSPACE, typed)
     field = browser.find("#grams")
@@ -185,7 +201,7 @@ def test_an_intensity_that_cannot_be_is_refused_in_words_and_the_last_one_stays(
     assert said.startswith(
         f"{why} The figures keep {significant(mix.grams_per_kwh)} g/kWh ({mix.name}"
     )
-    assert column(browser, ENERGY) == before
+    assert figures_shown(browser) == before
     chosen = "return document.getElementById('country').selectedOptions[0].text"
     assert browser.run(chosen) == mix.name
     assert browser.violations("#results, .bar") == []
@@ -194,7 +210,7 @@ def test_an_intensity_that_cannot_be_is_refused_in_words_and_the_last_one_stays(
     assert field.get_attribute("aria-invalid") == "false"
     assert browser.find("#grams-error").text == ""
     assert browser.run(chosen) == "A figure of my own"
-    assert column(browser, ENERGY) != before
+    assert figures_shown(browser) != before
 
 
 def test_a_refused_intensity_is_forgotten_when_a_country_is_chosen(opened):
@@ -209,11 +225,108 @@ def test_a_refused_intensity_is_forgotten_when_a_country_is_chosen(opened):
 def test_scopes_take_what_is_of_them(opened):
     browser = opened(session(result(3.0, 3.0, test="t.py::a"), new(5.0, test="t.py::b")))
     choose(browser, "scope", "GPU alone")
-    browser.all(".results thead button")[1].click()
+    sort_by(browser, "Test")
     gpu = next(
         d for d in browser.run("return energy.data.rows[0].energy.domains") if "gpu" in d["name"]
     )
-    assert column(browser, ENERGY) == [significant(gpu["joules"]) if gpu["joules"] else "0", "–"]
+    assert figures_shown(browser) == [significant(gpu["joules"]) if gpu["joules"] else "0", "–"]
+
+
+def test_in_another_scope_verdict_and_change_are_said_to_be_of_what_was_gated(opened):
+    browser = opened(session(*two_tasks()))
+    caption, head = ".results caption", ".results thead th:nth-child(5)"
+    assert browser.find(head).text == "Change"
+    assert "whatever the scope" not in browser.find(caption).text
+    for scope in ("GPU alone", "All domains, with constants"):
+        choose(browser, "scope", scope)
+        assert browser.find(head).text == "Change of what is gated"
+        assert (
+            "Verdict and change are the gate's, of all that it compared, whatever the scope."
+            in (browser.find(caption).text)
+        )
+    choose(browser, "scope", "What a gate compares")
+    assert browser.find(head).text == "Change"
+
+
+def test_the_history_is_of_what_is_gated_in_every_scope_and_says_so(opened):
+    browser = opened(session(on_gpu(3.0), recorded(new(2.0, test="t.py::b"))))
+    choose(browser, "scope", "GPU alone")
+    assert "of the domains that a gate compares" in browser.find("#history-chart figcaption").text
+
+
+def test_every_energy_can_be_read_alone(opened):
+    one, many = new(2.0, test="t.py::a"), new(3.0, test="t.py::b", unit="token")
+    browser = opened(session(one, many))
+    sort_by(browser, "Test")
+    assert column(browser, ENERGY) == ["2.00 J\nper inference", "3.00 J\nper token"]
+    assert browser.find(".results thead th:nth-child(4)").text == "Energy, J"
+    choose(browser, "unit", "kWh per 1,000")
+    kilowatt_hours = [significant(one * 1000 / JOULES_PER_KWH) for one in (2.0, 3.0)]
+    assert column(browser, ENERGY) == [
+        f"{kilowatt_hours[0]} kWh\nper 1,000 inferences",
+        f"{kilowatt_hours[1]} kWh\nper 1,000 tokens",
+    ]
+    assert browser.find(".results thead th:nth-child(4)").text == "Energy, kWh per 1,000"
+    browser.find(".more").click()
+    heads = [one.text for one in browser.all(".details thead th")]
+    assert heads[1] == "kWh per 1,000 inferences"
+
+
+OUT_OF_VIEW = """
+const wide = document.documentElement.clientWidth;
+return [...document.querySelectorAll(arguments[0])]
+  .filter((one) => one.getBoundingClientRect().right > wide + 1).length;
+"""
+
+
+@pytest.mark.parametrize("width", [WIDTHS["phone"], 600])
+def test_on_a_phone_a_result_is_a_card_and_its_energy_is_in_view(opened, browser, width):
+    browser.viewport(width)
+    opened(session(*two_tasks()))
+    assert browser.run(OUT_OF_VIEW, ".results tbody td, .results thead button") == 0
+    assert browser.run("const box = document.getElementById('table');"
+                       "return box.scrollWidth - box.clientWidth") == 0  # fmt: skip
+    label = (
+        "const cell = document.querySelector(`.results tbody td:nth-child(${arguments[0]})`);"
+        "return getComputedStyle(cell, '::before').content"
+    )
+    assert browser.run(label, ENERGY) == '"Energy"'
+    assert browser.run(label, CHANGE) == '"Change"'
+    sort_by(browser, "Energy")
+    assert figures_shown(browser)[0] == "1.00"
+
+
+@pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS)
+def test_results_are_a_table_to_a_screen_reader_at_every_width(opened, browser, width):
+    browser.viewport(width)
+    opened(session(*two_tasks()))
+    browser.run("document.getElementById('method').hidden = true")  # has a table of its own
+    roles = {}
+    tree = browser.driver.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
+    for node in tree:
+        role = node.get("role", {}).get("value")
+        roles.setdefault(role, []).append(node.get("name", {}).get("value", ""))
+    assert len(roles["row"]) == 1 + 6
+    assert [re.match(r"\w+", name)[0] for name in roles["columnheader"]] == [
+        "Details", "Verdict", "Test", "Energy", "Change", "Time", "Task", "Model", "Role"
+    ]  # fmt: skip
+    assert len(roles["rowheader"]) == 6
+    # Not every browser keeps these where a style draws the table as something else.
+    without = ".results:not([role]), .results :is(thead, tbody, tr, th, td):not([role])"
+    assert browser.all(without) == []
+
+
+def test_a_table_that_is_wider_than_its_box_has_a_shade_at_the_edge(opened, browser):
+    browser.viewport(WIDTHS["phone"])
+    opened(session(*two_tasks()))
+    browser.find("#tasks-chart details summary").click()
+    browser.until("document.querySelector('#tasks-chart .scroll')")
+    wider, shade = browser.run(
+        "const box = document.querySelector('#tasks-chart .scroll');"
+        "return [box.scrollWidth - box.clientWidth, getComputedStyle(box).backgroundAttachment]"
+    )
+    assert wider > 0
+    assert shade == "local, local, scroll, scroll"
 
 
 def test_charts_have_a_point_for_each_figure_at_its_value(opened):
@@ -414,9 +527,9 @@ def test_a_trainings_kwh_have_the_pue_as_in_the_terminal_and_its_days_are_at_the
 
 def test_the_page_says_which_figures_have_the_pue(opened):
     browser = opened(with_pue(session(new(3.6)), 1.5))
-    assert column(browser, ENERGY) == ["3.60"]  # at the meter
+    assert figures_shown(browser) == ["3.60"]  # at the meter
     choose(browser, "unit", "kWh per 1,000")
-    assert column(browser, ENERGY) == [significant(3.6 * 1000 / JOULES_PER_KWH)]
+    assert figures_shown(browser) == [significant(3.6 * 1000 / JOULES_PER_KWH)]
     assert (
         "Energy is at the meter, without the site's overhead; CO2e, and the kWh of a whole"
         " training of one's own, have it: times a PUE of 1.5."
@@ -549,6 +662,59 @@ def test_everything_can_be_reached_and_done_with_the_keyboard(opened):
     assert browser.find("#tasks-chart .status").text != first
 
 
+def many(number):
+    one = result(2.0)
+    return [
+        replace(one, subject=replace(one.subject, test=f"t.py::test_{i:05}")) for i in range(number)
+    ]
+
+
+def test_pages_are_turned_with_the_keyboard_and_the_focus_stays(opened):
+    keys = pytest.importorskip("selenium.webdriver.common.keys").Keys
+    browser = opened(session(*many(120)))
+    turned = "return document.activeElement.dataset.turn"
+    browser.run("document.querySelector('#table').focus()")
+    while browser.run(turned) != "Next":
+        browser.press(keys.TAB)
+    rows = browser.find("#pages [role=status]")
+    assert rows.text == "1 to 50 of 120"
+    browser.press(keys.ENTER)
+    assert (rows.text, browser.run(turned)) == ("51 to 100 of 120", "Next")
+    assert column(browser, TEST)[0] == "test_00050"
+    browser.press(keys.SPACE)
+    assert (rows.text, browser.run(turned)) == ("101 to 120 of 120", "Next")
+    # What leads nowhere says so and does nothing: another key must not lead back to the start.
+    assert turn(browser, "Next").get_attribute("aria-disabled") == "true"
+    browser.press(keys.ENTER)
+    assert (rows.text, browser.run(turned)) == ("101 to 120 of 120", "Next")
+    browser.press(keys.TAB)
+    assert browser.run(turned) == "Last"
+    with_shift = f"{keys.SHIFT}{keys.TAB}"
+    for name in ("Next", "Previous"):
+        browser.find(":focus").send_keys(with_shift)
+        assert browser.run(turned) == name
+    browser.press(keys.ENTER)
+    assert (rows.text, browser.run(turned)) == ("51 to 100 of 120", "Previous")
+    browser.find(":focus").send_keys(with_shift)
+    browser.press(keys.ENTER)
+    assert (rows.text, browser.run(turned)) == ("1 to 50 of 120", "First")
+    assert browser.violations("#results") == []
+
+
+def test_turning_a_page_keeps_what_was_opened_and_a_filter_begins_anew(opened):
+    browser = opened(session(*many(120)))
+    browser.find(".more").click()
+    turn(browser, "Last").click()
+    assert len(browser.all(".details")) == 0
+    turn(browser, "First").click()
+    assert len(browser.all(".details")) == 1
+    turn(browser, "Last").click()
+    browser.find("#search").send_keys("test_00")
+    assert browser.find("#pages [role=status]").text == "1 to 50 of 120"
+    browser.find("#search").send_keys("00")
+    assert not browser.find("#pages").is_displayed()
+
+
 def test_hostile_names_are_texts_and_nothing_else(opened):
     browser = opened(hostile_session())
     for number in range(len(browser.all(".more"))):
@@ -562,16 +728,12 @@ def test_hostile_names_are_texts_and_nothing_else(opened):
 
 
 def test_ten_thousand_results_are_pages_of_fifty(opened):
-    one = result(2.0)
-    many = [
-        replace(one, subject=replace(one.subject, test=f"t.py::test_{i}")) for i in range(10_000)
-    ]
-    browser = opened(session(*many))
+    browser = opened(session(*many(10_000)))
     assert len(column(browser, TEST)) == 50
     assert browser.find("#count").text == "10,000 results"
     assert "The first 2,000 of 10,000 points are drawn" in browser.find("#tasks").text
     browser.find("[data-turn=Last]").click()
     assert "9,951 to 10,000 of 10,000" in browser.find("#pages").text
-    browser.find("#search").send_keys("test_9999")
-    assert column(browser, TEST) == ["test_9999"]
+    browser.find("#search").send_keys("test_09999")
+    assert column(browser, TEST) == ["test_09999"]
     assert browser.errors() == []

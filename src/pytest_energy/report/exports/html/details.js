@@ -25,8 +25,8 @@
       .flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]));
 
   const domains = (row, state) => energy.tableOf(
-    `Domains of ${row.name}, ${energy.unitWords(state.unit, row.unit)}`,
-    ["Domain", state.unit.name, "Method", "Instrument", "Gated"],
+    `Domains of ${row.name}`,
+    ["Domain", energy.unitWords(state.unit, row.unit), "Method", "Instrument", "Gated"],
     row.energy.domains.map((one) => [
       one.name, energy.significant(energy.convert(one.joules, state.unit, state.grid)),
       `${one.method}: ${METHODS[one.method]}`, one.basis ? `${one.source} (${one.basis})` : one.source, one.gated ? "yes" : "no",

@@ -166,7 +166,7 @@
     energy.tasksChart(byId("tasks-chart"), {
       title: `Energy by task, ${words()}`, unit: words(), points, hint: `${mixed()}${hint} ${points.some((point) => point.interval) ? INTERVALS : ""}`,
       empty: "No result has a figure in this scope.", 
-      table: () => energy.tableOf("Energy by task, as a table", ["Task", "Model or test", "Role", "Source", state.unit.name, "from", "to"],
+      table: () => energy.tableOf("Energy by task, as a table", ["Task", "Model or test", "Role", "Source", words(), "from", "to"],
         points.map((point) => [point.task, point.name, point.role, point.published ? point.source : "this project", energy.significant(point.value), point.interval ? energy.significant(point.interval[0]) : "", point.interval ? energy.significant(point.interval[1]) : ""])),
     });
   };
@@ -178,7 +178,7 @@
       title: `Energy against parameters, ${words()}`, points, logX: true, logY: true, labelX: "parameters, logarithmic", labelY: `${words()}, logarithmic`,
       hint: mixed() + lacking(all, (point) => point.parameters > 0, "number of parameters") + hint,
       empty: "No result has a number of parameters: record it in the test with energy.record(parameters=…).",
-      table: () => energy.tableOf("Energy against parameters, as a table", ["Model or test", "Task", "Role", "Source", "Parameters", state.unit.name],
+      table: () => energy.tableOf("Energy against parameters, as a table", ["Model or test", "Task", "Role", "Source", "Parameters", words()],
         points.map((point) => [point.name, point.task, point.role, point.published ? point.source : "this project", energy.count(point.parameters), energy.significant(point.value)])),
     });
   };
@@ -211,7 +211,7 @@
       hint: mixed() + lacking(all, (point) => Object.hasOwn(point.quality, metric), metric) + hint,
       controls: known.length ? [make("div", { class: "controls" }, field("quality-task", "Task and data set", task), field("metric", "Quality", select))] : [],
       empty: "No result has a quality: record it in the test with energy.record(accuracy=…).",
-      table: () => energy.tableOf(`Energy against ${metric}, as a table`, ["Model or test", "Task", "Role", "Source", state.unit.name, metric, "On the frontier"],
+      table: () => energy.tableOf(`Energy against ${metric}, as a table`, ["Model or test", "Task", "Role", "Source", words(), metric, "On the frontier"],
         points.map((point) => [point.name, point.task, point.role, point.published ? point.source : "this project", energy.significant(point.value), energy.significant(point.y), best.some((one) => one.x === point.x && one.y === point.y) ? "yes" : "no"])),
     });
   };
@@ -234,12 +234,12 @@
     // An update stands before the first session of the level that came after the one replaced.
     const updates = points.map((point, i) => (point.kind === "replaced" ? points.findIndex((next, k) => k > i && next.kind !== "measured") : -1)).filter((i) => i > 0);
     energy.historyChart(byId("history-chart"), {
-      title: row ? `History of ${row.name}, ${energy.unitWords(state.unit, row.unit)}` : "History", unit: row ? energy.unitWords(state.unit, row.unit) : "", points, levels: updates,
+      title: row ? `History of ${row.name}, ${energy.unitWords(state.unit, row.unit)} ${SCOPES[0].words}` : "History", unit: row ? energy.unitWords(state.unit, row.unit) : "", points, levels: updates,
       limit: row && row.history.limit ? energy.convert(row.history.limit, state.unit, state.grid) : null,
       extra: row && row.history.limit ? ["dashed: what the latest comparison allows"] : [],
       controls: rows.length ? [field("history-test", "Test", select)] : [],
       empty: "No result has a history: pytest --energy-update stores a session.",
-      table: () => energy.tableOf("History, as a table", ["Date", "Commit", "What", state.unit.name], points.map((point) => [point.date, point.commit || "", whatItIs(point), energy.significant(point.value)])),
+      table: () => energy.tableOf("History, as a table", ["Date", "Commit", "What", row ? energy.unitWords(state.unit, row.unit) : ""], points.map((point) => [point.date, point.commit || "", whatItIs(point), energy.significant(point.value)])),
     });
   };
 

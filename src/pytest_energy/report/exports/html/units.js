@@ -24,6 +24,11 @@ const energy = {};
   energy.unitWords = (unit, work) =>
     unit.per === 1 ? `${unit.name} per ${work}` : `${unit.name} per 1,000 ${work}s`;
 
+  // `2.00 J` and `per token` of one row; `kWh per 1,000` of a column with several kinds of work.
+  energy.figureWords = (value, unit) => `${energy.significant(value)} ${unit.name}`;
+  energy.perWords = (unit, work) => energy.unitWords(unit, work).slice(unit.name.length + 1);
+  energy.columnWords = (unit) => (unit.per === 1 ? unit.name : `${unit.name} per 1,000`);
+
   // One format for each number of decimals: to make one takes longer than to use it a hundred times.
   const formats = new Map();
   const formatOf = (decimals) => {
