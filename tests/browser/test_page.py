@@ -11,6 +11,7 @@ from pytest_energy.analysis.training import cost_of
 from pytest_energy.carbon.tables import country_mixes
 from pytest_energy.published.figures import figures, trainings
 from pytest_energy.report.exports import html
+from pytest_energy.report.exports.html.equivalents import EQUIVALENTS
 from pytest_energy.report.training import lines as training_lines
 from pytest_energy.types.history import History, Replaced, StoredSession
 from pytest_energy.types.result import TrainingRun
@@ -590,7 +591,61 @@ def test_everyday_terms_follow_number_and_grid(opened):
     number.clear()
     number.send_keys("22000")
     # 22,000 times 3.6 J are 22 Wh: the charge of a smartphone, as the paper has it.
-    assert browser.find("#equivalents").text.splitlines()[1].startswith("1.00 charge")
+    said = browser.find("#equivalents").text.splitlines()
+    assert said[0].startswith("22,000 inferences: 22.0 Wh. At the meter")
+    grams = session().carbon.grams(22_000 * 3.6)
+    assert said[1].startswith(f"22,000 inferences: {significant(grams)} g of CO2e. At 400 g/kWh")
+    assert said[2].startswith("22,000 inferences: 1.00 charge of a smartphone. 0.022 kWh, the")
+    choose(browser, "country", country_mixes()["FRA"].name)
+    france = grams * country_mixes()["FRA"].grams_per_kwh / session().carbon.grams_per_kwh
+    said = browser.find("#equivalents").text.splitlines()
+    assert said[1].startswith(f"22,000 inferences: {significant(france)} g of CO2e. At 56")
+
+
+@pytest.mark.parametrize("joules", [1e-12, 2e-6, 8.65e-5, 0.07, 3.6, 4321.0, 5e7])
+def test_everyday_numbers_can_be_read_at_a_glance_and_are_of_that_many(opened, joules):
+    browser = opened(session(new(joules)))
+    report = session()
+    grams = report.carbon.grams(joules)
+    amounts = {
+        **({"Wh": joules / 3600} if joules < 1e7 else {"kWh": joules / JOULES_PER_KWH}),
+        **({"g of CO2e": grams} if grams < 1000 else {"kg of CO2e": grams / 1000}),
+        **{
+            one.plural: (joules if one.of == "joules" else grams) / one.amount
+            for one in EQUIVALENTS
+        },
+    }
+    said = browser.find("#equivalents").text.splitlines()
+    assert len(said) == len(amounts)
+    for line, (name, each) in zip(said, amounts.items(), strict=True):
+        count, number = re.match(r"(.+?) inferences?: ([\d.,]+) ", line).groups()
+        assert 0.01 <= float(number.replace(",", "")) <= 10_000
+        assert number == significant(each * whole(count))
+        assert f" {name}. " in line or number == "1.00"
+        assert line.endswith(".")
+
+
+def whole(words):
+    """`22 million` as a number."""
+    number, _, size = words.partition(" ")
+    power = {"": 0, "million": 6, "billion": 9, "trillion": 12}[size]
+    return float(number.replace(",", "")) * 10**power
+
+
+@pytest.mark.parametrize("typed", ["-3", "0", "1e99", "e", ""])
+def test_a_number_of_inferences_that_cannot_be_is_refused_in_words(opened, typed):
+    keys = pytest.importorskip("selenium.webdriver.common.keys").Keys
+    browser = opened(session(new(3.6)))
+    before = browser.find("#equivalents").text
+    browser.run("document.getElementById('everyday-number').select()")
+    field = browser.find("#everyday-number")
+    field.send_keys(keys.BACKSPACE)
+    browser.run("arguments[0].value = ''", field)
+    field.send_keys(typed)
+    assert field.get_attribute("aria-invalid") == "true"
+    said = browser.find(f"#{field.get_attribute('aria-describedby')}").text
+    assert "write a number from 1 to 1,000,000,000,000,000. The figures keep" in said
+    assert browser.find("#equivalents").text == before  # not that of the 1 on the way to 1e99
 
 
 @pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS)

@@ -262,22 +262,37 @@
     const box = byId("everyday-body"), found = models();
     if (!found.length) return box.replaceChildren(make("p", { class: "empty" }, "No result has a figure in this scope."));
     const answer = make("ul", { id: "equivalents", "aria-live": "polite" });
+    let settled = remembered.number = remembered.number || "1000"; // what stays when what is written next cannot be
     const [model, modelField] = pick("everyday-model", "Of", found, () => show());
-    const number = make("input", { id: "everyday-number", type: "number", min: "1", step: "any", value: remembered.number || "1000", oninput: () => { remembered.number = number.value; show(); } });
-    const show = () => {
-      const one = found[Number(model.value)] || found[0], count = Number(number.value);
-      if (!(count > 0)) return answer.replaceChildren(make("li", {}, "Write how many: a number above 0."));
-      const joules = one.joules * count, grams = joules / 3.6e6 * state.grid.pue * state.grid.grams;
-      answer.replaceChildren(
-        make("li", {}, `${energy.significant(joules / 3600)} Wh, ${energy.significant(grams)} gCO2e`),
-        ...data.equivalents.map((thing) => {
-          const amount = (thing.of === "joules" ? joules : grams) / thing.amount;
-          return make("li", {}, make("strong", {}, energy.count(amount)), ` ${amount === 1 ? thing.name : thing.plural} `, make("span", { class: "fine" }, `(${thing.source})`));
-        }));
+    const number = make("input", { id: "everyday-number", type: "number", min: "1", max: String(MOST_CHOSEN), step: "any", value: settled, "aria-describedby": "everyday-error", oninput: () => choose(), onchange: () => { settled = remembered.number; } });
+    const error = make("p", { id: "everyday-error", class: "error", role: "status" });
+    const choose = () => {
+      const given = energy.numberOf(number, 1, MOST_CHOSEN, `The figures keep ${energy.exactCount(Number(settled))}.`);
+      remembered.number = given === null ? settled : number.value;
+      show();
     };
-    box.replaceChildren(field("everyday-number", "How many", number), modelField, answer);
+    const show = () => {
+      const one = found[Number(model.value)] || found[0], chosen = Number(remembered.number);
+      const gramsEach = one.joules / 3.6e6 * state.grid.pue * state.grid.grams;
+      answer.replaceChildren(...[...amounts(one.joules, gramsEach), ...data.equivalents].map((thing) => {
+        const each = (thing.of === "joules" ? one.joules : gramsEach) / thing.amount, count = energy.readableCount(each, chosen);
+        const shown = energy.count(each * count);
+        return make("li", {}, `${energy.exactCount(count)} ${one.unit}${count === 1 ? "" : "s"}: `,
+          make("strong", {}, `${shown} ${shown === "1.00" ? thing.name : thing.plural}`), ". ", make("span", { class: "fine" }, `${thing.source}.`));
+      }));
+    };
+    box.replaceChildren(field("everyday-number", "How many", number), modelField, error, answer);
     show();
   };
+
+  const MOST_CHOSEN = 1e15;
+  const named = (name, amount) => ({ name, plural: name, amount });
+
+  // Energy and emissions themselves, said as the things of every day are; in the larger unit where one inference takes as much.
+  const amounts = (joules, grams) => [
+    { ...(joules < 3.6e6 ? named("Wh", 3600) : named("kWh", 3.6e6)), of: "joules", source: `At the meter, ${state.scope.words}` },
+    { ...(grams < 1000 ? named("g of CO2e", 1) : named("kg of CO2e", 1000)), of: "grams", source: `At ${gridWords(state.grid)}${state.grid.pue === 1 ? "" : `, times a PUE of ${state.grid.pue}`}` },
+  ];
 
   const METERED = { gated: "what a gate compares", gpu: "the GPU alone", node: "all domains with constants" };
 

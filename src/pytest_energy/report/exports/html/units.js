@@ -59,6 +59,23 @@ const energy = {};
     return count < 100 ? energy.significant(count) : Math.round(count).toLocaleString("en-US");
   };
 
+  // A number that was chosen, with every digit: `22 million`.
+  energy.exactCount = (count) => {
+    const [size, name] = [[1e12, " trillion"], [1e9, " billion"], [1e6, " million"]].find(([least]) => count >= least) || [1, ""];
+    return `${(count / size).toLocaleString("en-US", { maximumFractionDigits: 6 })}${name}`;
+  };
+
+  const LEAST_PLAIN = 0.01, MOST_PLAIN = 10000; // between them a number is read at a glance
+
+  // Of how many a thing is said, where each is so much of it: as many as were chosen, or so many thousands of
+  // that, or fewer, that the number can be read.
+  energy.readableCount = (each, chosen) => {
+    if (!(each > 0)) return chosen;
+    let count = chosen;
+    while (each * count < LEAST_PLAIN) count *= 1000;
+    return each * count < MOST_PLAIN ? count : [chosen, 1000, 1].find((fewer) => fewer <= chosen && each * fewer < MOST_PLAIN) || 1;
+  };
+
   // `+14.8 %` of 0.148.
   energy.percent = (fraction) => {
     const percent = fraction * 100;
