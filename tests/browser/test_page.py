@@ -440,7 +440,36 @@ def test_the_history_has_sessions_updates_and_the_limit(opened):
     assert len(browser.all("#history-chart .limit")) == 1
     assert len(browser.all("#history-chart .update")) == 1
     words = [one.get_attribute("aria-label") for one in browser.all("#history-chart .point")]
-    assert any("2026-01-04, abc4: 2.04 J per inference, a stored session" in one for one in words)
+    assert any(
+        "2026-01-04 00:00 UTC, abc4: 2.04 J per inference, a stored session" in one for one in words
+    )
+
+
+def test_sessions_of_one_day_are_told_apart_by_their_time_or_commit(opened):
+    dates = ["2026-01-01T08:00:00Z", "2026-01-02T08:00:01Z", "2026-01-02T09:30:59+00:00",
+             "2026-01-03T07:00:01Z", "2026-01-03T07:00:02Z",
+             "2026-01-04T07:00:02Z", "2026-01-04T07:00:02Z"]  # fmt: skip
+    stored = [StoredSession(date, f"abc{i}", 2 + i / 50) for i, date in enumerate(dates)]
+    now = replace(new(2.05, test="t.py::a"), history=History(tuple(stored)))
+    browser = opened(session(now, date="2026-03-04T05:06:07Z"))
+    label = (
+        "return [...document.querySelectorAll('#history-chart .axis .tick')].slice(0, 8)"
+        ".map((one) => [...one.querySelectorAll('tspan')].map((line) => line.textContent).join(' '))"
+    )
+    assert browser.run(label) == [
+        "2026-01-01",
+        "2026-01-02 08:00",
+        "2026-01-02 09:30",
+        "2026-01-03 07:00:01",
+        "2026-01-03 07:00:02",
+        "2026-01-04 07:00:02 abc5",
+        "2026-01-04 07:00:02 abc6",
+        "2026-03-04",
+    ]
+    words = [one.get_attribute("aria-label") for one in browser.all("#history-chart .point")]
+    assert any(one.startswith("2026-01-02 09:30 UTC, abc2: 2.04 J") for one in words)
+    assert "UTC" in browser.find("#history-chart .axis-label").text
+    assert browser.find("#summary-body p").text.startswith("2026-03-04 05:06 UTC, at abc1234")
 
 
 def test_the_history_of_several_reports_stands_in_the_order_of_time(opened):

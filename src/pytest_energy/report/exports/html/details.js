@@ -73,7 +73,7 @@
       make("pre", { class: "words", tabindex: "0", role: "group", "aria-label": `The verdict's words on ${row.name}` }, row.words),
       facts([
         ["Outcome", row.outcome], ["Task", row.task], ["Model", row.model], ["Dataset", row.dataset], ["Role", row.role],
-        ["Samples", `${row.n.toLocaleString("en-US")}, per ${row.unit}`], ["Machine", row.machine], ["Measured", row.commit ? `${row.date}, at ${row.commit}` : row.date],
+        ["Samples", `${row.n.toLocaleString("en-US")}, per ${row.unit}`], ["Machine", row.machine], ["Measured", row.commit ? `${energy.moment(row.date)}, at ${row.commit}` : energy.moment(row.date)],
         ["Power", measured ? `${energy.significant(measured.watts)} W` : ""],
         ["Recorded", recorded.map(([name, value]) => `${name} ${Math.abs(value) >= 1e5 ? energy.count(value) : energy.significant(value)}`).join(", ")],
         ["Stored", row.stored], ["Interference", measured ? measured.interference.join("; ") : ""],

@@ -108,7 +108,7 @@
     else if (!data.rows.length) parts.push(text("p", "Nothing was metered: no test of the run has the marker inference, or all were left out."));
     for (const session of data.sessions.slice(0, 20)) {
       const against = session.base ? `compared with ${session.base}` : "compared with stored baselines";
-      parts.push(text("p", `${session.date}${session.commit ? `, at ${session.commit}` : ""}, on ${session.machine}: ${against}, decided by ${{ measured: "measured joules", counted: "exact counts", both: "measured joules and exact counts" }[session.judge]}. The gate itself took ${energy.significant(session.overhead.joules)} J and ${energy.significant(session.overhead.seconds)} s.`));
+      parts.push(text("p", `${energy.moment(session.date)}${session.commit ? `, at ${session.commit}` : ""}, on ${session.machine}: ${against}, decided by ${{ measured: "measured joules", counted: "exact counts", both: "measured joules and exact counts" }[session.judge]}. The gate itself took ${energy.significant(session.overhead.joules)} J and ${energy.significant(session.overhead.seconds)} s.`));
     }
     if (data.sessions.length > 20) parts.push(text("p", `And ${data.sessions.length - 20} sessions more.`));
     for (const role of data.roles) {
@@ -230,7 +230,7 @@
     const of = (kind, one) => ({ ...one, kind, published: false, value: energy.convert(one.joules, state.unit, state.grid) });
     const found = row ? [...row.history.replaced.map((one) => of("replaced", one)), ...row.history.stored.map((one) => of("stored", one)), ...row.history.measured.map((one) => of("measured", one))] : [];
     found.sort((a, b) => Number(a.date > b.date) - Number(a.date < b.date)); // what several reports have measured may be older than what is stored
-    const points = found.filter((point) => point.value > 0).map((point) => ({ ...point, words: `${point.date.slice(0, 10)}${point.commit ? `, ${point.commit}` : ""}: ${energy.significant(point.value)} ${energy.unitWords(state.unit, row.unit)}, ${whatItIs(point)}` }));
+    const points = found.filter((point) => point.value > 0).map((point) => ({ ...point, words: `${energy.moment(point.date)}${point.commit ? `, ${point.commit}` : ""}: ${energy.significant(point.value)} ${energy.unitWords(state.unit, row.unit)}, ${whatItIs(point)}` }));
     // An update stands before the first session of the level that came after the one replaced.
     const updates = points.map((point, i) => (point.kind === "replaced" ? points.findIndex((next, k) => k > i && next.kind !== "measured") : -1)).filter((i) => i > 0);
     energy.historyChart(byId("history-chart"), {
@@ -239,7 +239,7 @@
       extra: row && row.history.limit ? ["dashed: what the latest comparison allows"] : [],
       controls: rows.length ? [field("history-test", "Test", select)] : [],
       empty: "No result has a history: pytest --energy-update stores a session.",
-      table: () => energy.tableOf("History, as a table", ["Date", "Commit", "What", row ? energy.unitWords(state.unit, row.unit) : ""], points.map((point) => [point.date, point.commit || "", whatItIs(point), energy.significant(point.value)])),
+      table: () => energy.tableOf("History, as a table", ["Date", "Commit", "What", row ? energy.unitWords(state.unit, row.unit) : ""], points.map((point) => [energy.moment(point.date), point.commit || "", whatItIs(point), energy.significant(point.value)])),
     });
   };
 

@@ -85,6 +85,33 @@ const energy = {};
     return `${percent >= 0 && !shown.startsWith("-") ? "+" : ""}${shown} %`;
   };
 
+  // A moment of a report (ISO 8601, UTC) in parts, the coarse first; what is no such moment is one part.
+  const momentOf = (date) => {
+    const found = /^(\d{4}-\d{2}-\d{2})T(\d{2}:\d{2})(:\d{2})?(?:\.\d+)?(?:Z|\+00:00)$/.exec(date);
+    return found ? { day: found[1], minute: found[2], second: `${found[2]}${found[3] || ""}` } : { day: date, minute: "", second: "" };
+  };
+
+  // `2026-03-04 09:30 UTC`.
+  energy.moment = (date) => {
+    const { day, minute } = momentOf(date);
+    return minute ? `${day} ${minute} UTC` : day;
+  };
+
+  // The lines by which each of several sessions is told from the others: its day, and where that is not enough its
+  // minute, second or commit.
+  energy.labelsOf = (sessions) => {
+    const levels = sessions.map(({ date, commit }) => {
+      const { day, minute, second } = momentOf(date);
+      return [[day], [day, minute], [day, second], [day, second, commit]].map((lines) => lines.filter(Boolean));
+    });
+    const tallies = [0, 1, 2].map((level) => {
+      const tally = new Map();
+      for (const of of levels) tally.set(of[level].join(), (tally.get(of[level].join()) || 0) + 1);
+      return tally;
+    });
+    return levels.map((of) => of[[0, 1, 2].find((level) => tallies[level].get(of[level].join()) === 1) ?? 3]);
+  };
+
   // Days as people say them: `3.2 years`.
   energy.days = (days) => {
     if (!Number.isFinite(days)) return "never";
