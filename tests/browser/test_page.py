@@ -13,10 +13,12 @@ from pytest_energy.published.figures import figures, trainings
 from pytest_energy.report.exports import html
 from pytest_energy.report.exports.html.equivalents import EQUIVALENTS
 from pytest_energy.report.training import lines as training_lines
+from pytest_energy.types.energy import Method
 from pytest_energy.types.history import History, Replaced, StoredSession
 from pytest_energy.types.result import TrainingRun
 from pytest_energy.types.units import JOULES_PER_KWH, format_count, significant
 from support.browser import WIDTHS
+from support.measurements import GPU
 from support.reports import (
     HOSTILE,
     OTHER_MACHINE,
@@ -363,7 +365,7 @@ def test_a_frontier_is_of_one_task_and_data_set_alone(opened):
     graded = {(one.task, one.dataset) for one in figures() if one.quality and one.scope == "node"}
     assert {*browser.run(known)} == {
         *(f"{task}, {dataset}" for task, dataset in graded),
-        "all, without a frontier",
+        "All, without a frontier",
     }
     choose(browser, "quality-task", "text-classification, sst2")
     of_sst2 = {
@@ -377,7 +379,7 @@ def test_a_frontier_is_of_one_task_and_data_set_alone(opened):
     assert {tuple(one) for one in found} == of_sst2
     assert len(found) == 16
     assert len(browser.all("#quality-chart .frontier")) == 1
-    choose(browser, "quality-task", "all, without a frontier")
+    choose(browser, "quality-task", "All, without a frontier")
     assert len(browser.all("#quality-chart .frontier")) == 0
 
 
@@ -454,7 +456,8 @@ def test_sessions_of_one_day_are_told_apart_by_their_time_or_commit(opened):
     browser = opened(session(now, date="2026-03-04T05:06:07Z"))
     label = (
         "return [...document.querySelectorAll('#history-chart .axis .tick')].slice(0, 8)"
-        ".map((one) => [...one.querySelectorAll('tspan')].map((line) => line.textContent).join(' '))"
+        ".map((one) => [...one.querySelectorAll('tspan')]"
+        ".map((line) => line.textContent).join(' '))"
     )
     assert browser.run(label) == [
         "2026-01-01",
@@ -691,6 +694,89 @@ def test_it_fits_every_width_and_is_accessible_light_and_dark(opened, browser, w
     browser.screenshot(f"page-{width}-{scheme}")
 
 
+TEXTS = ", ".join(
+    (
+        "main p, main h2, main h3, main h4, header p, footer p, .bar p, label, caption",
+        "figcaption, summary:not(.tree summary), dt, .scroll th[scope=col]:not(:empty)",
+        ".legend li, #equivalents li, #method-body li, #summary-body li:not(.verdicts li)",
+        "#theme option, #country option, #scope option, #filters option[value='']",
+        "#parameters .axis-label, #history .axis-label",
+    )
+)
+
+
+NAMES = {"gCO2e per kWh", "accuracy", *(f"t.py::{one}" for one in "abcdefg"), "t.py::d#decode"}
+"""A unit, a quantity that a test records, and tests: they are written as they are."""
+
+
+@pytest.mark.parametrize(
+    "reports",
+    [
+        [],
+        [session()],
+        [
+            session(*two_tasks(), on_gpu(test="t.py::g"), notices=("the machine was busy",)),
+            full_session(),
+        ],
+    ],
+    ids=["published", "empty", "own"],
+)
+def test_every_text_begins_with_a_capital(opened, reports):
+    browser = opened(*reports)
+    for number in range(len(browser.all(".more"))):
+        browser.all(".more")[number].click()
+    for summary in browser.all("figure details summary"):
+        browser.run("arguments[0].click()", summary)
+    if reports:
+        browser.find("#published").click()
+    texts = browser.run(
+        "return [...document.querySelectorAll(arguments[0])].map((one) => one.textContent.trim())",
+        TEXTS,
+    )
+    assert len(texts) > 50
+    sentences = [one for text in texts for one in re.split(r"(?<=[a-z)])[.] ", text)]
+    assert {one for one in sentences if re.match("[a-z]", one)} <= NAMES
+
+
+def test_an_interval_says_that_it_is_one_of_95_percent_or_what_else(opened):
+    small = {"task": "sorting", "role": "task-specific"}
+    large = {"task": "sorting", "role": "general-purpose"}
+    compared = result(2.0, 2.0, test="t.py::a", model="ant", **small)
+    bare = new(5.0, test="t.py::b", model="bee", task="naming")
+    general = result(9.0, 9.0, test="t.py::c", model="cow", **large)
+    browser = opened(session(compared, bare, general))
+    said = [one.get_attribute("aria-label") for one in browser.all("#tasks-chart .point")]
+    (of_compared,) = (one for one in said if one.startswith("a, "))
+    (of_bare,) = (one for one in said if one.startswith("b, "))
+    assert re.search(r"2\.00 J per inference, 95 % interval: [\d.]+ to [\d.]+$", of_compared)
+    assert re.search(r"per inference, smallest and largest block: [\d.]+ to [\d.]+$", of_bare)
+    ratio = browser.find("#summary-body .ratio").text
+    assert ratio.startswith("In sorting, general-purpose models take 4.50 times the energy of")
+    assert re.search(r"\(95 % interval: [\d.]+ to [\d.]+\), of the domains that a gate", ratio)
+    browser.find("#tasks-chart details summary").click()
+    browser.until("document.querySelectorAll('#tasks-chart tbody tr').length === 3")
+    ends = {row.text.split(" ")[0]: row.text for row in browser.all("#tasks-chart tbody tr")}
+    assert ends["naming"].endswith("Smallest and largest block")
+    assert ends["sorting"].endswith("95 % interval")
+    sort_by(browser, "Test")
+    browser.find(".more").click()
+    assert "in brackets, is a 95 % interval." in browser.find(".details").text
+    browser.find("#published").click()
+    published = [
+        one.get_attribute("aria-label") for one in browser.all("#tasks-chart .hollow.point")
+    ]
+    assert any(
+        "95 % interval of the mean of ten repeats (Student's t): " in one for one in published
+    )
+
+
+def test_a_method_is_said_once(opened):
+    browser = opened(session(on_gpu(gpu=replace(GPU, method=Method.ESTIMATED))))
+    browser.find(".more").click()
+    assert "estimated: from a model of something else" in browser.find(".details").text
+    assert "estimated: estimated" not in browser.run("return document.body.textContent")
+
+
 def test_published_figures_are_accessible_as_well(opened):
     browser = opened(session(*two_tasks()))
     browser.find("#published").click()
@@ -715,9 +801,9 @@ def test_the_system_may_prefer_dark_and_the_reader_light(opened, browser):
     opened(session(new()))
     background = "return getComputedStyle(document.body).backgroundColor"
     dark = browser.run(background)
-    choose(browser, "theme", "light")
+    choose(browser, "theme", "Light")
     assert browser.run(background) == "rgb(255, 255, 255)" != dark
-    choose(browser, "theme", "dark")
+    choose(browser, "theme", "Dark")
     assert browser.run(background) == dark
 
 

@@ -39,7 +39,7 @@
     const looks = new Map(points.map((point) => [lookOf(point).name, point]));
     const names = [...looks.keys()].sort((a, b) => Number(a.startsWith("published")) - Number(b.startsWith("published")));
     return make("ul", { class: "legend", "aria-label": "Legend" },
-      ...names.map((name) => make("li", {}, key(looks.get(name)), ` ${name}`)), ...extra.map((text) => make("li", {}, text)));
+      ...names.map((name) => make("li", {}, key(looks.get(name)), ` ${energy.sentence(name)}`)), ...extra.map((text) => make("li", {}, text)));
   };
 
   // A scale with a little room at both ends; of one value alone it is ten times as wide.

@@ -32,7 +32,7 @@
 
   const field = (id, label, element) => make("div", { class: "control" }, make("label", { for: id }, label), " ", element);
   const text = (tag, ...words) => make(tag, {}, ...words);
-  const list = (items) => make("ul", {}, ...items.map((one) => make("li", {}, one)));
+  const list = (items) => make("ul", {}, ...items.map((one) => make("li", {}, energy.sentence(one))));
 
   // ---- Units and scope
 
@@ -47,9 +47,9 @@
     state.work = own ? own.unit : "inference";
     energy.options(byId("work"), works.map((one) => [one, one]), state.work);
     byId("work").addEventListener("change", () => { state.work = byId("work").value; draw(); });
-    energy.options(byId("theme"), [["", "as the system has them"], ["light", "light"], ["dark", "dark"]], "");
-    const place = data.sessions.length ? `${data.grid.place}, as the report has it` : data.grid.place;
-    energy.options(byId("country"), [["", place], ...data.countries.map(([name], i) => [String(i), name]), ["own", "A figure of my own"]], "");
+    energy.options(byId("theme"), [["", "As the system has them"], ["light", "Light"], ["dark", "Dark"]], "");
+    const ofReport = data.sessions.length ? `${data.grid.place}, as the report has it` : data.grid.place;
+    energy.options(byId("country"), [["", energy.sentence(ofReport)], ...data.countries.map(([name], i) => [String(i), name]), ["own", "A figure of my own"]], "");
     byId("grams").value = String(data.grid.grams);
     byId("grams").max = String(mostGrams());
     state.grid = { ...data.grid };
@@ -112,8 +112,8 @@
     }
     if (data.sessions.length > 20) parts.push(text("p", `And ${data.sessions.length - 20} sessions more.`));
     for (const role of data.roles) {
-      const range = role.low === null ? "" : ` [${energy.significant(role.low)}, ${energy.significant(role.high)}]`;
-      parts.push(make("p", { class: "ratio" }, `${role.task}: general-purpose models take ${energy.significant(role.value)} times the energy of task-specific ones${range} (${role.machine}).`));
+      const range = role.low === null ? "" : ` (95 % interval: ${energy.significant(role.low)} to ${energy.significant(role.high)})`;
+      parts.push(make("p", { class: "ratio" }, `In ${role.task}, general-purpose models take ${energy.significant(role.value)} times the energy of task-specific ones${range}, ${SCOPES[0].words}, on ${role.machine}.`));
     }
     const counted = d3.nest().key((row) => row.verdict).rollup((of) => of.length).object(data.rows);
     if (data.rows.length) parts.push(make("ul", { class: "verdicts" }, ...Object.entries(counted).map(([verdict, number]) => make("li", {}, make("span", { class: `verdict ${verdict.replace(" ", "-")}` }, verdict), ` ${number.toLocaleString("en-US")}`))));
@@ -125,13 +125,13 @@
   const ownPoint = (row) => ({
     name: row.name, task: row.task, dataset: row.dataset, model: row.model, role: row.role, unit: row.unit, published: false, value: state.figure(row), row,
     interval: state.scope.id === "gated" && row.energy && row.energy.interval ? row.energy.interval.map((joules) => energy.convert(joules, state.unit, state.grid)) : null,
-    quality: row.quality, parameters: row.parameters,
+    intervalWords: row.energy ? row.energy.interval_is : "", quality: row.quality, parameters: row.parameters,
   });
 
   const publishedPoint = (one) => ({
     name: one.model, task: one.task, model: one.model, role: one.role, unit: one.unit, published: true, source: data.published.sources[one.source].name,
     value: energy.convert(one.joules, state.unit, state.grid), interval: one.interval ? one.interval.map((joules) => energy.convert(joules, state.unit, state.grid)) : null,
-    quality: one.quality, parameters: one.parameters, dataset: one.dataset, concurrency: one.concurrency, note: one.note,
+    intervalWords: data.published.sources[one.source].interval, quality: one.quality, parameters: one.parameters, dataset: one.dataset, concurrency: one.concurrency, note: one.note,
   });
 
   const MIXED = "Published figures are of different scopes: choose a scope to see those of one alone. ";
@@ -148,8 +148,8 @@
   };
 
   const say = (point) => {
-    const range = point.interval ? `, ${energy.significant(point.interval[0])} to ${energy.significant(point.interval[1])}` : "";
-    const from = point.published ? `published by ${point.source}: ` : "";
+    const range = point.interval ? `, ${point.intervalWords}: ${energy.significant(point.interval[0])} to ${energy.significant(point.interval[1])}` : "";
+    const from = point.published ? `Published by ${point.source}: ` : "";
     const more = [point.task, point.dataset, point.concurrency > 1 ? `${point.concurrency.toLocaleString("en-US")} at a time` : "", point.note].filter(Boolean).join(", ");
     return `${from}${point.name}${more ? `, ${more}` : ""}: ${energy.significant(point.value)} ${energy.unitWords(state.unit, point.unit)}${range}`;
   };
@@ -159,15 +159,15 @@
     return missing ? `${missing.toLocaleString("en-US")} point${missing === 1 ? " has" : "s have"} no ${what} and ${missing === 1 ? "is" : "are"} not drawn. ` : "";
   };
 
-  const INTERVALS = "Lines are intervals: of one's own figures 95 % of the comparison, or the smallest and the largest block where nothing was compared; of published ones as their source says, at the end of the page.";
+  const INTERVALS = "Lines are intervals: of one's own figures the 95 % interval of the comparison, or the smallest and the largest block where nothing was compared; of published ones as their source says, at the end of the page.";
 
   const tasks = (all) => {
     const { points, hint } = energy.drawn(all.map((point) => ({ ...point, words: say(point) })));
     energy.tasksChart(byId("tasks-chart"), {
       title: `Energy by task, ${words()}`, unit: words(), points, hint: `${mixed()}${hint} ${points.some((point) => point.interval) ? INTERVALS : ""}`,
       empty: "No result has a figure in this scope.", 
-      table: () => energy.tableOf("Energy by task, as a table", ["Task", "Model or test", "Role", "Source", words(), "from", "to"],
-        points.map((point) => [point.task, point.name, point.role, point.published ? point.source : "this project", energy.significant(point.value), point.interval ? energy.significant(point.interval[0]) : "", point.interval ? energy.significant(point.interval[1]) : ""])),
+      table: () => energy.tableOf("Energy by task, as a table", ["Task", "Model or test", "Role", "Source", words(), "Interval from", "Interval to", "Interval is"],
+        points.map((point) => [point.task, point.name, point.role, point.published ? point.source : "This project", energy.significant(point.value), ...(point.interval ? [...point.interval.map((end) => energy.significant(end)), energy.sentence(point.intervalWords)] : ["", "", ""])])),
     });
   };
 
@@ -175,11 +175,11 @@
     const { points, hint } = energy.drawn(all.filter((point) => point.parameters > 0).map((point) => ({
       ...point, x: point.parameters, y: point.value, words: `${say(point)}; ${energy.count(point.parameters)} parameters` })));
     energy.scatter(byId("parameters-chart"), {
-      title: `Energy against parameters, ${words()}`, points, logX: true, logY: true, labelX: "parameters, logarithmic", labelY: `${words()}, logarithmic`,
+      title: `Energy against parameters, ${words()}`, points, logX: true, logY: true, labelX: "Parameters, logarithmic", labelY: `${words()}, logarithmic`,
       hint: mixed() + lacking(all, (point) => point.parameters > 0, "number of parameters") + hint,
       empty: "No result has a number of parameters: record it in the test with energy.record(parameters=…).",
       table: () => energy.tableOf("Energy against parameters, as a table", ["Model or test", "Task", "Role", "Source", "Parameters", words()],
-        points.map((point) => [point.name, point.task, point.role, point.published ? point.source : "this project", energy.count(point.parameters), energy.significant(point.value)])),
+        points.map((point) => [point.name, point.task, point.role, point.published ? point.source : "This project", energy.count(point.parameters), energy.significant(point.value)])),
     });
   };
 
@@ -194,7 +194,7 @@
     if (state.qualityTask !== ALL_TASKS && !tasksKnown.includes(state.qualityTask)) state.qualityTask = tasksKnown[0] || "";
     const all = state.qualityTask === ALL_TASKS ? every : every.filter((point) => kindOf(point) === state.qualityTask);
     const task = make("select", { id: "quality-task", onchange: (event) => { state.qualityTask = event.target.value; quality(pointsNow()); byId("quality-task").focus(); } });
-    energy.options(task, [...tasksKnown.map((name) => [name, name]), ...(tasksKnown.length > 1 ? [[ALL_TASKS, "all, without a frontier"]] : [])], state.qualityTask);
+    energy.options(task, [...tasksKnown.map((name) => [name, name]), ...(tasksKnown.length > 1 ? [[ALL_TASKS, "All, without a frontier"]] : [])], state.qualityTask);
     const names = new Map();
     for (const point of all) for (const name of Object.keys(point.quality)) names.set(name, (names.get(name) || 0) + 1);
     const known = [...names.keys()].sort((a, b) => Number(b === "accuracy") - Number(a === "accuracy") || names.get(b) - names.get(a));
@@ -207,12 +207,12 @@
     const best = state.qualityTask === ALL_TASKS ? [] : energy.frontier(points.map((point) => ({ ...point, joules: point.value, quality: point.y })));
     energy.scatter(byId("quality-chart"), {
       title: `Energy against ${metric || "quality"}${state.qualityTask && state.qualityTask !== ALL_TASKS ? ` of ${state.qualityTask}` : ""}, ${words()}`, points, logX: true, logY: false, labelX: `${words()}, logarithmic`, labelY: metric,
-      frontier: best.length > 1 ? best.map((point) => ({ x: point.x, y: point.y })) : null, extra: best.length > 1 ? [`line: the frontier; nothing takes less energy with a greater ${metric}`] : [],
+      frontier: best.length > 1 ? best.map((point) => ({ x: point.x, y: point.y })) : null, extra: best.length > 1 ? [`Line: the frontier; nothing takes less energy with a greater ${metric}`] : [],
       hint: mixed() + lacking(all, (point) => Object.hasOwn(point.quality, metric), metric) + hint,
       controls: known.length ? [make("div", { class: "controls" }, field("quality-task", "Task and data set", task), field("metric", "Quality", select))] : [],
       empty: "No result has a quality: record it in the test with energy.record(accuracy=…).",
       table: () => energy.tableOf(`Energy against ${metric}, as a table`, ["Model or test", "Task", "Role", "Source", words(), metric, "On the frontier"],
-        points.map((point) => [point.name, point.task, point.role, point.published ? point.source : "this project", energy.significant(point.value), energy.significant(point.y), best.some((one) => one.x === point.x && one.y === point.y) ? "yes" : "no"])),
+        points.map((point) => [point.name, point.task, point.role, point.published ? point.source : "This project", energy.significant(point.value), energy.significant(point.y), best.some((one) => one.x === point.x && one.y === point.y) ? "yes" : "no"])),
     });
   };
 
@@ -236,10 +236,10 @@
     energy.historyChart(byId("history-chart"), {
       title: row ? `History of ${row.name}, ${energy.unitWords(state.unit, row.unit)} ${SCOPES[0].words}` : "History", unit: row ? energy.unitWords(state.unit, row.unit) : "", points, levels: updates,
       limit: row && row.history.limit ? energy.convert(row.history.limit, state.unit, state.grid) : null,
-      extra: row && row.history.limit ? ["dashed: what the latest comparison allows"] : [],
+      extra: row && row.history.limit ? ["Dashed: what the latest comparison allows"] : [],
       controls: rows.length ? [field("history-test", "Test", select)] : [],
       empty: "No result has a history: pytest --energy-update stores a session.",
-      table: () => energy.tableOf("History, as a table", ["Date", "Commit", "What", row ? energy.unitWords(state.unit, row.unit) : ""], points.map((point) => [energy.moment(point.date), point.commit || "", whatItIs(point), energy.significant(point.value)])),
+      table: () => energy.tableOf("History, as a table", ["Date", "Commit", "What", row ? energy.unitWords(state.unit, row.unit) : ""], points.map((point) => [energy.moment(point.date), point.commit || "", energy.sentence(whatItIs(point)), energy.significant(point.value)])),
     });
   };
 
@@ -330,7 +330,7 @@
   const method = () => {
     const parts = [];
     for (const machine of data.machines) {
-      parts.push(make("h3", {}, machine.words), make("p", { class: "fine" }, machine.slug));
+      parts.push(make("h3", {}, machine.words), make("p", { class: "fine" }, `Machine class ${machine.slug}`));
       if (machine.domains.length) parts.push(energy.tableOf(`Domains on ${machine.slug}`, ["Domain", "Kind", "Method", "Instrument", "Basis"],
         machine.domains.map((one) => [one.name, one.kind, `${one.method}: ${energy.METHODS[one.method]}`, one.source, one.basis])));
     }

@@ -107,7 +107,7 @@
         const values = [...new Set(this.rows.map(({ row }) => shown(row[id])))];
         values.sort((a, b) => (id === "verdict" ? VERDICTS.indexOf(a) - VERDICTS.indexOf(b) : a.localeCompare(b, "en")));
         const select = make("select", { id: `filter-${id}`, onchange: () => this.filter() });
-        energy.options(select, [["", "all"], ...values.map((value) => [value, value])], "");
+        energy.options(select, [["", "All"], ...values.map((value) => [value, value])], "");
         form.append(make("div", { class: "control" }, make("label", { for: `filter-${id}` }, name), " ", select));
       }
       form.append(make("button", { type: "reset" }, "Show all"));

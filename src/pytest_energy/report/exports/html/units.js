@@ -85,6 +85,9 @@ const energy = {};
     return `${percent >= 0 && !shown.startsWith("-") ? "+" : ""}${shown} %`;
   };
 
+  // A text of its own begins with a capital; what is the name of something (`--option`, `path/file`) stays as it is.
+  energy.sentence = (text) => (/^[a-z]+(-[a-z]+)*([ ,:;.]|$)/.test(text) ? text[0].toUpperCase() + text.slice(1) : text);
+
   // A moment of a report (ISO 8601, UTC) in parts, the coarse first; what is no such moment is one part.
   const momentOf = (date) => {
     const found = /^(\d{4}-\d{2}-\d{2})T(\d{2}:\d{2})(:\d{2})?(?:\.\d+)?(?:Z|\+00:00)$/.exec(date);
