@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import replace
 
@@ -299,6 +300,18 @@ def test_on_a_phone_a_result_is_a_card_and_its_energy_is_in_view(opened, browser
     assert figures_shown(browser)[0] == "1.00"
 
 
+def test_a_table_in_the_details_of_a_card_stays_a_table(opened, browser):
+    browser.viewport(WIDTHS["phone"])
+    opened(session(new()))
+    browser.find(".more").click()
+    shown = (
+        "return ['table', 'tr', 'td']"
+        ".map((name) => document.querySelector(`.details .scroll ${name}`))"
+        ".map((one) => getComputedStyle(one).display)"
+    )
+    assert browser.run(shown) == ["table", "table-row", "table-cell"]
+
+
 @pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS)
 def test_results_are_a_table_to_a_screen_reader_at_every_width(opened, browser, width):
     browser.viewport(width)
@@ -475,6 +488,20 @@ def test_sessions_of_one_day_are_told_apart_by_their_time_or_commit(opened):
     assert browser.find("#summary-body p").text.startswith("2026-03-04 05:06 UTC, at abc1234")
 
 
+@pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS)
+def test_labels_of_the_history_do_not_run_into_one_another(opened, browser, width):
+    browser.viewport(width)
+    dates = [f"2026-01-02T08:{minute:02}:00Z" for minute in range(10, 40)]
+    stored = [StoredSession(date, None, 2.0) for date in dates]
+    opened(session(replace(new(2.05, test="t.py::a"), history=History(tuple(stored)))))
+    edges = browser.run(
+        "return [...document.querySelectorAll('#history-chart .axis:nth-of-type(1) .tick text')]"
+        ".map((one) => one.getBoundingClientRect()).map((box) => [box.left, box.right])"
+    )
+    assert len(edges) > 1
+    assert all(right + 4 < left for (_, right), (left, _) in itertools.pairwise(edges))
+
+
 def test_the_history_of_several_reports_stands_in_the_order_of_time(opened):
     history = History(
         (StoredSession("2026-03-01T00:00:00Z", "mar", 2.0),),
@@ -624,7 +651,7 @@ def test_everyday_terms_follow_number_and_grid(opened):
     number.send_keys("22000")
     # 22,000 times 3.6 J are 22 Wh: the charge of a smartphone, as the paper has it.
     said = browser.find("#equivalents").text.splitlines()
-    assert said[0].startswith("22,000 inferences: 22.0 Wh. At the meter")
+    assert said[0] == "22,000 inferences: 22.0 Wh. At the meter, of what a gate compares."
     grams = session().carbon.grams(22_000 * 3.6)
     assert said[1].startswith(f"22,000 inferences: {significant(grams)} g of CO2e. At 400 g/kWh")
     assert said[2].startswith("22,000 inferences: 1.00 charge of a smartphone. 0.022 kWh, the")
@@ -632,6 +659,14 @@ def test_everyday_terms_follow_number_and_grid(opened):
     france = grams * country_mixes()["FRA"].grams_per_kwh / session().carbon.grams_per_kwh
     said = browser.find("#equivalents").text.splitlines()
     assert said[1].startswith(f"22,000 inferences: {significant(france)} g of CO2e. At 56")
+
+
+def test_everyday_energy_says_of_what_it_is_in_a_published_figure_too(opened):
+    browser = opened(session(new(3.6)))
+    one = "facebook/bart-large-cnn, summarization, cnn; Luccioni et al. (2024)"
+    choose(browser, "everyday-model", one)
+    said = browser.find("#equivalents li").text
+    assert said.endswith(" Wh. At the meter, of all domains with constants.")
 
 
 @pytest.mark.parametrize("joules", [1e-12, 2e-6, 8.65e-5, 0.07, 3.6, 4321.0, 5e7])

@@ -12,6 +12,8 @@
   const roleOf = (role) => ROLES.find((one) => one.id === role) || ROLES[2];
   const MOST_POINTS = 2000; // more are a cloud, and take seconds to draw
 
+  const LABEL_WIDTH = 96; // pixels of a session's label, with the room around it
+
   // Shorten a name of an axis to so many characters.
   const cut = (text, most) => (text.length <= most ? text : `${text.slice(0, most - 1)}…`);
 
@@ -229,7 +231,7 @@
       const x = d3.scalePoint().domain(points.map((_, i) => i)).range([margin.left + 12, width - margin.right - 12]).padding(0.5);
       const y = d3.scaleLinear().domain([0, d3.max(values) * 1.08]).range([height - margin.bottom, margin.top]);
       const svg = drawing(canvas, width, height);
-      const every = Math.ceil(points.length / Math.max(1, Math.floor(width / 90)));
+      const every = Math.ceil(LABEL_WIDTH / x.step());
       const shown = d3.range(points.length).filter((i) => i % every === 0);
       bottomAxis(svg, d3.axisBottom(x).tickValues(shown).tickFormat(""), height, margin)
         .selectAll(".tick text").data(shown).selectAll("tspan").data((i) => marks[i]).enter().append("tspan")

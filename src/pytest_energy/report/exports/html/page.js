@@ -274,14 +274,14 @@
     const show = () => {
       const one = found[Number(model.value)] || found[0], chosen = Number(remembered.number);
       const gramsEach = one.joules / 3.6e6 * state.grid.pue * state.grid.grams;
-      answer.replaceChildren(...[...amounts(one.joules, gramsEach), ...data.equivalents].map((thing) => {
+      answer.replaceChildren(...[...amounts(one, gramsEach), ...data.equivalents].map((thing) => {
         const each = (thing.of === "joules" ? one.joules : gramsEach) / thing.amount, count = energy.readableCount(each, chosen);
         const shown = energy.count(each * count);
         return make("li", {}, `${energy.exactCount(count)} ${one.unit}${count === 1 ? "" : "s"}: `,
           make("strong", {}, `${shown} ${shown === "1.00" ? thing.name : thing.plural}`), ". ", make("span", { class: "fine" }, `${thing.source}.`));
       }));
     };
-    box.replaceChildren(field("everyday-number", "How many", number), modelField, error, answer);
+    box.replaceChildren(make("div", { class: "controls" }, field("everyday-number", "How many", number), modelField), error, answer);
     show();
   };
 
@@ -289,8 +289,8 @@
   const named = (name, amount) => ({ name, plural: name, amount });
 
   // Energy and emissions themselves, said as the things of every day are; in the larger unit where one inference takes as much.
-  const amounts = (joules, grams) => [
-    { ...(joules < 3.6e6 ? named("Wh", 3600) : named("kWh", 3.6e6)), of: "joules", source: `At the meter, ${state.scope.words}` },
+  const amounts = (one, grams) => [
+    { ...(one.joules < 3.6e6 ? named("Wh", 3600) : named("kWh", 3.6e6)), of: "joules", source: `At the meter, of ${METERED[one.scope]}` },
     { ...(grams < 1000 ? named("g of CO2e", 1) : named("kg of CO2e", 1000)), of: "grams", source: `At ${gridWords(state.grid)}${state.grid.pue === 1 ? "" : `, times a PUE of ${state.grid.pue}`}` },
   ];
 
@@ -322,7 +322,7 @@
       slider.setAttribute("aria-valuetext", `${energy.count(queries)} a day`);
       answer.textContent = `At ${energy.count(queries)} ${queriesWord} a day, inference has taken as much as the training (${energy.significant(of.kwh)} kWh${of.pue === null || of.pue === 1 ? "" : `, times a PUE of ${of.pue}`}) after ${energy.days(energy.breakEvenDays(of.joules, one.joules, queries))}: ${energy.count(of.joules / one.joules)} ${queriesWord} of ${energy.significant(one.joules)} J.${of.scope === one.scope ? "" : ` These are of two scopes, ${METERED[of.scope]} against ${METERED[one.scope]}: take the days as an order of magnitude.`}${basis(of)}`;
     };
-    box.replaceChildren(trainingField, modelField, field("even-queries", `${queriesWord[0].toUpperCase()}${queriesWord.slice(1)} a day`, slider), answer,
+    box.replaceChildren(make("div", { class: "controls" }, trainingField, modelField, field("even-queries", `${queriesWord[0].toUpperCase()}${queriesWord.slice(1)} a day`, slider)), answer,
       make("p", { class: "fine" }, "By the method of Table 5 of Luccioni et al. (2024): energy of training, there with fine-tuning, over energy of a query."));
     show();
   };
