@@ -172,7 +172,7 @@ def test_grams_are_of_the_reports_grid_then_of_any_country_or_figure(opened):
     elsewhere = replace(report.carbon, grams_per_kwh=mix.grams_per_kwh)
     assert figures_shown(browser) == [significant(elsewhere.grams_per_1000(2.5))]
     assert f"({mix.name}, {mix.year}" in browser.find("#grid").text
-    assert "PUE of 1.2" in browser.find("#grid").text
+    assert "a PUE of 1.2" in browser.find("#grid").text
     field = browser.find("#grams")
     field.clear()
     field.send_keys("100")
@@ -590,12 +590,22 @@ def test_the_page_says_which_figures_have_the_pue(opened):
     assert figures_shown(browser) == ["3.60"]  # at the meter
     choose(browser, "unit", "kWh per 1,000")
     assert figures_shown(browser) == [significant(3.6 * 1000 / JOULES_PER_KWH)]
-    assert (
-        "Energy is at the meter, without the site's overhead; CO2e, and the kWh of a whole"
-        " training of one's own, have it: times a PUE of 1.5."
-    ) in browser.find("#grid").text
-    browser = opened(session(new()))
-    assert "no overhead of the site is added anywhere (PUE 1)" in browser.find("#grid").text
+    choose(browser, "unit", "gCO2e per 1,000")
+    assert figures_shown(browser) == [significant(1.5 * session().carbon.grams_per_1000(3.6))]
+    said = browser.find("#grid").text
+    assert "Energy is at the meter; CO2e has the overhead of the site, a PUE of 1.5." in said
+    assert "training" not in said
+
+
+def test_a_training_has_the_pue_of_its_own_run_and_not_of_a_later_one(opened):
+    training = trained(3.0, TrainingRun(total_steps=10**6), test="t.py::b")
+    earlier = with_pue(session(training, date="2026-01-01T00:00:00Z"), 1.5)
+    browser = opened(earlier, session(new(2.0, test="t.py::a"), date="2026-03-01T00:00:00Z"))
+    kilowatt_hours = significant(cost_of(training).kwh(earlier.carbon))
+    assert f"({kilowatt_hours} kWh, times a PUE of 1.5)" in browser.find("#break-even").text
+    said = browser.find("#grid").text
+    assert "CO2e has no overhead of the site (PUE 1)." in said
+    assert "The kWh of a whole training of one's own have the PUE of its run." in said
 
 
 def test_a_published_training_says_what_its_kwh_are_of(opened):

@@ -91,10 +91,9 @@
   const sayGrid = () => {
     const { pue } = state.grid;
     // What docs/reports.md and docs/training.md say of every report holds here too.
-    const pueWords = pue === 1
-      ? "Energy is at the meter; no overhead of the site is added anywhere (PUE 1)."
-      : `Energy is at the meter, without the site's overhead; CO2e, and the kWh of a whole training of one's own, have it: times a PUE of ${pue}.`;
-    byId("grid").textContent = `CO2e at ${gridWords(state.grid)}. ${pueWords}`;
+    const emitted = pue === 1 ? "no overhead of the site (PUE 1)" : `the overhead of the site, a PUE of ${pue}`;
+    const trained = data.trainings.some((one) => one.pue !== 1) ? " The kWh of a whole training of one's own have the PUE of its run." : "";
+    byId("grid").textContent = `CO2e at ${gridWords(state.grid)}. Energy is at the meter; CO2e has ${emitted}.${trained}`;
   };
 
   // ---- Sections
