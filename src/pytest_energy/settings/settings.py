@@ -125,12 +125,47 @@ class Settings:
 
 
 def _path(config: pytest.Config, name: str) -> Path | None:
-    """A path as pytest's users expect: from where they stand, or from the ini file's rootdir."""
+    """A path as pytest's users expect: from where they stand, or from the ini file's rootdir.
+
+    Raises:
+        pytest.UsageError: the option has an empty value.
+    """
     given: str | None = config.getoption(f"energy_{name}", default=None)
-    if given:
+    if given is not None:
+        if not given.strip():
+            raise pytest.UsageError(_nothing_given(name, _PATHS[name]))
         return config.invocation_params.dir / given
     written: str = ini_value(config, name)
     return config.rootpath / written if written else None
+
+
+_PATHS = {
+    "baselines": "baselines",
+    "json": "energy.json",
+    "html": "energy.html",
+    "markdown": "energy.md",
+}
+"""Options that take a path, with one for example."""
+
+
+def _nothing_given(name: str, example: str, what: str = "path") -> str:
+    """What is wrong with an option with an empty value: nothing would be written."""
+    return (
+        f"--energy-{name}: no {what} is given (an empty variable?); write"
+        f" --energy-{name}={example}, say, or leave the option out"
+    )
+
+
+def _exports(config: pytest.Config) -> tuple[str, ...]:
+    """What `--energy-export` names, as written.
+
+    Raises:
+        pytest.UsageError: it has an empty value on the command line.
+    """
+    given = option_value(config, "export")
+    if isinstance(given, list) and not all(text.strip() for text in given):
+        raise pytest.UsageError(_nothing_given("export", "csv=energy.csv", "format"))
+    return _lines(given)
 
 
 def _folder(config: pytest.Config, name: str) -> Path:
@@ -208,7 +243,7 @@ def read_settings(config: pytest.Config) -> Settings:
         json_blocks=flag(config, "json_blocks"),
         html=_path(config, "html"),
         markdown=_path(config, "markdown"),
-        exports=_lines(option_value(config, "export")),
+        exports=_exports(config),
         exports_from=_folder(config, "export"),
     )
 
