@@ -322,7 +322,7 @@ def test_counts_are_compared_beside_joules_and_a_counted_rise_fails(write, compa
     b = write("b", spend(2.0, counts=counted(DOUBLED)))
     code, text, _ = compare(a, b)
     assert code == 1
-    assert "by exact count an inference does more" in text
+    assert "by exact count each inference does more" in text
     assert "FLOPs +100 %" in text
     assert "culprit" in text
     assert "Bert.encoder.layer.[0-5].dense (aten::addmm): 1.00 GFLOP -> 2.00 GFLOP" in text

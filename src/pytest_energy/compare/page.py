@@ -374,7 +374,7 @@ def _headline(pair: Pair, decides: Judge) -> str:
         return f"quality {word}: {verdict.reason}"
     if decides is Judge.COUNTED:
         now, was = _counted(pair.after), _counted(pair.before)
-        return f"energy {word}: {now} counted per inference, A {was}"
+        return f"energy {word}: {now} counted per {pair.after.subject.act}, A {was}"
     now, was = _metered(pair.after), _metered(pair.before)
     return f"energy {word}: {now} per {pair.after.subject.unit}, A {was}"
 

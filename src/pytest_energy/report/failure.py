@@ -215,7 +215,7 @@ def _figures(result: Result, measurement: Measurement, carbon: Carbon) -> list[s
         words = result.verdict.interpretation
         text = f"{flops}: {words}" if words else flops
         lines.append(_entry("flops", f"{format_change(change.flops):>7}  {text}"))
-    lines += _page_faults(measurement, change)
+    lines += _page_faults(measurement, change, result.subject.act)
     if change is not None and change.environment:
         lines.append(_entry("versions", "; ".join(change.environment)))
     lines.append(f"  {'CO2e':<{LABEL_WIDTH}} {_grams(result, measurement, carbon)}")
@@ -232,13 +232,13 @@ def _samples_counted(flops: FlopCount) -> str:
     return f" (mean of {len(flops.samples)} samples, standard error {error})"
 
 
-def _page_faults(measurement: Measurement, change: Change | None) -> list[str]:
+def _page_faults(measurement: Measurement, change: Change | None, act: str) -> list[str]:
     """Page faults of both sides, where they differ by more than a process makes of them."""
     now = measurement.page_faults_per_inference
     before = change.page_faults if change is not None else None
     if now is None or before is None or abs(now - before) <= max(MANY_FAULTS, 0.1 * before):
         return []
-    text = f"{before:,.0f} -> {now:,.0f} page faults per inference"
+    text = f"{before:,.0f} -> {now:,.0f} page faults per {act}"
     words = "memory is given back to the system and taken again"
     return [_entry("memory", f"{text}: {words}" if now > before else text)]
 
@@ -313,7 +313,7 @@ def _counted_headline(result: Result) -> str:
         return ""
     now, before = format_joules(change.joules), format_joules(change.joules_before)
     what = f"base {before} at {verdict.paired.label}" if verdict.paired else f"baseline {before}"
-    return f"{now} counted per inference, {what}"
+    return f"{now} counted per {result.subject.act}, {what}"
 
 
 def _in_unit_of(value: float, shown: float) -> float:
