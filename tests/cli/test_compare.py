@@ -527,7 +527,7 @@ def test_nothing_in_common_is_an_error_that_says_why(write, compare):
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        (lambda r: r.update(date="yesterday"), "date: expected one as of ISO 8601"),
+        (lambda r: r.update(date="yesterday"), "date: expected a date and time of ISO 8601"),
         (lambda r: r["results"][0]["subject"].pop("test"), "'test' is missing"),
         (
             lambda r: r["results"][0]["measurement"].update(unit_count=-1),
