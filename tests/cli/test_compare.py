@@ -211,6 +211,8 @@ def test_a_fall_of_quality_is_a_regression(write, compare):
     code, text, _ = compare(a, b)
     assert code == 1
     assert "quality regressed: accuracy fell from 0.900 to 0.800" in text
+    assert "accuracy 0.800, A 0.900; allowed -0 %" in text  # nothing is stored here
+    assert "stored" not in text
     b = write("b", spend(2.0, recorded={"accuracy": 0.9}, rule=rule))
     a = write("a", spend(2.0))
     code, text, _ = compare(a, b)

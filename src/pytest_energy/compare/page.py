@@ -348,7 +348,7 @@ def _changes(page: _Page, comparison: Comparison) -> None:
     for pair in found[:MOST_DETAILED]:
         style = _STYLES[pair.status]
         page.say(f"{pair.after.subject.key}: {_headline(pair, comparison.judge)}", style)
-        for line in details(pair.after, carbon, page.width):
+        for line in details(pair.after, carbon, page.width, "A"):
             page.say(line)
         page.end()
     if len(found) > MOST_DETAILED:

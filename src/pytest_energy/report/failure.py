@@ -77,21 +77,23 @@ def message(
     return "\n".join(lines)
 
 
-def details(result: Result, carbon: Carbon, width: int = WIDTH) -> list[str]:
+def details(result: Result, carbon: Carbon, width: int = WIDTH, compared: str = "") -> list[str]:
     """The lines below a message's headline: why, what has changed, by how much, and where.
 
     Args:
         result: of a comparison.
         carbon: as in `message`.
         width: columns of a line.
+        compared: name of the run that the figures are compared with; empty for what is stored, or
+            for the base of a paired run.
     """
     verdict = result.verdict
     decisive = verdict.quality is not None and verdict.quality.decisive
     why = [_entry("reason", verdict.reason)] if verdict.reason and not decisive else []
-    return _folded([*why, *_details(result, carbon)], width)
+    return _folded([*why, *_details(result, carbon, compared)], width)
 
 
-def _details(result: Result, carbon: Carbon) -> list[str]:
+def _details(result: Result, carbon: Carbon, compared: str = "") -> list[str]:
     verdict, measurement = result.verdict, result.measurement
     quality, change = verdict.quality, verdict.change
     lines: list[str] = []
@@ -107,7 +109,7 @@ def _details(result: Result, carbon: Carbon) -> list[str]:
     if measurement is not None:
         lines += _figures(result, measurement, carbon)
     if quality is not None and quality.change is not None:
-        lines.append(_quality(quality))
+        lines.append(_quality(quality, compared or ("base" if verdict.paired else "stored")))
     return lines
 
 
@@ -252,13 +254,13 @@ def idle_power(measurement: Measurement) -> str:
     )
 
 
-def _quality(quality: Quality) -> str:
-    stored = significant(quality.stored or 0.0)
+def _quality(quality: Quality, compared: str) -> str:
+    before = significant(quality.stored or 0.0)
     allowed = format_percent(quality.tolerance)
     return _line(
         "quality",
         format_change(quality.change or 0.0),
-        f"{quality.name} {significant(quality.now)}, stored {stored}; allowed -{allowed}",
+        f"{quality.name} {significant(quality.now)}, {compared} {before}; allowed -{allowed}",
     )
 
 
