@@ -138,6 +138,7 @@ def test_counts_of_real_runs_name_the_function_that_does_more(project, compare, 
     assert code == 1
     assert "judged by exact counts alone" in text
     assert "counted per inference, A " in text
+    assert re.search(r"counted +counted +exact", text)
     assert "work.py:infer calls work.py:step 5 -> 9 times" in text
 
 

@@ -324,7 +324,9 @@ def _cells(pair: Pair, decides: Judge) -> tuple[_Cell, ...]:
         else:
             said.append(("counts the same", "dim"))
     word = verdict.status.words
-    return *([(text, "")] for text in energies), said, allowed, [(word, style)]
+    how: _Cell = [("counted", "dim")] if decides is Judge.COUNTED else []
+    sides = ([(text, ""), *(how if text != "-" else [])] for text in energies)
+    return *sides, said, allowed, [(word, style)]
 
 
 def _metered(result: Result) -> str:

@@ -197,6 +197,7 @@ def read_settings(config: pytest.Config) -> Settings:
                     f"{what}, and --energy-strict (or ini energy_strict) fails what is not"
                     " compared: take one of the two away"
                 )
+    _check_grid(config)
     given_meters = option_value(config, "meter")
     texts = given_meters if isinstance(given_meters, list) else [given_meters]
     meters = tuple(name.strip() for text in texts for name in text.split(",") if name.strip())
@@ -288,6 +289,20 @@ def _factors(config: pytest.Config) -> str:
             f" {', '.join(given)}, or --energy-factors (or ini energy_factors)"
         )
     return name
+
+
+def _check_grid(config: pytest.Config) -> None:
+    """Refuse a country or region that the tables do not know, before anything else is said.
+
+    Raises:
+        pytest.UsageError: names it, with near ones.
+    """
+    country, region = (option_value(config, name) or None for name in ("country", "region"))
+    if (country or region) and not option_value(config, "carbon_intensity"):
+        try:
+            factors.resolve(factors.TODAY, country, region, None, 1.0)
+        except ValueError as error:
+            raise pytest.UsageError(str(error)) from error
 
 
 def _is_given(config: pytest.Config, name: str, default: str) -> bool:
