@@ -25,7 +25,7 @@ def resolve(
     """
     if grams_per_kwh is not None:
         place = ", ".join(part for part in (region, country) if part) or AS_GIVEN
-        return Carbon(grams_per_kwh, place, None, "given with energy_carbon_intensity", pue)
+        return Carbon(grams_per_kwh, place, None, "given with --energy-carbon-intensity", pue)
     if country is None:
         if region is not None:
             raise ValueError(

@@ -122,7 +122,7 @@ def _change(change: Change, result: Result) -> list[str]:
     allowed = f"allowed +{format_percent(float(f'{change.limit:.2g}'))}"
     if change.limit > asked + 1e-4:
         allowed += f" (asked: {format_percent(asked)})"
-    interval = f"[{format_change(change.low)}, {format_change(change.high)}]"
+    interval = f"[{format_change(change.low)}, {format_change(change.high)}] (95 %)"
     times = "runs" if result.verdict.paired else "sessions"
     lines = [
         _line("change", format_change(change.value), f"{interval}   {allowed}"),

@@ -63,7 +63,7 @@ REGRESSED = {"change": CHANGE, "can_be_stored": True}
 def test_the_message_of_a_regression_reads_as_the_design_has_it():
     assert failure.message(result(**REGRESSED), USA).splitlines() == [
         "energy regressed: 2.41 J per inference, baseline 2.10 J (5 sessions, 2.05 to 2.13)",
-        "  change     +14.8 %  [+12.9 %, +16.7 %]   allowed +5 %",
+        "  change     +14.8 %  [+12.9 %, +16.7 %] (95 %)   allowed +5 %",
         "  detectable  +6.9 %  would have been found, in four of five sessions",
         "  gpu:0      +15.1 %  counter (NVML)",
         "  cpu        +13.9 %  counter (RAPL)",
@@ -80,7 +80,7 @@ def test_processes_machine_and_flops_stand_below_it_within_100_columns():
     measured = replace(seen.measurement, flops=FlopCount(8_450_000_000, (), 3 * (8_450_000_000,)))
     lines = failure.message(replace(seen, measurement=measured), USA).splitlines()
     assert lines[1:4] == [
-        "  change     +14.8 %  [+12.9 %, +16.7 %]   allowed +5 %",
+        "  change     +14.8 %  [+12.9 %, +16.7 %] (95 %)   allowed +5 %",
         "  detectable  +6.9 %  would have been found, in four of five sessions",
         "  processes  +15.2 %, +14.3 %",
     ]

@@ -183,8 +183,9 @@ class _Page:
         return _Rows(kept, left_out)
 
 
-_CHANGED_HEAD = ("verdict", "test", "energy", "change", "culprit")
-_OTHERS_HEAD = ("verdict", "test", "model", "energy", "CO2e per 1,000", "change", "reason")
+_CHANGE = "change (95 % interval)"
+_CHANGED_HEAD = ("verdict", "test", "energy", _CHANGE, "culprit")
+_OTHERS_HEAD = ("verdict", "test", "model", "energy", "CO2e per 1,000", _CHANGE, "reason")
 
 
 def _table(head: Sequence[str], rows: _Rows) -> list[str]:

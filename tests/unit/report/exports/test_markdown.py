@@ -223,3 +223,8 @@ def test_every_verdict_has_its_words():
     page = Page(render([session(*everything)]))
     found = {row[0] for row in page.rows} - {"verdict"}
     assert found == {status.value.replace("_", " ") for status in Status}
+
+
+def test_an_interval_is_said_to_be_of_95_percent():
+    text = render([session(result(3.0), result(2.0, test="t.py::b"))])
+    assert text.count("| change (95 % interval) |") == 2

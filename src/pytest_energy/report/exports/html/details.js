@@ -6,7 +6,7 @@
   const METHODS = {
     counter: "read from a hardware counter",
     sampled: "power samples, integrated over time",
-    estimated: "estimated, from a model of something else",
+    estimated: "from a model of something else",
     constant: "a fixed power times the duration",
   };
   energy.METHODS = METHODS;

@@ -30,11 +30,16 @@ def _source(source: Source) -> dict[str, Any]:
     return {
         "name": f"{source.short_title} ({source.year})",
         "words": (
-            f"{source.title} ({source.year}). {source.hardware}; metered: {scope}."
-            f" {source.protocol}. {source.licence}. {source.url}"
+            f"{source.title} ({source.year}). {_sentence(source.hardware)}; metered: {scope}."
+            f" {_sentence(source.protocol)}. {_sentence(source.licence)}. {source.url}"
         ),
         "interval": source.interval,
     }
+
+
+def _sentence(text: str) -> str:
+    """A clause as a sentence of its own: with a capital."""
+    return text[:1].upper() + text[1:]
 
 
 def _figure(one: Published) -> dict[str, Any]:
