@@ -297,7 +297,7 @@ def test_a_later_occasion_widens_an_estimate_whichever_run_was_first(write, as_j
         assert as_json(*pair)["results"][0]["change"]["limit"] > limit
 
 
-def test_an_estimate_is_compared_in_units_of_the_reference_workload(write, as_json):
+def test_an_estimate_is_compared_in_units_of_the_reference_workload(write, compare, as_json):
     domain = replace(CPU, method=Method.ESTIMATED)
 
     def run(name, joules, machine, kind="product 256, 1 thread", blocks=True):
@@ -312,6 +312,8 @@ def test_an_estimate_is_compared_in_units_of_the_reference_workload(write, as_js
         assert found["change"]["value"] == pytest.approx(0, abs=1e-4)
         assert found["change"]["reference_change"] == pytest.approx(0.3)
         assert found["verdict"] == "ok"
+        words = flat(compare(a, b)[1])  # the row has 2.60 J beside 2.00 J, and a change of 0
+        assert "test_a: 2.60 J over 2.00 J is +30.0 %, and +0.0 % judged: by the reference" in words
     (found,) = as_json(run("a", 2.0, 1.0), run("b", 2.0, 1.0, "another"))["results"]
     assert found["verdict"] == "incomparable"
     assert found["reason"].startswith("the first run's reference workload was product 256")

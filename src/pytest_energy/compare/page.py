@@ -21,7 +21,7 @@ from pytest_energy.report.console import console, head_rule
 from pytest_energy.report.failure import details
 from pytest_energy.report.printable import shown
 from pytest_energy.report.shortening import columns, ellipsis_of, shortened
-from pytest_energy.report.table import interval_of
+from pytest_energy.report.table import accounted_for, interval_of
 from pytest_energy.types.counts import Judge
 from pytest_energy.types.result import Result, Subject, short_name, some_names
 from pytest_energy.types.units import (
@@ -358,7 +358,12 @@ def _changes(page: _Page, comparison: Comparison) -> None:
         page.say(f"changed as well, with their figures in the table: {some_names(rest)}", "bold")
         page.end()
     said = False
+    detailed = set(map(id, found[:MOST_DETAILED]))
     for pair in comparison.pairs:
+        why = [] if id(pair) in detailed else accounted_for(pair.after)
+        if why:
+            page.say(f"{pair.after.subject.short_name}: {why[0]}", "dim")
+            said = True
         change = pair.counts
         if pair.status is Status.OK and change is not None and not change.unchanged:
             figures = count_words.figures(change)

@@ -293,7 +293,7 @@ def _note(result: Result, stored: Mapping[str, str]) -> str:
         parts.append(verdict.hint)
     if change is not None and change.unverified:
         parts.append(f"the baseline was {change.unverified}")
-    parts += _accounted_for(result)
+    parts += accounted_for(result)
     if paired is not None and change is not None:
         base = f"base {format_joules(change.joules)} at {paired.label}"
         parts.append(f"{base}, {paired.pairs} pair{'s' * (paired.pairs != 1)} of blocks")
@@ -330,11 +330,17 @@ def _of_counts(verdict: Verdict) -> list[str]:
     return [*said, *change.notes]
 
 
-def _accounted_for(result: Result) -> list[str]:
-    """What lies between the joules' own change and the judged one, where the row shows both.
+def accounted_for(result: Result) -> list[str]:
+    """What lies between the joules' own change and the judged one, where a row shows both.
 
     A reader divides the two figures of the row: what they give and what is judged have to agree as
     far as their digits go, in their sign too.
+
+    Args:
+        result: of a comparison.
+
+    Returns:
+        A clause; none where there is nothing to explain.
     """
     measurement, change, plain = result.measurement, result.verdict.change, result.plain_change
     if measurement is None or change is None or plain is None:
