@@ -297,6 +297,8 @@ def _check_grid(config: pytest.Config) -> None:
     Raises:
         pytest.UsageError: names it, with near ones.
     """
+    if _factors(config) != factors.TODAY:
+        return
     country, region = (option_value(config, name) or None for name in ("country", "region"))
     if (country or region) and not option_value(config, "carbon_intensity"):
         try:
