@@ -580,7 +580,7 @@ def test_a_trainings_kwh_have_the_pue_as_in_the_terminal_and_its_days_are_at_the
     (line,) = training_lines([training], report.carbon, {"model": "model"}, {})
     cost = cost_of(training)
     kilowatt_hours = f"{significant(cost.kwh(report.carbon))} kWh"
-    assert f": {kilowatt_hours} [" in line
+    assert f": {kilowatt_hours} (95 %" in line
     browser = opened(report)
     said = browser.find("#break-even").text
     assert f"the training ({kilowatt_hours}, times a PUE of 1.5) after" in said
