@@ -88,7 +88,7 @@ $(VENV)/.examples: $(VENV)/.python pyproject.toml
 
 $(VENV)/.test: $(VENV)/.examples
 	@echo "== Installing what the tests and linters need"
-	$(PIP) --editable ".[test,lint]"
+	$(PIP) --editable ".[test,lint,served-llm]"
 	@touch $@
 
 $(REVIEWS): scripts/fetch_reviews.py | $(VENV)/.python
