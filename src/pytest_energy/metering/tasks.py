@@ -1,0 +1,200 @@
+"""Async functions through slots: a task of asyncio for each."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from pytest_energy.metering.concurrent import ConcurrentLoop
+from pytest_energy.metering.slots import CURRENT, Alone, Segment, Slot
+from pytest_energy.types.units import format_percent, format_seconds
+from pytest_energy.world import clock
+
+HEARTBEAT_SECONDS = 0.02
+"""How often it is seen whether the event loop still comes round."""
+
+BLOCKED_SECONDS, BLOCKED_SHARE = 0.05, 0.5
+"""An event loop that does not come round for so long at a time, and for such a share of all, is
+blocked by what runs in it."""
+
+
+async def run_in_tasks(loop: ConcurrentLoop, fn: Callable[[Any], Awaitable[Any]]) -> list[Any]:
+    """Perform a loop's inferences in a task per slot.
+
+    Args:
+        loop: of samples.
+        fn: performs one inference.
+
+    Returns:
+        The outputs, in the samples' order.
+
+    Raises:
+        BaseException: what the first inference raised that did; the others were cancelled, and have
+            ended then.
+        pytest.UsageError: `fn` returns nothing to await.
+    """
+    __tracebackhide__ = True
+    outputs: list[Any] = []
+    try:
+        for step in loop.generator:
+            if isinstance(step, Alone):
+                output = await awaited(fn, step.sample)
+                if step.kept:
+                    outputs.append(output)
+                continue
+            with _Heartbeat() as heartbeat:
+                await _Tasks(fn, step).perform(loop.concurrency)
+            loop.blocked = loop.blocked or heartbeat.blocked
+            step.raise_error("arun", loop.round_size)
+    finally:
+        loop.generator.close()
+    return outputs or loop.outputs
+
+
+def awaited(fn: Callable[[Any], Awaitable[Any]], sample: Any) -> Awaitable[Any]:
+    """What a function returns to be awaited.
+
+    Args:
+        fn: performs one inference.
+        sample: that it is performed on.
+
+    Raises:
+        pytest.UsageError: it is nothing to await.
+    """
+    __tracebackhide__ = True
+    result = fn(sample)
+    if not hasattr(result, "__await__"):
+        raise pytest.UsageError(why_not_async(result))
+    return result
+
+
+def why_not_async(result: object) -> str:
+    """What to say of a function for `arun` that returns nothing to await.
+
+    Args:
+        result: that it returned.
+    """
+    if inspect.isasyncgen(result):
+        hint = "an async function that consumes it: async for part in fn(sample): …"
+    else:
+        hint = "energy.run(fn, samples, concurrency=…), which calls it in threads"
+    return f"energy.arun got a function that returns nothing to await, but {_kind(result)}: {hint}"
+
+
+def _kind(result: object) -> str:
+    name = type(result).__name__
+    return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"
+
+
+class _Tasks:
+    """A task per slot, for one segment.
+
+    Args:
+        fn: performs one inference.
+        segment: what is performed.
+    """
+
+    def __init__(self, fn: Callable[[Any], Awaitable[Any]], segment: Segment) -> None:
+        self._fn = fn
+        self._segment = segment
+        self._tasks: list[asyncio.Task[None]] = []
+        self._cancelled = False
+
+    async def perform(self, concurrency: int) -> None:
+        slots = self._segment.begin(concurrency)
+        self._tasks = [asyncio.create_task(self._work(slot)) for slot in slots]
+        if not self._tasks:
+            return
+        try:
+            await asyncio.wait(self._tasks)
+        except BaseException:  # the test is cancelled, or its time is up
+            self._segment.stop()
+            self._cancel()
+            await self._ended()
+            raise
+
+    async def _work(self, first: Slot) -> None:
+        slot: Slot | None = first
+        segment, fn = self._segment, self._fn
+        try:
+            while slot is not None:
+                CURRENT.set(slot)
+                slot.began = clock()
+                slot = segment.advance(slot, await awaited(fn, slot.sample))
+        except BaseException as error:  # raised again by who awaits the run
+            if slot is None or self._cancelled:  # it was cancelled, or could not be in time
+                return
+            segment.fail(slot, error)
+            self._cancel()
+
+    def _cancel(self) -> None:
+        """Cancel the other tasks, once: what they do to clean up is not cancelled as well."""
+        self._cancelled = True
+        own = asyncio.current_task()
+        for task in self._tasks:
+            if task is not own:
+                task.cancel()
+
+    async def _ended(self) -> None:
+        """Wait for cancelled tasks; a scope of anyio cancels who waits again and again."""
+        while any(not task.done() for task in self._tasks):
+            try:
+                await asyncio.wait(self._tasks)
+            except asyncio.CancelledError:
+                continue
+
+
+class _Heartbeat:
+    """Sees for how long an event loop does not come round."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._began = self._due = 0.0
+        self._late: list[float] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self.blocked = ""
+
+    def __enter__(self) -> _Heartbeat:
+        self._began = clock()
+        self._plan()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._see()
+        self.blocked = why_blocked(self._late, clock() - self._began)
+
+    def _plan(self) -> None:
+        self._due = clock() + HEARTBEAT_SECONDS
+        self._timer = self._loop.call_later(HEARTBEAT_SECONDS, self._beat)
+
+    def _beat(self) -> None:
+        self._see()
+        self._plan()
+
+    def _see(self) -> None:
+        late = clock() - self._due
+        if late > BLOCKED_SECONDS:
+            self._late.append(late)
+
+
+def why_blocked(late: list[float], seconds: float) -> str:
+    """What to say of an event loop that was blocked; empty where it came round.
+
+    Args:
+        late: seconds by which it was late, each time that this was long.
+        seconds: of the whole run.
+    """
+    if not late or sum(late) < BLOCKED_SHARE * seconds:
+        return ""
+    return (
+        f"the event loop was blocked for {format_percent(sum(late) / seconds)} of a run of"
+        f" energy.arun, up to {format_seconds(max(late))} at a time: its function calls what does"
+        " not await, so that inferences were performed one after the other; await them, or use"
+        " energy.run(fn, samples, concurrency=…), which calls a plain function in threads"
+    )
