@@ -16,6 +16,7 @@ from pytest_energy.analysis.training import cost_of
 from pytest_energy.carbon.tables import country_mixes, world_grams_per_kwh
 from pytest_energy.report import failure
 from pytest_energy.report.counts import what_changed
+from pytest_energy.report.domains import latency_words
 from pytest_energy.report.explain import Node, tree_of
 from pytest_energy.report.exports.html.equivalents import EQUIVALENTS
 from pytest_energy.report.exports.markdown import headline
@@ -152,6 +153,7 @@ def _row(
         "role": printable(subject.role),
         "unit": printable(subject.unit),
         "n": subject.n,
+        "concurrency": subject.concurrency,
         "training": subject.is_training,
         "machine": report.machine.slug,
         "date": report.date,
@@ -195,6 +197,7 @@ def _energy(measurement: Measurement, result: Result) -> dict[str, Any]:
         "compared": interval(result) is not None,
         "seconds": measurement.seconds_per_unit,
         "watts": measurement.watts,
+        "latency": "" if measurement.latency is None else latency_words(measurement.latency),
         "blocks": len(measurement.blocks),
         "busy": measurement.other_cpu_share,
         "interference": [printable(one) for one in measurement.interference],

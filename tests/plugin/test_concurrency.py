@@ -1,0 +1,458 @@
+"""Loops with several inferences at a time, in threads and in tasks."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from support.projects import flowing, store_five
+
+HEAD = """
+import asyncio, threading, time
+import pytest
+from scripted import spend
+
+LOCK = threading.Lock()
+
+def infer(sample, joules=2.0):
+    time.sleep(0.001)
+    with LOCK:
+        spend(joules)
+    return -sample
+
+async def ainfer(sample, joules=2.0):
+    await asyncio.sleep(0)
+    spend(joules)
+    return -sample
+"""
+
+DEARER = HEAD.replace("joules=2.0", "joules=2.4")
+
+ASYNC = "pytest_asyncio.plugin"
+
+
+@pytest.fixture
+def concurrent(project):
+    """A project whose tests may be async."""
+    project.plugins = (ASYNC, "anyio.pytest_plugin")
+    project.ini("energy_meter = scripted", "asyncio_mode = auto")
+    return project
+
+
+def results(project, test, *arguments):
+    project.write(test_it=HEAD + test)
+    return project.report(*arguments)["results"]
+
+
+def test_threads_perform_the_samples_and_their_outputs_are_in_order(project):
+    (result,) = results(
+        project,
+        """
+@pytest.mark.inference(n=100)
+def test_x(energy):
+    names = set()
+
+    def fn(sample):
+        names.add(threading.current_thread().name)
+        return infer(sample)
+
+    outputs = energy.run(fn, range(30), concurrency=8)
+    assert outputs == [-(i % 30) for i in range(100)]
+    names.discard(threading.current_thread().name)  # of samples that were counted, one by one
+    assert len(names) == 8
+    assert energy.count >= 8 + 2 * 8 + 104
+""",
+    )
+    measurement = result["measurement"]
+    assert (result["subject"]["n"], result["subject"]["concurrency"]) == (100, 8)
+    assert measurement["metered_count"] == 104  # whole rounds
+    assert [block["n"] for block in measurement["blocks"]] == [24, 24, 24, 16, 16]
+    # At each end up to seven others have spent their joules and are not counted yet.
+    assert measurement["joules_per_unit"] == pytest.approx(2.0, rel=8 / 104)
+    assert measurement["latency"]["inference"]["count"] == 104
+
+
+def test_tasks_are_metered_exactly(concurrent):
+    (result,) = results(
+        concurrent,
+        """
+@pytest.mark.inference(n=64, unit="token")
+async def test_x(energy):
+    async def fn(sample):
+        output = await ainfer(sample, 3.0)
+        energy.first_token()
+        energy.first_token()
+        energy.add(tokens=2)
+        energy.add(tokens=4, prompt_tokens=100)
+        return output
+
+    assert await energy.arun(fn, range(30), concurrency=8) == [-(i % 30) for i in range(64)]
+""",
+    )
+    measurement = result["measurement"]
+    assert measurement["joules_per_unit"] == 0.5
+    assert measurement["recorded"] == {"tokens": 384.0, "prompt_tokens": 6400.0}
+    counts = {name: one["count"] for name, one in measurement["latency"].items()}
+    assert counts == {"inference": 64, "first_token": 64, "per_token": 64}
+
+
+def test_one_at_a_time_is_the_plain_loop(concurrent):
+    one, two, three = results(
+        concurrent,
+        """
+@pytest.mark.inference(n=20)
+async def test_arun(energy):
+    assert await energy.arun(ainfer, range(5)) == [-(i % 5) for i in range(20)]
+
+@pytest.mark.inference(n=20)
+async def test_aeach(energy):
+    async for sample in energy.aeach(range(5)):
+        energy.first_token()
+        await ainfer(sample)
+
+@pytest.mark.inference(n=20)
+def test_run(energy):
+    assert energy.run(infer, range(5), concurrency=1) == [-(i % 5) for i in range(20)]
+""",
+    )
+    for result in (one, two, three):
+        assert result["measurement"]["joules_per_unit"] == 2.0
+        assert result["subject"]["concurrency"] == 1
+        assert result["measurement"]["latency"]["inference"]["count"] == 20
+    assert two["measurement"]["latency"]["first_token"]["count"] == 20
+
+
+STORED = """
+@pytest.mark.inference(n=80, task="t", model="m")
+async def test_x(energy):
+    await energy.arun(ainfer, range(30), concurrency={concurrency})
+"""
+
+
+def test_concurrency_is_part_of_what_must_agree_with_a_baseline(concurrent):
+    concurrent.write(test_it=HEAD + STORED.format(concurrency=4))
+    store_five(concurrent)
+    (entry,) = concurrent.baseline()["entries"].values()
+    assert entry["concurrency"] == 4
+    concurrent.run("--energy-report").stdout.fnmatch_lines(["*4 at a time*", "*1 compared (1 ok)*"])
+    concurrent.write(test_it=HEAD + STORED.format(concurrency=8))
+    (verdict,) = concurrent.verdicts().values()
+    assert verdict["status"] == "incomparable"
+    assert verdict["reason"] == "the baseline's concurrency was 4, now 8"
+
+
+def test_a_baseline_of_one_at_a_time_does_not_name_it(concurrent):
+    concurrent.write(test_it=HEAD + STORED.format(concurrency=1))
+    concurrent.run("--energy-update")
+    (entry,) = concurrent.baseline()["entries"].values()
+    assert "concurrency" not in entry
+
+
+def test_a_rise_is_found(concurrent):
+    concurrent.write(test_it=HEAD + STORED.format(concurrency=4))
+    store_five(concurrent)
+    concurrent.write(test_it=DEARER + STORED.format(concurrency=4))
+    concurrent.run().stdout.fnmatch_lines(["energy regressed: 2.40 J per inference*"])
+
+
+def test_budgets_per_token_are_gated(concurrent):
+    concurrent.write(
+        test_it=HEAD
+        + """
+@pytest.mark.inference(n=16, unit="token", budget="0.4 J")
+async def test_x(energy):
+    async def fn(sample):
+        await ainfer(sample)
+        energy.add(tokens=4)
+    await energy.arun(fn, range(30), concurrency=2)
+"""
+    )
+    concurrent.run().stdout.fnmatch_lines(["energy over budget: 500 mJ per token, allowed 400 mJ*"])
+
+
+def test_an_early_stop_ends_after_a_block_for_which_the_slots_were_filled_anew(concurrent):
+    concurrent.write(
+        test_it=HEAD
+        + """
+@pytest.mark.inference(n=400, warmup=0, precision="2%")
+async def test_x(energy):
+    outputs = await energy.arun(ainfer, range(400), concurrency=4)
+    assert outputs == [-i for i in range(len(outputs))]
+    assert len(outputs) == 100
+"""
+    )
+    result = concurrent.run("--energy-report")
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["*from 100*"])
+
+
+def test_an_estimate_has_its_reference_work_between_blocks_with_no_inference_under_way(concurrent):
+    concurrent.ini("energy_meter = cpu_time", "asyncio_mode = auto")
+    (result,) = results(
+        concurrent,
+        """
+@pytest.mark.inference(n=40)
+async def test_x(energy):
+    async def fn(sample):
+        sum(range(10_000))
+        await asyncio.sleep(0)
+    await energy.arun(fn, range(30), concurrency=2)
+""",
+    )
+    measurement = result["measurement"]
+    assert measurement["segments"] == len(measurement["blocks"]) == 5
+    assert len(measurement["reference"]["joules"]) == 5
+
+
+@pytest.mark.parametrize("how", ["run", "arun"])
+def test_an_error_ends_all_others_and_is_on_top_with_its_sample(concurrent, how):
+    call = "energy.run(work" if how == "run" else "await energy.arun(awork"
+    concurrent.write(
+        test_it=HEAD
+        + f"""
+ENDED = []
+
+def work(sample):
+    if sample == 17:
+        raise ValueError("boom")
+    infer(sample)
+
+async def awork(sample):
+    try:
+        if sample == 17:
+            raise ValueError("boom")
+        await asyncio.sleep(0.001 if sample < 17 else 60)
+    finally:
+        await asyncio.sleep(0.001)
+        ENDED.append(sample)
+
+async def test_x(energy):
+    try:
+        {call}, range(30), concurrency=4)
+    finally:
+        tasks = asyncio.all_tasks() - {{asyncio.current_task()}}
+        assert not tasks
+"""
+    )
+    result = concurrent.run()
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "E   *ValueError: boom",
+            f"E   *energy.{how}: raised by sample 17 (the first one is 0)*",
+            "*1 unmeasured*",
+        ]
+    )
+
+
+def test_skips_inside_an_inference_skip_the_test(project):
+    project.write(
+        test_it=HEAD
+        + """
+def test_x(energy):
+    energy.run(lambda sample: pytest.skip("no server"), range(30), concurrency=4)
+"""
+    )
+    project.run().assert_outcomes(skipped=1)
+
+
+def test_time_outs_of_asyncio_and_anyio_cancel_the_inferences(concurrent):
+    concurrent.write(
+        test_it=HEAD
+        + """
+import anyio
+
+async def never(sample):
+    try:
+        await asyncio.sleep(60)
+    finally:
+        await asyncio.sleep(0)
+
+async def test_asyncio(energy):
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await energy.arun(never, range(30), concurrency=4)
+    assert len(asyncio.all_tasks()) == 1
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.anyio
+async def test_anyio(energy, anyio_backend):
+    with anyio.move_on_after(0.05) as scope:
+        await energy.arun(never, range(30), concurrency=4)
+    assert scope.cancelled_caught
+
+async def test_cancelled(energy):
+    task = asyncio.create_task(energy.arun(never, range(30), concurrency=4))
+    await asyncio.sleep(0.01)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+"""
+    )
+    concurrent.run().assert_outcomes(passed=3)
+
+
+def test_a_time_out_in_the_test_s_thread_leaves_a_thread_behind_that_never_ends(project):
+    pytest.importorskip("pytest_timeout")
+    project.plugins = ("pytest_timeout",)
+    project.write(
+        test_it=HEAD
+        + """
+import pytest_energy.metering.threads as threads
+
+@pytest.mark.timeout(0.3, method="signal")
+def test_x(energy, monkeypatch):
+    monkeypatch.setattr(threads, "PATIENCE_SECONDS", 0.1)
+    energy.run(lambda sample: threading.Event().wait(), range(30), concurrency=4)
+
+def test_y(energy):
+    energy.run(infer, range(30), concurrency=4)
+"""
+    )
+    result = project.run()
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["*Timeout*0.3*"])
+
+
+def test_trio_is_refused_in_words(project):
+    pytest.importorskip("trio")
+    project.write(
+        test_it=HEAD
+        + """
+import trio
+
+def test_x(energy):
+    trio.run(energy.arun, ainfer, range(30))
+"""
+    )
+    result = project.run()
+    assert "energy.arun needs an event loop of asyncio, and this one is another" in flowing(result)
+
+
+def test_a_function_that_blocks_the_event_loop_is_told(concurrent):
+    concurrent.write(
+        test_it=HEAD
+        + """
+@pytest.mark.inference(n=4)
+async def test_x(energy):
+    async def fn(sample):
+        time.sleep(0.06)
+    await energy.arun(fn, range(30), concurrency=4)
+"""
+    )
+    result = concurrent.run()
+    result.assert_outcomes(passed=1, warnings=1)
+    assert "the event loop was blocked for" in flowing(result)
+
+
+REFUSALS = {
+    "energy.run(infer, range(30), concurrency=0)": "concurrency: expected a whole number of 1",
+    "energy.run(infer, range(30), concurrency=-1)": "a whole number of 1 or more, found -1",
+    "energy.run(infer, range(30), concurrency=True)": "whole number of 1 or more, found True",
+    "energy.run(infer, range(30), concurrency='8')": "whole number of 1 or more, found '8'",
+    "energy.run(infer, range(30), concurrency=10_000)": "concurrency=10,000 needs as many",
+    "energy.run(ainfer, range(30), concurrency=2)": "write: await energy.arun(fn, samples)",
+    "await energy.arun(infer, range(30), concurrency=2)": "nothing to await, but an int: energy.r",
+    "energy.run(infer, range(30), 2, concurrency=2)": "batch_size and concurrency cannot be had",
+    "energy.aeach(range(30), concurrency=2)": "await energy.arun(fn, samples, concurrency=2)",
+    "energy.run(lambda s: energy.measure('x'), range(30), concurrency=2)": "measure('x'): of 2 ",
+    "energy.first_token()": "no inference is under way",
+}
+
+
+@pytest.mark.parametrize("off", [(), ("--energy-off",)])
+def test_what_cannot_be_meant_is_refused_in_words(concurrent, off):
+    tests = "".join(
+        f"async def test_{i}(energy):\n    {call}\n\n" for i, call in enumerate(REFUSALS)
+    )
+    concurrent.write(test_it=HEAD + tests)
+    result = concurrent.run(*off)
+    result.assert_outcomes(failed=len(REFUSALS))
+    text = flowing(result)
+    for words in REFUSALS.values():
+        assert words in text
+
+
+def test_what_is_added_outside_of_an_inference_is_refused(project):
+    project.write(
+        test_it=HEAD
+        + """
+def test_x(energy):
+    def fn(sample):
+        thread = threading.Thread(target=add)
+        thread.start()
+        thread.join()
+        if ERRORS:
+            raise ERRORS[0]
+
+    def add():
+        try:
+            energy.add(tokens=1)
+        except pytest.UsageError as error:
+            ERRORS.append(error)
+
+    ERRORS = []
+    energy.run(fn, range(30), concurrency=2)
+"""
+    )
+    text = flowing(project.run())
+    assert "it is not known which of 2 inferences has produced it" in text
+
+
+@pytest.mark.parametrize("option", ["--energy-off", "--energy-judge=counted"])
+def test_without_metering_the_outputs_are_the_samples_too(concurrent, option):
+    concurrent.write(
+        test_it=HEAD
+        + """
+@pytest.mark.inference(n=20)
+def test_x(energy):
+    outputs = energy.run(infer, range(30), concurrency=4)
+    assert outputs == [-i for i in range(len(outputs))]
+    assert outputs
+
+@pytest.mark.inference(n=20)
+async def test_y(energy):
+    outputs = await energy.arun(ainfer, range(30), concurrency=4)
+    assert outputs == [-i for i in range(len(outputs))]
+    assert outputs
+"""
+    )
+    concurrent.run(option).assert_outcomes(passed=2)
+
+
+def test_no_samples_are_no_figure(concurrent):
+    concurrent.write(
+        test_it=HEAD
+        + """
+async def test_x(energy):
+    assert await energy.arun(ainfer, [], concurrency=4) == []
+"""
+    )
+    concurrent.run("--energy-report").stdout.fnmatch_lines(["*samples is empty*"])
+
+
+def test_the_verbose_table_and_the_csv_have_the_latency(concurrent):
+    concurrent.write(test_it=HEAD + STORED.format(concurrency=4))
+    result = concurrent.run("-v", "--energy-report", "--energy-export=csv=x.csv")
+    result.stdout.fnmatch_lines(["*latency  *s, 95 % below *s"])
+    heading, row = (concurrent.path / "x.csv").read_text().splitlines()
+    assert dict(zip(heading.split(","), row.rsplit(",", 7)[-7:], strict=False)) is not None
+    assert row.rsplit(",", 7)[-7] == "4"
+    assert json.loads(row.rsplit(",", 7)[-6]) > 0
+
+
+def test_a_paired_run_fills_and_drains_around_each_block(repository):
+    repository.plugins = (ASYNC,)
+    repository.ini("energy_meter = scripted", "asyncio_mode = auto")
+    repository.write(test_it=HEAD + STORED.format(concurrency=4))
+    repository.commit()
+    (verdict,) = repository.paired().values()
+    assert verdict["status"] == "ok"
+    repository.write(test_it=DEARER + STORED.format(concurrency=4))
+    (verdict,) = repository.paired().values()
+    assert verdict["status"] == "regressed"
+    assert verdict["change"]["value"] == pytest.approx(0.2)
+    repository.write(test_it=HEAD + STORED.format(concurrency=8))
+    (verdict,) = repository.paired().values()
+    assert verdict["reason"] == "the base's concurrency was 4, now 8"
