@@ -83,7 +83,7 @@ class Server:
         while line := await reader.readline():
             tokens, wait = line.split()
             if float(wait):
-                await asyncio.sleep(float(wait))
+                await asyncio.sleep(float(wait) * random.uniform(0.5, 1.5))  # none in step
                 writer.write(b"t\n" * int(tokens))
             else:
                 self.spend(REQUEST_SECONDS)
@@ -125,7 +125,7 @@ class Client:
 
     Args:
         port: of the server.
-        wait: seconds that it only waits; 0 to have it work.
+        wait: seconds that it only waits, on average; 0 to have it work.
     """
 
     def __init__(self, port: int, wait: float = 0.0) -> None:
