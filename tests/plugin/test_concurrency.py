@@ -421,6 +421,23 @@ async def test_y(energy):
     concurrent.run(option).assert_outcomes(passed=2)
 
 
+def test_what_is_counted_is_what_one_inference_does(project):
+    one, several = results(
+        project,
+        """
+def work(sample):
+    return sum(map(len, [str(sample)] * 3))
+
+@pytest.mark.parametrize("concurrency", [1, 4])
+def test_x(energy, concurrency):
+    energy.run(lambda sample: work(sample) + work(sample), range(30), concurrency=concurrency)
+""",
+        "--energy-judge=counted",
+    )
+    assert one["counts"]["samples"] == several["counts"]["samples"]
+    assert one["counts"]["samples"][0]["python_calls"] > 0
+
+
 def test_no_samples_are_no_figure(concurrent):
     concurrent.write(
         test_it=HEAD

@@ -306,7 +306,7 @@ class Loop:
             reference=reference,
             cpu=self._cpu,
             allocator_trial=self._allocator_trial,
-            latency=self._latency.latency,
+            latency=self._latency.latency if self._sizes is None else None,
         )
         counts = self.counts
         if counts is None:
@@ -501,6 +501,7 @@ class Loop:
         reference: ReferenceWorkload | None,
     ) -> Generator[Any, None, None]:
         samples, now = endless(self._samples), self.now
+        add_seconds = self._latency.add_seconds
         plan, progress = self._plan, self._plan.progress
         one = self._begin_pass(window, each_seconds * sizes[0] if sizes else 0.0, reference)
         end, running = 0, False
@@ -514,19 +515,27 @@ class Loop:
             self.block = i
             performed = self._inferences(end - size, size)
             batches = self._sizes
+            # What was told before, of samples that were not metered, is none of this one's.
+            now.first_token = 0.0
+            now.added.clear()
+            began = clock()
             for sample in islice(samples, size):
                 inferences = 1 if batches is None else batches[one.yielded]
                 one.yielded += 1
                 self.metered += inferences
                 self.count += inferences
-                now.first_token = 0.0
-                now.added.clear()
-                began = clock()
                 yield sample
-                if batches is None:
-                    self._latency.add(began, now.first_token, clock(), now.added)
+                ended = clock()
+                if now.first_token or now.added:
+                    self._latency.add(began, now.first_token, ended, now.added)
+                    now.first_token = 0.0
+                    now.added.clear()
+                else:
+                    add_seconds(ended - began)
+                began = ended
                 if progress is not None and progress.due():
                     self._show(progress, one)
+                    began = clock()
             if one.yielded < end:
                 break
             last = i == len(sizes) - 1
