@@ -133,7 +133,7 @@ class Segment:
         self._sizes, self._window = sizes, window
         self._begun, self._count, self._cut = begun, count, cut
         self._keep = keep
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # samples are made under it, by code that may add as well
         self._taken = 0
         self._too_early: list[tuple[int, Any]] = []
         self._completed = self._block = self._in_block = 0

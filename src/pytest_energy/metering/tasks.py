@@ -126,10 +126,12 @@ class _Tasks:
                 slot.began = clock()
                 slot = segment.advance(slot, await awaited(fn, slot.sample))
         except BaseException as error:  # raised again by who awaits the run
-            if slot is None or self._cancelled:  # it was cancelled, or could not be in time
+            ours = self._cancelled and isinstance(error, asyncio.CancelledError)
+            if slot is None or ours:
                 return
             segment.fail(slot, error)
-            self._cancel()
+            if not self._cancelled:
+                self._cancel()
 
     def _cancel(self) -> None:
         """Cancel the other tasks, once: what they do to clean up is not cancelled as well."""

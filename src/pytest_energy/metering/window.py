@@ -184,7 +184,9 @@ class Window:
         running. No end waits for counters' updates, nor for work that is queued on a GPU: other
         inferences go on meanwhile, and their energy would be in no block.
         """
+        self.coverage.begin()
         self._look_first()
+        self.coverage.end()
         self._concurrent = True
         self._updates = None
         self._in_blocks = self._update_aligned = False
