@@ -9,9 +9,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
-# Two processes take half the time; no outcome hangs on what else runs. The tests start hundreds of
+# Several processes: half of the time tests wait for others; no outcome hangs on what else runs. The tests start hundreds of
 # processes more: what each imports is compiled before, also where Python is told to write nothing.
-PYTEST_ARGS ?= -n 2 --dist loadscope
+PYTEST_ARGS ?= -n 4 --dist loadscope
 PAPERS := build/papers
 FUZZ_VENV := build/fuzz-venv
 RECIPES_VENV := build/recipes-venv

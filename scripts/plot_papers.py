@@ -175,14 +175,10 @@ def against_operations(run: Run) -> Figure | None:
     counted = [one for one in counted if not one.measurement.flops.without_formula]
     if len(counted) < 2:
         return None
+    operations = [one.measurement.flops.count / 1e9 for one in counted]
+    joules = [one.measurement.joules_per_unit for one in counted]
     figure, axes = plt.subplots(figsize=(8, 4.8), layout="constrained")
-    _by_task(
-        axes,
-        counted,
-        [one.measurement.flops.count / 1e9 for one in counted],
-        [one.measurement.joules_per_unit for one in counted],
-        energy_is_up=True,
-    )
+    _by_task(axes, counted, operations, joules, energy_is_up=True)
     axes.set_xscale("log")
     axes.set_yscale("log")
     low, high = axes.get_xlim()
@@ -203,13 +199,7 @@ def against_operations(run: Run) -> Figure | None:
     axes.set_ylabel(UNIT)
     _finish(axes, f"Energy against operations ({_how(run)})", above=14)
     figure.legend(loc="outside right upper", frameon=False, fontsize=7)
-    _name_points(
-        axes,
-        counted,
-        [one.measurement.flops.count / 1e9 for one in counted],
-        [one.measurement.joules_per_unit for one in counted],
-        energy_is_up=True,
-    )
+    _name_points(axes, counted, operations, joules, energy_is_up=True)
     return figure
 
 

@@ -349,10 +349,21 @@ def test_the_older_names_of_kepler_are_asked_when_the_newer_find_nothing(fake):
         vector() if "node_cpu" in promql else vector(idle, "5", dynamic, "7")
     )
     meter = opened(fake, "kepler")
-    assert [d.name for d in meter.domains] == ["cpu", "dram"]
+    assert [d.name for d in meter.domains] == ["cpu", "dram", "gpu"]
     assert fake.asked[1].startswith(
         'kepler_node_package_joules_total{source!="trained_power_model"} or '
     )
+
+
+def test_kepler_counts_the_boards_of_a_gpu_server_and_none_where_there_are_none(fake):
+    boards = [{"gpu": str(i), "gpu_uuid": f"GPU-{i}", "vendor": "nvidia"} for i in range(2)]
+    fake.query = lambda promql: (
+        vector(boards[0], "5", boards[1], "7") if "node_gpu" in promql else vector({"a": "b"}, "5")
+    )
+    meter = opened(fake, "kepler")
+    assert [(d.name, d.kind) for d in meter.domains][2:] == [("gpu", "gpu")]
+    fake.query = lambda promql: vector() if "node_gpu" in promql else vector({"a": "b"}, "5")
+    assert [d.name for d in opened(fake, "kepler").domains] == ["cpu", "dram"]
 
 
 def test_a_preset_that_finds_nothing_names_all_that_was_asked(fake):

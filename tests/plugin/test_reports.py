@@ -110,6 +110,27 @@ def test_a_report_of_nothing_opens_no_meter(project):
     assert (report["results"], report["overhead"]["joules"]) == ([], 0.0)
 
 
+SKIPPED = """
+import pytest
+
+@pytest.mark.skipif(True, reason="no GPU")
+@pytest.mark.inference(n=10)
+def test_on_a_gpu(energy):
+    energy.run(len, ["x"] * 10)
+
+def test_plain(): pass
+"""
+
+
+@pytest.mark.parametrize("more", [(), ("-v",), ("-n2",), ("-k", "plain")])
+def test_a_table_of_nothing_is_left_out_and_ends_no_session(project, more):
+    project.write(test_it=SKIPPED)
+    result = project.run("--energy-report", "--energy-json=report.json", *more)
+    assert result.ret == pytest.ExitCode.OK
+    result.assert_outcomes(passed=1, skipped=0 if "-k" in more else 1, deselected=more.count("-k"))
+    assert "nothing was compared" in result.stdout.str()
+
+
 ROLES = """
 import pytest
 from scripted import spend

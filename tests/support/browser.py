@@ -13,6 +13,7 @@ import os
 import shutil
 import signal
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -257,13 +258,16 @@ def started(folder: Path) -> Iterator[Browser]:
     options.add_experimental_option(
         "perfLoggingPrefs", {"enableNetwork": True, "enablePage": False}
     )
-    environment = os.environ | {"TMPDIR": str(folder), "TZ": "UTC"}
-    service = webdriver.ChromeService(
-        driver_path, env=environment, popen_kw={"preexec_fn": _end_with_this_process}
-    )
-    driver = webdriver.Chrome(options=options, service=service)
-    try:
-        driver.set_script_timeout(60)
-        yield Browser(driver)
-    finally:
-        driver.quit()
+    # Chromium's socket lies there, and the path of a socket has 107 bytes at most: a folder of
+    # pytest's in a process of pytest-xdist is too long.
+    with tempfile.TemporaryDirectory(prefix="b", ignore_cleanup_errors=True) as short:
+        environment = os.environ | {"TMPDIR": short, "TZ": "UTC"}
+        service = webdriver.ChromeService(
+            driver_path, env=environment, popen_kw={"preexec_fn": _end_with_this_process}
+        )
+        driver = webdriver.Chrome(options=options, service=service)
+        try:
+            driver.set_script_timeout(60)
+            yield Browser(driver)
+        finally:
+            driver.quit()

@@ -5,11 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_energy.cli.output import ERROR, complain, write_out
-from pytest_energy.cli.report import read_reports
+from pytest_energy.cli.report import add_runs, read_reports
 
 if TYPE_CHECKING:
     from pytest_energy.comment.github import ForbiddenError, GitHub
@@ -39,13 +38,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         " comments there, as for a pull request from a fork.",
         allow_abbrev=False,
     )
-    parser.add_argument(
-        "runs",
-        nargs="+",
-        type=Path,
-        metavar="RUN.json",
-        help="reports that pytest --energy-json=RUN.json wrote",
-    )
+    add_runs(parser)
     parser.add_argument(
         "--post", action="store_true", help="post it, and print its address (else nothing is sent)"
     )

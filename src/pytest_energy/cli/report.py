@@ -38,13 +38,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         epilog="Exit code: 0, or 2 for an error; what could be written is.",
         allow_abbrev=False,
     )
-    parser.add_argument(
-        "runs",
-        nargs="+",
-        type=Path,
-        metavar="RUN.json",
-        help="reports that pytest --energy-json=RUN.json wrote",
-    )
+    add_runs(parser)
     parser.add_argument(
         "--to",
         action="append",
@@ -88,6 +82,21 @@ def _report(paths: Sequence[Path], wanted: Sequence[str], model: str | None) -> 
     for problem in problems:
         complain(problem)
     return ERROR if problems else 0
+
+
+def add_runs(parser: argparse.ArgumentParser) -> None:
+    """Add the reports that a command takes, one or more, as `runs`.
+
+    Args:
+        parser: of the command.
+    """
+    parser.add_argument(
+        "runs",
+        nargs="+",
+        type=Path,
+        metavar="RUN.json",
+        help="reports that pytest --energy-json=RUN.json wrote",
+    )
 
 
 def read_reports(paths: Iterable[Path]) -> list[SessionReport]:

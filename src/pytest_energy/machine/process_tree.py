@@ -54,7 +54,7 @@ class RunProcesses:
     def excluded_cpu_ns(self) -> int:
         """CPU nanoseconds of the excluded processes that are alive, with their own children."""
         without = {os.getpid()}  # in a worker the head, its parent, may be excluded
-        return _trees_cpu_ns(list(self.excluded), without) if self.excluded and _LINUX else 0
+        return trees_cpu_ns(list(self.excluded), without) if self.excluded and _LINUX else 0
 
 
 def _is_strange(pid: int) -> bool:
@@ -137,10 +137,16 @@ def living_children_ns(excluded: Set[int] = frozenset()) -> int:
         return living_children_ns_psutil(excluded)
     # Only this process's own tree is walked: psutil reads the whole process table, milliseconds
     # on a busy machine, and that time would stand in the window.
-    return _trees_cpu_ns(_child_ids("self"), excluded)
+    return trees_cpu_ns(_child_ids("self"), excluded)
 
 
-def _trees_cpu_ns(waiting: list[int], without: Set[int]) -> int:
+def trees_cpu_ns(waiting: list[int], without: Set[int]) -> int:
+    """CPU nanoseconds of processes and all below them, with the ended ones that were waited for.
+
+    Args:
+        waiting: ids of the processes; the list is used up.
+        without: ids of processes that do not count, with theirs.
+    """
     total, done = 0, set(without)
     while waiting:
         pid = waiting.pop()

@@ -19,7 +19,9 @@ from pytest_energy.types.energy import Method
 from pytest_energy.types.machine import Gpu
 
 if TYPE_CHECKING:
+    from pytest_energy.machine.served import ServedProcesses
     from pytest_energy.meters.prometheus.queries import Endpoint
+    from pytest_energy.meters.served.counters import Page
 
 __all__ = ["AUTO", "boards", "builtin_sources", "open_meters"]
 
@@ -36,17 +38,26 @@ def _late(module: str, name: str, **arguments: object) -> Callable[[], Meter]:
     return open_it
 
 
-def builtin_sources(endpoint: Endpoint | None = None) -> tuple[MeterSource, ...]:
+def builtin_sources(
+    endpoint: Endpoint | None = None,
+    metrics: Page | None = None,
+    http: Page | None = None,
+    served: Callable[[], ServedProcesses] | None = None,
+) -> tuple[MeterSource, ...]:
     """The meters that this package brings; counters first, estimates last.
 
     Args:
         endpoint: what the `prometheus` meter asks, and where; None for nothing, so that it is
             unavailable and says which option it needs.
+        metrics: what the meter of this name reads, likewise.
+        http: what the meter of this name reads, likewise.
+        served: finds a server's processes, which the estimate of CPU time covers too; None for no
+            server.
     """
     rapl, psys = _late("rapl", "Rapl"), _late("rapl", "Psys")
     nvml, every = _late("nvml", "Nvml"), _late("nvml", "Nvml", every=True)
     amd, sockets = _late("amd", "Amd"), _late("amd_energy", "AmdEnergy")
-    apple, cpu_time = _late("apple", "Apple"), _late("cpu_time", "CpuTime")
+    apple, cpu_time = _late("apple", "Apple"), _late("cpu_time", "CpuTime", find_served=served)
     codecarbon = _late("codecarbon", "CodeCarbon")
     prometheus = _late("prometheus.meter", "Prometheus", endpoint=endpoint)
     return (
@@ -61,6 +72,16 @@ def builtin_sources(endpoint: Endpoint | None = None) -> tuple[MeterSource, ...]
         MeterSource("codecarbon", codecarbon, kind="cpu", about="codecarbon's offline tracker"),
         MeterSource(
             "prometheus", prometheus, about="counters of a served model, through Prometheus"
+        ),
+        MeterSource(
+            "metrics",
+            _late("served.metrics", "Metrics", page=metrics),
+            about="counters of an exporter's own page",
+        ),
+        MeterSource(
+            "http",
+            _late("served.http", "Http", page=http),
+            about="a counter in JSON, of a plug or a server",
         ),
     )
 

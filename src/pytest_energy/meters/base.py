@@ -83,6 +83,9 @@ class Meter(ABC):
     """Whether the joules are spent elsewhere, in another process or on another host: what else
     runs here does then not interfere."""
 
+    polled: bool = False
+    """Whether a remote meter may be read again and again until it moves: it pauses by itself."""
+
     skipped_hardware: tuple[str, ...] = ()
     """Hardware that is there and not counted, each with the reason, as a clause."""
 

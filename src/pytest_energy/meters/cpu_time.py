@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from time import process_time_ns
+from typing import TYPE_CHECKING
 
 from pytest_energy.carbon import tables as reference
 from pytest_energy.machine.identity import read_cpu
-from pytest_energy.meters.base import Meter
+from pytest_energy.meters.base import Meter, MeterLostError, MeterUnavailableError
 from pytest_energy.types.energy import Domain, Method
 from pytest_energy.types.machine import Cpu
+
+if TYPE_CHECKING:
+    from pytest_energy.machine.served import ServedProcesses
 
 DEFAULT_WATTS_PER_CPU = 4.0
 """Watts of one busy logical CPU of an unknown model.
@@ -49,6 +53,11 @@ class CpuTime(Meter):
         own_ns: CPU nanoseconds of this process.
         children_ns: CPU nanoseconds of its children, living and ended; of `processes` when left
             out.
+        find_served: finds the processes of a server that the test did not start; None for no
+            server.
+
+    Raises:
+        MeterUnavailableError: there is no such server, or it cannot be looked at.
     """
 
     name = "cpu_time"
@@ -59,7 +68,13 @@ class CpuTime(Meter):
         cpu: Cpu | None = None,
         own_ns: Callable[[], int] = process_time_ns,
         children_ns: Callable[[], int] | None = None,
+        find_served: Callable[[], ServedProcesses] | None = None,
     ) -> None:
+        try:
+            self._served = None if find_served is None else find_served()
+        except ValueError as error:
+            raise MeterUnavailableError(str(error)) from error
+        beside = "" if self._served is None else "; this process tree and a server's"
         self._own_ns, self._children_ns = own_ns, children_ns
         self.watts, basis = watts_per_cpu(cpu or read_cpu())
         domain = Domain(
@@ -69,7 +84,7 @@ class CpuTime(Meter):
             source="CPU time",
             # clock_gettime(CLOCK_PROCESS_CPUTIME_ID) is good for about a microsecond.
             resolution_seconds=1e-6,
-            basis=f"{self.watts:.4g} W per logical CPU ({basis})",
+            basis=f"{self.watts:.4g} W per logical CPU ({basis}){beside}",
         )
         self.domains = (domain,)
         self.own_cpu_ns = 0
@@ -81,6 +96,11 @@ class CpuTime(Meter):
         own_ns, children_ns = self._own_ns, self._children_ns
         own = own_ns()
         children = self.processes.children_cpu_ns() if children_ns is None else children_ns()
+        if self._served is not None:
+            try:
+                children += self._served.cpu_ns()
+            except ValueError as error:
+                raise MeterLostError(str(error)) from error
         now = own - self._walking_ns + children + self._lost_ns
         # Looking for living children takes a fraction of a millisecond, and would stand in every
         # window that this reading opens.

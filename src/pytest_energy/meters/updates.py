@@ -66,7 +66,7 @@ def observe(meter: Meter, clock: Callable[[], float] = clock) -> tuple[float | N
     """
     watched = [i for i, domain in enumerate(meter.domains) if _ticks(domain.resolution_seconds)]
     watched = [i for i in watched if meter.domains[i].method is Method.COUNTER]
-    if meter.remote:  # a server is not to be asked in a loop
+    if meter.remote and not meter.polled:  # a server is not to be asked in a loop
         watched = []
     moved: dict[int, list[float]] = {i: [] for i in watched}
     if not watched:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from pytest_energy.gate.evaluate import Evaluation
     from pytest_energy.gate.session import GateSession
     from pytest_energy.machine.lock import MachineLock
+    from pytest_energy.machine.served import ServedProcesses
     from pytest_energy.metering.fixture import CountedEnergy, MeteredEnergy
     from pytest_energy.metering.instruments import Instruments
     from pytest_energy.meters.base import MeterSource
@@ -148,7 +150,9 @@ def open_instruments(config: pytest.Config) -> Instruments:
     settings = settings_of(config)
     sources = meter_sources(config, settings)
     try:
-        return Instruments(
+        if settings.processes_of:
+            _served(settings.processes_of)  # `auto` would pass over an estimate that cannot be had
+        instruments = Instruments(
             () if settings.judge is Judge.COUNTED else settings.meters,
             sources,
             use_reference=settings.reference,
@@ -160,6 +164,15 @@ def open_instruments(config: pytest.Config) -> Instruments:
         )
     except ValueError as error:
         raise pytest.UsageError(str(error)) from error
+    meters = instruments.meters
+    if settings.processes_of and meters.names and "cpu_time" not in meters.names:
+        instruments.close()
+        raise pytest.UsageError(
+            "--energy-processes-of (or ini energy_processes_of) is for the estimate of CPU time,"
+            f" and {', '.join(meters.names)} is read instead, which counts a server on this machine"
+            " anyway where it counts hardware: leave the option out, or add --energy-meter=cpu_time"
+        )
+    return instruments
 
 
 def meter_sources(config: pytest.Config, settings: Settings) -> list[MeterSource]:
@@ -180,4 +193,15 @@ def meter_sources(config: pytest.Config, settings: Settings) -> list[MeterSource
             raise TypeError(f"expected a MeterSource, found {strange[0]!r}")
     except Exception as error:  # a third-party hook: its defect is named, not pytest's internals
         raise pytest.UsageError(f"pytest_energy_meters: {type(error).__name__}: {error}") from error
-    return [*builtin_sources(settings.prometheus), *sources]
+    served = partial(_served, settings.processes_of) if settings.processes_of else None
+    builtin = builtin_sources(settings.prometheus, settings.metrics, settings.http, served)
+    return [*builtin, *sources]
+
+
+def _served(server: tuple[str, int]) -> ServedProcesses:
+    from pytest_energy.machine.served import ServedProcesses
+
+    try:
+        return ServedProcesses(*server)
+    except ValueError as error:
+        raise ValueError(f"--energy-processes-of (or ini energy_processes_of): {error}") from error

@@ -15,7 +15,8 @@ class Source:
     """Where figures were published, and how they came about.
 
     Args:
-        key: short name, as in `Published.source`: `luccioni2024`.
+        key: as in `Published.source`: `luccioni2024`.
+        short_title: where there is little room.
         title: of the paper or leaderboard, with its authors.
         year: of publication.
         hardware: that the figures are of.
@@ -27,6 +28,7 @@ class Source:
     """
 
     key: str
+    short_title: str
     title: str
     year: int
     hardware: str

@@ -9,6 +9,7 @@ STUDENT_T = {10: 2.262157}
 
 LUCCIONI = Source(
     key="luccioni2024",
+    short_title="Luccioni et al.",
     title=(
         "A. S. Luccioni, Y. Jernite, E. Strubell: Power Hungry Processing: Watts Driving the Cost"
         " of AI Deployment?"
@@ -27,6 +28,7 @@ LUCCIONI = Source(
 
 AI_ENERGY_SCORE = Source(
     key="aienergyscore2025",
+    short_title="AI Energy Score",
     title="AI Energy Score leaderboard, text generation",
     year=2025,
     hardware="one H100",
@@ -41,6 +43,7 @@ AI_ENERGY_SCORE = Source(
 
 ML_ENERGY = Source(
     key="mlenergy2025",
+    short_title="ML.ENERGY",
     title="ML.ENERGY leaderboard 3.0",
     year=2025,
     hardware="one H100",
@@ -56,6 +59,7 @@ ML_ENERGY = Source(
 
 STRUBELL = Source(
     key="strubell2019",
+    short_title="Strubell et al.",
     title=(
         "E. Strubell, A. Ganesh, A. McCallum: Energy and Policy Considerations for Deep Learning"
         " in NLP"

@@ -96,7 +96,7 @@ def write_summary(reporter: pytest.TerminalReporter, report: SessionReport, full
 
     Args:
         reporter: pytest's terminal.
-        report: of the session, at least one test's results.
+        report: of the session; without any result there is no table.
         full: whether to show the table.
     """
     results, width = report.results, _width(reporter)
@@ -106,7 +106,7 @@ def write_summary(reporter: pytest.TerminalReporter, report: SessionReport, full
         for part in _fold(shown(line, encoding), width):
             reporter.write_line(part, **markup)
 
-    if full:
+    if full and results:
         reporter.write_sep("=", "energy")
         colour = bool(reporter.hasmarkup)
         carbon, stored = report.carbon, report.stored

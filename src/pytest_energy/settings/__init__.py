@@ -300,6 +300,61 @@ OPTIONS: tuple[tuple[str, str, str | None, str, str], ...] = (
         "how often those counters move, where Prometheus does not tell its scrape interval or the"
         " exporter refreshes more slowly than it is scraped",
     ),
+    (
+        "metrics-url",
+        "text",
+        "URL",
+        "",
+        "the exporter's page that the meter metrics reads, such as http://gpu-1:9400/metrics",
+    ),
+    (
+        "metrics-counter",
+        "list",
+        "COUNTER",
+        "",
+        "what the meter metrics counts: dcgm, kepler, scaphandre, node_exporter, or"
+        ' METRIC{label="value"} UNIT, with a name as NAME=METRIC; may be given several times (in an'
+        " ini file one a line)",
+    ),
+    (
+        "metrics-interval",
+        "number",
+        "SECONDS",
+        "",
+        "how often those counters move, where that cannot be seen within seconds",
+    ),
+    (
+        "metrics-requests",
+        "text",
+        "URL",
+        "",
+        "the page of metrics where the server tells how many requests it works on: others' beside"
+        " a window are interference (default: the page of --energy-metrics-url)",
+    ),
+    ("http-url", "text", "URL", "", "what answers the JSON that the meter http reads"),
+    (
+        "http-counter",
+        "list",
+        "COUNTER",
+        "",
+        "what the meter http counts: a path in the JSON and its unit, such as 'aenergy.total Wh',"
+        " with a name as NAME=PATH; may be given several times (in an ini file one a line)",
+    ),
+    (
+        "http-interval",
+        "number",
+        "SECONDS",
+        "",
+        "how often those counters move, where that cannot be seen within seconds",
+    ),
+    (
+        "processes-of",
+        "text",
+        "PORT",
+        "",
+        "a server on this machine that the test did not start, by its port or as pid:NUMBER: the"
+        " estimate of CPU time covers its processes too",
+    ),
     ("json", "path", "PATH", "", "write every measurement and verdict to this file"),
     (
         "json-blocks",

@@ -28,6 +28,7 @@ from pytest_energy.types.units import parse_percent
 
 if TYPE_CHECKING:
     from pytest_energy.meters.prometheus.queries import Endpoint
+    from pytest_energy.meters.served.counters import Page
 
 
 MOST_REASON = 200
@@ -71,6 +72,8 @@ class Settings:
         factors: whose carbon intensity and PUE: `today`, or a paper's.
         prometheus: the server that the meter of this name asks, and what; None where no option
             says anything about it.
+        metrics, http: the page that the meter of this name reads, likewise.
+        processes_of: `port` or `pid` and the number of a server; None for no server.
         json: the report's path, or None.
         json_blocks: whether the blocks of every measurement are in it.
         html: the page's path, or None.
@@ -110,6 +113,9 @@ class Settings:
     against_timeout: float
     processes: int
     prometheus: Endpoint | None
+    metrics: Page | None
+    http: Page | None
+    processes_of: tuple[str, int] | None
     json: Path | None
     json_blocks: bool
     html: Path | None
@@ -195,6 +201,9 @@ def read_settings(config: pytest.Config) -> Settings:
         ),
         processes=_read("processes", option_value(config, "processes"), _parse_processes),
         prometheus=_endpoint(config),
+        metrics=_page(config, "metrics"),
+        http=_page(config, "http"),
+        processes_of=_optional("processes_of", option_value(config, "processes_of"), _parse_server),
         json=_path(config, "json"),
         json_blocks=flag(config, "json_blocks"),
         html=_path(config, "html"),
@@ -259,9 +268,8 @@ def _endpoint(config: pytest.Config) -> Endpoint | None:
     # Only here: most sessions ask no server, and need neither the presets nor the parser.
     from pytest_energy.meters.prometheus.queries import Endpoint, parse_queries, parse_url
 
-    given = option_value(config, "prometheus_query")
     # PromQL has commas: in an ini file each query has a line of its own.
-    texts = given if isinstance(given, list) else given.splitlines()
+    texts = _lines(option_value(config, "prometheus_query"))
     return Endpoint(
         url=_read("prometheus_url", option_value(config, "prometheus_url"), parse_url),
         queries=_read("prometheus_query", texts, parse_queries),
@@ -269,6 +277,42 @@ def _endpoint(config: pytest.Config) -> Endpoint | None:
             "prometheus_interval", option_value(config, "prometheus_interval"), _parse_interval
         ),
     )
+
+
+def _page(config: pytest.Config, meter: str) -> Page | None:
+    names = [f"{meter}_{key}" for key in ("url", "counter", "interval")]
+    names += ["metrics_requests"] if meter == "metrics" else []
+    if not any(_is_given(config, name, "") for name in names):
+        return None
+    from pytest_energy.meters.served.counters import (  # only here, as above
+        Page,
+        parse_address,
+        parse_metrics,
+        parse_paths,
+    )
+
+    def address(text: str) -> str:
+        return parse_address(text, f"PYTEST_ENERGY_{meter.upper()}")
+
+    def asked(name: str) -> str:
+        return str(_read(name, option_value(config, name), address))
+
+    texts = _lines(option_value(config, f"{meter}_counter"))
+    interval = f"{meter}_interval"
+    return Page(
+        url=asked(f"{meter}_url"),
+        counters=_read(
+            f"{meter}_counter", texts, parse_metrics if meter == "metrics" else parse_paths
+        ),
+        interval_seconds=_optional(interval, option_value(config, interval), _parse_interval),
+        requests_url=asked("metrics_requests") if meter == "metrics" else "",
+    )
+
+
+def _parse_server(text: str) -> tuple[str, int]:
+    from pytest_energy.machine.served import parse_server
+
+    return parse_server(text)
 
 
 def _read(name: str, text: Any, parse: Any) -> Any:

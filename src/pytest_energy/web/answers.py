@@ -65,6 +65,19 @@ def system_error(error: BaseException) -> str:
     return type(error).__name__
 
 
+def is_address(text: str) -> bool:
+    """Whether a text is a URL that can be asked over HTTP.
+
+    Args:
+        text: as it was written.
+    """
+    try:
+        parts = urlsplit(text)
+        return bool(parts.scheme in ("http", "https") and parts.hostname and parts.port != 0)
+    except ValueError:
+        return False
+
+
 def origin(url: str, location: str = "") -> str:
     """Scheme, host and port of where a server redirects to: a path may hold a secret.
 

@@ -16,6 +16,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import ROUND_HALF_EVEN, Decimal
 
+from pytest_energy.meters.asking import TroubleError
 from pytest_energy.meters.base import Meter, MeterLostError, MeterUnavailableError
 from pytest_energy.meters.prometheus.queries import MICROJOULES, OWN, PRESETS, Endpoint, Query
 from pytest_energy.meters.prometheus.server import (
@@ -24,7 +25,6 @@ from pytest_energy.meters.prometheus.server import (
     Answer,
     Labels,
     Server,
-    TroubleError,
 )
 from pytest_energy.meters.readings import MOST_MICROJOULES, one_line
 from pytest_energy.types.energy import Domain, Method

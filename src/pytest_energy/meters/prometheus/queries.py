@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import combinations
-from urllib.parse import urlsplit
+
+from pytest_energy.web.answers import is_address
 
 DEFAULT_URL = "http://localhost:9090"
 """Where Prometheus listens by default (`--web.listen-address`)."""
@@ -69,18 +70,30 @@ PRESETS: dict[str, tuple[Query, ...]] = {
     # summed, mmio twins left out: rapl_sysfs_power_meter.go). Before it was rewritten: kepler-doc,
     # docs/design/metrics.md, kepler_node_{package,dram}_joules_total, idle and dynamic energy as
     # two series; without RAPL those are a trained model's estimate, and are left out.
-    "kepler": tuple(
+    "kepler": (
+        *(
+            Query(
+                kind,
+                kind,
+                (
+                    f'kepler_node_cpu_joules_total{{zone="{zone}"}}',
+                    f'kepler_node_{zone}_joules_total{{source!="trained_power_model"}}',
+                ),
+                "Kepler through Prometheus",
+                optional=kind == "dram",
+            )
+            for kind, zone in (("cpu", "package"), ("dram", "dram"))
+        ),
+        # A GPU server's boards: kepler_node_gpu_joules_total{gpu, gpu_uuid, vendor}. Before Kepler
+        # was rewritten, idle and dynamic energy were two series there.
         Query(
-            kind,
-            kind,
-            (
-                f'kepler_node_cpu_joules_total{{zone="{zone}"}}',
-                f'kepler_node_{zone}_joules_total{{source!="trained_power_model"}}',
-            ),
+            "gpu",
+            "gpu",
+            ("kepler_node_gpu_joules_total",),
             "Kepler through Prometheus",
-            optional=kind == "dram",
-        )
-        for kind, zone in (("cpu", "package"), ("dram", "dram"))
+            optional=True,
+            once_by="gpu_uuid",
+        ),
     ),
     # hubblo-org/scaphandre, docs_src/references/metrics.md: "Energy measurement for the whole host,
     # as extracted from the sensor, in microjoules": psys where there is one, else packages + dram.
@@ -143,12 +156,7 @@ def parse_url(text: str) -> str:
         )
     if "?" in text or "#" in text:  # may be a token: not repeated either
         raise ValueError(f"expected a URL such as {DEFAULT_URL}, without ? and #")
-    try:
-        parts = urlsplit(text.strip())
-        valid = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:
-        valid = False
-    if not valid:
+    if not is_address(text.strip()):
         raise ValueError(f"expected a URL such as {DEFAULT_URL}, found {text!r}")
     return text.strip().rstrip("/")
 

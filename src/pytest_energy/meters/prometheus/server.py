@@ -1,24 +1,20 @@
-"""A Prometheus server over HTTP: asked with a time limit, read with suspicion.
-
-Credentials come from the environment, go into a header for this one server, and appear nowhere
-else: in no message, no repr and no error's text.
-"""
+"""A Prometheus server over HTTP: asked with a time limit, read with suspicion."""
 
 from __future__ import annotations
 
 import os
 import re
-from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from math import isfinite
 from typing import Any
 
+from pytest_energy.meters.asking import Asker, Credentials, Remedies, TroubleError
 from pytest_energy.meters.prometheus.queries import PASSWORD, TOKEN, USER
 from pytest_energy.meters.readings import one_line
-from pytest_energy.web.answers import TooManyValuesError, origin, parse_json, system_error
-from pytest_energy.web.transport import Client, Reply, TooLongError
+from pytest_energy.web.answers import TooManyValuesError, parse_json
+from pytest_energy.web.transport import Reply
 
 TIMEOUT_SECONDS = 5.0
 """For an answer as a whole, from looking up the server's name to the last byte; an instant query of
@@ -56,58 +52,6 @@ _SECONDS = {"ms": 1e-3, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "y"
 Labels = frozenset[tuple[str, str]]
 
 
-class TroubleError(Exception):
-    """What went wrong and what to do, before it is known whether a meter is opened or read."""
-
-    def __init__(self, reason: str, hint: str = "") -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.hint = hint
-
-
-class _Credentials:
-    """From the environment, into the requests' headers, and nowhere else.
-
-    As `auth` of a session it also keeps the client from looking into `~/.netrc`.
-    """
-
-    __slots__ = ("_header", "_secrets")
-
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        token, user, password = (environment.get(name, "") for name in (TOKEN, USER, PASSWORD))
-        if token and (user or password):
-            raise TroubleError(f"both {TOKEN} and {USER} or {PASSWORD} are set", "unset one")
-        if bool(user) != bool(password):
-            raise TroubleError(f"of {USER} and {PASSWORD} only one is set", "set both, or none")
-        if ":" in user:
-            raise TroubleError(f"{USER} has a colon, which ends a user's name in HTTP")
-        if not re.fullmatch(r"[!-~]*", token):
-            raise TroubleError(
-                f"{TOKEN} has a blank or another character that HTTP does not allow",
-                "a line break at its end, say",
-            )
-        pair = b64encode(f"{user}:{password}".encode()).decode() if user else ""
-        self._header = f"Bearer {token}" if token else f"Basic {pair}" if pair else ""
-        self._secrets = tuple(filter(None, (token, pair, password, user)))
-
-    def __call__(self, request: Any) -> Any:
-        if self._header:
-            request.headers["Authorization"] = self._header
-        return request
-
-    def __bool__(self) -> bool:
-        return True  # also without any: the client must not search for others
-
-    def __repr__(self) -> str:
-        return "<credentials from the environment>"
-
-    def hide(self, text: str) -> str:
-        """A text from elsewhere, without what a server may have repeated of them."""
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        return text
-
-
 @dataclass(frozen=True, slots=True)
 class Answer:
     """An instant query's answer.
@@ -123,21 +67,25 @@ class Answer:
     resets: dict[Labels, Decimal] = field(default_factory=dict)
 
 
+_REMEDIES = Remedies(
+    option="--energy-prometheus-url",
+    name="server",
+    start="start the server",
+    shorten="write a query of fewer series",
+    install="pip install 'pytest-energy[prometheus]'",
+)
+
+
 class Server:
     """A Prometheus server, asked over HTTP; every trouble is a `TroubleError` without secrets."""
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self._credentials = _Credentials(os.environ)
-        try:
-            self._client = Client(self._credentials, "Prometheus", unread=(401, 403))
-        except ImportError as error:
-            raise TroubleError(
-                f"requests cannot be imported: {error}", "pip install 'pytest-energy[prometheus]'"
-            ) from error
+        self._credentials = Credentials(os.environ, (TOKEN, USER, PASSWORD))
+        self._asker = Asker(self._credentials, "Prometheus", _REMEDIES)
 
     def close(self) -> None:
-        self._client.close()
+        self._asker.close()
 
     def ask(self, promql: str, named: bool) -> Answer:
         """Evaluate PromQL now; `named` is whether series may differ by their name alone."""
@@ -171,41 +119,11 @@ class Server:
             raise TroubleError("the server does not tell its scrape intervals") from None
 
     def _get(self, path: str, params: Mapping[str, str], most_bytes: int) -> Any:
-        try:
-            reply = self._client.get(
-                f"{self.url}/api/v1/{path}", params, most_bytes, TIMEOUT_SECONDS
-            )
-        except TooLongError:
-            raise TroubleError(
-                f"the answer is longer than {most_bytes / 1e6:g} MB",
-                "write a query of fewer series",
-            ) from None
-        except TimeoutError:
-            raise TroubleError(
-                f"no answer within {TIMEOUT_SECONDS:g} s",
-                "is the server overloaded, or something that never ends its answers?",
-            ) from None
-        except Exception as error:  # of three libraries, each with its own
-            # The text of such errors may hold whatever was sent.
-            raise TroubleError(
-                f"no answer: {one_line(system_error(error))}",
-                "start the server, or name another with --energy-prometheus-url",
-            ) from None
-        return self._data(reply)
+        url = f"{self.url}/api/v1/{path}"
+        return self._data(self._asker.get(url, params, most_bytes, TIMEOUT_SECONDS))
 
     def _data(self, reply: Reply) -> Any:
         status = reply.status
-        if status in (401, 403):
-            raise TroubleError(
-                f"access denied (HTTP {status})",
-                f"set {TOKEN}, or {USER} and {PASSWORD}, in the environment",
-            )
-        if 300 <= status < 400:
-            raise TroubleError(
-                f"redirected to {one_line(origin(self.url, reply.location))} (HTTP {status}),"
-                " which is not followed",
-                "name that server with --energy-prometheus-url, if you trust it",
-            )
         if reply.encoding:
             raise TroubleError(
                 f"the answer is compressed ({one_line(reply.encoding, 40)}, HTTP {status}), though"

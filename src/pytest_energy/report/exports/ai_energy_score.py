@@ -8,13 +8,11 @@ there are none here.
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from typing import Any
 
 from pytest_energy.files import stable
-from pytest_energy.report.exports.csv import cell
+from pytest_energy.report.exports.csv import table_of
 from pytest_energy.report.exports.published import Figure, figures_of, model_name, plain
 from pytest_energy.report.exports.selection import check_not_empty
 from pytest_energy.types.energy import Method
@@ -48,12 +46,7 @@ def render(reports: Sequence[SessionReport]) -> str:
             rows.append(_row(figure, joules))
     hint = "AI Energy Score has no other energy; pytest-energy doctor says what can be counted here"
     check_not_empty(rows, reports, "a GPU whose energy is counted", hint)
-    out = io.StringIO()
-    written = csv.DictWriter(out, COLUMNS, restval="", lineterminator="\n")
-    written.writeheader()
-    for row in rows:
-        written.writerow({name: cell(value) for name, value in row.items()})
-    return out.getvalue()
+    return table_of(COLUMNS, rows)
 
 
 def _gpu_joules(figure: Figure) -> float:

@@ -6,13 +6,11 @@ Columns, their order and their units are those of `EmissionsData` (codecarbon 3.
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
-from pytest_energy.report.exports.csv import cell
+from pytest_energy.report.exports.csv import table_of
 from pytest_energy.report.exports.selection import all_results, check_not_empty
 from pytest_energy.report.printable import printable
 from pytest_energy.types.measurement import Measurement
@@ -47,16 +45,13 @@ def render(reports: Sequence[SessionReport]) -> str:
     Raises:
         ReportError: no result of several was metered.
     """
-    measured = [pair for pair in all_results(reports) if pair[1].measurement is not None]
-    check_not_empty(measured, reports, "a figure in joules", "run the tests with a meter")
-    out = io.StringIO()
-    rows = csv.DictWriter(out, COLUMNS, restval="", lineterminator="\n")
-    rows.writeheader()
-    for report, result in measured:
-        if result.measurement is not None:
-            row = _row(report, result.subject, result.measurement)
-            rows.writerow({name: cell(value) for name, value in row.items()})
-    return out.getvalue()
+    rows = [
+        _row(report, result.subject, result.measurement)
+        for report, result in all_results(reports)
+        if result.measurement is not None
+    ]
+    check_not_empty(rows, reports, "a figure in joules", "run the tests with a meter")
+    return table_of(COLUMNS, rows)
 
 
 def _row(report: SessionReport, subject: Subject, measurement: Measurement) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pytest_energy.report.exports.selection import (
@@ -54,12 +54,25 @@ def render(reports: Sequence[SessionReport]) -> str:
     Args:
         reports: of one session or of several, in the order of their rows.
     """
+    pairs = all_results(reports)
+    return table_of(COLUMNS, ({**_of_session(one), **_of_result(one, each)} for one, each in pairs))
+
+
+def table_of(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> str:
+    """CSV text: a heading and the rows, each value as `cell` has it.
+
+    Args:
+        columns: names, in their order.
+        rows: by column; what is left out is empty.
+
+    Raises:
+        ValueError: a row has what is no column.
+    """
     out = io.StringIO()
-    rows = csv.DictWriter(out, COLUMNS, lineterminator="\n")
-    rows.writeheader()
-    for report, result in all_results(reports):
-        row = {**_of_session(report), **_of_result(report, result)}
-        rows.writerow({name: cell(value) for name, value in row.items()})
+    written = csv.DictWriter(out, columns, restval="", lineterminator="\n")
+    written.writeheader()
+    for row in rows:
+        written.writerow({name: cell(value) for name, value in row.items()})
     return out.getvalue()
 
 

@@ -8,8 +8,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from pytest_energy.analysis.ratio import role_ratios
-from pytest_energy.report.exports.selection import counted_figures, latest_results, method_of
+from pytest_energy.report.exports.selection import (
+    counted_figures,
+    latest_results,
+    method_of,
+    ratios_by_machine,
+)
 from pytest_energy.report.printable import printable
 from pytest_energy.types.energy import gated_domains
 from pytest_energy.types.result import Result
@@ -45,16 +49,14 @@ def render(reports: Sequence[SessionReport]) -> str:
     """
     families: dict[str, list[_Sample]] = {name: [] for name in FAMILIES}
     verdicts: Counter[tuple[str, Status]] = Counter()
-    by_machine: dict[str, list[Result]] = {}
-    for report, result in latest_results(reports):
-        by_machine.setdefault(report.machine.slug, []).append(result)
+    found = latest_results(reports)
+    for report, result in found:
         verdicts[report.machine.slug, result.verdict.status] += 1
         for name, labels, value in _samples(report, result):
             families[name].append((labels, value))
     families["pytest_energy_role_ratio"] = [
         ({"machine": machine, "task": roles.task}, roles.ratio.value)
-        for machine, results in by_machine.items()
-        for roles in role_ratios(results)
+        for machine, roles in ratios_by_machine(found)
     ]
     families["pytest_energy_verdicts"] = [
         ({"machine": machine, "verdict": status.value}, float(number))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
+from pytest_energy.analysis.ratio import RoleRatio, role_ratios
 from pytest_energy.report.printable import printable
 from pytest_energy.types.counts import Counts
 from pytest_energy.types.energy import Method
@@ -38,6 +39,22 @@ def latest_results(reports: Sequence[SessionReport]) -> list[tuple[SessionReport
             if place not in found or found[place][0].date <= report.date:
                 found[place] = report, result
     return list(found.values())
+
+
+def ratios_by_machine(
+    found: Sequence[tuple[SessionReport, Result]],
+) -> Iterator[tuple[str, RoleRatio]]:
+    """General-purpose over task-specific, by task, of the results of each machine class.
+
+    Args:
+        found: of several sessions, as `latest_results` gives them.
+    """
+    by_machine: dict[str, list[Result]] = {}
+    for report, result in found:
+        by_machine.setdefault(report.machine.slug, []).append(result)
+    for machine, results in by_machine.items():
+        for ratio in role_ratios(results):
+            yield machine, ratio
 
 
 def named_results(

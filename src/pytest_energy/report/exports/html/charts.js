@@ -139,6 +139,14 @@
     if (y) svg.append("text").attr("class", "axis-label").attr("x", 4).attr("y", 14).text(y);
   };
 
+  // A drawing in its canvas, and its axes with their lines across.
+  const drawing = (canvas, width, height) => d3.select(canvas).append("svg").attr("width", width).attr("height", height);
+  const bottomAxis = (svg, axis, height, margin) =>
+    svg.append("g").attr("class", "axis").attr("transform", `translate(0,${height - margin.bottom})`).call(axis);
+  const across = (axis, height, margin) => axis.tickSizeInner(-(height - margin.bottom - margin.top));
+  const leftAxis = (svg, axis, width, margin) =>
+    svg.append("g").attr("class", "axis").attr("transform", `translate(${margin.left},0)`).call(axis.tickSizeInner(-(width - margin.left - margin.right)));
+
   const drawPoints = (svg, points) => {
     const ordered = [...points].sort((a, b) => Number(lookOf(b).hollow) - Number(lookOf(a).hollow)); // one's own on top
     svg.append("g").selectAll("line").data(ordered.filter((point) => point.whisker)).enter().append("line")
@@ -169,8 +177,8 @@
       }
       const margin = { top: 10, right: 16, bottom: 44, left: narrow ? 8 : 190 }, height = top + margin.bottom;
       const x = scaleOf(points.flatMap((point) => [point.value, ...(point.interval || [])].filter((value) => value > 0)), true, [margin.left, width - margin.right]);
-      const svg = d3.select(canvas).append("svg").attr("width", width).attr("height", height);
-      svg.append("g").attr("class", "axis").attr("transform", `translate(0,${height - margin.bottom})`).call(axisOf(d3.axisBottom(x), x, width / 80, short).tickSizeInner(-(height - margin.bottom - margin.top)));
+      const svg = drawing(canvas, width, height);
+      bottomAxis(svg, across(axisOf(d3.axisBottom(x), x, width / 80, short), height, margin), height, margin);
       const name = svg.append("g").selectAll("text").data(tasks).enter().append("text").attr("class", "task")
         .attr("y", (task) => lanes.get(task).top + (narrow ? -4 : 12)).attr("x", narrow ? margin.left : margin.left - 10).attr("text-anchor", narrow ? "start" : "end")
         .text((task) => cut(task || "(no task)", narrow ? 48 : 28));
@@ -196,12 +204,12 @@
       const margin = { top: 30, right: 20, bottom: 44, left: 64 }, height = Math.max(280, Math.min(460, width * 0.6));
       const x = scaleOf(points.map((point) => point.x), chart.logX, [margin.left, width - margin.right]);
       const y = scaleOf(points.map((point) => point.y), chart.logY, [height - margin.bottom, margin.top]);
-      const svg = d3.select(canvas).append("svg").attr("width", width).attr("height", height);
-      svg.append("g").attr("class", "axis").attr("transform", `translate(0,${height - margin.bottom})`).call(axisOf(d3.axisBottom(x), x, width / 80, short).tickSizeInner(-(height - margin.bottom - margin.top)));
-      svg.append("g").attr("class", "axis").attr("transform", `translate(${margin.left},0)`).call(axisOf(d3.axisLeft(y), y, height / 40, short).tickSizeInner(-(width - margin.left - margin.right)));
-      for (const line of chart.frontier ? [chart.frontier] : []) {
+      const svg = drawing(canvas, width, height);
+      bottomAxis(svg, across(axisOf(d3.axisBottom(x), x, width / 80, short), height, margin), height, margin);
+      leftAxis(svg, axisOf(d3.axisLeft(y), y, height / 40, short), width, margin);
+      if (chart.frontier) {
         const path = d3.line().x((point) => x(point.x)).y((point) => y(point.y)).curve(d3.curveStepAfter);
-        svg.append("path").attr("class", "frontier").attr("d", path(line));
+        svg.append("path").attr("class", "frontier").attr("d", path(chart.frontier));
       }
       for (const point of points) { point.px = x(point.x); point.py = y(point.y); point.whisker = null; }
       drawPoints(svg, points);
@@ -219,11 +227,11 @@
       const values = [...points.map((point) => point.value), ...(limit ? [limit] : []), 0];
       const x = d3.scalePoint().domain(points.map((_, i) => i)).range([margin.left + 12, width - margin.right - 12]).padding(0.5);
       const y = d3.scaleLinear().domain([0, d3.max(values) * 1.08]).range([height - margin.bottom, margin.top]);
-      const svg = d3.select(canvas).append("svg").attr("width", width).attr("height", height);
+      const svg = drawing(canvas, width, height);
       const every = Math.ceil(points.length / Math.max(1, Math.floor(width / 90)));
       const shown = d3.range(points.length).filter((i) => i % every === 0);
-      svg.append("g").attr("class", "axis").attr("transform", `translate(0,${height - margin.bottom})`).call(d3.axisBottom(x).tickValues(shown).tickFormat((i) => points[i].date.slice(0, 10)));
-      svg.append("g").attr("class", "axis").attr("transform", `translate(${margin.left},0)`).call(d3.axisLeft(y).ticks(6).tickFormat(short).tickSizeInner(-(width - margin.left - margin.right)));
+      bottomAxis(svg, d3.axisBottom(x).tickValues(shown).tickFormat((i) => points[i].date.slice(0, 10)), height, margin);
+      leftAxis(svg, d3.axisLeft(y).ticks(6).tickFormat(short), width, margin);
       if (limit) {
         svg.append("line").attr("class", "limit").attr("x1", margin.left).attr("x2", width - margin.right).attr("y1", y(limit)).attr("y2", y(limit));
         svg.append("text").attr("class", "limit-label").attr("x", width - margin.right).attr("y", y(limit) - 5).attr("text-anchor", "end").text("limit");

@@ -15,7 +15,7 @@
     const [size, prefix] = steps.find(([least]) => Math.abs(value) >= least * 0.9995) || steps[steps.length - 1];
     return `${energy.significant(value / size)} ${prefix}${unit}`;
   };
-  energy.flops = (value) => scaled(value, "FLOP", [[1e15, "P"], [1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"], [1, ""]]);
+  const flops = (value) => scaled(value, "FLOP", [[1e15, "P"], [1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"], [1, ""]]);
   const bytes = (value) => scaled(value, "B", [[1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"], [1, ""]]);
   const number = (value) => (Number.isInteger(value) ? value.toLocaleString("en-US") : energy.significant(value));
   const share = (fraction) => `${energy.significant(100 * fraction, 2)} %`;
@@ -46,13 +46,13 @@
     return make("section", {},
       make("h4", {}, `Counted exactly, per inference (${number(found.samples)} sample${found.samples === 1 ? "" : "s"}, ${found.device})`),
       facts([
-        ["Floating-point operations", found.why_no_operators ? `not counted: ${found.why_no_operators}` : energy.flops(found.flops)],
+        ["Floating-point operations", found.why_no_operators ? `not counted: ${found.why_no_operators}` : flops(found.flops)],
         ["Bytes read and written", found.why_no_operators ? "" : bytes(found.bytes)],
-        ["Operator calls", found.why_no_operators ? "" : number(found.calls)],
+        ["Operator calls", found.why_no_operators ? "" : number(found.operator_calls)],
         ["Python calls", found.why_no_python ? `not counted: ${found.why_no_python}` : number(found.python_calls)],
       ]),
       found.tree.length ? make("details", {}, make("summary", {}, "By module and operator: shares of the counted energy, which is a model and no measurement"),
-        tree(found.tree, (node) => [node.flops ? energy.flops(node.flops) : "", node.bytes ? bytes(node.bytes) : "", `${number(node.calls)} call${node.calls === 1 ? "" : "s"}`].filter(Boolean).join(", "))) : "");
+        tree(found.tree, (node) => [node.flops ? flops(node.flops) : "", node.bytes ? bytes(node.bytes) : "", `${number(node.calls)} call${node.calls === 1 ? "" : "s"}`].filter(Boolean).join(", "))) : "");
   };
 
   const culprits = (row) => {

@@ -22,7 +22,6 @@
       return joules === null || joules === undefined ? null : energy.convert(joules, state.unit, state.grid);
     },
   };
-  energy.state = state;
   let data = null, table = null, left = [];
 
   const read = async () => {
@@ -108,23 +107,26 @@
   const ownPoint = (row) => ({
     name: row.name, task: row.task, dataset: row.dataset, model: row.model, role: row.role, unit: row.unit, concurrency: row.concurrency, published: false, value: state.figure(row), row,
     interval: state.scope.id === "gated" && row.energy && row.energy.interval ? row.energy.interval.map((joules) => energy.convert(joules, state.unit, state.grid)) : null,
-    joules: row.energy ? row.energy[state.scope.id] : null, quality: row.recorded, parameters: row.recorded.parameters || row.recorded.params || null,
+    quality: row.quality, parameters: row.parameters,
   });
 
   const publishedPoint = (one) => ({
     name: one.model, task: one.task, model: one.model, role: one.role, unit: one.unit, published: true, source: data.published.sources[one.source].name,
     value: energy.convert(one.joules, state.unit, state.grid), interval: one.interval ? one.interval.map((joules) => energy.convert(joules, state.unit, state.grid)) : null,
-    joules: one.joules, quality: one.quality, parameters: one.parameters, dataset: one.dataset, concurrency: one.concurrency, note: one.note,
+    quality: one.quality, parameters: one.parameters, dataset: one.dataset, concurrency: one.concurrency, note: one.note,
   });
 
-  // What the charts show: the results that the filters leave, and the published figures where they are switched on.
   const MIXED = "Published figures are of different scopes: choose a scope to see those of one alone. ";
   const mixed = () => (state.published && state.scope.id === "gated" ? MIXED : "");
 
+  // Results of inferences in the unit of work chosen, and published figures in that and the scope chosen.
+  const ownOf = (rows) => rows.filter((row) => !row.training && row.unit === state.work);
+  const publishedNow = () => data.published.figures.filter((one) => one.unit === state.work && state.scope.takes(one));
+
+  // What the charts show: the results that the filters leave, and the published figures where they are switched on.
   const pointsNow = () => {
-    const own = left.filter((row) => !row.training && row.unit === state.work).map(ownPoint).filter((point) => point.value > 0);
-    const shown = state.published ? data.published.figures.filter((one) => one.unit === state.work && state.scope.takes(one)).map(publishedPoint) : [];
-    return [...own, ...shown];
+    const own = ownOf(left).map(ownPoint).filter((point) => point.value > 0);
+    return [...own, ...(state.published ? publishedNow().map(publishedPoint) : [])];
   };
 
   const say = (point) => {
@@ -168,7 +170,7 @@
   const quality = (every) => {
     // A measure on one data set is none on another: there is a frontier of one task and data set alone.
     const kindOf = (point) => [point.task || "(no task)", point.dataset].filter(Boolean).join(", ");
-    const graded = every.filter((point) => Object.keys(point.quality).some((name) => !["parameters", "params"].includes(name)));
+    const graded = every.filter((point) => Object.keys(point.quality).length);
     const tally = d3.nest().key(kindOf).rollup((of) => of.length).entries(graded).sort((a, b) => b.value - a.value);
     const tasksKnown = tally.map((one) => one.key);
     if (state.qualityTask !== ALL_TASKS && !tasksKnown.includes(state.qualityTask)) state.qualityTask = tasksKnown[0] || "";
@@ -176,7 +178,7 @@
     const task = make("select", { id: "quality-task", onchange: (event) => { state.qualityTask = event.target.value; quality(pointsNow()); byId("quality-task").focus(); } });
     energy.options(task, [...tasksKnown.map((name) => [name, name]), ...(tasksKnown.length > 1 ? [[ALL_TASKS, "all, without a frontier"]] : [])], state.qualityTask);
     const names = new Map();
-    for (const point of all) for (const name of Object.keys(point.quality)) if (!["parameters", "params"].includes(name)) names.set(name, (names.get(name) || 0) + 1);
+    for (const point of all) for (const name of Object.keys(point.quality)) names.set(name, (names.get(name) || 0) + 1);
     const known = [...names.keys()].sort((a, b) => Number(b === "accuracy") - Number(a === "accuracy") || names.get(b) - names.get(a));
     if (!known.includes(state.metric)) state.metric = known[0] || "";
     const metric = state.metric;
@@ -217,7 +219,7 @@
       title: row ? `History of ${row.name}, ${energy.unitWords(state.unit, row.unit)}` : "History", unit: row ? energy.unitWords(state.unit, row.unit) : "", points, levels: updates,
       limit: row && row.history.limit ? energy.convert(row.history.limit, state.unit, state.grid) : null,
       extra: row && row.history.limit ? ["dashed: what the latest comparison allows"] : [],
-      controls: rows.length ? [make("div", { class: "control" }, make("label", { for: "history-test" }, "Test"), " ", select)] : [],
+      controls: rows.length ? [field("history-test", "Test", select)] : [],
       empty: "No result has a history: pytest --energy-update stores a session.",
       table: () => energy.tableOf("History, as a table", ["Date", "Commit", "What", state.unit.name], points.map((point) => [point.date, point.commit || "", whatItIs(point), energy.significant(point.value)])),
     });
@@ -225,8 +227,8 @@
 
   // Models with a figure, one's own first, for the two calculators.
   const models = () => [
-    ...data.rows.filter((row) => !row.training && row.unit === state.work && row.energy && row.energy[state.scope.id] > 0).slice(0, 500).map((row) => ({ name: `${row.model || row.name}${row.task ? `, ${row.task}` : ""}`, joules: row.energy[state.scope.id], scope: state.scope.id, unit: row.unit, model: row.model })),
-    ...data.published.figures.filter((one) => one.unit === state.work && state.scope.takes(one)).map((one) => ({ name: `${one.model}, ${[one.task, one.dataset, one.concurrency > 1 ? `${one.concurrency} at a time` : ""].filter(Boolean).join(", ")}; ${data.published.sources[one.source].name}`, joules: one.joules, scope: one.scope, unit: one.unit, model: one.model })),
+    ...ownOf(data.rows).filter((row) => row.energy && row.energy[state.scope.id] > 0).slice(0, 500).map((row) => ({ name: `${row.model || row.name}${row.task ? `, ${row.task}` : ""}`, joules: row.energy[state.scope.id], scope: state.scope.id, unit: row.unit, model: row.model })),
+    ...publishedNow().map((one) => ({ name: `${one.model}, ${[one.task, one.dataset, one.concurrency > 1 ? `${one.concurrency} at a time` : ""].filter(Boolean).join(", ")}; ${data.published.sources[one.source].name}`, joules: one.joules, scope: one.scope, unit: one.unit, model: one.model })),
   ];
 
   const remembered = {};
@@ -311,7 +313,7 @@
 
   const charts = () => { const points = pointsNow(); tasks(points); parameters(points); quality(points); history(); };
 
-  const draw = () => { sayGrid(); table.draw(); if (table.order.id === "energy") table.sort(); charts(); everyday(); even(); };
+  const draw = () => { sayGrid(); if (table.order.id === "energy") table.sort(); else table.draw(); charts(); everyday(); even(); };
 
   const start = async () => {
     data = await read();
@@ -326,9 +328,8 @@
     publishedSwitch();
     sayGrid();
     summary();
-    table = new energy.Table(data.rows, state, (rows) => { left = rows; if (table) charts(); });
-    left = table.left;
-    charts();
+    table = new energy.Table(data.rows, state, (rows) => { left = rows; charts(); });
+    table.filter();
     everyday();
     even();
     method();

@@ -11,16 +11,21 @@ from datetime import datetime, timedelta
 from math import isclose, isfinite
 from typing import Any
 
-from pytest_energy.analysis.ratio import role_ratios
 from pytest_energy.analysis.training import cost_of
-from pytest_energy.carbon.tables import country_mixes, world_grams_per_kwh
+from pytest_energy.carbon.intensity import resolve
+from pytest_energy.carbon.tables import country_mixes
 from pytest_energy.report import failure
 from pytest_energy.report.counts import what_changed
 from pytest_energy.report.domains import latency_words
 from pytest_energy.report.explain import Node, tree_of
 from pytest_energy.report.exports.html.equivalents import EQUIVALENTS
-from pytest_energy.report.exports.markdown import headline
-from pytest_energy.report.exports.selection import interval, latest_results
+from pytest_energy.report.exports.markdown import headline_parts
+from pytest_energy.report.exports.selection import (
+    counted_figures,
+    interval,
+    latest_results,
+    ratios_by_machine,
+)
 from pytest_energy.report.printable import printable
 from pytest_energy.types.counts import OTHERS, Counts, CountsChange
 from pytest_energy.types.energy import Domain, Method
@@ -28,7 +33,7 @@ from pytest_energy.types.history import StoredSession
 from pytest_energy.types.measurement import Measurement
 from pytest_energy.types.result import Result
 from pytest_energy.types.session import SessionReport
-from pytest_energy.types.verdict import Change, Status
+from pytest_energy.types.verdict import Status
 
 MANY_RESULTS = 1000
 """From so many on, the trees of counts stand in results alone that have changed."""
@@ -58,7 +63,7 @@ def page_of(reports: Sequence[SessionReport], published: Mapping[str, Any]) -> d
     few = len(found) < MANY_RESULTS
     earlier = _earlier(reports)
     return {
-        "headline": printable(headline(reports).replace("**", "")) if reports else "",
+        "headline": printable("; ".join(headline_parts(reports))) if reports else "",
         "sessions": [_session(report) for report in reports],
         "machines": _machines(reports),
         "roles": _roles(found),
@@ -78,9 +83,7 @@ def _session(report: SessionReport) -> dict[str, Any]:
         "commit": report.commit and printable(report.commit),
         "machine": report.machine.slug,
         "judge": report.judge.value,
-        "baselines": printable(report.baselines),
         "base": base and printable(base.label),
-        "only_base": [printable(name) for name in base.only_base] if base else [],
         "carbon": printable(report.carbon.label),
         "source": printable(report.carbon.source),
         "problems": [printable(one) for one in report.problems],
@@ -120,9 +123,6 @@ def _domain(domain: Domain) -> dict[str, Any]:
 
 def _roles(found: Sequence[tuple[SessionReport, Result]]) -> list[dict[str, Any]]:
     """The paper's headline ratio, by task, of the latest results of each machine class."""
-    by_machine: dict[str, list[Result]] = {}
-    for report, result in found:
-        by_machine.setdefault(report.machine.slug, []).append(result)
     return [
         {
             "machine": machine,
@@ -131,8 +131,7 @@ def _roles(found: Sequence[tuple[SessionReport, Result]]) -> list[dict[str, Any]
             "low": one.ratio.low,
             "high": one.ratio.high,
         }
-        for machine, results in by_machine.items()
-        for one in role_ratios(results)
+        for machine, one in ratios_by_machine(found)
     ]
 
 
@@ -142,7 +141,10 @@ def _row(
     subject, verdict, measurement = result.subject, result.verdict, result.measurement
     changed = verdict.status in (Status.REGRESSED, Status.OVER_BUDGET, Status.IMPROVED)
     counts = result.counts if few or changed else None
+    if counts is not None and not counts.inferences:  # only an edited report has such
+        counts = None
     place = (report.machine.slug, subject.key)
+    recorded = _recorded(measurement)
     return {
         "test": printable(subject.test),
         "name": printable(subject.short_name),
@@ -163,9 +165,10 @@ def _row(
         "stored": printable(report.stored.get(subject.key, "")),
         "words": _words(report, result),
         "energy": None if measurement is None else _energy(measurement, result),
-        "change": None if verdict.change is None else _change(verdict.change),
-        "budget": result.rule.budget_joules,
-        "recorded": _recorded(measurement),
+        "change": None if verdict.change is None else verdict.change.value,
+        "recorded": recorded,
+        "quality": {name: each for name, each in recorded.items() if name not in PARAMETERS},
+        "parameters": next((recorded[name] for name in PARAMETERS if recorded.get(name)), None),
         "counts": None if counts is None else _counts(counts),
         "culprits": None if verdict.counts is None else _culprits(verdict.counts),
         "history": _history(result, earlier.get(place, [])),
@@ -194,18 +197,14 @@ def _energy(measurement: Measurement, result: Result) -> dict[str, Any]:
         "gpu": sum(gpus) if gpus else None,
         "node": sum(joules),
         "interval": interval(result) or _spread(measurement),
-        "compared": interval(result) is not None,
         "seconds": measurement.seconds_per_unit,
         "watts": measurement.watts,
         "latency": "" if measurement.latency is None else latency_words(measurement.latency),
-        "blocks": len(measurement.blocks),
-        "busy": measurement.other_cpu_share,
         "interference": [printable(one) for one in measurement.interference],
         "domains": [
             {**_domain(domain), "joules": each, "gated": i in measurement.gated}
             for i, (domain, each) in enumerate(zip(measurement.domains, joules, strict=True))
         ],
-        "flops": None if measurement.flops is None else measurement.flops.count,
     }
 
 
@@ -213,17 +212,6 @@ def _spread(measurement: Measurement) -> tuple[float, float] | None:
     """The smallest and the largest block; None where there is one alone."""
     blocks = measurement.block_joules_per_unit
     return (min(blocks), max(blocks)) if len(blocks) > 1 else None
-
-
-def _change(change: Change) -> dict[str, Any]:
-    return {
-        "value": change.value,
-        "low": change.low,
-        "high": change.high,
-        "limit": change.limit,
-        "detectable": change.detectable,
-        "joules": change.joules,
-    }
 
 
 def _recorded(measurement: Measurement | None) -> dict[str, float]:
@@ -239,18 +227,14 @@ def _environment(measurement: Measurement | None) -> list[str]:
 
 def _counts(counts: Counts) -> dict[str, Any]:
     """Exact counts per inference, and the tree of modules and operators."""
-    total, inferences = counts.total, max(counts.inferences, 1)
     root = tree_of(counts)
     return {
-        "flops": total.flops / inferences,
-        "bytes": total.bytes / inferences,
-        "calls": total.calls / inferences,
-        "python_calls": total.python_calls / inferences,
+        **counted_figures(counts),
         "samples": len(counts.samples),
         "device": printable(counts.device),
         "why_no_operators": printable(counts.operators_unavailable),
         "why_no_python": printable(counts.python_unavailable),
-        "tree": _tree(root, inferences) if root.joules > 0 else [],
+        "tree": _tree(root, counts.inferences) if root.joules > 0 else [],
     }
 
 
@@ -407,9 +391,9 @@ def _training(report: SessionReport, result: Result) -> Iterator[dict[str, Any]]
 def _grid(reports: Sequence[SessionReport]) -> dict[str, Any]:
     """The grid of the latest report, which the page begins with; the world's without one."""
     if not reports:
-        grams = world_grams_per_kwh()
-        return {"grams": grams, "place": "world average", "pue": 1.0, "source": "IEA", "year": 2018}
-    carbon = max(reports, key=lambda one: one.date).carbon
+        carbon = resolve(None, None, None, pue=1.0)
+    else:
+        carbon = max(reports, key=lambda one: one.date).carbon
     return {
         "grams": carbon.grams_per_kwh,
         "place": printable(carbon.place),

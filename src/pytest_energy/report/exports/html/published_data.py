@@ -28,22 +28,13 @@ def published() -> Mapping[str, Any]:
 def _source(source: Source) -> dict[str, Any]:
     scope = {"node": "the whole node", "gpu": "the GPU alone"}[source.scope]
     return {
-        "name": f"{_FIRST_WORDS.get(source.key, source.title)} ({source.year})",
+        "name": f"{source.short_title} ({source.year})",
         "words": (
             f"{source.title} ({source.year}). {source.hardware}; metered: {scope}."
             f" {source.protocol}. {source.licence}. {source.url}"
         ),
         "interval": source.interval,
     }
-
-
-_FIRST_WORDS = {
-    "luccioni2024": "Luccioni et al.",
-    "aienergyscore2025": "AI Energy Score",
-    "mlenergy2025": "ML.ENERGY",
-    "strubell2019": "Strubell et al.",
-}
-"""What sources are called where there is little room."""
 
 
 def _figure(one: Published) -> dict[str, Any]:

@@ -48,7 +48,7 @@
     { id: "model", name: "Model", value: (row) => row.model },
     { id: "role", name: "Role", value: (row) => row.role },
     { id: "energy", name: "Energy", value: (row, state) => state.figure(row), figure: true },
-    { id: "change", name: "Change", value: (row) => (row.change ? row.change.value : null), figure: true },
+    { id: "change", name: "Change", value: (row) => row.change, figure: true },
     { id: "seconds", name: "Time", value: (row) => (row.energy ? row.energy.seconds : null), figure: true },
   ];
 
@@ -59,8 +59,10 @@
   };
 
   energy.Table = class {
-    // `state` tells the figure of a row in the unit and scope chosen; `changed` is called with the rows that are left.
+    // `state` tells the figure of a row in the unit and scope chosen; `changed` is called with the rows that
+    // are left whenever `filter` is: the first time by who makes the table.
     constructor(rows, state, changed) {
+      this.ids = new Map(rows.map((row, i) => [row, `details-${i}`]));
       this.rows = rows.map((row) => ({ row, text: [row.test, row.region, row.task, row.model, row.dataset, row.role, row.verdict, row.machine].join("\n").toLowerCase() }));
       this.state = state;
       this.changed = changed;
@@ -70,7 +72,6 @@
       this.open = new Set();
       this.makeFilters();
       this.makeTable();
-      this.filter();
     }
 
     makeFilters() {
@@ -150,7 +151,7 @@
     }
 
     rowsOf(row) {
-      const id = `details-${this.rows.findIndex((one) => one.row === row)}`;
+      const id = this.ids.get(row);
       const open = this.open.has(row);
       const button = make("button", { type: "button", class: "more", "aria-expanded": String(open), "aria-controls": id, "aria-label": `Details of ${row.name}`, onclick: () => this.toggle(row, id) }, open ? "−" : "+");
       const value = this.state.figure(row);
@@ -160,7 +161,7 @@
         make("th", { scope: "row", title: row.test }, row.name),
         make("td", {}, row.task), make("td", {}, row.model), make("td", {}, row.role),
         make("td", { class: "figure", title: value === null ? null : energy.unitWords(this.state.unit, row.unit) }, value === null ? "–" : energy.significant(value)),
-        make("td", { class: "figure" }, row.change ? energy.percent(row.change.value) : "–"),
+        make("td", { class: "figure" }, row.change === null ? "–" : energy.percent(row.change)),
         make("td", { class: "figure" }, row.energy ? `${energy.significant(row.energy.seconds)} s` : "–"),
       ];
       const rows = [make("tr", {}, ...cells)];
