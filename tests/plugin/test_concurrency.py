@@ -119,8 +119,50 @@ def test_run(energy):
     for result in (one, two, three):
         assert result["measurement"]["joules_per_unit"] == 2.0
         assert result["subject"]["concurrency"] == 1
-        assert result["measurement"]["latency"]["inference"]["count"] == 20
+    assert one["measurement"].get("latency") is None
     assert two["measurement"]["latency"]["first_token"]["count"] == 20
+    assert three["measurement"]["latency"]["inference"]["count"] == 20
+
+
+def test_inferences_of_less_than_a_millisecond_have_a_latency_where_they_tell_a_first_token(
+    project,
+):
+    latencies = [
+        result["measurement"].get("latency")
+        for result in results(
+            project,
+            """
+LONG = 0.001  # or a little more
+
+@pytest.mark.inference(n=200)
+@pytest.mark.parametrize("rule", ["never", "always", "at first", "in the warm-up"])
+def test_seconds(energy, rule):
+    for i, _ in enumerate(energy.each(range(5))):
+        if {"always": True, "at first": i < 2, "in the warm-up": i < 4}.get(rule):
+            time.sleep(LONG)
+        spend(2.0)
+
+@pytest.mark.inference(n=200, warmup=0)
+def test_without_a_warmup(energy):
+    for _ in energy.each(range(5)):
+        spend(2.0)
+
+@pytest.mark.inference(n=200)
+def test_first_token(energy):
+    for _ in energy.each(range(5)):
+        energy.first_token()
+        spend(2.0)
+
+@pytest.mark.inference(n=200)
+def test_batches(energy):
+    for _ in energy.each([[1, 2]] * 5, batch_size=2):
+        time.sleep(LONG)
+        spend(2.0)
+""",
+        )
+    ]
+    counts = [None if one is None else one["inference"]["count"] for one in latencies]
+    assert counts == [None, 200, None, 200, 200, 200, None]
 
 
 STORED = """

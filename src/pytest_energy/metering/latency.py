@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from pytest_energy.types.latency import Latency, Spread
 
@@ -19,8 +19,6 @@ class LatencyRecorder:
         self._seconds = array("d")
         self._first_token = array("d")
         self._per_token = array("d")
-        self.add_seconds: Callable[[float], None] = self._seconds.append
-        """The duration of an inference that told nothing of its tokens."""
 
     def add(
         self, began: float, first_token: float, ended: float, added: Mapping[str, float]

@@ -78,6 +78,10 @@ class Progress(Protocol):
         """The loop has ended."""
 
 
+TIMED_SECONDS = 1e-3
+"""Inferences that take less have no latency: to note one takes a share of what it measures."""
+
+
 def default_warmup(n: int) -> int:
     """Unmetered inferences before `n` metered ones: 2 %, at least 2 and no more than n.
 
@@ -228,6 +232,8 @@ class Loop:
         self.now = Slot(None)
         """The inference that is under way, where one is at a time."""
         self._latency = LatencyRecorder()
+        self._timed = True
+        """Whether the durations of single inferences are noted."""
         self.block = 0
         """Which block is being metered, from 0."""
         self._end()
@@ -306,7 +312,7 @@ class Loop:
             reference=reference,
             cpu=self._cpu,
             allocator_trial=self._allocator_trial,
-            latency=self._latency.latency if self._sizes is None else None,
+            latency=self._latency.latency,
         )
         counts = self.counts
         if counts is None:
@@ -366,7 +372,7 @@ class Loop:
         with plan.unmetered():
             usage = conditions.usage() if conditions and warmup else None
             last: Any = None
-            as_is = None
+            as_is, slow = None, 0
             for i, sample in enumerate(islice(endless(self._samples), warmup)):
                 self.count += self._inferences(i, 1)
                 began = clock()
@@ -374,8 +380,10 @@ class Loop:
                 yield sample
                 synchronise()
                 each_seconds = clock() - began  # the last one's: the first is slow
+                slow += each_seconds >= TIMED_SECONDS
                 last = sample
                 as_is = (before, conditions.mark()) if conditions and before else None
+            self._timed = self._is_timed(warmup, slow)
             if usage is not None:
                 parallel = usage.parallel
             if conditions is not None and conditions.make_steady() and as_is:
@@ -413,6 +421,20 @@ class Loop:
                 conditions.release()
             if plan.progress is not None:
                 plan.progress.stop()
+
+    def _is_timed(self, warmup: int, slow: int) -> bool:
+        """Whether each inference's duration is noted: it takes long, or tells its first token.
+
+        Where nothing was warmed up, nothing is known. Another process being busy makes some of the
+        warm-up slow, and hardly ever most of it.
+
+        Args:
+            warmup: inferences that were performed to warm up.
+            slow: how many of these took `TIMED_SECONDS` or more.
+        """
+        if self._sizes is not None:
+            return False
+        return not warmup or 2 * slow > warmup or bool(self.now.first_token)
 
     def _end(self) -> None:
         self.ended, self._cpu_at_end = clock(), thread_time()
@@ -500,8 +522,7 @@ class Loop:
         each_seconds: float,
         reference: ReferenceWorkload | None,
     ) -> Generator[Any, None, None]:
-        samples, now = endless(self._samples), self.now
-        add_seconds = self._latency.add_seconds
+        samples, timed = endless(self._samples), self._timed
         plan, progress = self._plan, self._plan.progress
         one = self._begin_pass(window, each_seconds * sizes[0] if sizes else 0.0, reference)
         end, running = 0, False
@@ -516,8 +537,7 @@ class Loop:
             performed = self._inferences(end - size, size)
             batches = self._sizes
             # What was told before, of samples that were not metered, is none of this one's.
-            now.first_token = 0.0
-            now.added.clear()
+            self.now.forget()
             began = clock()
             for sample in islice(samples, size):
                 inferences = 1 if batches is None else batches[one.yielded]
@@ -525,14 +545,8 @@ class Loop:
                 self.metered += inferences
                 self.count += inferences
                 yield sample
-                ended = clock()
-                if now.first_token or now.added:
-                    self._latency.add(began, now.first_token, ended, now.added)
-                    now.first_token = 0.0
-                    now.added.clear()
-                else:
-                    add_seconds(ended - began)
-                began = ended
+                if timed:
+                    began = self._note_latency(began)
                 if progress is not None and progress.due():
                     self._show(progress, one)
                     began = clock()
@@ -558,6 +572,17 @@ class Loop:
         elif one.yielded < end:
             self.reason = f"samples ran out after {self.metered:,} of {self.n:,} {plan.noun}"
         one.finished = True
+
+    def _note_latency(self, began: float) -> float:
+        """Note how long the sample took that was yielded last; the clock when it was done with.
+
+        Args:
+            began: clock when it was yielded.
+        """
+        ended, now = clock(), self.now
+        self._latency.add(began, now.first_token, ended, now.added)
+        now.forget()
+        return ended
 
     def _begin_pass(
         self, window: Window, block_seconds: float, reference: ReferenceWorkload | None

@@ -60,6 +60,11 @@ class Slot:
     added: dict[str, float] = field(default_factory=dict)
     over: bool = False
 
+    def forget(self) -> None:
+        """Drop what was told of an inference: another one begins in its place."""
+        self.first_token = 0.0
+        self.added.clear()
+
 
 CURRENT: ContextVar[Slot | None] = ContextVar("pytest_energy_slot", default=None)
 """The slot that this thread or task works for; tasks that it creates inherit it."""
