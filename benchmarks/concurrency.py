@@ -156,7 +156,7 @@ def an_energy(instruments: Instruments, n: int, unit: str) -> MeteredEnergy:
 
 
 async def measure(
-    instruments: Instruments, port: int, samples: list[int], n: int, concurrency: int
+    instruments: Instruments, port: int, samples: list[int], n: int, concurrency: int, how: str
 ) -> bool:
     """One line: joules per token and tokens against the truth; whether both are right."""
     energy, client = an_energy(instruments, n, "token"), Client(port)
@@ -164,7 +164,11 @@ async def measure(
     async def fn(tokens: int) -> None:
         energy.add(tokens=await client.ask(tokens, energy.first_token), prompt_tokens=5)
 
-    await energy.arun(fn, samples, concurrency=concurrency)
+    if how == "arun":
+        await energy.arun(fn, samples, concurrency=concurrency)
+    else:
+        async for tokens in energy.aeach(samples, concurrency=concurrency):
+            energy.create_task(fn(tokens))
     client.close()
     (metered,) = energy.conclude()
     (one,) = metered.passes
@@ -177,7 +181,7 @@ async def measure(
     assert latency is not None
     assert latency.first_token is not None
     print(
-        f"  {'16 tokens' if alike else '8 to 24'}  concurrency {concurrency:3}"
+        f"  {how:5}  {'16 tokens' if alike else '8 to 24':9}  concurrency {concurrency:3}"
         f"  {1e3 * one.joules_per_unit:7.4f} mJ/token  truth {1e3 * truth:.4f}  {error:+7.2%}"
         f"  tokens {one.unit_count:,.0f}{' (exact)' if alike and exact else ''}"
         f"{'' if exact else f' OF {expected:,}'}"
@@ -247,8 +251,8 @@ def main() -> None:
         good = []
         print("joules per token")
         for samples in ([16] * options.n, varied):
-            for concurrency in options.concurrency:
-                run = measure(instruments, port, samples, options.n, concurrency)
+            for how, concurrency in itertools.product(("arun", "aeach"), options.concurrency):
+                run = measure(instruments, port, samples, options.n, concurrency, how)
                 good.append(asyncio.run(run))
         print(f"{RATE:.0f} requests a second, {SLOTS} at a time, by turns {options.rounds} times")
         good.append(asyncio.run(compare(instruments, port, options.requests, options.rounds)))

@@ -366,10 +366,257 @@ import trio
 
 def test_x(energy):
     trio.run(energy.arun, ainfer, range(30))
+
+def test_y(energy):
+    async def loop():
+        energy.aeach(range(30), concurrency=4)
+    trio.run(loop)
+
+def test_one_at_a_time(energy):
+    async def loop():
+        async for sample in energy.aeach(range(30)):
+            await trio.sleep(0)
+    trio.run(loop)
 """
     )
     result = project.run()
-    assert "energy.arun needs an event loop of asyncio, and this one is another" in flowing(result)
+    result.assert_outcomes(passed=1, failed=2)
+    for method in ("arun", "aeach"):
+        words = f"energy.{method} needs an event loop of asyncio, and this one is another"
+        assert words in flowing(result)
+
+
+@pytest.mark.parametrize("concurrency", [1, 8])
+def test_the_body_of_an_async_for_hands_inferences_over(concurrent, concurrency):
+    (result,) = results(
+        concurrent,
+        f"""
+@pytest.mark.inference(n=64, unit="token")
+async def test_x(energy):
+    running, most, tasks = set(), 0, []
+
+    async def fn(sample):
+        nonlocal most
+        running.add(asyncio.current_task())
+        most = max(most, len(running))
+        output = await ainfer(sample, 3.0)
+        energy.first_token()
+        energy.add(tokens=6)
+        running.remove(asyncio.current_task())
+        return output
+
+    async for sample in energy.aeach(range(30), concurrency={concurrency}):
+        tasks.append((sample, energy.create_task(fn(sample))))
+    assert most == {concurrency}
+    assert all(task.result() == -sample for sample, task in tasks)
+    assert len(tasks) == energy.count
+""",
+    )
+    measurement = result["measurement"]
+    assert result["subject"]["concurrency"] == concurrency
+    assert measurement["joules_per_unit"] == 0.5
+    assert measurement["recorded"] == {"tokens": 384.0}
+    counts = {name: one["count"] for name, one in measurement["latency"].items() if one}
+    assert counts == {"inference": 64, "first_token": 64, "per_token": 64}
+
+
+def test_an_async_for_has_the_samples_that_arun_has(concurrent):
+    concurrent.write(
+        test_it=HEAD
+        + """
+SEEN = {"arun": [], "aeach": []}
+
+@pytest.mark.inference(n=60)
+async def test_arun(energy):
+    async def fn(sample):
+        SEEN["arun"].append(sample)
+        await asyncio.sleep(0)
+    await energy.arun(fn, range(30), concurrency=4)
+
+@pytest.mark.inference(n=60)
+async def test_aeach(energy):
+    async for sample in energy.aeach(range(30), concurrency=4):
+        SEEN["aeach"].append(sample)
+        energy.create_task(asyncio.sleep(0))
+    assert SEEN["aeach"] == SEEN["arun"]
+"""
+    )
+    concurrent.run().assert_outcomes(passed=2)
+
+
+@pytest.mark.parametrize("option", ["--energy-off", "--energy-judge=counted"])
+def test_without_metering_an_async_for_hands_inferences_over_too(concurrent, option):
+    concurrent.write(
+        test_it=HEAD
+        + """
+@pytest.mark.inference(n=20)
+async def test_x(energy):
+    outputs = []
+    async def fn(sample):
+        outputs.append(await ainfer(sample))
+    async for sample in energy.aeach(range(30), concurrency=4):
+        energy.create_task(fn(sample))
+    assert len(outputs) == energy.count > 0
+"""
+    )
+    concurrent.run(option).assert_outcomes(passed=1)
+
+
+LEAVING = """
+ENDED = []
+
+async def work(sample):
+    try:
+        if sample == 17:
+            raise ValueError("boom")
+        await asyncio.sleep(0.001 if sample < 17 else 60)
+    finally:
+        await asyncio.sleep(0.001)
+        ENDED.append(sample)
+
+def others():
+    return asyncio.all_tasks() - {asyncio.current_task()}
+
+async def loop(energy, fn, concurrency=4):
+    async for sample in energy.aeach(range(30), concurrency=concurrency):
+        energy.create_task(fn(sample))
+"""
+
+
+@pytest.mark.parametrize("concurrency", [1, 4])
+def test_an_error_of_what_was_handed_over_ends_all_others(concurrent, concurrency):
+    concurrent.write(
+        test_it=HEAD
+        + LEAVING
+        + f"""
+async def test_x(energy):
+    try:
+        await loop(energy, work, {concurrency})
+    finally:
+        assert not others()
+"""
+    )
+    result = concurrent.run()
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["E   *ValueError: boom", "*1 unmeasured*"])
+    if concurrency > 1:
+        result.stdout.fnmatch_lines(
+            ["E   *energy.aeach: raised by sample 17 (the first one is 0)*"]
+        )
+    result.stdout.no_fnmatch_line("*never retrieved*")
+    result.stdout.no_fnmatch_line("*never awaited*")
+
+
+def test_an_inference_that_exits_or_skips_does_so_for_its_test(concurrent):
+    concurrent.write(
+        test_it=HEAD
+        + LEAVING
+        + """
+async def exits(sample):
+    raise SystemExit(3)
+
+async def skips(sample):
+    pytest.skip("no server")
+
+async def test_exit(energy):
+    with pytest.raises(SystemExit):
+        await loop(energy, exits)
+    assert not others()
+
+async def test_skip(energy):
+    await loop(energy, skips)
+"""
+    )
+    concurrent.run().assert_outcomes(passed=1, skipped=1)
+
+
+@pytest.mark.parametrize("concurrency", [1, 4])
+def test_an_async_for_that_is_left_cancels_what_was_handed_over(concurrent, concurrency):
+    concurrent.write(
+        test_it=HEAD
+        + LEAVING
+        + f"""
+async def test_break(energy):
+    async for sample in energy.aeach(range(30), concurrency={concurrency}):
+        task = energy.create_task(asyncio.sleep(60))
+        break
+    await asyncio.wait([task])
+    assert task.cancelled()
+    assert not others()
+
+async def test_error_in_the_body(energy):
+    with pytest.raises(ValueError):
+        async for sample in energy.aeach(range(30), concurrency={concurrency}):
+            energy.create_task(work(28))
+            await asyncio.sleep(0)
+            raise ValueError("in the body")
+    await asyncio.wait(others(), timeout=30)
+    assert not others()
+    assert 28 in ENDED
+
+async def test_time_out(energy):
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await loop(energy, lambda sample: work(29), {concurrency})
+    assert not others()
+    assert 29 in ENDED
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.anyio
+async def test_anyio(energy, anyio_backend):
+    import anyio
+
+    with anyio.move_on_after(0.05) as scope:
+        await loop(energy, lambda sample: work(29), {concurrency})
+    assert scope.cancelled_caught
+
+async def test_a_task_that_the_test_cancels(energy):
+    with pytest.raises(asyncio.CancelledError):
+        async for sample in energy.aeach(range(30), concurrency={concurrency}):
+            energy.create_task(asyncio.sleep(60)).cancel()
+"""
+    )
+    result = concurrent.run()
+    result.assert_outcomes(passed=5)
+    result.stdout.no_fnmatch_line("*never awaited*")
+
+
+def test_a_body_that_hands_nothing_over_or_too_much_is_refused(concurrent):
+    concurrent.write(
+        test_it=HEAD
+        + """
+async def test_awaits(energy):
+    async for sample in energy.aeach(range(30), concurrency=4):
+        await ainfer(sample)
+
+@pytest.mark.parametrize("concurrency", [1, 4])
+async def test_twice(energy, concurrency):
+    async for sample in energy.aeach(range(30), concurrency=concurrency):
+        energy.create_task(ainfer(sample))
+        energy.create_task(ainfer(sample))
+"""
+    )
+    result = concurrent.run()
+    result.assert_outcomes(failed=3)
+    text = flowing(result)
+    assert "energy.aeach(samples, concurrency=4): the body of an async for ends before" in text
+    assert "no sample waits for its inference; call it once per sample" in text
+    assert "never awaited" not in text
+
+
+def test_a_body_that_awaits_what_it_has_begun_is_told(concurrent):
+    concurrent.write(
+        test_it=HEAD
+        + """
+@pytest.mark.inference(n=8, warmup=0)
+async def test_x(energy):
+    async for sample in energy.aeach(range(30), concurrency=4):
+        await energy.create_task(asyncio.sleep(0.005))
+"""
+    )
+    result = concurrent.run()
+    result.assert_outcomes(passed=1, warnings=1)
+    assert "were taken on average: a sample of energy.aeach waited" in flowing(result)
 
 
 def test_a_function_that_blocks_the_event_loop_is_told(concurrent):
@@ -397,7 +644,12 @@ REFUSALS = {
     "energy.run(ainfer, range(30), concurrency=2)": "write: await energy.arun(fn, samples)",
     "await energy.arun(infer, range(30), concurrency=2)": "nothing to await, but an int: energy.r",
     "energy.run(infer, range(30), 2, concurrency=2)": "batch_size and concurrency cannot be had",
-    "energy.aeach(range(30), concurrency=2)": "await energy.arun(fn, samples, concurrency=2)",
+    "energy.aeach(range(30), concurrency=0)": "energy.aeach: concurrency: expected a whole number",
+    "energy.aeach(range(30), concurrency=10_000)": "energy.aeach: concurrency=10,000 needs as many",
+    "energy.aeach(range(30), 2, concurrency=2)": "energy.aeach: batch_size and concurrency cannot",
+    "energy.create_task(ainfer(1))": "no sample waits for its inference",
+    "energy.create_task(7)": "expected a coroutine, which has not begun: energy.create_task(fn(sam",
+    "energy.create_task(asyncio.ensure_future(ainfer(1)))": "found Task",
     "energy.run(lambda s: energy.measure('x'), range(30), concurrency=2)": "measure('x'): of 2 ",
     "energy.first_token()": "no inference is under way",
 }

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from abc import ABC, abstractmethod
 from collections.abc import (
     AsyncIterator,
     Awaitable,
     Callable,
+    Coroutine,
     Generator,
     Iterable,
     Iterator,
@@ -17,7 +19,7 @@ from collections.abc import (
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from statistics import median
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import pytest
 
@@ -53,6 +55,11 @@ from pytest_energy.types.measurement import Measurement
 from pytest_energy.types.obstacle import Obstacle
 from pytest_energy.types.result import Metered, Subject
 from pytest_energy.world import clock
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from pytest_energy.metering.async_samples import Feed
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -97,6 +104,7 @@ class Energy(ABC):
         self._task = inference.task or task
         self._model = inference.model or model
         self._loop: Loop | None = None
+        self._feed: Feed | None = None
         self._concurrency = 1
         self._counts_warmup = True
         self.untold_batches = ""
@@ -215,11 +223,7 @@ class Energy(ABC):
         slots = checked_concurrency("arun", concurrency)
         if lazy := why_generator_function(fn):
             raise pytest.UsageError(f"energy.arun got {lazy}")
-        if not in_event_loop():
-            raise pytest.UsageError(
-                "energy.arun needs an event loop of asyncio, and this one is another's (trio's?):"
-                " run the test with asyncio, or with anyio's backend of this name"
-            )
+        _check_event_loop("arun")
         from pytest_energy.metering.tasks import awaited, run_in_tasks  # asyncio takes a while
 
         if slots > 1:
@@ -236,25 +240,66 @@ class Energy(ABC):
     def aeach(
         self, samples: Iterable[S], batch_size: int | None = None, concurrency: int = 1
     ) -> AsyncIterator[S]:
-        """`each` for `async for`, which performs its body for one sample after the other.
+        """`each` for `async for`; with a concurrency its body hands inferences over.
+
+        A body ends before the next one begins. For several inferences at a time it begins each one
+        by `energy.create_task(fn(sample))` and takes the next sample, which comes as soon as a slot
+        is vacant. The loop ends when all inferences have.
 
         Args:
             samples: as for `each`.
-            batch_size: as for `each`.
-            concurrency: 1. The body of an `async for` ends before the next one begins, so that no
-                iterator can have several under way; `arun` can.
+            batch_size: as for `each`; not together with `concurrency`.
+            concurrency: inferences at a time, as for `run`.
 
         Raises:
-            pytest.UsageError: as for `each`, or another concurrency.
+            pytest.UsageError: as for `each`; or, with several at a time, no event loop of asyncio
+                runs, no such number of slots can be filled, or a body has handed nothing over.
+            BaseException: with several at a time, what the first inference raised that did, once
+                all others have been cancelled and have ended; a note has the sample's number.
         """
         __tracebackhide__ = True
-        if checked_concurrency("aeach", concurrency) > 1:
+        slots = checked_concurrency("aeach", concurrency)
+        if slots > 1:
+            _check_event_loop("aeach")
+        from pytest_energy.metering.async_samples import AsyncSamples, PlainFeed, SlotFeed
+
+        if slots > 1:
+            self._feed = SlotFeed(self._concurrent("aeach", samples, batch_size, slots))
+        else:
+            self._feed = PlainFeed(self._each(samples, batch_size))
+        return AsyncSamples(self._feed)
+
+    def create_task(self, inference: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Hand the inference of a sample over, in the body of `async for s in energy.aeach(…)`.
+
+        With a concurrency of 1 its end is waited for before the next sample comes, so that one body
+        serves any concurrency.
+
+        Args:
+            inference: a coroutine: `energy.create_task(fn(sample))`.
+
+        Returns:
+            A task of asyncio, whose result is the inference's output. It need not be kept.
+
+        Raises:
+            pytest.UsageError: not a coroutine, or no sample waits for its inference.
+        """
+        __tracebackhide__ = True
+        if not inspect.iscoroutine(inference):
             raise pytest.UsageError(
-                "energy.aeach: the body of an async for ends before the next one begins, so that"
-                f" one inference is under way at a time: await energy.arun(fn, samples,"
-                f" concurrency={concurrency}), with the body as an async function"
+                "energy.create_task: expected a coroutine, which has not begun:"
+                " energy.create_task(fn(sample)), found"
+                f" {type(inference).__name__}"
             )
-        return _AsyncSamples(self._each(samples, batch_size))
+        _check_event_loop("create_task")
+        task = None if self._feed is None else self._feed.create_task(inference)
+        if task is None:
+            inference.close()
+            raise pytest.UsageError(
+                "energy.create_task: no sample waits for its inference; call it once per sample, in"
+                " the body of async for sample in energy.aeach(samples, concurrency=…)"
+            )
+        return task
 
     def first_token(self) -> None:
         """Say that the inference that is under way has produced its first token.
@@ -521,26 +566,6 @@ class _Samples(Generator[Any, None, None]):
 
     def __del__(self) -> None:
         self._loop.left()
-
-
-class _AsyncSamples:
-    """What a loop yields, for `async for`.
-
-    Args:
-        samples: that the loop yields.
-    """
-
-    def __init__(self, samples: Iterator[Any]) -> None:
-        self._samples = samples
-
-    def __aiter__(self) -> _AsyncSamples:
-        return self
-
-    async def __anext__(self) -> Any:
-        try:
-            return next(self._samples)
-        except StopIteration:
-            raise StopAsyncIteration from None
 
 
 class _Unmetered(AbstractContextManager[None]):
@@ -1053,6 +1078,15 @@ class MeteredEnergy(Energy):
             reason,
             None if region else self._inference.training_run,
             None if region or self._loop is None else self._loop.counts,
+        )
+
+
+def _check_event_loop(method: str) -> None:
+    __tracebackhide__ = True
+    if not in_event_loop():
+        raise pytest.UsageError(
+            f"energy.{method} needs an event loop of asyncio, and this one is another's (trio's?):"
+            " run the test with asyncio, or with anyio's backend of this name"
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from typing import Any
 
 import pytest
@@ -46,9 +46,11 @@ async def run_in_tasks(loop: ConcurrentLoop, fn: Callable[[Any], Awaitable[Any]]
                 if step.kept:
                     outputs.append(output)
                 continue
-            with _Heartbeat() as heartbeat:
+            heartbeat = Heartbeat("arun")
+            try:
                 await _Tasks(fn, step).perform(loop.concurrency)
-            loop.blocked = loop.blocked or heartbeat.blocked
+            finally:
+                loop.blocked = heartbeat.end() or loop.blocked
             step.raise_error("arun", loop.round_size)
     finally:
         loop.generator.close()
@@ -114,7 +116,7 @@ class _Tasks:
         except BaseException:  # the test is cancelled, or its time is up
             self._segment.stop()
             self._cancel()
-            await self._ended()
+            await all_ended(self._tasks)
             raise
 
     async def _work(self, first: Slot) -> None:
@@ -136,40 +138,61 @@ class _Tasks:
     def _cancel(self) -> None:
         """Cancel the other tasks, once: what they do to clean up is not cancelled as well."""
         self._cancelled = True
-        own = asyncio.current_task()
-        for task in self._tasks:
-            if task is not own:
-                task.cancel()
-
-    async def _ended(self) -> None:
-        """Wait for cancelled tasks; a scope of anyio cancels who waits again and again."""
-        while any(not task.done() for task in self._tasks):
-            try:
-                await asyncio.wait(self._tasks)
-            except asyncio.CancelledError:
-                continue
+        cancel(self._tasks)
 
 
-class _Heartbeat:
-    """Sees for how long an event loop does not come round."""
+def cancel(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Cancel tasks, but for the one that this is called in.
 
-    def __init__(self) -> None:
+    Args:
+        tasks: to cancel.
+    """
+    own = running_task()
+    for task in tasks:
+        if task is not own:
+            task.cancel()
+
+
+def running_task() -> asyncio.Task[Any] | None:
+    """The task that runs; None outside of an event loop."""
+    try:
+        return asyncio.current_task()
+    except RuntimeError:
+        return None
+
+
+async def all_ended(tasks: Collection[asyncio.Task[Any]]) -> None:
+    """Wait for cancelled tasks; a scope of anyio cancels what waits again and again.
+
+    Args:
+        tasks: that were cancelled; those that have ended may be taken out meanwhile.
+    """
+    while under_way := [task for task in tasks if not task.done()]:
+        try:
+            await asyncio.wait(under_way)
+        except asyncio.CancelledError:
+            continue
+
+
+class Heartbeat:
+    """Sees for how long an event loop does not come round, from its making on.
+
+    Args:
+        method: of the fixture that runs the inferences.
+    """
+
+    def __init__(self, method: str) -> None:
+        self._method = method
         self._loop = asyncio.get_running_loop()
-        self._began = self._due = 0.0
         self._late: list[float] = []
-        self._timer: asyncio.TimerHandle | None = None
-        self.blocked = ""
-
-    def __enter__(self) -> _Heartbeat:
         self._began = clock()
         self._plan()
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
+    def end(self) -> str:
+        """Stop; what to say of an event loop that was blocked, empty where it came round."""
+        self._timer.cancel()
         self._see()
-        self.blocked = why_blocked(self._late, clock() - self._began)
+        return why_blocked(self._late, clock() - self._began, self._method)
 
     def _plan(self) -> None:
         self._due = clock() + HEARTBEAT_SECONDS
@@ -185,18 +208,19 @@ class _Heartbeat:
             self._late.append(late)
 
 
-def why_blocked(late: list[float], seconds: float) -> str:
+def why_blocked(late: list[float], seconds: float, method: str) -> str:
     """What to say of an event loop that was blocked; empty where it came round.
 
     Args:
         late: seconds by which it was late, each time that this was long.
         seconds: of the whole run.
+        method: of the fixture that ran the inferences.
     """
     if not late or sum(late) < BLOCKED_SHARE * seconds:
         return ""
     return (
         f"the event loop was blocked for {format_percent(sum(late) / seconds)} of a run of"
-        f" energy.arun, up to {format_seconds(max(late))} at a time: its function calls what does"
-        " not await, so that inferences were performed one after the other; await them, or use"
+        f" energy.{method}, up to {format_seconds(max(late))} at a time: an inference calls what"
+        " does not await, so that inferences were performed one after the other; await them, or use"
         " energy.run(fn, samples, concurrency=…), which calls a plain function in threads"
     )
