@@ -357,6 +357,24 @@ def test_y(energy):
     result.stdout.fnmatch_lines(["*Timeout*0.3*"])
 
 
+def test_a_system_that_begins_no_more_threads_is_told_in_words(project):
+    project.write(
+        test_it=HEAD
+        + """
+def test_x(energy):
+    before = threading.stack_size(1 << 46)
+    try:
+        energy.run(infer, range(30), concurrency=4)
+    finally:
+        threading.stack_size(before)
+"""
+    )
+    result = project.run()
+    result.assert_outcomes(failed=1)
+    words = "energy.run: concurrency=4 needs as many threads, and the system began 0 (can't start"
+    assert words in flowing(result)
+
+
 def test_trio_is_refused_in_words(project):
     pytest.importorskip("trio")
     project.write(
@@ -504,6 +522,37 @@ async def test_x(energy):
             ["E   *energy.aeach: raised by sample 17 (the first one is 0)*"]
         )
     result.stdout.no_fnmatch_line("*never retrieved*")
+    result.stdout.no_fnmatch_line("*never awaited*")
+
+
+def test_what_is_handed_over_after_an_error_is_cancelled_at_once(concurrent):
+    concurrent.write(
+        test_it=HEAD
+        + """
+async def fails():
+    raise ValueError("boom")
+
+async def test_x(energy):
+    with pytest.raises(ValueError):
+        async for sample in energy.aeach(range(30), concurrency=4):
+            energy.create_task(fails())
+            await asyncio.sleep(0.01)
+    assert sample == 0
+
+async def test_y(energy):
+    with pytest.raises(ValueError):
+        async for sample in energy.aeach(range(30), concurrency=4):
+            if sample == 0:
+                energy.create_task(fails())
+            else:
+                await asyncio.sleep(0.01)
+                last = energy.create_task(asyncio.sleep(60))
+    assert sample == 1
+    assert last.cancelled()
+"""
+    )
+    result = concurrent.run()
+    result.assert_outcomes(passed=2)
     result.stdout.no_fnmatch_line("*never awaited*")
 
 

@@ -32,7 +32,7 @@ def run_in_threads(loop: ConcurrentLoop, fn: Callable[[Any], Any]) -> list[Any]:
 
     Raises:
         BaseException: what the first inference raised that did; the others have ended then.
-        pytest.UsageError: `fn` puts its work off.
+        pytest.UsageError: `fn` puts its work off, or the system begins too few threads.
     """
     __tracebackhide__ = True
     threads: _Threads | None = None
@@ -105,7 +105,14 @@ class _Threads:
         thread = threading.Thread(
             target=context.run, args=(self._work, orders), name=name, daemon=True
         )
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError as error:  # of memory, or of what a user or a container may have
+            raise pytest.UsageError(
+                f"energy.run: concurrency={self._concurrency:,} needs as many threads, and the"
+                f" system began {len(self._orders):,} ({error}): take a smaller concurrency, or an"
+                " async function and energy.arun"
+            ) from error
         self._orders.append(orders)
 
     def _wait(self, waiting: int) -> None:
