@@ -717,30 +717,40 @@ def test_what_cannot_be_meant_is_refused_in_words(concurrent, off):
         assert words in text
 
 
-def test_what_is_added_outside_of_an_inference_is_refused(project):
-    project.write(
+@pytest.mark.parametrize(
+    ("call", "what"), [("add(tokens=1)", "produced it"), ("first_token()", "it")]
+)
+def test_what_is_told_outside_of_an_inference_is_refused(concurrent, call, what):
+    concurrent.write(
         test_it=HEAD
-        + """
-def test_x(energy):
+        + f"""
+def test_thread(energy):
     def fn(sample):
-        thread = threading.Thread(target=add)
+        thread = threading.Thread(target=tell)
         thread.start()
         thread.join()
         if ERRORS:
             raise ERRORS[0]
 
-    def add():
+    def tell():
         try:
-            energy.add(tokens=1)
+            energy.{call}
         except pytest.UsageError as error:
             ERRORS.append(error)
 
     ERRORS = []
     energy.run(fn, range(30), concurrency=2)
+
+async def test_body(energy):
+    async for sample in energy.aeach(range(30), concurrency=2):
+        energy.create_task(asyncio.sleep(0))
+        energy.{call}
 """
     )
-    text = flowing(project.run())
-    assert "it is not known which of 2 inferences has produced it" in text
+    result = concurrent.run()
+    result.assert_outcomes(failed=2)
+    words = f"it is not known which of 2 inferences has {what}; call it in the function"
+    assert flowing(result).count(f"UsageError: energy.{call.replace('1', '…')}: {words}") >= 2
 
 
 @pytest.mark.parametrize("option", ["--energy-off", "--energy-judge=counted"])

@@ -309,17 +309,19 @@ class Energy(ABC):
         `energy.add(tokens=…)` says how many there were. Nothing is gated on these.
 
         Raises:
-            pytest.UsageError: no loop is under way.
+            pytest.UsageError: no loop is under way, or it is not known which inference is meant.
         """
         __tracebackhide__ = True
-        slot = CURRENT.get()
+        slot, loop = CURRENT.get(), self._loop
         if slot is None:
-            if self._loop is None:
+            if loop is None:
                 raise pytest.UsageError(
                     "energy.first_token(): no inference is under way; call it inside energy.each,"
-                    " energy.run or energy.arun"
+                    " energy.run, energy.arun or energy.aeach"
                 )
-            slot = self._loop.now
+            if isinstance(loop, ConcurrentLoop) and loop.segment is not None:
+                raise pytest.UsageError(_which_inference("first_token()", loop, "has it"))
+            slot = loop.now
         if not slot.first_token:
             slot.first_token = clock()
 
@@ -403,10 +405,7 @@ class Energy(ABC):
         __tracebackhide__ = True
         slot = CURRENT.get()
         if slot is None or loop.segment is None:
-            raise pytest.UsageError(
-                f"energy.add({name}=…): it is not known which of {loop.concurrency:,} inferences"
-                " has produced it; call it in the function that performs one, in its thread or task"
-            )
+            raise pytest.UsageError(_which_inference(f"add({name}=…)", loop, "has produced it"))
         self._added.setdefault(name, 0.0)
         if not loop.segment.add(slot, name, number):
             raise pytest.UsageError(
@@ -1079,6 +1078,13 @@ class MeteredEnergy(Energy):
             None if region else self._inference.training_run,
             None if region or self._loop is None else self._loop.counts,
         )
+
+
+def _which_inference(call: str, loop: ConcurrentLoop, did: str) -> str:
+    return (
+        f"energy.{call}: it is not known which of {loop.concurrency:,} inferences {did}; call it in"
+        " the function that performs one, in its thread or task"
+    )
 
 
 def _check_event_loop(method: str) -> None:
