@@ -238,7 +238,8 @@ class ConcurrentLoop(Loop):
         """An inference has ended inside of the window."""
         self.metered += 1
         self._latency.add(slot.began, slot.first_token, slot.ended, slot.added)
-        self._produced(slot.added)
+        if slot.added:
+            self._produced(slot.added)
 
     def _cut(self, block: int) -> None:
         progress, one = self._plan.progress, self.current
