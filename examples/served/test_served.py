@@ -16,7 +16,7 @@ def classify(text: str) -> str:
         return json.load(answer)["class"]
 
 
-@pytest.mark.inference(n=2000, task="text-classification", model="dense-4x512")
+@pytest.mark.inference(n=3000, task="text-classification", model="dense-4x512")
 def test_classification(energy):
     for text in energy.each(TEXTS):
         assert classify(text)

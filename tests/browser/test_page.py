@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from dataclasses import replace
 
 import pytest
 
+from pytest_energy.analysis.training import cost_of
 from pytest_energy.carbon.tables import country_mixes
 from pytest_energy.published.figures import figures, trainings
 from pytest_energy.report.exports import html
+from pytest_energy.report.exports.html.equivalents import EQUIVALENTS
+from pytest_energy.report.training import lines as training_lines
+from pytest_energy.types.energy import Method
 from pytest_energy.types.history import History, Replaced, StoredSession
 from pytest_energy.types.result import TrainingRun
 from pytest_energy.types.units import JOULES_PER_KWH, format_count, significant
 from support.browser import WIDTHS
+from support.measurements import GPU
 from support.reports import (
     HOSTILE,
     OTHER_MACHINE,
     full_session,
     hostile_session,
     new,
+    on_gpu,
     result,
     session,
+    trained,
     unmeasured,
 )
 
@@ -92,17 +101,31 @@ def column(browser, number):
     return [one.text for one in browser.all(f".results tbody tr > :nth-child({number})")]
 
 
-VERDICT, TEST, TASK, ENERGY = 2, 3, 4, 7
+VERDICT, TEST, ENERGY, CHANGE, TASK = 2, 3, 4, 5, 7
+
+
+def figures_shown(browser):
+    """The column of energy as numbers alone, without the unit and the work that each has."""
+    return [text.split()[0] for text in column(browser, ENERGY)]
+
+
+def sort_by(browser, name):
+    """Press the head of a column, whose words may go on with a unit."""
+    heads = browser.all(".results thead button")
+    next(one for one in heads if one.text.startswith(name)).click()
+
+
+def turn(browser, name):
+    return browser.find(f"#pages [data-turn={name}]")
 
 
 def test_the_worst_stand_first_and_every_column_sorts_both_ways(opened):
     browser = opened(session(*two_tasks()))
     assert column(browser, VERDICT) == ["regressed", "unmeasured", "new", "ok", "ok", "ok"]
-    heads = browser.all(".results thead button")
-    heads[5].click()
-    assert column(browser, ENERGY) == ["1.00", "2.00", "3.00", "5.00", "9.00", "–"]
-    heads[5].click()
-    assert column(browser, ENERGY) == ["9.00", "5.00", "3.00", "2.00", "1.00", "–"]
+    sort_by(browser, "Energy")
+    assert figures_shown(browser) == ["1.00", "2.00", "3.00", "5.00", "9.00", "–"]
+    sort_by(browser, "Energy")
+    assert figures_shown(browser) == ["9.00", "5.00", "3.00", "2.00", "1.00", "–"]
     assert browser.find(".results th[aria-sort]").get_attribute("aria-sort") == "descending"
 
 
@@ -134,37 +157,192 @@ def test_filters_tell_machines_apart(opened):
 def test_a_unit_converts_to_the_digit(opened, unit, factor):
     browser = opened(session(*two_tasks()))
     choose(browser, "unit", unit)
-    browser.all(".results thead button")[5].click()
+    sort_by(browser, "Energy")
     joules = [1.0, 2.0, 3.0, 5.0, 9.0]
-    assert column(browser, ENERGY) == [*(significant(one * factor) for one in joules), "–"]
+    assert figures_shown(browser) == [*(significant(one * factor) for one in joules), "–"]
 
 
 def test_grams_are_of_the_reports_grid_then_of_any_country_or_figure(opened):
     report = replace(session(new(2.5)), carbon=replace(session().carbon, pue=1.2))
     browser = opened(report)
     choose(browser, "unit", "gCO2e per 1,000")
-    assert column(browser, ENERGY) == [significant(report.carbon.grams_per_1000(2.5))]
+    assert figures_shown(browser) == [significant(report.carbon.grams_per_1000(2.5))]
     mix = country_mixes()["FRA"]
     choose(browser, "country", mix.name)
     elsewhere = replace(report.carbon, grams_per_kwh=mix.grams_per_kwh)
-    assert column(browser, ENERGY) == [significant(elsewhere.grams_per_1000(2.5))]
+    assert figures_shown(browser) == [significant(elsewhere.grams_per_1000(2.5))]
     assert f"({mix.name}, {mix.year}" in browser.find("#grid").text
-    assert "PUE of 1.2" in browser.find("#grid").text
+    assert "a PUE of 1.2" in browser.find("#grid").text
     field = browser.find("#grams")
     field.clear()
     field.send_keys("100")
     own = replace(report.carbon, grams_per_kwh=100.0)
-    assert column(browser, ENERGY) == [significant(own.grams_per_1000(2.5))]
+    assert figures_shown(browser) == [significant(own.grams_per_1000(2.5))]
+
+
+@pytest.mark.parametrize(
+    ("typed", "why"),
+    [
+        ("-5", "-5 is less than 0: write a number from 0 to 5,000."),
+        ("1e9", "1e9 is more than 5,000: write a number from 0 to 5,000."),
+        ("e", "This is no number: write a number from 0 to 5,000."),
+        ("", "No number is given: write a number from 0 to 5,000."),
+    ],
+    ids=["negative", "absurd", "no number", "empty"],
+)
+def test_an_intensity_that_cannot_be_is_refused_in_words_and_the_last_one_stays(opened, typed, why):
+    keys = pytest.importorskip("selenium.webdriver.common.keys").Keys
+    browser = opened(session(new(2.5)))
+    choose(browser, "unit", "gCO2e per 1,000")
+    mix = country_mixes()["FRA"]
+    choose(browser, "country", mix.name)
+    before = figures_shown(browser)
+    browser.run("document.getElementById('grams').select()")
+    browser.find("#grams").send_keys(keys.BACKSPACE, typed)
+    field = browser.find("#grams")
+    assert field.get_attribute("aria-invalid") == "true"
+    said = browser.find(f"#{field.get_attribute('aria-describedby')}").text
+    assert said.startswith(
+        f"{why} The figures keep {significant(mix.grams_per_kwh)} g/kWh ({mix.name}"
+    )
+    assert figures_shown(browser) == before
+    chosen = "return document.getElementById('country').selectedOptions[0].text"
+    assert browser.run(chosen) == mix.name
+    assert browser.violations("#results, .bar") == []
+    browser.run("document.getElementById('grams').select()")
+    field.send_keys("100")
+    assert field.get_attribute("aria-invalid") == "false"
+    assert browser.find("#grams-error").text == ""
+    assert browser.run(chosen) == "A figure of my own"
+    assert figures_shown(browser) != before
+
+
+def test_a_refused_intensity_is_forgotten_when_a_country_is_chosen(opened):
+    browser = opened(session(new(2.5)))
+    browser.find("#grams").send_keys("e")
+    assert browser.find("#grams-error").text
+    choose(browser, "country", country_mixes()["FRA"].name)
+    assert browser.find("#grams").get_attribute("aria-invalid") == "false"
+    assert browser.find("#grams-error").text == ""
 
 
 def test_scopes_take_what_is_of_them(opened):
     browser = opened(session(result(3.0, 3.0, test="t.py::a"), new(5.0, test="t.py::b")))
     choose(browser, "scope", "GPU alone")
-    browser.all(".results thead button")[1].click()
+    sort_by(browser, "Test")
     gpu = next(
         d for d in browser.run("return energy.data.rows[0].energy.domains") if "gpu" in d["name"]
     )
-    assert column(browser, ENERGY) == [significant(gpu["joules"]) if gpu["joules"] else "0", "–"]
+    assert figures_shown(browser) == [significant(gpu["joules"]) if gpu["joules"] else "0", "–"]
+
+
+def test_in_another_scope_verdict_and_change_are_said_to_be_of_what_was_gated(opened):
+    browser = opened(session(*two_tasks()))
+    caption, head = ".results caption", ".results thead th:nth-child(5)"
+    assert browser.find(head).text == "Change"
+    assert "whatever the scope" not in browser.find(caption).text
+    for scope in ("GPU alone", "All domains, with constants"):
+        choose(browser, "scope", scope)
+        assert browser.find(head).text == "Change of what is gated"
+        assert (
+            "Verdict and change are the gate's, of all that it compared, whatever the scope."
+            in (browser.find(caption).text)
+        )
+    choose(browser, "scope", "What a gate compares")
+    assert browser.find(head).text == "Change"
+
+
+def test_the_history_is_of_what_is_gated_in_every_scope_and_says_so(opened):
+    browser = opened(session(on_gpu(3.0), recorded(new(2.0, test="t.py::b"))))
+    choose(browser, "scope", "GPU alone")
+    assert "of the domains that a gate compares" in browser.find("#history-chart figcaption").text
+
+
+def test_every_energy_can_be_read_alone(opened):
+    one, many = new(2.0, test="t.py::a"), new(3.0, test="t.py::b", unit="token")
+    browser = opened(session(one, many))
+    sort_by(browser, "Test")
+    assert column(browser, ENERGY) == ["2.00 J\nper inference", "3.00 J\nper token"]
+    assert browser.find(".results thead th:nth-child(4)").text == "Energy, J"
+    choose(browser, "unit", "kWh per 1,000")
+    kilowatt_hours = [significant(one * 1000 / JOULES_PER_KWH) for one in (2.0, 3.0)]
+    assert column(browser, ENERGY) == [
+        f"{kilowatt_hours[0]} kWh\nper 1,000 inferences",
+        f"{kilowatt_hours[1]} kWh\nper 1,000 tokens",
+    ]
+    assert browser.find(".results thead th:nth-child(4)").text == "Energy, kWh per 1,000"
+    browser.find(".more").click()
+    heads = [one.text for one in browser.all(".details thead th")]
+    assert heads[1] == "kWh per 1,000 inferences"
+
+
+OUT_OF_VIEW = """
+const wide = document.documentElement.clientWidth;
+return [...document.querySelectorAll(arguments[0])]
+  .filter((one) => one.getBoundingClientRect().right > wide + 1).length;
+"""
+
+
+@pytest.mark.parametrize("width", [WIDTHS["phone"], 600])
+def test_on_a_phone_a_result_is_a_card_and_its_energy_is_in_view(opened, browser, width):
+    browser.viewport(width)
+    opened(session(*two_tasks()))
+    assert browser.run(OUT_OF_VIEW, ".results tbody td, .results thead button") == 0
+    assert browser.run("const box = document.getElementById('table');"
+                       "return box.scrollWidth - box.clientWidth") == 0  # fmt: skip
+    label = (
+        "const cell = document.querySelector(`.results tbody td:nth-child(${arguments[0]})`);"
+        "return getComputedStyle(cell, '::before').content"
+    )
+    assert browser.run(label, ENERGY) == '"Energy"'
+    assert browser.run(label, CHANGE) == '"Change"'
+    sort_by(browser, "Energy")
+    assert figures_shown(browser)[0] == "1.00"
+
+
+def test_a_table_in_the_details_of_a_card_stays_a_table(opened, browser):
+    browser.viewport(WIDTHS["phone"])
+    opened(session(new()))
+    browser.find(".more").click()
+    shown = (
+        "return ['table', 'tr', 'td']"
+        ".map((name) => document.querySelector(`.details .scroll ${name}`))"
+        ".map((one) => getComputedStyle(one).display)"
+    )
+    assert browser.run(shown) == ["table", "table-row", "table-cell"]
+
+
+@pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS)
+def test_results_are_a_table_to_a_screen_reader_at_every_width(opened, browser, width):
+    browser.viewport(width)
+    opened(session(*two_tasks()))
+    browser.run("document.getElementById('method').hidden = true")  # has a table of its own
+    roles = {}
+    tree = browser.driver.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
+    for node in tree:
+        role = node.get("role", {}).get("value")
+        roles.setdefault(role, []).append(node.get("name", {}).get("value", ""))
+    assert len(roles["row"]) == 1 + 6
+    assert [re.match(r"\w+", name)[0] for name in roles["columnheader"]] == [
+        "Details", "Verdict", "Test", "Energy", "Change", "Time", "Task", "Model", "Role"
+    ]  # fmt: skip
+    assert len(roles["rowheader"]) == 6
+    # Not every browser keeps these where a style draws the table as something else.
+    without = ".results:not([role]), .results :is(thead, tbody, tr, th, td):not([role])"
+    assert browser.all(without) == []
+
+
+def test_a_table_that_is_wider_than_its_box_has_a_shade_at_the_edge(opened, browser):
+    browser.viewport(WIDTHS["phone"])
+    opened(session(*two_tasks()))
+    browser.find("#tasks-chart details summary").click()
+    browser.until("document.querySelector('#tasks-chart .scroll')")
+    wider, shade = browser.run(
+        "const box = document.querySelector('#tasks-chart .scroll');"
+        "return [box.scrollWidth - box.clientWidth, getComputedStyle(box).backgroundAttachment]"
+    )
+    assert wider > 0
+    assert shade == "local, local, scroll, scroll"
 
 
 def test_charts_have_a_point_for_each_figure_at_its_value(opened):
@@ -200,7 +378,7 @@ def test_a_frontier_is_of_one_task_and_data_set_alone(opened):
     graded = {(one.task, one.dataset) for one in figures() if one.quality and one.scope == "node"}
     assert {*browser.run(known)} == {
         *(f"{task}, {dataset}" for task, dataset in graded),
-        "all, without a frontier",
+        "All, without a frontier",
     }
     choose(browser, "quality-task", "text-classification, sst2")
     of_sst2 = {
@@ -214,7 +392,7 @@ def test_a_frontier_is_of_one_task_and_data_set_alone(opened):
     assert {tuple(one) for one in found} == of_sst2
     assert len(found) == 16
     assert len(browser.all("#quality-chart .frontier")) == 1
-    choose(browser, "quality-task", "all, without a frontier")
+    choose(browser, "quality-task", "All, without a frontier")
     assert len(browser.all("#quality-chart .frontier")) == 0
 
 
@@ -277,7 +455,51 @@ def test_the_history_has_sessions_updates_and_the_limit(opened):
     assert len(browser.all("#history-chart .limit")) == 1
     assert len(browser.all("#history-chart .update")) == 1
     words = [one.get_attribute("aria-label") for one in browser.all("#history-chart .point")]
-    assert any("2026-01-04, abc4: 2.04 J per inference, a stored session" in one for one in words)
+    assert any(
+        "2026-01-04 00:00 UTC, abc4: 2.04 J per inference, a stored session" in one for one in words
+    )
+
+
+def test_sessions_of_one_day_are_told_apart_by_their_time_or_commit(opened):
+    dates = ["2026-01-01T08:00:00Z", "2026-01-02T08:00:01Z", "2026-01-02T09:30:59+00:00",
+             "2026-01-03T07:00:01Z", "2026-01-03T07:00:02Z",
+             "2026-01-04T07:00:02Z", "2026-01-04T07:00:02Z"]  # fmt: skip
+    stored = [StoredSession(date, f"abc{i}", 2 + i / 50) for i, date in enumerate(dates)]
+    now = replace(new(2.05, test="t.py::a"), history=History(tuple(stored)))
+    browser = opened(session(now, date="2026-03-04T05:06:07Z"))
+    label = (
+        "return [...document.querySelectorAll('#history-chart .axis .tick')].slice(0, 8)"
+        ".map((one) => [...one.querySelectorAll('tspan')]"
+        ".map((line) => line.textContent).join(' '))"
+    )
+    assert browser.run(label) == [
+        "2026-01-01",
+        "2026-01-02 08:00",
+        "2026-01-02 09:30",
+        "2026-01-03 07:00:01",
+        "2026-01-03 07:00:02",
+        "2026-01-04 07:00:02 abc5",
+        "2026-01-04 07:00:02 abc6",
+        "2026-03-04",
+    ]
+    words = [one.get_attribute("aria-label") for one in browser.all("#history-chart .point")]
+    assert any(one.startswith("2026-01-02 09:30 UTC, abc2: 2.04 J") for one in words)
+    assert "UTC" in browser.find("#history-chart .axis-label").text
+    assert browser.find("#summary-body p").text.startswith("2026-03-04 05:06 UTC, at abc1234")
+
+
+@pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS)
+def test_labels_of_the_history_do_not_run_into_one_another(opened, browser, width):
+    browser.viewport(width)
+    dates = [f"2026-01-02T08:{minute:02}:00Z" for minute in range(10, 40)]
+    stored = [StoredSession(date, None, 2.0) for date in dates]
+    opened(session(replace(new(2.05, test="t.py::a"), history=History(tuple(stored)))))
+    edges = browser.run(
+        "return [...document.querySelectorAll('#history-chart .axis:nth-of-type(1) .tick text')]"
+        ".map((one) => one.getBoundingClientRect()).map((box) => [box.left, box.right])"
+    )
+    assert len(edges) > 1
+    assert all(right + 4 < left for (_, right), (left, _) in itertools.pairwise(edges))
 
 
 def test_the_history_of_several_reports_stands_in_the_order_of_time(opened):
@@ -339,9 +561,59 @@ def test_the_slider_says_when_inference_has_taken_as_much_as_training(opened):
         f" ({significant(joules / JOULES_PER_KWH)} kWh) after"
         f" {format_count(queries / 1000 / 365.25)} years:"
         f" {format_count(queries)} queries of {significant(query.joules_per_unit)} J."
+        " The training's kWh are of Table 5 as printed."
     )
     choose(browser, "even-training", "bigscience/bloomz-7b1: training; Luccioni et al. (2024)")
     assert f"({significant(kinds['training'].joules / JOULES_PER_KWH)} kWh)" in slide(browser, 3)
+
+
+def with_pue(report, pue):
+    return replace(report, carbon=replace(report.carbon, pue=pue))
+
+
+def test_a_trainings_kwh_have_the_pue_as_in_the_terminal_and_its_days_are_at_the_meter(opened):
+    training = trained(3.0, TrainingRun(total_steps=10**6), test="t.py::b")
+    report = with_pue(session(new(2.0, test="t.py::a"), training), 1.5)
+    (line,) = training_lines([training], report.carbon, {"model": "model"}, {})
+    cost = cost_of(training)
+    kilowatt_hours = f"{significant(cost.kwh(report.carbon))} kWh"
+    assert f": {kilowatt_hours} [" in line
+    browser = opened(report)
+    said = browser.find("#break-even").text
+    assert f"the training ({kilowatt_hours}, times a PUE of 1.5) after" in said
+    assert f": {format_count(cost.joules / 2.0)} queries of 2.00 J." in said
+    assert "at the meter on both sides" in said
+
+
+def test_the_page_says_which_figures_have_the_pue(opened):
+    browser = opened(with_pue(session(new(3.6)), 1.5))
+    assert figures_shown(browser) == ["3.60"]  # at the meter
+    choose(browser, "unit", "kWh per 1,000")
+    assert figures_shown(browser) == [significant(3.6 * 1000 / JOULES_PER_KWH)]
+    choose(browser, "unit", "gCO2e per 1,000")
+    assert figures_shown(browser) == [significant(1.5 * session().carbon.grams_per_1000(3.6))]
+    said = browser.find("#grid").text
+    assert "Energy is at the meter; CO2e has the overhead of the site, a PUE of 1.5." in said
+    assert "training" not in said
+
+
+def test_a_training_has_the_pue_of_its_own_run_and_not_of_a_later_one(opened):
+    training = trained(3.0, TrainingRun(total_steps=10**6), test="t.py::b")
+    earlier = with_pue(session(training, date="2026-01-01T00:00:00Z"), 1.5)
+    browser = opened(earlier, session(new(2.0, test="t.py::a"), date="2026-03-01T00:00:00Z"))
+    kilowatt_hours = significant(cost_of(training).kwh(earlier.carbon))
+    assert f"({kilowatt_hours} kWh, times a PUE of 1.5)" in browser.find("#break-even").text
+    said = browser.find("#grid").text
+    assert "CO2e has no overhead of the site (PUE 1)." in said
+    assert "The kWh of a whole training of one's own have the PUE of its run." in said
+
+
+def test_a_published_training_says_what_its_kwh_are_of(opened):
+    browser = opened()
+    label = "return [...document.getElementById('even-training').options].map((one) => one.text)"
+    choose(browser, "even-training", next(o for o in browser.run(label) if "Strubell" in o))
+    said = browser.find("#break-even").text
+    assert "Table 3 as printed, with the data center's overhead (PUE 1.58)." in said
 
 
 def test_a_training_and_a_query_of_two_scopes_are_said_to_be(opened):
@@ -388,7 +660,69 @@ def test_everyday_terms_follow_number_and_grid(opened):
     number.clear()
     number.send_keys("22000")
     # 22,000 times 3.6 J are 22 Wh: the charge of a smartphone, as the paper has it.
-    assert browser.find("#equivalents").text.splitlines()[1].startswith("1.00 charge")
+    said = browser.find("#equivalents").text.splitlines()
+    assert said[0] == "22,000 inferences: 22.0 Wh. At the meter, of what a gate compares."
+    grams = session().carbon.grams(22_000 * 3.6)
+    assert said[1].startswith(f"22,000 inferences: {significant(grams)} g of CO2e. At 400 g/kWh")
+    assert said[2].startswith("22,000 inferences: 1.00 charge of a smartphone. 0.022 kWh, the")
+    choose(browser, "country", country_mixes()["FRA"].name)
+    france = grams * country_mixes()["FRA"].grams_per_kwh / session().carbon.grams_per_kwh
+    said = browser.find("#equivalents").text.splitlines()
+    assert said[1].startswith(f"22,000 inferences: {significant(france)} g of CO2e. At 56")
+
+
+def test_everyday_energy_says_of_what_it_is_in_a_published_figure_too(opened):
+    browser = opened(session(new(3.6)))
+    one = "facebook/bart-large-cnn, summarization, cnn; Luccioni et al. (2024)"
+    choose(browser, "everyday-model", one)
+    said = browser.find("#equivalents li").text
+    assert said.endswith(" Wh. At the meter, of all domains with constants.")
+
+
+@pytest.mark.parametrize("joules", [1e-12, 2e-6, 8.65e-5, 0.07, 3.6, 4321.0, 5e7])
+def test_everyday_numbers_can_be_read_at_a_glance_and_are_of_that_many(opened, joules):
+    browser = opened(session(new(joules)))
+    report = session()
+    grams = report.carbon.grams(joules)
+    amounts = {
+        **({"Wh": joules / 3600} if joules < 1e7 else {"kWh": joules / JOULES_PER_KWH}),
+        **({"g of CO2e": grams} if grams < 1000 else {"kg of CO2e": grams / 1000}),
+        **{
+            one.plural: (joules if one.of == "joules" else grams) / one.amount
+            for one in EQUIVALENTS
+        },
+    }
+    said = browser.find("#equivalents").text.splitlines()
+    assert len(said) == len(amounts)
+    for line, (name, each) in zip(said, amounts.items(), strict=True):
+        count, number = re.match(r"(.+?) inferences?: ([\d.,]+) ", line).groups()
+        assert 0.01 <= float(number.replace(",", "")) <= 10_000
+        assert number == significant(each * whole(count))
+        assert f" {name}. " in line or number == "1.00"
+        assert line.endswith(".")
+
+
+def whole(words):
+    """`22 million` as a number."""
+    number, _, size = words.partition(" ")
+    power = {"": 0, "million": 6, "billion": 9, "trillion": 12}[size]
+    return float(number.replace(",", "")) * 10**power
+
+
+@pytest.mark.parametrize("typed", ["-3", "0", "1e99", "e", ""])
+def test_a_number_of_inferences_that_cannot_be_is_refused_in_words(opened, typed):
+    keys = pytest.importorskip("selenium.webdriver.common.keys").Keys
+    browser = opened(session(new(3.6)))
+    before = browser.find("#equivalents").text
+    browser.run("document.getElementById('everyday-number').select()")
+    field = browser.find("#everyday-number")
+    field.send_keys(keys.BACKSPACE)
+    browser.run("arguments[0].value = ''", field)
+    field.send_keys(typed)
+    assert field.get_attribute("aria-invalid") == "true"
+    said = browser.find(f"#{field.get_attribute('aria-describedby')}").text
+    assert "write a number from 1 to 1,000,000,000,000,000. The figures keep" in said
+    assert browser.find("#equivalents").text == before  # not that of the 1 on the way to 1e99
 
 
 @pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS)
@@ -403,6 +737,89 @@ def test_it_fits_every_width_and_is_accessible_light_and_dark(opened, browser, w
     assert browser.overflow() == 0
     assert browser.violations() == []
     browser.screenshot(f"page-{width}-{scheme}")
+
+
+TEXTS = ", ".join(
+    (
+        "main p, main h2, main h3, main h4, header p, footer p, .bar p, label, caption",
+        "figcaption, summary:not(.tree summary), dt, .scroll th[scope=col]:not(:empty)",
+        ".legend li, #equivalents li, #method-body li, #summary-body li:not(.verdicts li)",
+        "#theme option, #country option, #scope option, #filters option[value='']",
+        "#parameters .axis-label, #history .axis-label",
+    )
+)
+
+
+NAMES = {"gCO2e per kWh", "accuracy", *(f"t.py::{one}" for one in "abcdefg"), "t.py::d#decode"}
+"""A unit, a quantity that a test records, and tests: they are written as they are."""
+
+
+@pytest.mark.parametrize(
+    "reports",
+    [
+        [],
+        [session()],
+        [
+            session(*two_tasks(), on_gpu(test="t.py::g"), notices=("the machine was busy",)),
+            full_session(),
+        ],
+    ],
+    ids=["published", "empty", "own"],
+)
+def test_every_text_begins_with_a_capital(opened, reports):
+    browser = opened(*reports)
+    for number in range(len(browser.all(".more"))):
+        browser.all(".more")[number].click()
+    for summary in browser.all("figure details summary"):
+        browser.run("arguments[0].click()", summary)
+    if reports:
+        browser.find("#published").click()
+    texts = browser.run(
+        "return [...document.querySelectorAll(arguments[0])].map((one) => one.textContent.trim())",
+        TEXTS,
+    )
+    assert len(texts) > 50
+    sentences = [one for text in texts for one in re.split(r"(?<=[a-z)])[.] ", text)]
+    assert {one for one in sentences if re.match("[a-z]", one)} <= NAMES
+
+
+def test_an_interval_says_that_it_is_one_of_95_percent_or_what_else(opened):
+    small = {"task": "sorting", "role": "task-specific"}
+    large = {"task": "sorting", "role": "general-purpose"}
+    compared = result(2.0, 2.0, test="t.py::a", model="ant", **small)
+    bare = new(5.0, test="t.py::b", model="bee", task="naming")
+    general = result(9.0, 9.0, test="t.py::c", model="cow", **large)
+    browser = opened(session(compared, bare, general))
+    said = [one.get_attribute("aria-label") for one in browser.all("#tasks-chart .point")]
+    (of_compared,) = (one for one in said if one.startswith("a, "))
+    (of_bare,) = (one for one in said if one.startswith("b, "))
+    assert re.search(r"2\.00 J per inference, 95 % interval: [\d.]+ to [\d.]+$", of_compared)
+    assert re.search(r"per inference, smallest and largest block: [\d.]+ to [\d.]+$", of_bare)
+    ratio = browser.find("#summary-body .ratio").text
+    assert ratio.startswith("In sorting, general-purpose models take 4.50 times the energy of")
+    assert re.search(r"\(95 % interval: [\d.]+ to [\d.]+\), of the domains that a gate", ratio)
+    browser.find("#tasks-chart details summary").click()
+    browser.until("document.querySelectorAll('#tasks-chart tbody tr').length === 3")
+    ends = {row.text.split(" ")[0]: row.text for row in browser.all("#tasks-chart tbody tr")}
+    assert ends["naming"].endswith("Smallest and largest block")
+    assert ends["sorting"].endswith("95 % interval")
+    sort_by(browser, "Test")
+    browser.find(".more").click()
+    assert "in brackets, is a 95 % interval." in browser.find(".details").text
+    browser.find("#published").click()
+    published = [
+        one.get_attribute("aria-label") for one in browser.all("#tasks-chart .hollow.point")
+    ]
+    assert any(
+        "95 % interval of the mean of ten repeats (Student's t): " in one for one in published
+    )
+
+
+def test_a_method_is_said_once(opened):
+    browser = opened(session(on_gpu(gpu=replace(GPU, method=Method.ESTIMATED))))
+    browser.find(".more").click()
+    assert "estimated: from a model of something else" in browser.find(".details").text
+    assert "estimated: estimated" not in browser.run("return document.body.textContent")
 
 
 def test_published_figures_are_accessible_as_well(opened):
@@ -429,9 +846,9 @@ def test_the_system_may_prefer_dark_and_the_reader_light(opened, browser):
     opened(session(new()))
     background = "return getComputedStyle(document.body).backgroundColor"
     dark = browser.run(background)
-    choose(browser, "theme", "light")
+    choose(browser, "theme", "Light")
     assert browser.run(background) == "rgb(255, 255, 255)" != dark
-    choose(browser, "theme", "dark")
+    choose(browser, "theme", "Dark")
     assert browser.run(background) == dark
 
 
@@ -460,6 +877,59 @@ def test_everything_can_be_reached_and_done_with_the_keyboard(opened):
     assert browser.find("#tasks-chart .status").text != first
 
 
+def many(number):
+    one = result(2.0)
+    return [
+        replace(one, subject=replace(one.subject, test=f"t.py::test_{i:05}")) for i in range(number)
+    ]
+
+
+def test_pages_are_turned_with_the_keyboard_and_the_focus_stays(opened):
+    keys = pytest.importorskip("selenium.webdriver.common.keys").Keys
+    browser = opened(session(*many(120)))
+    turned = "return document.activeElement.dataset.turn"
+    browser.run("document.querySelector('#table').focus()")
+    while browser.run(turned) != "Next":
+        browser.press(keys.TAB)
+    rows = browser.find("#pages [role=status]")
+    assert rows.text == "1 to 50 of 120"
+    browser.press(keys.ENTER)
+    assert (rows.text, browser.run(turned)) == ("51 to 100 of 120", "Next")
+    assert column(browser, TEST)[0] == "test_00050"
+    browser.press(keys.SPACE)
+    assert (rows.text, browser.run(turned)) == ("101 to 120 of 120", "Next")
+    # What leads nowhere says so and does nothing: another key must not lead back to the start.
+    assert turn(browser, "Next").get_attribute("aria-disabled") == "true"
+    browser.press(keys.ENTER)
+    assert (rows.text, browser.run(turned)) == ("101 to 120 of 120", "Next")
+    browser.press(keys.TAB)
+    assert browser.run(turned) == "Last"
+    with_shift = f"{keys.SHIFT}{keys.TAB}"
+    for name in ("Next", "Previous"):
+        browser.find(":focus").send_keys(with_shift)
+        assert browser.run(turned) == name
+    browser.press(keys.ENTER)
+    assert (rows.text, browser.run(turned)) == ("51 to 100 of 120", "Previous")
+    browser.find(":focus").send_keys(with_shift)
+    browser.press(keys.ENTER)
+    assert (rows.text, browser.run(turned)) == ("1 to 50 of 120", "First")
+    assert browser.violations("#results") == []
+
+
+def test_turning_a_page_keeps_what_was_opened_and_a_filter_begins_anew(opened):
+    browser = opened(session(*many(120)))
+    browser.find(".more").click()
+    turn(browser, "Last").click()
+    assert len(browser.all(".details")) == 0
+    turn(browser, "First").click()
+    assert len(browser.all(".details")) == 1
+    turn(browser, "Last").click()
+    browser.find("#search").send_keys("test_00")
+    assert browser.find("#pages [role=status]").text == "1 to 50 of 120"
+    browser.find("#search").send_keys("00")
+    assert not browser.find("#pages").is_displayed()
+
+
 def test_hostile_names_are_texts_and_nothing_else(opened):
     browser = opened(hostile_session())
     for number in range(len(browser.all(".more"))):
@@ -473,16 +943,12 @@ def test_hostile_names_are_texts_and_nothing_else(opened):
 
 
 def test_ten_thousand_results_are_pages_of_fifty(opened):
-    one = result(2.0)
-    many = [
-        replace(one, subject=replace(one.subject, test=f"t.py::test_{i}")) for i in range(10_000)
-    ]
-    browser = opened(session(*many))
+    browser = opened(session(*many(10_000)))
     assert len(column(browser, TEST)) == 50
     assert browser.find("#count").text == "10,000 results"
     assert "The first 2,000 of 10,000 points are drawn" in browser.find("#tasks").text
     browser.find("[data-turn=Last]").click()
     assert "9,951 to 10,000 of 10,000" in browser.find("#pages").text
-    browser.find("#search").send_keys("test_9999")
-    assert column(browser, TEST) == ["test_9999"]
+    browser.find("#search").send_keys("test_09999")
+    assert column(browser, TEST) == ["test_09999"]
     assert browser.errors() == []

@@ -87,6 +87,19 @@ def test_the_papers_tables_are_printed():
     assert "592,570,000" in text
 
 
+@pytest.mark.parametrize("columns", [80, 120])
+def test_leaderboards_stand_beside_the_paper_with_protocol_and_scope(columns):
+    text = shown(columns=columns)
+    assert all(len(line) <= columns for line in text.splitlines())
+    flat = " ".join(text.split())
+    assert "text-generation AI Energy Score 24 1 0.0129 0.00131 to 0.0287" in flat
+    assert "Llama-2-13b-hf 26.1 1 of 5 stars" in flat
+    assert "openai/gpt-oss-20b 0.356 0.230 0.156 0.102 0.0899 0.0442 at 1536 8.1" in flat
+    assert "ten new tokens each, batch size 1; the GPU alone" in flat
+    assert "in the server's steady state, language models with vLLM" in flat
+    assert "Node and GPU are not comparable" in flat
+
+
 def test_both_intensities_and_the_slip_are_said():
     text = " ".join(shown().split())
     assert (

@@ -31,9 +31,20 @@ def ended(process: subprocess.Popen):
         process.wait()
 
 
-@NEEDS_PROMETHEUS
+THROUGH_PROMETHEUS = """
+python server.py --port 8008 &
+prometheus --config.file=prometheus.yml --storage.tsdb.path="$(mktemp -d)" \\
+  --web.listen-address=127.0.0.1:9091 &
+until promtool query instant http://127.0.0.1:9091 classifier_joules_total | grep -q .
+do sleep 1; done
+pytest --energy-report {options}
+kill %1 %2
+"""
+
+
+@pytest.mark.parametrize("meter", ["metrics", pytest.param("prometheus", marks=NEEDS_PROMETHEUS)])
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
-def test_the_examples_own_lines_meter_its_server(tmp_path):
+def test_the_examples_own_lines_meter_its_server(tmp_path, meter):
     pytest.importorskip("numpy")
     folder = tmp_path / "served"
     shutil.copytree(EXAMPLE, folder, ignore=shutil.ignore_patterns("__pycache__", "data"))
@@ -43,7 +54,12 @@ def test_the_examples_own_lines_meter_its_server(tmp_path):
         for written, free in ports.items():
             text = text.replace(written, free)
         path.write_text(text)
-    (lines,) = re.findall(r"```sh\n(.*?)```", (folder / "README.md").read_text(), re.DOTALL)
+    readme = (folder / "README.md").read_text()
+    (lines,) = re.findall(r"```sh\n(.*?)```", readme, re.DOTALL)
+    if meter == "prometheus":
+        (options,) = re.findall(r"`(--energy-meter=prometheus .*?)`", readme, re.DOTALL)
+        lines = THROUGH_PROMETHEUS.format(options=" ".join(options.split()))
+        lines = lines.replace("9091", ports["9091"]).replace("8008", ports["8008"])
     report = tmp_path / "report.json"
     environment = os.environ | {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
@@ -66,6 +82,7 @@ def test_the_examples_own_lines_meter_its_server(tmp_path):
     (result,) = json.loads(report.read_text())["results"]
     assert result["verdict"]["status"] in {"new", "unresolved", "inconclusive"}, output
     measured = result["measurement"]
-    assert measured["meters"] == ["prometheus"]
+    assert measured["meters"] == [meter]
     assert measured["joules_per_unit"] > 0
-    assert "cpu_of_server: counter (Prometheus): classifier_joules_total" in output
+    named = {"metrics": "metrics", "prometheus": "Prometheus"}[meter]
+    assert f"cpu_of_server: counter ({named}): classifier_joules_total" in output

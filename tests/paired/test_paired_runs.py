@@ -125,6 +125,9 @@ def test_another_n_is_incomparable(repository):
         "incomparable",
         "the base's n was 100, now 120",
     )
+    # As with a stored baseline: the test was edited, and nothing in the run has failed.
+    repository.against().assert_outcomes(passed=1)
+    repository.against("--energy-strict").assert_outcomes(failed=1)
 
 
 def test_regions_are_compared_each_with_its_own(repository):

@@ -464,7 +464,7 @@ def test_a_fixture_of_the_projects_own_is_left_alone(project):
             assert energy == 13.6
         """
     )
-    result = project.run("--energy-strict")
+    result = project.run()
     result.assert_outcomes(passed=1)
     result.stdout.no_fnmatch_line("energy:*")
 

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from support.projects import TEST
+from support.projects import TEST, flowing
 
 
 def test_new_then_ok_then_regressed_then_accepted(loop):
@@ -100,14 +100,21 @@ def test_off_runs_the_tests_without_metering(loop):
     assert loop.baselines() == []
 
 
-def test_off_skips_what_compares_measurements(loop):
+@pytest.mark.parametrize("option", ["--energy-off", "--energy-judge=counted"])
+def test_what_compares_measurements_is_skipped_where_nothing_is_metered(loop, option):
     loop.write(
         test_other="""
         def test_ratio(energy_results):
             energy_results.where(task="t").ratio(energy_results)
+
+        def test_cost(energy_results):
+            energy_results.training()
         """
     )
-    loop.run("--energy-off").assert_outcomes(passed=1, skipped=1)
+    result = loop.run(option, "-rs")
+    result.assert_outcomes(passed=1, skipped=2)
+    said = f"{option} meters nothing: there are no energies to compare"
+    assert said in flowing(result)
 
 
 def test_a_gate_that_compared_nothing_says_so_in_red(loop):
@@ -118,7 +125,7 @@ def test_a_gate_that_compared_nothing_says_so_in_red(loop):
 
 def test_a_session_without_metered_tests_says_nothing(project):
     project.write(test_it="def test_x(): pass")
-    result = project.run("--energy-report", "--energy-strict", "--energy-update")
+    result = project.run("--energy-report", "--energy-update")
     result.assert_outcomes(passed=1)
     result.stdout.no_fnmatch_line("*energy*:*")
 

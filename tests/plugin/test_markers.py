@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from support.projects import flowing
+
 
 def test_the_closest_mark_wins_argument_by_argument(project):
     project.write(
@@ -135,3 +137,59 @@ def test_markers_that_a_conftest_adds_count(project):
     )
     project.write(test_it="from model import infer\ndef test_x(): infer()")
     assert project.verdicts()["test_it.py::test_x"]["status"] == "over_budget"
+
+
+LONG = "x" * 10_001
+
+
+@pytest.mark.parametrize("workers", [(), ("-n1",)])
+@pytest.mark.parametrize(
+    ("mark", "body", "problem"),
+    [
+        (f"task={LONG!r}", "energy.record(a=1)", "task: 10,000 characters at most, found 10,001"),
+        ("task='t'", f"energy.measure({LONG!r})", "the name has 10,001 characters, 10,000 at most"),
+    ],
+    ids=["marker", "region"],
+)
+def test_a_name_that_no_baseline_can_have_is_refused_before_it_is_stored(
+    project, workers, mark, body, problem
+):
+    project.write(
+        test_it=f"import pytest\n\n@pytest.mark.inference(n=1, {mark})\n"
+        f"def test_x(energy):\n    {body}"
+    )
+    result = project.run("--energy-update", *workers)
+    assert result.ret != pytest.ExitCode.OK
+    assert problem in flowing(result) + " ".join(result.errlines)
+    assert project.baselines() == []
+
+
+@pytest.mark.parametrize("workers", [(), ("-n1",)])
+def test_a_parameter_that_makes_the_tests_name_too_long_is_refused_with_the_remedy(
+    project, workers
+):
+    project.write(
+        test_it=f"""
+        import pytest
+
+        @pytest.mark.inference(n=1)
+        @pytest.mark.parametrize("prompt", [1], ids=[{LONG!r}])
+        def test_x(prompt): pass
+        """
+    )
+    result = project.run("--energy-update", *workers)
+    said = " ".join(flowing(result).split() + " ".join(result.errlines).split())
+    assert result.ret != pytest.ExitCode.OK
+    assert "characters, 10,000 at most: a baseline is stored under it; give its parameters" in said
+    project.write(
+        test_it="""
+        import pytest
+        from model import infer
+
+        @pytest.mark.inference(n=1)
+        @pytest.mark.parametrize("prompt", [1], ids=["x" * 9_970])
+        def test_x(prompt): infer()
+        """
+    )
+    for _ in range(2):  # what is stored is read again
+        project.run("--energy-update", *workers).assert_outcomes(passed=1)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import sys
 
 import pytest
 
-from support.projects import LOOP, TEST, flowing
+from support.projects import LOOP, TEST, flowing, report_validator
 
 TRACED = LOOP.replace(
     "    for sample", "    import sys\n    sys.setprofile(lambda *_: None)\n    for sample"
@@ -188,6 +189,159 @@ def test_metered_tests_that_did_not_run_are_named(project):
                 "energy: metered tests that were xfailed: test_b",
             ]
         )
+
+
+# A session that ended early
+
+BROKEN_OFF = """
+import os, pytest, signal
+from model import infer
+
+@pytest.mark.inference(n=10)
+def test_first(energy):
+    energy.run(infer, range(10))
+
+def test_plain():
+    END
+
+@pytest.mark.inference(n=10)
+def test_second(energy):
+    energy.run(infer, range(10))
+"""
+FIRST, SECOND = "test_it.py::test_first", "test_it.py::test_second"
+END = {
+    "a failure under -x": ("assert False", ("-x",)),
+    "Ctrl-C": ("os.kill(os.getpid(), signal.SIGINT); __import__('time').sleep(9)", ()),
+    "pytest.exit": ("pytest.exit('enough')", ()),
+}
+
+
+@pytest.mark.parametrize("end", END)
+def test_what_a_session_did_not_reach_stands_in_every_report(project, end):
+    statement, arguments = END[end]
+    project.own_process = True
+    project.write(test_it=BROKEN_OFF.replace("END", "pass"))
+    project.run("--energy-update")
+    project.write(test_it=BROKEN_OFF.replace("END", statement))
+    arguments = (*arguments, "--energy-markdown=report.md", "--energy-json=report.json")
+    text = flowing(project.run(*arguments))
+    assert "1 compared (1 ok), 1 did not run to the end;" in text
+    assert "metered tests that did not run to the end: test_second" in text
+    report = json.loads((project.path / "report.json").read_text())
+    report_validator().validate(report)
+    assert report["unrun"] == {SECOND: "unfinished"}
+    first_line, *_ = (project.path / "report.md").read_text().splitlines()
+    assert first_line == (
+        "**Energy: no regression in what ran**; 1 compared (1 ok); 1 did not run to the end"
+    )
+
+
+def test_workers_that_ended_early_leave_their_tests_in_every_report(project):
+    project.own_process = True
+    project.write(test_it=BROKEN_OFF.replace("END", "assert False"))
+    report = project.report("-n1", "-x")
+    assert [one["subject"]["test"] for one in report["results"]] == [FIRST]
+    assert report["unrun"] == {SECOND: "unfinished"}
+
+
+def test_a_test_that_is_interrupted_itself_has_not_run_to_the_end(project):
+    project.own_process = True
+    project.write(
+        test_it=BROKEN_OFF.replace("END", "pass").replace(
+            "(infer, range(10))", "(infer, [0, 1]); raise KeyboardInterrupt", 1
+        )
+    )
+    assert project.report()["unrun"] == {FIRST: "unfinished", SECOND: "unfinished"}
+
+
+@pytest.mark.parametrize("workers", [(), ("-n1",)])
+def test_tests_without_a_body_that_ran_say_why(project, workers):
+    project.write(
+        test_it="""
+        import pytest
+        from model import infer
+
+        @pytest.fixture
+        def broken(): raise OSError("no such weights")
+
+        @pytest.mark.inference(n=1)
+        def test_broken(energy, broken): infer()
+
+        @pytest.mark.skip
+        def test_skipped(energy): infer()
+
+        @pytest.mark.xfail(run=False)
+        def test_expected(energy): infer()
+
+        @pytest.mark.inference(n=1)
+        def test_left_out(): infer()
+        """
+    )
+    report = project.report("--deselect=test_it.py::test_left_out", *workers)
+    assert report["results"] == []
+    assert report["unrun"] == {
+        "test_it.py::test_broken": "error",
+        "test_it.py::test_skipped": "skipped",
+        "test_it.py::test_expected": "xfailed",
+    }
+    said = "nothing was compared, 1 skipped, 1 xfailed, 1 failed in the set-up;"
+    assert said in flowing(project.run("--deselect=test_it.py::test_left_out", *workers))
+
+
+# A strict session that compared nothing
+
+SKIPPED = """
+import pytest
+from model import infer
+
+@pytest.mark.SKIP
+@pytest.mark.inference(n=1)
+def test_marked(): infer()
+
+@pytest.mark.inference(n=1)
+def test_inside():
+    pytest.skip("no GPU here")
+
+def test_plain(): pass
+"""
+
+
+@pytest.mark.parametrize("workers", [(), ("-n1",)])
+def test_strict_fails_a_session_whose_metered_tests_were_all_skipped(project, workers):
+    project.write(test_it=SKIPPED.replace("SKIP", "skip"))
+    assert project.run(*workers).ret == pytest.ExitCode.OK
+    project.ini("energy_meter = scripted", "energy_strict = true")
+    result = project.run(*workers)
+    result.assert_outcomes(passed=1, skipped=2)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert "--energy-strict: nothing was compared: 2 skipped" in flowing(result)
+
+
+def test_strict_passes_a_skipped_test_beside_one_that_was_compared(project):
+    project.write(test_it=SKIPPED.replace("SKIP", "usefixtures"))
+    project.run("--energy-update")
+    result = project.run("--energy-strict")
+    assert result.ret == pytest.ExitCode.OK
+    assert "metered tests that were skipped: test_inside" in flowing(result)
+
+
+@pytest.mark.parametrize("workers", [(), ("-n1",)])
+def test_strict_on_the_command_line_fails_a_session_without_a_metered_test(project, workers):
+    project.write(test_it="def test_plain(): pass")
+    result = project.run("--energy-strict", *workers)
+    result.assert_outcomes(passed=1)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert "--energy-strict: nothing was compared: no metered test was selected" in flowing(result)
+    project.run("--energy-strict", "--collect-only").assert_outcomes()
+    project.ini("energy_strict = true")  # of every session, of unit tests alone as well
+    assert project.run(*workers).ret == pytest.ExitCode.OK
+
+
+def test_strict_passes_what_is_stored_now_or_held_against_a_budget(project):
+    project.write(test_it=LOOP)
+    assert project.run("--energy-strict", "--energy-update").ret == pytest.ExitCode.OK
+    project.write(test_it=LOOP.replace("n=100", "n=100, budget='3 J'").replace("tiny", "new"))
+    assert project.run("--energy-strict").ret == pytest.ExitCode.OK
 
 
 @pytest.mark.parametrize("workers", [(), ("-n1",)])

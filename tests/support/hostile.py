@@ -44,11 +44,17 @@ from pytest_energy.machine.cpus import usable_cpus
 from pytest_energy.machine.identity import read_cpu, read_vendor
 from pytest_energy.machine.sensors import read_clock, read_heat
 from pytest_energy.meters.amd_energy import AmdEnergy
+from pytest_energy.meters.asking import TroubleError
 from pytest_energy.meters.base import MeterLostError, MeterUnavailableError
 from pytest_energy.meters.cpu_time import watts_per_cpu
 from pytest_energy.meters.prometheus.meter import Prometheus
 from pytest_energy.meters.prometheus.queries import Endpoint, parse_queries, parse_url
 from pytest_energy.meters.rapl import Psys, Rapl
+from pytest_energy.meters.served import progress
+from pytest_energy.meters.served.counters import Page, parse_metrics, parse_paths
+from pytest_energy.meters.served.http import Http
+from pytest_energy.meters.served.metrics import Metrics
+from pytest_energy.meters.served.progress import PageMeter
 from pytest_energy.papers import report as papers_report
 from pytest_energy.papers import report_json
 from pytest_energy.papers.run import read_run
@@ -598,6 +604,91 @@ def _prometheus_seeds() -> list[bytes]:
     ]
 
 
+# Pages of exporters and plugs
+
+
+NEXT_PAGE = b"\n# next\n"
+"""Between a page and the one that stands there when it is asked for again."""
+
+
+def _metrics(data: bytes, folder: Path) -> None:
+    """Presets, a pattern of labels, a counter by its name, and the requests of others."""
+    del folder
+    counters = parse_metrics(["kepler", 'wall=joules{a=~"x.*",b!="y"}', "total_millijoules"])
+    page = Page("http://localhost:9400/metrics", counters, 1.0, "http://localhost:8000/metrics")
+    _check_page(lambda: Metrics(page), data)
+
+
+def _http(data: bytes, folder: Path) -> None:
+    """A path through objects and lists, and a figure at the top."""
+    del folder
+    page = Page("http://localhost/rpc", parse_paths(["a=emeters.0.total Wh", "total kJ"]), 1.0)
+    _check_page(lambda: Http(page), data)
+
+
+def _check_page(open_meter: Callable[[], PageMeter], data: bytes) -> None:
+    """A page that is one thing after the other, and the last one for ever."""
+    pages = data.split(NEXT_PAGE)
+    asked: list[str] = []
+
+    def ask(session: object, method: str, url: str, **options: object) -> _Response:
+        del session, method, options
+        asked.append(url)
+        return _Response(200, pages.pop(0) if len(pages) > 1 else pages[0], "")
+
+    with (
+        mock.patch("requests.Session.request", ask),
+        mock.patch.object(progress, "PAUSE_SECONDS", 0.0),
+    ):
+        try:
+            meter = open_meter()
+        except MeterUnavailableError as error:
+            assert asked, "this server was not asked"
+            check_message(error)
+            return
+        try:
+            last, now = meter.read(), meter.read()
+            with suppress(TroubleError):  # who asks takes that for "not known"
+                for line in meter.interference():
+                    assert printable(line) == line
+        except MeterLostError as error:
+            check_message(error)
+            return
+        finally:
+            meter.close()
+    assert all(0 <= before <= after for before, after in zip(last, now, strict=True))
+    for domain in meter.domains:
+        assert 0 < domain.resolution_seconds < math.inf
+        printable(domain.basis).encode()
+
+
+def _metrics_seeds() -> list[bytes]:
+    def page(joules: float, more: str = "") -> bytes:
+        return (
+            "# HELP kepler_node_cpu_joules_total Energy.\n# TYPE kepler_node_cpu_joules counter\n"
+            f'kepler_node_cpu_joules_total{{zone="package",node="a"}} {joules}\n'
+            f'kepler_node_gpu_joules_total{{gpu_uuid="GPU-1"}} {joules} 1700000000000\n'
+            f'joules{{a="x1",b="z"}} {joules}\ntotal_millijoules {joules}\n'
+            f"process_start_time_seconds 1.7e9\nvllm:num_requests_running 3\n{more}"
+        ).encode()
+
+    return [
+        page(1.0),
+        NEXT_PAGE.join((page(1.5), page(2.5), page(1e3))),
+        page(1.0, 'joules{a="x2\\"\\n"} +Inf\njoules{a="x3"} 0x10\n'),
+        b"<html></html>",
+    ]
+
+
+def _http_seeds() -> list[bytes]:
+    def page(wh: float) -> bytes:
+        return json.dumps(
+            {"emeters": [{"total": wh, "unit": "Wh"}, {}], "total": 3 * wh, "units": "kJ"}
+        ).encode()
+
+    return [page(1.5), NEXT_PAGE.join((page(1.5), page(2.5))), b'{"emeters": {"0": 1}}', b"[1e400]"]
+
+
 # GitHub
 
 
@@ -798,6 +889,8 @@ TARGETS = {
     "lines": Target(_lines, lambda: [*_accepted_seeds(), *_test_report_seeds()]),
     "units": Target(_units, _unit_seeds),
     "prometheus": Target(_prometheus, _prometheus_seeds),
+    "metrics": Target(_metrics, _metrics_seeds),
+    "http": Target(_http, _http_seeds),
     "github": Target(_github, _github_seeds),
     "kernel": Target(_kernel, _kernel_seeds),
 }

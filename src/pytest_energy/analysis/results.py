@@ -69,7 +69,8 @@ class Results(Sequence[Result]):
     Args:
         source: gives the results so far, in the order in which their tests ran.
         carbon: gives the session's PUE and grid; None where nothing is metered.
-        off: under `--energy-off`, where there will never be any result.
+        unmetered: the option that keeps everything from being metered, so that nothing will ever be
+            measured; empty without one.
         skip: ends the test that asks for what there will never be, with a reason.
     """
 
@@ -77,12 +78,12 @@ class Results(Sequence[Result]):
         self,
         source: Callable[[], Iterable[Result]],
         carbon: Callable[[], Carbon] | None = None,
-        off: bool = False,
+        unmetered: str = "",
         skip: Callable[[str], NoReturn] = _unavailable,
     ) -> None:
         self._source = source
         self._carbon = carbon
-        self._off = off
+        self._unmetered = unmetered
         self._skip = skip
 
     def where(self, **criteria: str) -> Results:
@@ -104,21 +105,21 @@ class Results(Sequence[Result]):
             for result in self
             if all(getattr(result.subject, name) == value for name, value in criteria.items())
         )
-        return Results(lambda: selected, self._carbon, self._off, self._skip)
+        return Results(lambda: selected, self._carbon, self._unmetered, self._skip)
 
     def ratio(self, over: Results) -> Ratio:
         """Energy per unit of these over that of others, with a 95 % interval.
 
-        Several on one side are put together as their geometric mean. Under `--energy-off` the
-        test that asks is skipped.
+        Several on one side are put together as their geometric mean. Under `--energy-off` and
+        `--energy-judge=counted` the test that asks is skipped.
 
         Raises:
             LookupError: nothing was measured on one of the sides; says what there is.
             ValueError: the two are per different units.
         """
         __tracebackhide__ = True
-        if self._off:
-            self._skip("--energy-off: there is nothing to compare")
+        if self._unmetered:
+            self._skip(f"{self._unmetered} meters nothing: there are no energies to compare")
         units = {result.subject.unit for result in (*self, *over)}
         if len(units) > 1:
             raise ValueError(f"a ratio of energies per different units: {', '.join(sorted(units))}")
@@ -137,7 +138,7 @@ class Results(Sequence[Result]):
     def training(self, **criteria: str) -> TrainingCost:
         """What the one training among them costs as a whole, with a 95 % interval.
 
-        Under `--energy-off` the test that asks is skipped.
+        Under `--energy-off` and `--energy-judge=counted` the test that asks is skipped.
 
         Args:
             criteria: as for `where`.
@@ -148,8 +149,8 @@ class Results(Sequence[Result]):
             TypeError: another name, as for `where`.
         """
         __tracebackhide__ = True
-        if self._off:
-            self._skip("--energy-off: there is no training to tell the cost of")
+        if self._unmetered:
+            self._skip(f"{self._unmetered} meters nothing: there is no cost of a training to tell")
         trained = [result for result in self.where(**criteria) if result.training_run is not None]
         if len(trained) > 1:
             names = ", ".join(result.subject.key for result in trained)

@@ -20,7 +20,7 @@ from statistics import median
 from typing import Any, Generic, TypeVar
 
 from pytest_energy.files import MOST_BYTES, RefusedFileError, line_of, read_text, shown_path, stable
-from pytest_energy.types.baseline import MOST_N, Baseline, Session
+from pytest_energy.types.baseline import MOST_CHARACTERS, MOST_N, Baseline, Session
 from pytest_energy.types.carbon import Carbon
 from pytest_energy.types.codec import (
     DecodeError,
@@ -54,9 +54,6 @@ MOST_JOULES = 1e12
 LEAST_JOULES = 1e-15
 """Less than any inference takes: one multiplication of 8-bit integers takes 0.2 pJ (M. Horowitz,
 "Computing's energy problem", ISSCC 2014, figure 1.1.9). The same bound holds for seconds."""
-
-MOST_CHARACTERS = 10_000
-"""Of a name: it stands in messages and tables."""
 
 MOST_VALUES = 1_000_000
 """Of one file: 1,000 tests with ten full sessions each have 0.8 million."""

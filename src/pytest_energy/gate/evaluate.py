@@ -287,8 +287,9 @@ class Evaluation:
         if not metered.passes:
             verdict = unmeasured(metered.reason, bool(of_base and of_base.passes))
         elif base.problem:
+            obstacle = None if base.asked_otherwise else Obstacle.BASE
             verdict = self._without_comparison(
-                metered, rule, Status.INCOMPARABLE, base.problem, Obstacle.BASE
+                metered, rule, Status.INCOMPARABLE, base.problem, obstacle
             )
         elif of_base is None:
             what = "region" if subject.region else "metered test"

@@ -10,6 +10,7 @@ from pytest_energy.settings.settings import Settings
 from pytest_energy.types.counts import Judge
 from pytest_energy.types.obstacle import MEANINGS
 from pytest_energy.types.result import Result, short_name, some_names
+from pytest_energy.types.session import Unrun
 from pytest_energy.types.units import format_change, format_percent, parse_percent
 from pytest_energy.types.verdict import Status
 
@@ -17,7 +18,7 @@ from pytest_energy.types.verdict import Status
 def notices(
     settings: Settings,
     results: Sequence[Result],
-    unrun: Mapping[str, str],
+    unrun: Mapping[str, Unrun],
     orphans: Sequence[str],
     update_from_file: bool,
 ) -> tuple[str, ...]:
@@ -26,7 +27,7 @@ def notices(
     Args:
         settings: of the session.
         results: of all tests.
-        unrun: metered tests that were skipped or xfailed, and which of the two.
+        unrun: metered tests that were skipped or xfailed, or have no result for another reason.
         orphans: stored entries of collected files that no test claims.
         update_from_file: whether `energy_update` stands in a configuration file.
     """
@@ -57,10 +58,11 @@ def notices(
         )
     for why, names in _unverified(results).items():
         lines.append(f"compared with what was {why}: {some_names(names)}")
-    for outcome in ("skipped", "xfailed"):
-        names = [short_name(test) for test, how in unrun.items() if how == outcome]
+    for why in Unrun:
+        names = [short_name(test) for test, how in unrun.items() if how is why]
         if names:
-            lines.append(f"metered tests that were {outcome}: {some_names(names)}")
+            were = "were " * (why in (Unrun.SKIPPED, Unrun.XFAILED))
+            lines.append(f"metered tests that {were}{why.words}: {some_names(names)}")
     if orphans:
         lines.append(f"stored, and no test claims them: {some_names(orphans)} (see --energy-prune)")
     return tuple(lines)

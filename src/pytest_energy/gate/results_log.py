@@ -7,6 +7,8 @@ JSON-able values on pytest's reports.
 from __future__ import annotations
 
 import subprocess
+from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -34,6 +36,7 @@ from pytest_energy.types.session import (
     Overhead,
     SessionReport,
     TestReport,
+    Unrun,
 )
 from pytest_energy.types.units import format_change, format_joules, utc_text
 from pytest_energy.types.verdict import COMPARED, Status
@@ -62,7 +65,9 @@ class ResultsLog:
         stored: what `--energy-update` did, by the subject's key.
         refused: whether a figure that was to be stored was not, of a test that passed.
         problems: what was asked for and could not be done, each a sentence.
-        unrun: metered tests that were skipped or xfailed, and which of the two, by name.
+        unrun: metered tests that were skipped or xfailed, with results or without, or whose set-up
+            failed; by name.
+        selected: the metered tests that were to run, by name.
         notices: what makes the gate weaker, each a line.
         overhead: what the gate took, of runs that were repeated as well.
         failures: why tests failed, by name.
@@ -74,7 +79,8 @@ class ResultsLog:
     stored: dict[str, str] = field(default_factory=dict)
     refused: bool = False
     problems: list[str] = field(default_factory=list)
-    unrun: dict[str, str] = field(default_factory=dict)
+    unrun: dict[str, Unrun] = field(default_factory=dict)
+    selected: Collection[str] = ()
     notices: tuple[str, ...] = ()
     overhead: Overhead = field(default_factory=Overhead)
     failures: dict[str, Failure] = field(default_factory=dict)
@@ -87,10 +93,12 @@ class ResultsLog:
             made: what this process has put on it; None where another one did, or nothing is there.
         """
         name = reported_test(report)
+        record: object = getattr(report, "energy", None)
         unrun: str = getattr(report, "energy_unrun", "")
         if unrun:
-            self.unrun[name] = unrun
-        record: object = getattr(report, "energy", None)
+            self.unrun[name] = Unrun(unrun)
+        elif record is not None:  # a rerun got further
+            self.unrun.pop(name, None)
         if record is not None:
             tested = made or _decoded(record)
             self.overhead += tested.overhead
@@ -141,7 +149,32 @@ class ResultsLog:
             overhead=self.overhead,
             judge=session.settings.judge,
             failures=dict(self.failures),
+            unrun=self.without_result(),
         )
+
+    def without_result(self) -> dict[str, Unrun]:
+        """Tests that were to be metered and have no result, in the order of the selection."""
+        names = dict.fromkeys((*self.selected, *self.unrun))
+        missing = (name for name in names if name not in self.tests)
+        return {name: self.unrun.get(name, Unrun.UNFINISHED) for name in missing}
+
+    def nothing_compared(self) -> str:
+        """Why a session whose tests passed has compared nothing; empty where it has.
+
+        A test that was skipped says that it is not for this machine: one is no reason to fail,
+        nothing but such tests is.
+        """
+        if any(result.verdict.status in COMPARED for result in self.results):
+            return ""
+        if any(outcome in ("passed", "xpassed") for outcome in self.outcomes.values()):
+            return ""  # stored, or held against a budget: else it would have failed
+        if not self.selected and not self.tests:
+            return (
+                "no metered test was selected: one asks for the fixture `energy`, or is marked"
+                " with @pytest.mark.inference"
+            )
+        found = Counter((self.unrun | self.without_result()).values())
+        return ", ".join(f"{found[why]:,} {why.words}" for why in Unrun if found[why])
 
     def settle(self, session: GateSession, exitstatus: int, root: Path) -> None:
         """At the end of the session: store what `--energy-update` asks for.

@@ -22,12 +22,9 @@ from pytest_energy.types.inference import Inference
 from pytest_energy.types.machine import Machine
 from pytest_energy.types.result import Result, Subject
 from pytest_energy.types.session import BaseSummary
-from pytest_energy.types.verdict import Rule, Status, Verdict
+from pytest_energy.types.verdict import FAILED, Rule, Status, Verdict
 
-FAILING = frozenset({Status.REGRESSED, Status.OVER_BUDGET})
-"""Verdicts that fail a test."""
-
-FAILING_STRICT = FAILING | {
+FAILED_STRICT = FAILED | {
     Status.NEW,
     Status.INCONCLUSIVE,
     Status.INCOMPARABLE,
@@ -189,7 +186,7 @@ class GateSession:
         compared = (verdict.change, verdict.counts)
         if self.settings.strict and any(one is not None and one.unverified for one in compared):
             return True
-        return verdict.status in (FAILING_STRICT if self.settings.strict else FAILING)
+        return verdict.status in (FAILED_STRICT if self.settings.strict else FAILED)
 
     @property
     def all_results(self) -> tuple[Result, ...]:

@@ -1,6 +1,7 @@
 """Results of pytest-xdist's other workers, for `energy_results`: files in a common folder.
 
-Beside a worker's results stand the names of its metered tests that have ended, measured or not.
+Beside a worker's results stand the names of its metered tests that have ended, measured or not, and
+for the controller, which collects nothing, the names of all metered tests that are to run.
 
 pytest-xdist has no way from one worker to another, and its documentation sends what they have to
 share through files. The controller removes the folder at the end.
@@ -37,10 +38,15 @@ class SharedResults:
 
     def __init__(self, folder: Path, worker: str) -> None:
         self._folder = folder
+        self._worker = worker
         self._own = folder / f"{worker}.jsonl"
         self._own_ended = folder / f"{worker}.ended"
         self._read: dict[Path, int] = {}
         self._results: dict[str, Result] = {}
+
+    def select(self, tests: Sequence[str]) -> None:
+        """Tell the controller which metered tests are to run; every worker has the same."""
+        self._write(self._folder / f"{self._worker}.selected", tests)
 
     def add(self, results: Sequence[Result]) -> None:
         """Show results to the other workers; where no file can be written they see none."""
@@ -54,7 +60,7 @@ class SharedResults:
         """Metered tests of all workers that have ended."""
         names: set[str] = set()
         for path in self._folder.glob("*.ended"):
-            names.update(json.loads(line) for line in self._lines(path, 0))
+            names.update(_names(path))
         return frozenset(names)
 
     def others(self) -> tuple[Result, ...]:
@@ -73,7 +79,7 @@ class SharedResults:
             return
 
     def _read_on(self, path: Path) -> None:
-        lines = self._lines(path, self._read.get(path, 0))
+        lines = _lines(path, self._read.get(path, 0))
         self._read[path] = self._read.get(path, 0) + sum(map(len, lines))
         for line in lines:
             try:
@@ -82,16 +88,29 @@ class SharedResults:
                 continue
             self._results[result.subject.key] = result
 
-    @staticmethod
-    def _lines(path: Path, start: int) -> list[bytes]:
-        """The whole lines from there on: another worker may have written half of the last."""
-        try:
-            with path.open("rb") as file:
-                file.seek(start)
-                written = file.read()
-        except OSError:
-            return []
-        return written[: written.rfind(b"\n") + 1].splitlines(keepends=True)
+
+def selected(folder: Path) -> list[str]:
+    """The metered tests that a run's workers are to run, in the order of the collection.
+
+    Args:
+        folder: of the run.
+    """
+    return list(dict.fromkeys(name for path in folder.glob("*.selected") for name in _names(path)))
+
+
+def _names(path: Path) -> list[str]:
+    return [json.loads(line) for line in _lines(path, 0)]
+
+
+def _lines(path: Path, start: int) -> list[bytes]:
+    """The whole lines from there on: another process may have written half of the last."""
+    try:
+        with path.open("rb") as file:
+            file.seek(start)
+            written = file.read()
+    except OSError:
+        return []
+    return written[: written.rfind(b"\n") + 1].splitlines(keepends=True)
 
 
 def remove(folder: Path) -> None:

@@ -48,6 +48,7 @@ from pytest_energy.metering.region import Region
 from pytest_energy.metering.slots import CURRENT, checked_concurrency
 from pytest_energy.metering.threads import run_in_threads
 from pytest_energy.metering.window import Window
+from pytest_energy.types.baseline import MOST_CHARACTERS
 from pytest_energy.types.codec import is_whole
 from pytest_energy.types.counts import Counts
 from pytest_energy.types.inference import Inference, whole_number
@@ -334,10 +335,16 @@ class Energy(ABC):
             n: inferences that the region performs; the divisor, whatever the marker's unit.
 
         Raises:
-            pytest.UsageError: no name, an `n` below 1, or the region is open already.
+            pytest.UsageError: no name or one that is too long, an `n` below 1, or the region is
+                open already.
         """
         if not isinstance(name, str) or not name.strip() or not is_whole(name):
             raise pytest.UsageError(f"energy.measure: expected a name, found {name!r}")
+        if len(name) > MOST_CHARACTERS:
+            raise pytest.UsageError(
+                f"energy.measure: the name has {len(name):,} characters, {MOST_CHARACTERS:,} at"
+                " most: a baseline is stored under it"
+            )
         try:
             whole_number("n", n, 1)
         except ValueError as error:

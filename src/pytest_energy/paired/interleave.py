@@ -162,7 +162,7 @@ class HeadInterleaving(Interleaving):
         if self._lost is not None:
             return BaseRun((), self._lost.reason, self._lost.detail)
         if self._other_n:
-            return BaseRun((), self._other_n)
+            return BaseRun((), self._other_n, asked_otherwise=True)
         answer = self._answer
         if answer is None:
             return BaseRun((), "the head's test did not run to its end")

@@ -10,6 +10,7 @@ from functools import partial
 from typing import TextIO
 
 from pytest_energy.papers import desislavov, luccioni, own
+from pytest_energy.papers import report_leaderboards as papers_leaderboards
 from pytest_energy.papers import report_training as papers_training
 from pytest_energy.papers.run import Measured, Run
 from pytest_energy.papers.work import Span, distances
@@ -369,6 +370,9 @@ def _sections(tests: str) -> tuple[Callable[[Page, Run | None], None], ...]:
         _both_kinds,
         papers_training.break_even,
         papers_training.strubell_table,
+        papers_leaderboards.by_task,
+        papers_leaderboards.ai_energy_score,
+        papers_leaderboards.per_token,
         _devices,
         _published,
     )

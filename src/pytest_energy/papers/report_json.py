@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from pytest_energy.papers import desislavov, luccioni, own, strubell
+from pytest_energy.papers import desislavov, leaderboards, luccioni, own, strubell
 from pytest_energy.papers.run import Measured, Run
 from pytest_energy.papers.work import Distance, distances
 
@@ -60,6 +60,22 @@ def as_json(run: Run | None, tests: str = "") -> str:
         ],
         "strubell_table3": [
             {**asdict(row), "kwh": row.kwh, "pounds": row.pounds} for row in strubell.table()
+        ],
+        "by_task_and_source": [asdict(row) for row in leaderboards.by_task()],
+        "ai_energy_score": [
+            {"model": one.model, "wh_per_1000": leaderboards.wh_per_1000(one), "note": one.note}
+            for one in leaderboards.ai_energy_score()
+        ],
+        "joules_per_token": [
+            {
+                **asdict(row),
+                "joules": [
+                    {"concurrency": number, "joules": joules}
+                    for number, joules in row.joules.items()
+                ],
+                "times": row.times,
+            }
+            for row in leaderboards.per_token()
         ],
         "devices": [
             {**asdict(device), "flops_per_joule": device.flops_per_joule}

@@ -127,9 +127,10 @@ def pytest_collection_modifyitems(
     yield  # other plugins and conftests add markers first
     marked = settings.metered_of(items)
     if not marked:
-        # Who asked for a file gets one, though it says that nothing was metered.
-        wants_file = settings.wants_file(config) and not runs_nothing(config)
-        if wants_file and not settings.flag(config, "off"):
+        # Who asked for a file gets one, though it says that nothing was metered; who asked for a
+        # comparison is told that there is none.
+        asked = settings.wants_file(config) or settings.strict_given(config)
+        if asked and not runs_nothing(config) and not settings.flag(config, "off"):
             _gather_results(config)
         return
     from pytest_energy.plugin.own_errors import shown_usage_errors
@@ -205,10 +206,11 @@ def energy_results(request: pytest.FixtureRequest) -> Results:
     from pytest_energy.plugin import stash
 
     config = request.config
+    unmetered = stash.settings_of(config).unmetered
     if stash.GATE not in config.stash:
-        return Results(tuple, off=stash.settings_of(config).off, skip=_skip)
+        return Results(tuple, unmetered=unmetered, skip=_skip)
     session = stash.gate_session_of(config)
-    return Results(lambda: session.all_results, lambda: session.carbon)
+    return Results(lambda: session.all_results, lambda: session.carbon, unmetered, _skip)
 
 
 def _skip(reason: str) -> NoReturn:

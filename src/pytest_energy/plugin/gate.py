@@ -39,7 +39,7 @@ from pytest_energy.settings.inference import default_names
 from pytest_energy.types.codec import encode
 from pytest_energy.types.counts import Judge
 from pytest_energy.types.result import BaseRun, compact
-from pytest_energy.types.session import Overhead, TestReport
+from pytest_energy.types.session import Overhead, TestReport, Unrun
 from pytest_energy.verdict.rules import MIN_UPDATES, MIN_UPDATES_ALIGNED
 from pytest_energy.world import clock, real_files, sleep
 
@@ -86,6 +86,8 @@ class Gate:
         self._shared: SharedResults | None = None
         self._gave_up = False
         self._made: tuple[str, TestReport] | None = None
+        self.selected: list[str] = []
+        """Names of the metered tests that are to run."""
         self.session: GateSession | None = None
         """Made when the first meter is opened."""
 
@@ -96,17 +98,19 @@ class Gate:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        if xdist.is_xdist_worker(session.config):
+        selected = [test_id(item) for item in session.items if item in self._metered]
+        if shared := self.shared_results():
+            shared.select(selected)
             return  # opened in the first test's setup, where an error can be shown
         with shown_usage_errors(lines=True):
             opened, instruments = self._open()
-            metered = sum(item in self._metered for item in session.items)
-            pace = Pace(metered, len(session.items) - metered)
+            pace = Pace(len(selected), len(session.items) - len(selected))
             self._progress = live.live_line(session.config, pace)
             if self._settings.against:
                 items = [item for item in session.items if item in self._metered]
                 collected = list(map(test_id, self._collected))
                 _open_base(session.config, opened, instruments, items, collected)
+        self.selected = selected
 
     def pytest_report_collectionfinish(self, config: pytest.Config) -> list[str]:
         if self.session is None or self._instruments is None or config.get_verbosity() < 0:
@@ -301,8 +305,10 @@ class Gate:
         if item in self._metered and test_id(item) != report.nodeid:
             report.energy_test = test_id(item)  # type: ignore[attr-defined]
         if item in self._metered and report.skipped:  # an xfail is one, to pytest
-            how = "xfailed" if hasattr(report, "wasxfail") else "skipped"
-            report.energy_unrun = how  # type: ignore[attr-defined]
+            how = Unrun.XFAILED if hasattr(report, "wasxfail") else Unrun.SKIPPED
+            report.energy_unrun = how.value  # type: ignore[attr-defined]
+        elif item in self._metered and report.failed and call.when == "setup":
+            report.energy_unrun = Unrun.ERROR.value  # type: ignore[attr-defined]
         if call.when == "call" and stash.TEST_REPORT in item.stash:
             made = item.stash[stash.TEST_REPORT]
             report.energy = encode(made)  # type: ignore[attr-defined]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_energy.plugin import html_columns, stash
-from pytest_energy.settings import update_from_file, wants_file, xdist
+from pytest_energy.settings import strict_given, update_from_file, wants_file, xdist
 from pytest_energy.settings.identity import reported_test
 
 if TYPE_CHECKING:
@@ -37,9 +37,6 @@ class Reporter:
 
     @pytest.hookimpl(trylast=True)  # others may write down what stands on a report
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        node = getattr(report, "node", None)  # pytest-xdist's worker, in the controller
-        if node is not None and hasattr(report, "energy"):
-            self._run = xdist.run_of(node)
         # With pytest-xdist this process may never see a metered test.
         ours = hasattr(report, "energy") or hasattr(report, "energy_unrun")
         if self._log is None and not (report.failed or ours):
@@ -54,6 +51,10 @@ class Reporter:
             setattr(report, "energy", None)  # noqa: B010  # pytest keeps every report to the end
 
     @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodeready(self, node: object) -> None:
+        self._run = xdist.run_of(node)
+
+    @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: object) -> None:
         self._orphans = getattr(node, "workeroutput", {}).get("energy_orphans", self._orphans)
 
@@ -65,6 +66,7 @@ class Reporter:
 
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         from pytest_energy.gate.notices import notices
+        from pytest_energy.gate.shared_results import selected, shared_folder
         from pytest_energy.report import terminal
 
         config = session.config
@@ -72,29 +74,41 @@ class Reporter:
         if reporter is not None:
             terminal.make_readable(reporter)
         settings, log = stash.settings_of(config), self._results_log()
-        if not (log.tests or log.unrun) and not wants_file(config):
+        gate = config.stash.get(stash.GATE, None)
+        log.selected = gate.selected if gate is not None else selected(shared_folder(self._run))
+        metered = bool(log.tests or log.selected)
+        if not metered and not wants_file(config) and not strict_given(config):
             return
         try:
             gate_session = stash.gate_session_of(config)
         except pytest.UsageError as error:  # raised here it would swallow pytest's own summary
             self._error = str(error)
             return
-        gate = config.stash.get(stash.GATE, None)
         # Before anything is stored: what the tests have looked up need not be read again.
         orphans = gate.orphans() if gate is not None else self._orphans
         with gate.counting_overhead() if gate is not None else nullcontext():
             log.settle(gate_session, exitstatus, config.rootpath)
         if gate is not None:
             log.overhead += gate.take_overhead()
+        passed = exitstatus == pytest.ExitCode.OK
+        if passed and settings.strict and (metered or strict_given(config)):
+            missing = log.nothing_compared()
+            log.problems += [f"--energy-strict: nothing was compared: {missing}"] * bool(missing)
         said = (notice for test in log.tests.values() for notice in test.notices)
         log.notices = (
             *dict.fromkeys(said),
-            *notices(settings, log.results, log.unrun, orphans, update_from_file(config)),
+            *notices(
+                settings,
+                log.results,
+                {**log.unrun, **log.without_result()},
+                orphans,
+                update_from_file(config),
+            ),
         )
         report = log.report(gate_session, config.rootpath)
         report = self._written(config, report)
         summary = os.environ.get("GITHUB_STEP_SUMMARY")
-        if summary and (log.tests or log.unrun):
+        if summary and metered:
             from pytest_energy.report.github import append_summary
 
             unwritten = append_summary(Path(summary), report)
@@ -104,7 +118,7 @@ class Reporter:
         if columns is not None:
             columns.report = report
         _add_suite_properties(config, report)
-        if (report.problems or log.refused) and exitstatus == pytest.ExitCode.OK:
+        if (report.problems or log.refused) and passed:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def _written(self, config: pytest.Config, report: SessionReport) -> SessionReport:

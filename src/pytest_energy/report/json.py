@@ -42,6 +42,7 @@ def _head(report: SessionReport) -> dict[str, Any]:
         "base": encode(report.base),
         "judge": report.judge.value,
         "notices": list(report.notices),
+        "unrun": encode(report.unrun),
         "role_ratios": encode(role_ratios(report.results)),
     }
 

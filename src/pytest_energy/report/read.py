@@ -29,7 +29,7 @@ from pytest_energy.types.machine import Machine
 from pytest_energy.types.measurement import MOST_FLOPS, Measurement
 from pytest_energy.types.renames import as_written, renamed
 from pytest_energy.types.result import Result, Subject, TrainingRun
-from pytest_energy.types.session import BaseSummary, Instrumentation, Overhead, SessionReport
+from pytest_energy.types.session import BaseSummary, Instrumentation, Overhead, SessionReport, Unrun
 from pytest_energy.types.verdict import Rule, Verdict
 
 SCHEMA = 2
@@ -318,6 +318,7 @@ class _Head:
     base: BaseSummary | None = None
     judge: Judge = Judge.BOTH
     notices: tuple[str, ...] = ()
+    unrun: Mapping[str, Unrun] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -426,6 +427,7 @@ def _read_session(path: Path) -> SessionReport:
         outcomes={one.subject.test: one.outcome for one in judged if one.outcome},
         stored={one.subject.key: one.stored for one in judged if one.stored},
         notices=session.notices,
+        unrun=session.unrun,
         overhead=session.overhead,
         judge=session.judge,
     )

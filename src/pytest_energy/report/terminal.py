@@ -15,9 +15,9 @@ from pytest_energy.report.printable import encoding_of, printable_lines, readabl
 from pytest_energy.types.machine import Machine
 from pytest_energy.types.measurement import STEADY_VARIABLES
 from pytest_energy.types.result import Result, short_name, some_names
-from pytest_energy.types.session import BaseSummary, Instrumentation, Overhead, SessionReport
+from pytest_energy.types.session import BaseSummary, Instrumentation, SessionReport, Unrun
 from pytest_energy.types.units import format_joules, format_percent, format_seconds
-from pytest_energy.types.verdict import COMPARED, Status
+from pytest_energy.types.verdict import COMPARED, FAILED, Status
 
 if TYPE_CHECKING:
     import pytest
@@ -147,7 +147,7 @@ def write_summary(reporter: pytest.TerminalReporter, report: SessionReport, full
         write(f"energy: {problem}", red=True)
     doubtful = any(result.verdict.reason for result in results)
     hint = "" if full or not doubtful else " (--energy-report says why)"
-    write(closing_line(results, report.overhead) + hint, **closing_markup(results))
+    write(closing_line(report) + hint, **closing_markup(report))
 
 
 MOST_ALIKE = 20
@@ -199,14 +199,17 @@ def _fold(line: str, width: int) -> list[str]:
     )
 
 
-def closing_line(results: Sequence[Result], overhead: Overhead) -> str:
-    """How many were compared, with what outcome, and what the gate itself took."""
-    counts = Counter(result.verdict.status for result in results)
+def closing_line(report: SessionReport) -> str:
+    """How many were compared, with what outcome, what did not run, what the gate itself took."""
+    overhead = report.overhead
+    counts = Counter(result.verdict.status for result in report.results)
     compared = sum(counts[status] for status in COMPARED)
     inside = ", ".join(
         _count(counts, status) for status in Status if status in COMPARED & set(counts)
     )
     rest = [_count(counts, status) for status in Status if status in set(counts) - COMPARED]
+    unrun = Counter(report.unrun.values())
+    rest += [f"{unrun[why]:,} {why.words}" for why in Unrun if why in unrun]
     head = f"{compared} compared ({inside})" if compared else "nothing was compared"
     cost = format_seconds(overhead.seconds)
     if overhead.joules:  # else nothing was metered
@@ -218,10 +221,11 @@ def _count(counts: Mapping[Status, int], status: Status) -> str:
     return f"{counts[status]:,} {status.value.replace('_', ' ')}"
 
 
-def closing_markup(results: Sequence[Result]) -> dict[str, bool]:
+def closing_markup(report: SessionReport) -> dict[str, bool]:
     """The closing line's colour: red for a gate that compared nothing or found something."""
-    statuses = {result.verdict.status for result in results}
-    failed = statuses & {Status.REGRESSED, Status.OVER_BUDGET}
+    statuses = {result.verdict.status for result in report.results}
+    failed = statuses & FAILED
     if failed or not statuses & COMPARED:
         return {"red": True, "bold": True}
-    return {"green": True} if statuses <= COMPARED else {"yellow": True}
+    whole = statuses <= COMPARED and not report.unrun
+    return {"green": True} if whole else {"yellow": True}

@@ -87,7 +87,7 @@ OPTIONS: tuple[tuple[str, str, str | None, str, str], ...] = (
         None,
         "",
         "also fail what could not be compared: new, inconclusive, incomparable, unresolved,"
-        " unmeasured",
+        " unmeasured; and a session that compared nothing",
     ),
     ("off", "flag", None, "", "run the tests without metering"),
     (
@@ -470,6 +470,11 @@ def update_from_file(config: pytest.Config) -> bool:
     """Whether `energy_update` stands in a configuration file, not on the command line."""
     given = config.getoption("energy_update", default=None)
     return given is None and bool(ini_value(config, "update"))
+
+
+def strict_given(config: pytest.Config) -> bool:
+    """Whether `--energy-strict` stands on the command line: this very session is to compare."""
+    return bool(config.getoption("energy_strict", default=None))
 
 
 def metered_of(items: Iterable[pytest.Item]) -> list[pytest.Item]:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_energy.settings import MARKERS
-from pytest_energy.settings.identity import own_name
-from pytest_energy.types.baseline import MOST_N
+from pytest_energy.settings.identity import own_name, test_id
+from pytest_energy.types.baseline import MOST_CHARACTERS, MOST_N
 from pytest_energy.types.codec import is_whole
 from pytest_energy.types.inference import SETTLED, Inference, shown_value, whole_number
 from pytest_energy.types.result import TRAINING_ROLE, TrainingRun
@@ -54,6 +54,11 @@ def read_inference(item: pytest.Item) -> Inference:
     Raises:
         ValueError: an argument that cannot be meant, in words for the test's author.
     """
+    if (length := len(test_id(item))) > MOST_CHARACTERS:
+        raise ValueError(
+            f"the test's name has {length:,} characters, {MOST_CHARACTERS:,} at most: a baseline is"
+            " stored under it; give its parameters short ids, as in pytest.param(text, id='long')"
+        )
     marker = marker_of(item)
     arguments: dict[str, Any] = {}
     for mark in marks_of(item, marker):
@@ -189,6 +194,8 @@ def _checked(arguments: dict[str, Any], training: TrainingRun | None) -> Inferen
             raise ValueError(
                 f"{name}: {arguments[name]!r} has half a character, which no file can hold"
             )
+        if (length := len(arguments.get(name, ""))) > MOST_CHARACTERS:
+            raise ValueError(f"{name}: {MOST_CHARACTERS:,} characters at most, found {length:,}")
     if "role" in arguments and arguments["role"] not in ROLES:
         raise ValueError(f"role: expected one of {ROLES}, found {arguments['role']!r}")
     quality = arguments.get("quality", "")

@@ -123,6 +123,13 @@ class Settings:
     exports: tuple[str, ...]
     exports_from: Path
 
+    @property
+    def unmetered(self) -> str:
+        """The option that keeps every test from being metered; empty without one."""
+        if self.off:
+            return "--energy-off"
+        return f"--energy-judge={self.judge.value}" if self.judge is Judge.COUNTED else ""
+
 
 def _path(config: pytest.Config, name: str) -> Path | None:
     """A path as pytest's users expect: from where they stand, or from the ini file's rootdir."""

@@ -122,3 +122,6 @@ class Agreement:
 
 MOST_N = 10**15
 """More inferences than any test performs."""
+
+MOST_CHARACTERS = 10_000
+"""Of a name that is stored: it stands in messages and tables."""

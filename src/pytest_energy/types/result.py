@@ -173,11 +173,14 @@ class BaseRun:
         metered: of its loop or body, and of its regions.
         problem: why there is nothing to compare with, as a clause; empty when there is.
         detail: the whole output of a base that failed.
+        asked_otherwise: whether the problem is that the test asks the two sides for other work, as
+            an edit of the test does; else it lies in the run.
     """
 
     metered: tuple[Metered, ...] = ()
     problem: str = ""
     detail: str = ""
+    asked_otherwise: bool = False
 
     def of(self, subject: Subject) -> Metered | None:
         """What it metered of a subject's region; None where it has none such."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from pytest_energy.types.carbon import Carbon
 from pytest_energy.types.counts import Judge
@@ -89,6 +90,32 @@ class BaseSummary:
     only_base: tuple[str, ...] = ()
 
 
+class Unrun(StrEnum):
+    """Why a metered test that was selected has no result."""
+
+    SKIPPED = "skipped"
+    """By a mark, or by a fixture."""
+    XFAILED = "xfailed"
+    """By a mark that runs nothing, or by a fixture."""
+    ERROR = "error"
+    """Its set-up failed."""
+    UNFINISHED = "unfinished"
+    """The session ended before it, or while it ran."""
+
+    @property
+    def words(self) -> str:
+        """As people read it behind a number of tests."""
+        return _WORDS[self]
+
+
+_WORDS = {
+    Unrun.SKIPPED: "skipped",
+    Unrun.XFAILED: "xfailed",
+    Unrun.ERROR: "failed in the set-up",
+    Unrun.UNFINISHED: "did not run to the end",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """Why a metered test failed, and where it stands.
@@ -125,6 +152,7 @@ class SessionReport:
         overhead: what the gate itself took.
         judge: what decided: measured joules, exact counts, or both.
         failures: of metered tests that failed, by node id; the JSON report has none of them.
+        unrun: metered tests that were selected and have no result, by node id.
     """
 
     date: str
@@ -142,3 +170,4 @@ class SessionReport:
     overhead: Overhead = Overhead()
     judge: Judge = Judge.BOTH
     failures: Mapping[str, Failure] = field(default_factory=dict)
+    unrun: Mapping[str, Unrun] = field(default_factory=dict)

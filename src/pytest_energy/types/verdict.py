@@ -33,6 +33,9 @@ class Status(StrEnum):
 COMPARED = frozenset({Status.OK, Status.IMPROVED, Status.REGRESSED})
 """Verdicts that set a measurement against a baseline."""
 
+FAILED = frozenset({Status.REGRESSED, Status.OVER_BUDGET})
+"""Verdicts that fail a test whatever the options."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:

@@ -12,8 +12,9 @@ from pytest_energy.types.carbon import Carbon
 from pytest_energy.types.energy import Domain, Method
 from pytest_energy.types.measurement import Block, FlopCount, Measurement
 from pytest_energy.types.result import Result, Subject
-from pytest_energy.types.session import Overhead
+from pytest_energy.types.session import Overhead, Unrun
 from pytest_energy.types.verdict import Change, Rule, Status, Verdict
+from support.reports import session
 
 USA = Carbon(369.0, "USA", 2022, "a test")
 
@@ -211,13 +212,21 @@ def test_a_message_has_no_line_that_a_name_began():
 
 
 def test_the_closing_line_counts_and_says_what_the_gate_took():
-    assert terminal.closing_line(MANY, Overhead(1.4, 3.2)) == (
+    def of(results, unrun=()):
+        return session(*results, overhead=Overhead(1.4, 3.2), unrun=dict(unrun))
+
+    assert terminal.closing_line(of(MANY)) == (
         "energy: 2 compared (1 ok, 1 regressed), 1 inconclusive, 1 unmeasured;"
         " the gate itself, warm-up included, took 3.20 J and 1.40 s"
     )
-    assert terminal.closing_markup(MANY)["red"]
-    assert terminal.closing_markup(MANY[:1]) == {"green": True}
-    assert terminal.closing_markup(MANY[:1] + MANY[2:]) == {"yellow": True}
+    unrun = {"t::a": Unrun.SKIPPED, "t::b": Unrun.UNFINISHED, "t::c": Unrun.UNFINISHED}
+    assert terminal.closing_line(of(MANY[:1], unrun)).startswith(
+        "energy: 1 compared (1 ok), 1 skipped, 2 did not run to the end; the gate itself"
+    )
+    assert terminal.closing_markup(of(MANY))["red"]
+    assert terminal.closing_markup(of(MANY[:1])) == {"green": True}
+    assert terminal.closing_markup(of(MANY[:1] + MANY[2:])) == {"yellow": True}
+    assert terminal.closing_markup(of(MANY[:1], unrun)) == {"yellow": True}
 
 
 def test_thousands_of_rows_are_those_that_somebody_must_look_at():

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 
 from pytest_energy.analysis.ratio import role_ratios
 from pytest_energy.report import counts, training
-from pytest_energy.report.exports.selection import latest_results
+from pytest_energy.report.exports.selection import latest_results, unrun_tests
 from pytest_energy.report.printable import printable
 from pytest_energy.report.table import ratio_line
 from pytest_energy.types.codec import cut
 from pytest_energy.types.result import Result
-from pytest_energy.types.session import SessionReport
+from pytest_energy.types.session import SessionReport, Unrun
 from pytest_energy.types.units import (
     format_change,
     format_grams,
@@ -72,7 +72,7 @@ def headline(reports: Sequence[SessionReport]) -> str:
     """The verdict in one line.
 
     Args:
-        reports: of one session or of several; the latest result of each test counts.
+        reports: of one session or of several; of each test what `latest_results` takes.
     """
     first, *others = headline_parts(reports)
     return "; ".join([f"**{first}**", *others])
@@ -82,7 +82,7 @@ def headline_parts(reports: Sequence[SessionReport]) -> list[str]:
     """The verdict in a few words, then how many were compared and what became of the others.
 
     Args:
-        reports: of one session or of several; the latest result of each test counts.
+        reports: of one session or of several; of each test what `latest_results` takes.
     """
     found = Counter(result.verdict.status for _, result in latest_results(reports))
     compared = sum(found[status] for status in COMPARED)
@@ -90,6 +90,10 @@ def headline_parts(reports: Sequence[SessionReport]) -> list[str]:
     said = failed or ("no regression" if compared else "nothing was compared")
     inside = [s for s in Status if found[s] and s in COMPARED]
     rest = [_count(found, s) for s in Status if found[s] and s not in COMPARED and s not in _FAILED]
+    unrun = Counter(unrun_tests(reports))
+    if compared and not failed and unrun & Counter((Unrun.ERROR, Unrun.UNFINISHED)):
+        said = "no regression in what ran"
+    rest += [f"{unrun[why]:,} {why.words}" for why in Unrun if unrun[why]]
     parts = [f"Energy: {said}"]
     if compared:
         parts.append(f"{compared:,} compared ({', '.join(_count(found, s) for s in inside)})")
@@ -104,7 +108,8 @@ def render(reports: Sequence[SessionReport], most_bytes: int = MOST_BYTES) -> st
     """The report, in at most so many bytes: rows that find no room are counted.
 
     Args:
-        reports: of one session or of several; of each test the latest result of each machine class.
+        reports: of one session or of several; of each test and machine class what `latest_results`
+            takes.
         most_bytes: as UTF-8.
     """
     lines = [headline(reports), ""]

@@ -12,7 +12,8 @@ from pytest_energy.types.energy import Method
 from pytest_energy.types.measurement import Measurement
 from pytest_energy.types.reporter import ReportError
 from pytest_energy.types.result import Result
-from pytest_energy.types.session import SessionReport
+from pytest_energy.types.session import SessionReport, Unrun
+from pytest_energy.types.verdict import FAILED
 
 
 def all_results(reports: Sequence[SessionReport]) -> Iterator[tuple[SessionReport, Result]]:
@@ -23,7 +24,10 @@ def all_results(reports: Sequence[SessionReport]) -> Iterator[tuple[SessionRepor
 
 
 def latest_results(reports: Sequence[SessionReport]) -> list[tuple[SessionReport, Result]]:
-    """One result per machine class, test and region: that of the latest session.
+    """One result per machine class, test and region: what the latest commit says of it.
+
+    Several sessions may have had that commit, such as the jobs of a matrix on alike machines: a
+    result that failed outweighs one that did not, else the later one counts.
 
     Args:
         reports: in any order.
@@ -31,14 +35,51 @@ def latest_results(reports: Sequence[SessionReport]) -> list[tuple[SessionReport
     Returns:
         By the first report that has the test, in its order.
     """
-    found: dict[tuple[str, str], tuple[SessionReport, Result]] = {}
+    found: dict[tuple[str, str], list[tuple[SessionReport, Result]]] = {}
     for report in reports:
         machine = report.machine.slug
         for result in report.results:
-            place = (machine, result.subject.key)
-            if place not in found or found[place][0].date <= report.date:
-                found[place] = report, result
-    return list(found.values())
+            found.setdefault((machine, result.subject.key), []).append((report, result))
+    return list(map(_weightiest, found.values()))
+
+
+def _weightiest(runs: Sequence[tuple[SessionReport, Result]]) -> tuple[SessionReport, Result]:
+    if len(runs) == 1:
+        return runs[0]
+    latest, _ = max(reversed(runs), key=lambda run: run[0].date)
+    of_commit = [run for run in reversed(runs) if run[0].commit == latest.commit]
+    return max(of_commit, key=lambda run: (_has_failed(*run), run[0].date))
+
+
+def _has_failed(report: SessionReport, result: Result) -> bool:
+    outcome = report.outcomes.get(result.subject.test)
+    return outcome in ("failed", "error") or result.verdict.status in FAILED
+
+
+def unrun_tests(reports: Sequence[SessionReport]) -> list[Unrun]:
+    """Why each metered test without a result has none, of every machine class.
+
+    Of several sessions on a machine class, what the latest commit says of a test counts: one that
+    was skipped in one session and ran in another has a result; one that a session could not run to
+    the end has none there, whatever the others have.
+
+    Args:
+        reports: in any order.
+    """
+    runs: dict[tuple[str, str], list[tuple[SessionReport, Unrun | None]]] = {}
+    for report in reports:
+        machine = report.machine.slug
+        ran = dict.fromkeys(result.subject.test for result in report.results)
+        for test, why in (*ran.items(), *report.unrun.items()):
+            runs.setdefault((machine, test), []).append((report, why))
+    found = []
+    for of_test in runs.values():
+        latest, _ = max(reversed(of_test), key=lambda run: run[0].date)
+        said = {why for report, why in of_test if report.commit == latest.commit}
+        broken = said & {Unrun.ERROR, Unrun.UNFINISHED}
+        reasons = broken or (set[Unrun | None]() if None in said else said)
+        found += [why for why in Unrun if why in reasons][-1:]
+    return found
 
 
 def ratios_by_machine(

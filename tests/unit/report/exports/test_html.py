@@ -101,7 +101,7 @@ def test_a_session_that_was_measured_and_then_stored_is_in_the_history_once():
 def test_what_is_not_the_stored_session_is_in_the_history_beside_it(date, joules):
     stored = History((StoredSession("2026-02-01T00:00:09Z", None, 2.1),))
     now = session(replace(result(test="t.py::a"), history=stored), date="zzz")
-    (row,) = rows(now, session(result(joules, test="t.py::a"), date=date))
+    (row,) = rows(now, session(result(joules, test="t.py::a"), date=date, commit="0ld"))
     assert [one["verdict"] for one in row["history"]["stored"]] == [None]
     assert len(row["history"]["measured"]) == 2
 

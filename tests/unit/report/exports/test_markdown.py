@@ -10,7 +10,7 @@ from markdown_it import MarkdownIt
 
 from pytest_energy.report.exports.markdown import MOST_BYTES, code, headline, render
 from pytest_energy.report.printable import printable
-from pytest_energy.types.session import BaseSummary
+from pytest_energy.types.session import BaseSummary, Unrun
 from pytest_energy.types.verdict import Status
 from support.reports import (
     COUNTS,
@@ -24,6 +24,7 @@ from support.reports import (
     unmeasured,
 )
 
+TEST = "tests/test_x.py::test_a"
 OURS = {"p", "strong", "table", "thead", "tbody", "tr", "th", "td", "code", "br", "details"}
 OURS |= {"summary", "ul", "li", "h4"}
 
@@ -120,8 +121,47 @@ def test_a_test_that_failed_for_want_of_a_comparison_is_not_folded():
     assert "t.py::lost" not in render([session(lost)]).split("<details>")[0]
 
 
-def test_of_several_sessions_the_latest_result_of_each_machine_class_counts():
-    first, second = session(result(3.0)), session(result(2.0), date="2026-03-05T00:00:00Z")
+def test_what_has_no_result_stands_in_the_first_line():
+    unrun = {"t::a": Unrun.SKIPPED, "t::b": Unrun.ERROR, "t::c": Unrun.UNFINISHED}
+    assert headline([session(result(), unrun=unrun)]) == (
+        "**Energy: no regression in what ran**; 1 compared (1 ok);"
+        " 1 skipped, 1 failed in the set-up, 1 did not run to the end"
+    )
+    assert headline([session(result(), unrun={"t::a": Unrun.SKIPPED})]) == (
+        "**Energy: no regression**; 1 compared (1 ok); 1 skipped"
+    )
+    assert headline([session(result(3.0), unrun=unrun)]).startswith("**Energy: 1 regressed**")
+    assert headline([session(unrun=unrun)]).startswith("**Energy: nothing was compared**; 1 skip")
+
+
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize("commit", ["abc1234", None])
+def test_of_the_sessions_of_one_commit_a_result_that_failed_counts(order, commit):
+    """The jobs of a matrix run on alike machines: none may hide what another has found."""
+    red = session(result(3.0), commit=commit)
+    green = session(result(2.0), date="2026-03-05T00:00:00Z", commit=commit)
+    assert headline([red, green][::order]).startswith("**Energy: 1 regressed**; 1 compared")
+    failed = session(unmeasured(), outcomes={TEST: "failed"}, commit=commit)
+    shown = render([failed, green][::order]).split("<details>")[0]
+    assert "| **unmeasured** |" in shown
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_what_one_session_of_a_commit_did_not_reach_is_no_ones_result(order):
+    whole = session(result(), date="2026-03-05T00:00:00Z", commit="abc1234")
+    for why, said in (
+        (Unrun.UNFINISHED, "; 1 did not run to the end"),
+        (Unrun.SKIPPED, ""),  # on that Python, say; another had it
+    ):
+        part = session(unrun={TEST: why}, commit="abc1234")
+        assert headline([whole, part][::order]).endswith(f"; 1 compared (1 ok){said}")
+        before = session(unrun={TEST: why}, commit="0ld")
+        assert headline([whole, before][::order]).endswith("; 1 compared (1 ok)")
+
+
+def test_of_several_commits_the_latest_result_of_each_machine_class_counts():
+    first = session(result(3.0), commit="0ld")
+    second = session(result(2.0), date="2026-03-05T00:00:00Z", commit="abc1234")
     assert headline([second, first]) == "**Energy: no regression**; 1 compared (1 ok)"
     elsewhere = session(result(3.0), machine=OTHER_MACHINE)
     text = render([second, elsewhere])

@@ -12,6 +12,8 @@
   const roleOf = (role) => ROLES.find((one) => one.id === role) || ROLES[2];
   const MOST_POINTS = 2000; // more are a cloud, and take seconds to draw
 
+  const LABEL_WIDTH = 96; // pixels of a session's label, with the room around it
+
   // Shorten a name of an axis to so many characters.
   const cut = (text, most) => (text.length <= most ? text : `${text.slice(0, most - 1)}…`);
 
@@ -39,7 +41,7 @@
     const looks = new Map(points.map((point) => [lookOf(point).name, point]));
     const names = [...looks.keys()].sort((a, b) => Number(a.startsWith("published")) - Number(b.startsWith("published")));
     return make("ul", { class: "legend", "aria-label": "Legend" },
-      ...names.map((name) => make("li", {}, key(looks.get(name)), ` ${name}`)), ...extra.map((text) => make("li", {}, text)));
+      ...names.map((name) => make("li", {}, key(looks.get(name)), ` ${energy.sentence(name)}`)), ...extra.map((text) => make("li", {}, text)));
   };
 
   // A scale with a little room at both ends; of one value alone it is ten times as wide.
@@ -223,14 +225,17 @@
     const { points, limit, levels } = chart;
     if (!points.length) return nothing(box, chart);
     frame(box, chart, points, (canvas, width) => {
-      const margin = { top: 30, right: 20, bottom: 44, left: 64 }, height = 300;
+      const marks = energy.labelsOf(points), lines = d3.max(marks, (one) => one.length);
+      const margin = { top: 30, right: 20, bottom: 30 + 14 * lines, left: 64 }, height = 286 + 14 * lines;
       const values = [...points.map((point) => point.value), ...(limit ? [limit] : []), 0];
       const x = d3.scalePoint().domain(points.map((_, i) => i)).range([margin.left + 12, width - margin.right - 12]).padding(0.5);
       const y = d3.scaleLinear().domain([0, d3.max(values) * 1.08]).range([height - margin.bottom, margin.top]);
       const svg = drawing(canvas, width, height);
-      const every = Math.ceil(points.length / Math.max(1, Math.floor(width / 90)));
+      const every = Math.ceil(LABEL_WIDTH / x.step());
       const shown = d3.range(points.length).filter((i) => i % every === 0);
-      bottomAxis(svg, d3.axisBottom(x).tickValues(shown).tickFormat((i) => points[i].date.slice(0, 10)), height, margin);
+      bottomAxis(svg, d3.axisBottom(x).tickValues(shown).tickFormat(""), height, margin)
+        .selectAll(".tick text").data(shown).selectAll("tspan").data((i) => marks[i]).enter().append("tspan")
+        .attr("x", 0).attr("dy", (_, line) => (line ? "1.1em" : "0.71em")).text((words) => cut(words, 12));
       leftAxis(svg, d3.axisLeft(y).ticks(6).tickFormat(short), width, margin);
       if (limit) {
         svg.append("line").attr("class", "limit").attr("x1", margin.left).attr("x2", width - margin.right).attr("y1", y(limit)).attr("y2", y(limit));
@@ -244,7 +249,7 @@
       svg.append("path").attr("class", "line").attr("d", d3.line().x((_, i) => x(i)).y((point) => y(point.value))(points));
       points.forEach((point, i) => { point.px = x(i); point.py = y(point.value); point.whisker = null; });
       drawPoints(svg, points);
-      labels(svg, width, height, margin, "sessions, the oldest first", chart.unit);
+      labels(svg, width, height, margin, "Sessions, the oldest first; UTC", chart.unit);
       return svg;
     });
   };

@@ -6,7 +6,7 @@
   const METHODS = {
     counter: "read from a hardware counter",
     sampled: "power samples, integrated over time",
-    estimated: "estimated, from a model of something else",
+    estimated: "from a model of something else",
     constant: "a fixed power times the duration",
   };
   energy.METHODS = METHODS;
@@ -25,8 +25,8 @@
       .flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]));
 
   const domains = (row, state) => energy.tableOf(
-    `Domains of ${row.name}, ${energy.unitWords(state.unit, row.unit)}`,
-    ["Domain", state.unit.name, "Method", "Instrument", "Gated"],
+    `Domains of ${row.name}`,
+    ["Domain", energy.unitWords(state.unit, row.unit), "Method", "Instrument", "Gated"],
     row.energy.domains.map((one) => [
       one.name, energy.significant(energy.convert(one.joules, state.unit, state.grid)),
       `${one.method}: ${METHODS[one.method]}`, one.basis ? `${one.source} (${one.basis})` : one.source, one.gated ? "yes" : "no",
@@ -46,10 +46,10 @@
     return make("section", {},
       make("h4", {}, `Counted exactly, per inference (${number(found.samples)} sample${found.samples === 1 ? "" : "s"}, ${found.device})`),
       facts([
-        ["Floating-point operations", found.why_no_operators ? `not counted: ${found.why_no_operators}` : flops(found.flops)],
+        ["Floating-point operations", found.why_no_operators ? `Not counted: ${found.why_no_operators}` : flops(found.flops)],
         ["Bytes read and written", found.why_no_operators ? "" : bytes(found.bytes)],
         ["Operator calls", found.why_no_operators ? "" : number(found.operator_calls)],
-        ["Python calls", found.why_no_python ? `not counted: ${found.why_no_python}` : number(found.python_calls)],
+        ["Python calls", found.why_no_python ? `Not counted: ${found.why_no_python}` : number(found.python_calls)],
       ]),
       found.tree.length ? make("details", {}, make("summary", {}, "By module and operator: shares of the counted energy, which is a model and no measurement"),
         tree(found.tree, (node) => [node.flops ? flops(node.flops) : "", node.bytes ? bytes(node.bytes) : "", `${number(node.calls)} call${node.calls === 1 ? "" : "s"}`].filter(Boolean).join(", "))) : "");
@@ -71,9 +71,10 @@
     return make("div", { class: "inside" },
       make("h3", {}, row.test + (row.region ? `#${row.region}` : "")),
       make("pre", { class: "words", tabindex: "0", role: "group", "aria-label": `The verdict's words on ${row.name}` }, row.words),
+      row.change === null ? "" : make("p", { class: "fine" }, "A change's interval, in brackets, is a 95 % interval."),
       facts([
         ["Outcome", row.outcome], ["Task", row.task], ["Model", row.model], ["Dataset", row.dataset], ["Role", row.role],
-        ["Samples", `${row.n.toLocaleString("en-US")}, per ${row.unit}`], ["Machine", row.machine], ["Measured", row.commit ? `${row.date}, at ${row.commit}` : row.date],
+        ["Samples", `${row.n.toLocaleString("en-US")}, per ${row.unit}`], ["Machine", row.machine], ["Measured", row.commit ? `${energy.moment(row.date)}, at ${row.commit}` : energy.moment(row.date)],
         ["At a time", row.concurrency > 1 ? row.concurrency.toLocaleString("en-US") : ""],
         ["Latency", measured ? measured.latency : ""],
         ["Power", measured ? `${energy.significant(measured.watts)} W` : ""],

@@ -51,7 +51,7 @@ EQUIVALENTS = (
         "liters of water brought to the boil",
         4186.0 * 80,
         "joules",
-        "from 20 to 100 °C at 4,186 J per kg and K, without losses",
+        "From 20 to 100 °C at 4,186 J per kg and K, without losses",
     ),
     Equivalent(
         "kilometer in a passenger car",

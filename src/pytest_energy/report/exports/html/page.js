@@ -32,7 +32,7 @@
 
   const field = (id, label, element) => make("div", { class: "control" }, make("label", { for: id }, label), " ", element);
   const text = (tag, ...words) => make(tag, {}, ...words);
-  const list = (items) => make("ul", {}, ...items.map((one) => make("li", {}, one)));
+  const list = (items) => make("ul", {}, ...items.map((one) => make("li", {}, energy.sentence(one))));
 
   // ---- Units and scope
 
@@ -47,36 +47,53 @@
     state.work = own ? own.unit : "inference";
     energy.options(byId("work"), works.map((one) => [one, one]), state.work);
     byId("work").addEventListener("change", () => { state.work = byId("work").value; draw(); });
-    energy.options(byId("theme"), [["", "as the system has them"], ["light", "light"], ["dark", "dark"]], "");
-    const place = data.sessions.length ? `${data.grid.place}, as the report has it` : data.grid.place;
-    energy.options(byId("country"), [["", place], ...data.countries.map(([name], i) => [String(i), name]), ["own", "a figure of my own"]], "");
+    energy.options(byId("theme"), [["", "As the system has them"], ["light", "Light"], ["dark", "Dark"]], "");
+    const ofReport = data.sessions.length ? `${data.grid.place}, as the report has it` : data.grid.place;
+    energy.options(byId("country"), [["", energy.sentence(ofReport)], ...data.countries.map(([name], i) => [String(i), name]), ["own", "A figure of my own"]], "");
     byId("grams").value = String(data.grid.grams);
+    byId("grams").max = String(mostGrams());
     state.grid = { ...data.grid };
+    settle();
     byId("unit").addEventListener("change", () => { state.unit = energy.unitOf(byId("unit").value); draw(); });
     byId("scope").addEventListener("change", () => { state.scope = SCOPES.find((one) => one.id === byId("scope").value); draw(); });
     byId("theme").addEventListener("change", () => { document.documentElement.dataset.theme = byId("theme").value; });
     byId("country").addEventListener("change", () => choose(byId("country").value));
-    byId("grams").addEventListener("input", () => { byId("country").value = "own"; choose("own"); });
+    byId("grams").addEventListener("input", () => choose("own"));
+    byId("grams").addEventListener("change", settle);
   };
+
+  // The grid that stays when what is written next cannot be: not the 1 of a 1e9 on its way.
+  let settled = null;
+  const settle = () => { settled = { grid: state.grid, country: byId("country").value }; };
+
+  // No grid emits more; an option may have given more all the same.
+  const mostGrams = () => Math.max(5000, data.grid.grams);
 
   // Another grid: its intensity is written where a reader can put one of their own.
   const choose = (value) => {
     if (value === "own") {
-      const grams = Number(byId("grams").value);
-      if (byId("grams").value === "" || !(grams >= 0)) return;
-      state.grid = { ...data.grid, grams, place: "as given here", year: null, source: "" };
+      const grams = energy.numberOf(byId("grams"), 0, mostGrams(), `The figures keep ${gridWords(settled.grid)}.`);
+      byId("country").value = grams === null ? settled.country : "own";
+      state.grid = grams === null ? settled.grid : { ...data.grid, grams, place: "as given here", year: null, source: "" };
     } else {
       const [place, grams, year] = value === "" ? [data.grid.place, data.grid.grams, data.grid.year] : data.countries[Number(value)];
       state.grid = { ...data.grid, place, grams, year, source: value === "" ? data.grid.source : "codecarbon's tables, from Our World in Data" };
       byId("grams").value = String(grams);
+      energy.numberOf(byId("grams"), 0, mostGrams(), "");
+      settle();
     }
     draw();
   };
 
+  const gridWords = ({ grams, place, year, source }) =>
+    `${energy.significant(grams)} g/kWh (${[place, year, source].filter(Boolean).join(", ")})`;
+
   const sayGrid = () => {
-    const { grams, place, year, pue, source } = state.grid;
-    const pueWords = pue === 1 ? "no overhead of the site is added (PUE 1)" : `times a PUE of ${pue}`;
-    byId("grid").textContent = `CO2e at ${energy.significant(grams)} g/kWh (${[place, year, source].filter(Boolean).join(", ")}), ${pueWords}.`;
+    const { pue } = state.grid;
+    // What docs/reports.md and docs/training.md say of every report holds here too.
+    const emitted = pue === 1 ? "no overhead of the site (PUE 1)" : `the overhead of the site, a PUE of ${pue}`;
+    const trained = data.trainings.some((one) => one.pue !== 1) ? " The kWh of a whole training of one's own have the PUE of its run." : "";
+    byId("grid").textContent = `CO2e at ${gridWords(state.grid)}. Energy is at the meter; CO2e has ${emitted}.${trained}`;
   };
 
   // ---- Sections
@@ -90,12 +107,12 @@
     else if (!data.rows.length) parts.push(text("p", "Nothing was metered: no test of the run has the marker inference, or all were left out."));
     for (const session of data.sessions.slice(0, 20)) {
       const against = session.base ? `compared with ${session.base}` : "compared with stored baselines";
-      parts.push(text("p", `${session.date}${session.commit ? `, at ${session.commit}` : ""}, on ${session.machine}: ${against}, decided by ${{ measured: "measured joules", counted: "exact counts", both: "measured joules and exact counts" }[session.judge]}. The gate itself took ${energy.significant(session.overhead.joules)} J and ${energy.significant(session.overhead.seconds)} s.`));
+      parts.push(text("p", `${energy.moment(session.date)}${session.commit ? `, at ${session.commit}` : ""}, on ${session.machine}: ${against}, decided by ${{ measured: "measured joules", counted: "exact counts", both: "measured joules and exact counts" }[session.judge]}. The gate itself took ${energy.significant(session.overhead.joules)} J and ${energy.significant(session.overhead.seconds)} s.`));
     }
     if (data.sessions.length > 20) parts.push(text("p", `And ${data.sessions.length - 20} sessions more.`));
     for (const role of data.roles) {
-      const range = role.low === null ? "" : ` [${energy.significant(role.low)}, ${energy.significant(role.high)}]`;
-      parts.push(make("p", { class: "ratio" }, `${role.task}: general-purpose models take ${energy.significant(role.value)} times the energy of task-specific ones${range} (${role.machine}).`));
+      const range = role.low === null ? "" : ` (95 % interval: ${energy.significant(role.low)} to ${energy.significant(role.high)})`;
+      parts.push(make("p", { class: "ratio" }, `In ${role.task}, general-purpose models take ${energy.significant(role.value)} times the energy of task-specific ones${range}, ${SCOPES[0].words}, on ${role.machine}.`));
     }
     const counted = d3.nest().key((row) => row.verdict).rollup((of) => of.length).object(data.rows);
     if (data.rows.length) parts.push(make("ul", { class: "verdicts" }, ...Object.entries(counted).map(([verdict, number]) => make("li", {}, make("span", { class: `verdict ${verdict.replace(" ", "-")}` }, verdict), ` ${number.toLocaleString("en-US")}`))));
@@ -107,13 +124,13 @@
   const ownPoint = (row) => ({
     name: row.name, task: row.task, dataset: row.dataset, model: row.model, role: row.role, unit: row.unit, concurrency: row.concurrency, published: false, value: state.figure(row), row,
     interval: state.scope.id === "gated" && row.energy && row.energy.interval ? row.energy.interval.map((joules) => energy.convert(joules, state.unit, state.grid)) : null,
-    quality: row.quality, parameters: row.parameters,
+    intervalWords: row.energy ? row.energy.interval_is : "", quality: row.quality, parameters: row.parameters,
   });
 
   const publishedPoint = (one) => ({
     name: one.model, task: one.task, model: one.model, role: one.role, unit: one.unit, published: true, source: data.published.sources[one.source].name,
     value: energy.convert(one.joules, state.unit, state.grid), interval: one.interval ? one.interval.map((joules) => energy.convert(joules, state.unit, state.grid)) : null,
-    quality: one.quality, parameters: one.parameters, dataset: one.dataset, concurrency: one.concurrency, note: one.note,
+    intervalWords: data.published.sources[one.source].interval, quality: one.quality, parameters: one.parameters, dataset: one.dataset, concurrency: one.concurrency, note: one.note,
   });
 
   const MIXED = "Published figures are of different scopes: choose a scope to see those of one alone. ";
@@ -130,8 +147,8 @@
   };
 
   const say = (point) => {
-    const range = point.interval ? `, ${energy.significant(point.interval[0])} to ${energy.significant(point.interval[1])}` : "";
-    const from = point.published ? `published by ${point.source}: ` : "";
+    const range = point.interval ? `, ${point.intervalWords}: ${energy.significant(point.interval[0])} to ${energy.significant(point.interval[1])}` : "";
+    const from = point.published ? `Published by ${point.source}: ` : "";
     const more = [point.task, point.dataset, point.concurrency > 1 ? `${point.concurrency.toLocaleString("en-US")} at a time` : "", point.note].filter(Boolean).join(", ");
     return `${from}${point.name}${more ? `, ${more}` : ""}: ${energy.significant(point.value)} ${energy.unitWords(state.unit, point.unit)}${range}`;
   };
@@ -141,15 +158,15 @@
     return missing ? `${missing.toLocaleString("en-US")} point${missing === 1 ? " has" : "s have"} no ${what} and ${missing === 1 ? "is" : "are"} not drawn. ` : "";
   };
 
-  const INTERVALS = "Lines are intervals: of one's own figures 95 % of the comparison, or the smallest and the largest block where nothing was compared; of published ones as their source says, at the end of the page.";
+  const INTERVALS = "Lines are intervals: of one's own figures the 95 % interval of the comparison, or the smallest and the largest block where nothing was compared; of published ones as their source says, at the end of the page.";
 
   const tasks = (all) => {
     const { points, hint } = energy.drawn(all.map((point) => ({ ...point, words: say(point) })));
     energy.tasksChart(byId("tasks-chart"), {
       title: `Energy by task, ${words()}`, unit: words(), points, hint: `${mixed()}${hint} ${points.some((point) => point.interval) ? INTERVALS : ""}`,
       empty: "No result has a figure in this scope.", 
-      table: () => energy.tableOf("Energy by task, as a table", ["Task", "Model or test", "Role", "Source", state.unit.name, "from", "to"],
-        points.map((point) => [point.task, point.name, point.role, point.published ? point.source : "this project", energy.significant(point.value), point.interval ? energy.significant(point.interval[0]) : "", point.interval ? energy.significant(point.interval[1]) : ""])),
+      table: () => energy.tableOf("Energy by task, as a table", ["Task", "Model or test", "Role", "Source", words(), "Interval from", "Interval to", "Interval is"],
+        points.map((point) => [point.task, point.name, point.role, point.published ? point.source : "This project", energy.significant(point.value), ...(point.interval ? [...point.interval.map((end) => energy.significant(end)), energy.sentence(point.intervalWords)] : ["", "", ""])])),
     });
   };
 
@@ -157,11 +174,11 @@
     const { points, hint } = energy.drawn(all.filter((point) => point.parameters > 0).map((point) => ({
       ...point, x: point.parameters, y: point.value, words: `${say(point)}; ${energy.count(point.parameters)} parameters` })));
     energy.scatter(byId("parameters-chart"), {
-      title: `Energy against parameters, ${words()}`, points, logX: true, logY: true, labelX: "parameters, logarithmic", labelY: `${words()}, logarithmic`,
+      title: `Energy against parameters, ${words()}`, points, logX: true, logY: true, labelX: "Parameters, logarithmic", labelY: `${words()}, logarithmic`,
       hint: mixed() + lacking(all, (point) => point.parameters > 0, "number of parameters") + hint,
       empty: "No result has a number of parameters: record it in the test with energy.record(parameters=…).",
-      table: () => energy.tableOf("Energy against parameters, as a table", ["Model or test", "Task", "Role", "Source", "Parameters", state.unit.name],
-        points.map((point) => [point.name, point.task, point.role, point.published ? point.source : "this project", energy.count(point.parameters), energy.significant(point.value)])),
+      table: () => energy.tableOf("Energy against parameters, as a table", ["Model or test", "Task", "Role", "Source", "Parameters", words()],
+        points.map((point) => [point.name, point.task, point.role, point.published ? point.source : "This project", energy.count(point.parameters), energy.significant(point.value)])),
     });
   };
 
@@ -176,7 +193,7 @@
     if (state.qualityTask !== ALL_TASKS && !tasksKnown.includes(state.qualityTask)) state.qualityTask = tasksKnown[0] || "";
     const all = state.qualityTask === ALL_TASKS ? every : every.filter((point) => kindOf(point) === state.qualityTask);
     const task = make("select", { id: "quality-task", onchange: (event) => { state.qualityTask = event.target.value; quality(pointsNow()); byId("quality-task").focus(); } });
-    energy.options(task, [...tasksKnown.map((name) => [name, name]), ...(tasksKnown.length > 1 ? [[ALL_TASKS, "all, without a frontier"]] : [])], state.qualityTask);
+    energy.options(task, [...tasksKnown.map((name) => [name, name]), ...(tasksKnown.length > 1 ? [[ALL_TASKS, "All, without a frontier"]] : [])], state.qualityTask);
     const names = new Map();
     for (const point of all) for (const name of Object.keys(point.quality)) names.set(name, (names.get(name) || 0) + 1);
     const known = [...names.keys()].sort((a, b) => Number(b === "accuracy") - Number(a === "accuracy") || names.get(b) - names.get(a));
@@ -189,12 +206,12 @@
     const best = state.qualityTask === ALL_TASKS ? [] : energy.frontier(points.map((point) => ({ ...point, joules: point.value, quality: point.y })));
     energy.scatter(byId("quality-chart"), {
       title: `Energy against ${metric || "quality"}${state.qualityTask && state.qualityTask !== ALL_TASKS ? ` of ${state.qualityTask}` : ""}, ${words()}`, points, logX: true, logY: false, labelX: `${words()}, logarithmic`, labelY: metric,
-      frontier: best.length > 1 ? best.map((point) => ({ x: point.x, y: point.y })) : null, extra: best.length > 1 ? [`line: the frontier; nothing takes less energy with a greater ${metric}`] : [],
+      frontier: best.length > 1 ? best.map((point) => ({ x: point.x, y: point.y })) : null, extra: best.length > 1 ? [`Line: the frontier; nothing takes less energy with a greater ${metric}`] : [],
       hint: mixed() + lacking(all, (point) => Object.hasOwn(point.quality, metric), metric) + hint,
       controls: known.length ? [make("div", { class: "controls" }, field("quality-task", "Task and data set", task), field("metric", "Quality", select))] : [],
       empty: "No result has a quality: record it in the test with energy.record(accuracy=…).",
-      table: () => energy.tableOf(`Energy against ${metric}, as a table`, ["Model or test", "Task", "Role", "Source", state.unit.name, metric, "On the frontier"],
-        points.map((point) => [point.name, point.task, point.role, point.published ? point.source : "this project", energy.significant(point.value), energy.significant(point.y), best.some((one) => one.x === point.x && one.y === point.y) ? "yes" : "no"])),
+      table: () => energy.tableOf(`Energy against ${metric}, as a table`, ["Model or test", "Task", "Role", "Source", words(), metric, "On the frontier"],
+        points.map((point) => [point.name, point.task, point.role, point.published ? point.source : "This project", energy.significant(point.value), energy.significant(point.y), best.some((one) => one.x === point.x && one.y === point.y) ? "yes" : "no"])),
     });
   };
 
@@ -212,16 +229,16 @@
     const of = (kind, one) => ({ ...one, kind, published: false, value: energy.convert(one.joules, state.unit, state.grid) });
     const found = row ? [...row.history.replaced.map((one) => of("replaced", one)), ...row.history.stored.map((one) => of("stored", one)), ...row.history.measured.map((one) => of("measured", one))] : [];
     found.sort((a, b) => Number(a.date > b.date) - Number(a.date < b.date)); // what several reports have measured may be older than what is stored
-    const points = found.filter((point) => point.value > 0).map((point) => ({ ...point, words: `${point.date.slice(0, 10)}${point.commit ? `, ${point.commit}` : ""}: ${energy.significant(point.value)} ${energy.unitWords(state.unit, row.unit)}, ${whatItIs(point)}` }));
+    const points = found.filter((point) => point.value > 0).map((point) => ({ ...point, words: `${energy.moment(point.date)}${point.commit ? `, ${point.commit}` : ""}: ${energy.significant(point.value)} ${energy.unitWords(state.unit, row.unit)}, ${whatItIs(point)}` }));
     // An update stands before the first session of the level that came after the one replaced.
     const updates = points.map((point, i) => (point.kind === "replaced" ? points.findIndex((next, k) => k > i && next.kind !== "measured") : -1)).filter((i) => i > 0);
     energy.historyChart(byId("history-chart"), {
-      title: row ? `History of ${row.name}, ${energy.unitWords(state.unit, row.unit)}` : "History", unit: row ? energy.unitWords(state.unit, row.unit) : "", points, levels: updates,
+      title: row ? `History of ${row.name}, ${energy.unitWords(state.unit, row.unit)} ${SCOPES[0].words}` : "History", unit: row ? energy.unitWords(state.unit, row.unit) : "", points, levels: updates,
       limit: row && row.history.limit ? energy.convert(row.history.limit, state.unit, state.grid) : null,
-      extra: row && row.history.limit ? ["dashed: what the latest comparison allows"] : [],
+      extra: row && row.history.limit ? ["Dashed: what the latest comparison allows"] : [],
       controls: rows.length ? [field("history-test", "Test", select)] : [],
       empty: "No result has a history: pytest --energy-update stores a session.",
-      table: () => energy.tableOf("History, as a table", ["Date", "Commit", "What", state.unit.name], points.map((point) => [point.date, point.commit || "", whatItIs(point), energy.significant(point.value)])),
+      table: () => energy.tableOf("History, as a table", ["Date", "Commit", "What", row ? energy.unitWords(state.unit, row.unit) : ""], points.map((point) => [energy.moment(point.date), point.commit || "", energy.sentence(whatItIs(point)), energy.significant(point.value)])),
     });
   };
 
@@ -244,24 +261,45 @@
     const box = byId("everyday-body"), found = models();
     if (!found.length) return box.replaceChildren(make("p", { class: "empty" }, "No result has a figure in this scope."));
     const answer = make("ul", { id: "equivalents", "aria-live": "polite" });
+    let settled = remembered.number = remembered.number || "1000"; // what stays when what is written next cannot be
     const [model, modelField] = pick("everyday-model", "Of", found, () => show());
-    const number = make("input", { id: "everyday-number", type: "number", min: "1", step: "any", value: remembered.number || "1000", oninput: () => { remembered.number = number.value; show(); } });
-    const show = () => {
-      const one = found[Number(model.value)] || found[0], count = Number(number.value);
-      if (!(count > 0)) return answer.replaceChildren(make("li", {}, "Write how many: a number above 0."));
-      const joules = one.joules * count, grams = joules / 3.6e6 * state.grid.pue * state.grid.grams;
-      answer.replaceChildren(
-        make("li", {}, `${energy.significant(joules / 3600)} Wh, ${energy.significant(grams)} gCO2e`),
-        ...data.equivalents.map((thing) => {
-          const amount = (thing.of === "joules" ? joules : grams) / thing.amount;
-          return make("li", {}, make("strong", {}, energy.count(amount)), ` ${amount === 1 ? thing.name : thing.plural} `, make("span", { class: "fine" }, `(${thing.source})`));
-        }));
+    const number = make("input", { id: "everyday-number", type: "number", min: "1", max: String(MOST_CHOSEN), step: "any", value: settled, "aria-describedby": "everyday-error", oninput: () => choose(), onchange: () => { settled = remembered.number; } });
+    const error = make("p", { id: "everyday-error", class: "error", role: "status" });
+    const choose = () => {
+      const given = energy.numberOf(number, 1, MOST_CHOSEN, `The figures keep ${energy.exactCount(Number(settled))}.`);
+      remembered.number = given === null ? settled : number.value;
+      show();
     };
-    box.replaceChildren(field("everyday-number", "How many", number), modelField, answer);
+    const show = () => {
+      const one = found[Number(model.value)] || found[0], chosen = Number(remembered.number);
+      const gramsEach = one.joules / 3.6e6 * state.grid.pue * state.grid.grams;
+      answer.replaceChildren(...[...amounts(one, gramsEach), ...data.equivalents].map((thing) => {
+        const each = (thing.of === "joules" ? one.joules : gramsEach) / thing.amount, count = energy.readableCount(each, chosen);
+        const shown = energy.count(each * count);
+        return make("li", {}, `${energy.exactCount(count)} ${one.unit}${count === 1 ? "" : "s"}: `,
+          make("strong", {}, `${shown} ${shown === "1.00" ? thing.name : thing.plural}`), ". ", make("span", { class: "fine" }, `${thing.source}.`));
+      }));
+    };
+    box.replaceChildren(make("div", { class: "controls" }, field("everyday-number", "How many", number), modelField), error, answer);
     show();
   };
 
+  const MOST_CHOSEN = 1e15;
+  const named = (name, amount) => ({ name, plural: name, amount });
+
+  // Energy and emissions themselves, said as the things of every day are; in the larger unit where one inference takes as much.
+  const amounts = (one, grams) => [
+    { ...(one.joules < 3.6e6 ? named("Wh", 3600) : named("kWh", 3.6e6)), of: "joules", source: `At the meter, of ${METERED[one.scope]}` },
+    { ...(grams < 1000 ? named("g of CO2e", 1) : named("kg of CO2e", 1000)), of: "grams", source: `At ${gridWords(state.grid)}${state.grid.pue === 1 ? "" : `, times a PUE of ${state.grid.pue}`}` },
+  ];
+
   const METERED = { gated: "what a gate compares", gpu: "the GPU alone", node: "all domains with constants" };
+
+  // Of which energy the days are: of one's own training both are at the meter, a published one is as printed.
+  const basis = (training) => {
+    if (training.pue === null) return training.note ? ` The training's kWh are of ${training.note}.` : "";
+    return training.pue === 1 ? "" : " The days are of energy at the meter on both sides: training and inference have the same overhead.";
+  };
 
   const even = () => {
     const box = byId("even-body"), found = models(), trainings = [...data.trainings, ...data.published.trainings];
@@ -281,9 +319,9 @@
       const queries = Number(energy.significant(Math.pow(10, Number(slider.value)), 2).replace(/,/g, ""));
       const one = found[Number(model.value)] || found[0], of = trainings[Number(training.value)] || trainings[0];
       slider.setAttribute("aria-valuetext", `${energy.count(queries)} a day`);
-      answer.textContent = `At ${energy.count(queries)} ${queriesWord} a day, inference has taken as much as the training (${energy.significant(of.joules / 3.6e6)} kWh) after ${energy.days(energy.breakEvenDays(of.joules, one.joules, queries))}: ${energy.count(of.joules / one.joules)} ${queriesWord} of ${energy.significant(one.joules)} J.${of.scope === one.scope ? "" : ` These are of two scopes, ${METERED[of.scope]} against ${METERED[one.scope]}: take the days as an order of magnitude.`}`;
+      answer.textContent = `At ${energy.count(queries)} ${queriesWord} a day, inference has taken as much as the training (${energy.significant(of.kwh)} kWh${of.pue === null || of.pue === 1 ? "" : `, times a PUE of ${of.pue}`}) after ${energy.days(energy.breakEvenDays(of.joules, one.joules, queries))}: ${energy.count(of.joules / one.joules)} ${queriesWord} of ${energy.significant(one.joules)} J.${of.scope === one.scope ? "" : ` These are of two scopes, ${METERED[of.scope]} against ${METERED[one.scope]}: take the days as an order of magnitude.`}${basis(of)}`;
     };
-    box.replaceChildren(trainingField, modelField, field("even-queries", `${queriesWord[0].toUpperCase()}${queriesWord.slice(1)} a day`, slider), answer,
+    box.replaceChildren(make("div", { class: "controls" }, trainingField, modelField, field("even-queries", `${queriesWord[0].toUpperCase()}${queriesWord.slice(1)} a day`, slider)), answer,
       make("p", { class: "fine" }, "By the method of Table 5 of Luccioni et al. (2024): energy of training, there with fine-tuning, over energy of a query."));
     show();
   };
@@ -291,7 +329,7 @@
   const method = () => {
     const parts = [];
     for (const machine of data.machines) {
-      parts.push(make("h3", {}, machine.words), make("p", { class: "fine" }, machine.slug));
+      parts.push(make("h3", {}, machine.words), make("p", { class: "fine" }, `Machine class ${machine.slug}`));
       if (machine.domains.length) parts.push(energy.tableOf(`Domains on ${machine.slug}`, ["Domain", "Kind", "Method", "Instrument", "Basis"],
         machine.domains.map((one) => [one.name, one.kind, `${one.method}: ${energy.METHODS[one.method]}`, one.source, one.basis])));
     }
@@ -308,7 +346,7 @@
     if (!data.published.figures.length) return;
     const box = make("input", { type: "checkbox", id: "published", onchange: () => { state.published = box.checked; charts(); } });
     box.checked = state.published;
-    byId("grid").before(make("div", { class: "control" }, box, " ", make("label", { for: "published" }, `With ${data.published.figures.length.toLocaleString("en-US")} published figures`)));
+    byId("grams-error").before(make("div", { class: "control" }, box, " ", make("label", { for: "published" }, `With ${data.published.figures.length.toLocaleString("en-US")} published figures`)));
   };
 
   const charts = () => { const points = pointsNow(); tasks(points); parameters(points); quality(points); history(); };

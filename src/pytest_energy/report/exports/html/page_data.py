@@ -196,7 +196,7 @@ def _energy(measurement: Measurement, result: Result) -> dict[str, Any]:
         "gated": measurement.joules_per_unit,
         "gpu": sum(gpus) if gpus else None,
         "node": sum(joules),
-        "interval": interval(result) or _spread(measurement),
+        **_interval(measurement, result),
         "seconds": measurement.seconds_per_unit,
         "watts": measurement.watts,
         "latency": "" if measurement.latency is None else latency_words(measurement.latency),
@@ -206,6 +206,13 @@ def _energy(measurement: Measurement, result: Result) -> dict[str, Any]:
             for i, (domain, each) in enumerate(zip(measurement.domains, joules, strict=True))
         ],
     }
+
+
+def _interval(measurement: Measurement, result: Result) -> dict[str, Any]:
+    """The ends of what is drawn around a figure, and what it is; of the gated domains."""
+    if compared := interval(result):
+        return {"interval": compared, "interval_is": "95 % interval"}
+    return {"interval": _spread(measurement), "interval_is": "smallest and largest block"}
 
 
 def _spread(measurement: Measurement) -> tuple[float, float] | None:
@@ -375,6 +382,7 @@ def _is_of(measured: Mapping[str, Any], stored: StoredSession) -> bool:
 
 
 def _training(report: SessionReport, result: Result) -> Iterator[dict[str, Any]]:
+    """The cost of a training: joules at the meter, kWh with the PUE, as the terminal has them."""
     cost = cost_of(result)
     if cost is not None and isfinite(cost.joules):
         yield {
@@ -383,8 +391,10 @@ def _training(report: SessionReport, result: Result) -> Iterator[dict[str, Any]]
             "source": "",
             "what": "training",
             "joules": cost.joules,
+            "kwh": cost.kwh(report.carbon),
+            "pue": report.carbon.pue,
             "scope": "gated",
-            "note": report.machine.slug,
+            "note": "",
         }
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from pytest_energy.published.figure import Published, PublishedTraining, Source
 from pytest_energy.published.figures import figures, trainings
 from pytest_energy.published.sources import sources
+from pytest_energy.types.units import kwh
 
 
 @cache
@@ -30,11 +31,16 @@ def _source(source: Source) -> dict[str, Any]:
     return {
         "name": f"{source.short_title} ({source.year})",
         "words": (
-            f"{source.title} ({source.year}). {source.hardware}; metered: {scope}."
-            f" {source.protocol}. {source.licence}. {source.url}"
+            f"{source.title} ({source.year}). {_sentence(source.hardware)}; metered: {scope}."
+            f" {_sentence(source.protocol)}. {_sentence(source.licence)}. {source.url}"
         ),
         "interval": source.interval,
     }
+
+
+def _sentence(text: str) -> str:
+    """With a capital at its beginning: what follows a full stop."""
+    return text[:1].upper() + text[1:]
 
 
 def _figure(one: Published) -> dict[str, Any]:
@@ -73,6 +79,8 @@ def _training(one: PublishedTraining, what: str = "") -> dict[str, Any]:
         "source": one.source,
         "what": what or one.kind,
         "joules": one.joules,
+        "kwh": kwh(one.joules),
+        "pue": None,  # as printed: what is in it is said by the note
         "scope": one.scope,
         "note": one.note,
     }

@@ -24,6 +24,11 @@ const energy = {};
   energy.unitWords = (unit, work) =>
     unit.per === 1 ? `${unit.name} per ${work}` : `${unit.name} per 1,000 ${work}s`;
 
+  // `2.00 J` and `per token` of one row; `kWh per 1,000` of a column with several kinds of work.
+  energy.figureWords = (value, unit) => `${energy.significant(value)} ${unit.name}`;
+  energy.perWords = (unit, work) => energy.unitWords(unit, work).slice(unit.name.length + 1);
+  energy.columnWords = (unit) => (unit.per === 1 ? unit.name : `${unit.name} per 1,000`);
+
   // One format for each number of decimals: to make one takes longer than to use it a hundred times.
   const formats = new Map();
   const formatOf = (decimals) => {
@@ -54,6 +59,23 @@ const energy = {};
     return count < 100 ? energy.significant(count) : Math.round(count).toLocaleString("en-US");
   };
 
+  // A number that was chosen, with every digit: `22 million`.
+  energy.exactCount = (count) => {
+    const [size, name] = [[1e12, " trillion"], [1e9, " billion"], [1e6, " million"]].find(([least]) => count >= least) || [1, ""];
+    return `${(count / size).toLocaleString("en-US", { maximumFractionDigits: 6 })}${name}`;
+  };
+
+  const LEAST_PLAIN = 0.01, MOST_PLAIN = 10000; // between them a number is read at a glance
+
+  // Of how many a thing is said, where each is so much of it: as many as were chosen, or so many thousands of
+  // that, or fewer, that the number can be read.
+  energy.readableCount = (each, chosen) => {
+    if (!(each > 0)) return chosen;
+    let count = chosen;
+    while (each * count < LEAST_PLAIN) count *= 1000;
+    return each * count < MOST_PLAIN ? count : [chosen, 1000, 1].find((fewer) => fewer <= chosen && each * fewer < MOST_PLAIN) || 1;
+  };
+
   // `+14.8 %` of 0.148.
   energy.percent = (fraction) => {
     const percent = fraction * 100;
@@ -61,6 +83,36 @@ const energy = {};
       ? Math.round(percent).toLocaleString("en-US")
       : (Math.round(percent * 10) / 10 + 0).toFixed(1);
     return `${percent >= 0 && !shown.startsWith("-") ? "+" : ""}${shown} %`;
+  };
+
+  // A text of its own begins with a capital; what is the name of something (`--option`, `path/file`) stays as it is.
+  energy.sentence = (text) => (/^[a-z]+(-[a-z]+)*([ ,:;.]|$)/.test(text) ? text[0].toUpperCase() + text.slice(1) : text);
+
+  // A moment of a report (ISO 8601, UTC) in parts, the coarse first; what is no such moment is one part.
+  const momentOf = (date) => {
+    const found = /^(\d{4}-\d{2}-\d{2})T(\d{2}:\d{2})(:\d{2})?(?:\.\d+)?(?:Z|\+00:00)$/.exec(date);
+    return found ? { day: found[1], minute: found[2], second: `${found[2]}${found[3] || ""}` } : { day: date, minute: "", second: "" };
+  };
+
+  // `2026-03-04 09:30 UTC`.
+  energy.moment = (date) => {
+    const { day, minute } = momentOf(date);
+    return minute ? `${day} ${minute} UTC` : day;
+  };
+
+  // The lines by which each of several sessions is told from the others: its day, and where that is not enough its
+  // minute, second or commit.
+  energy.labelsOf = (sessions) => {
+    const levels = sessions.map(({ date, commit }) => {
+      const { day, minute, second } = momentOf(date);
+      return [[day], [day, minute], [day, second], [day, second, commit]].map((lines) => lines.filter(Boolean));
+    });
+    const tallies = [0, 1, 2].map((level) => {
+      const tally = new Map();
+      for (const of of levels) tally.set(of[level].join(), (tally.get(of[level].join()) || 0) + 1);
+      return tally;
+    });
+    return levels.map((of) => of[[0, 1, 2].find((level) => tallies[level].get(of[level].join()) === 1) ?? 3]);
   };
 
   // Days as people say them: `3.2 years`.
