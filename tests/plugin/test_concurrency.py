@@ -668,20 +668,41 @@ async def test_x(energy):
     assert "were taken on average: a sample of energy.aeach waited" in flowing(result)
 
 
-def test_a_function_that_blocks_the_event_loop_is_told(concurrent):
+@pytest.mark.parametrize("awaits", [0, 60])
+def test_a_function_that_blocks_the_event_loop_is_told_also_where_it_does_so_late(
+    concurrent, awaits
+):
     concurrent.write(
         test_it=HEAD
-        + """
-@pytest.mark.inference(n=4)
+        + f"""
+@pytest.mark.inference(n=120, warmup=0)
 async def test_x(energy):
     async def fn(sample):
-        time.sleep(0.06)
+        if energy.count <= {awaits}:
+            await asyncio.sleep(0.02)
+        else:
+            time.sleep(0.03)
+            await asyncio.sleep(0)
     await energy.arun(fn, range(30), concurrency=4)
 """
     )
     result = concurrent.run()
     result.assert_outcomes(passed=1, warnings=1)
     assert "the event loop was blocked for" in flowing(result)
+
+
+def test_an_event_loop_that_comes_round_is_not_told(concurrent):
+    concurrent.write(
+        test_it=HEAD
+        + """
+@pytest.mark.inference(n=60, warmup=0)
+async def test_x(energy):
+    async def fn(sample):
+        await asyncio.sleep(0.02)
+    await energy.arun(fn, range(30), concurrency=4)
+"""
+    )
+    concurrent.run().assert_outcomes(passed=1, warnings=0)
 
 
 REFUSALS = {

@@ -14,8 +14,12 @@ from pytest_energy.metering.slots import CURRENT, Alone, Segment, Slot
 from pytest_energy.types.units import format_percent, format_seconds
 from pytest_energy.world import clock
 
-HEARTBEAT_SECONDS = 0.02
-"""How often it is seen whether the event loop still comes round."""
+HEARTBEAT_SECONDS, SLOW_HEARTBEAT_SECONDS = 0.02, 0.2
+"""How often it is seen whether the event loop still comes round: at first and where it was late,
+and where it has long been on time. Each time takes as much as half a request to a server does."""
+
+SLOWING = 1.5
+"""Each beat that is on time lengthens the pause by this factor."""
 
 BLOCKED_SECONDS, BLOCKED_SHARE = 0.05, 0.5
 """An event loop that does not come round for so long at a time, and for such a share of all, is
@@ -186,6 +190,7 @@ class Heartbeat:
         self._loop = asyncio.get_running_loop()
         self._late: list[float] = []
         self._began = clock()
+        self._pause = HEARTBEAT_SECONDS
         self._plan()
 
     def end(self) -> str:
@@ -195,8 +200,8 @@ class Heartbeat:
         return why_blocked(self._late, clock() - self._began, self._method)
 
     def _plan(self) -> None:
-        self._due = clock() + HEARTBEAT_SECONDS
-        self._timer = self._loop.call_later(HEARTBEAT_SECONDS, self._beat)
+        self._due = clock() + self._pause
+        self._timer = self._loop.call_later(self._pause, self._beat)
 
     def _beat(self) -> None:
         self._see()
@@ -206,6 +211,9 @@ class Heartbeat:
         late = clock() - self._due
         if late > BLOCKED_SECONDS:
             self._late.append(late)
+            self._pause = HEARTBEAT_SECONDS
+        else:
+            self._pause = min(SLOWING * self._pause, SLOW_HEARTBEAT_SECONDS)
 
 
 def why_blocked(late: list[float], seconds: float, method: str) -> str:
