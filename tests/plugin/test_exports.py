@@ -70,10 +70,69 @@ def test_what_cannot_be_written_is_refused_before_a_test_runs(loop, value, probl
         assert "test_it.py ." not in result.stdout.str()
 
 
-def test_two_reports_in_one_file_are_refused(loop):
-    result = loop.run("--energy-export=csv=a.csv", "--energy-export=csv=./a.csv")
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (
+            ["--energy-json=a", "--energy-html=a"],
+            "a is named twice, by --energy-json (or ini energy_json) and by --energy-html (or ini"
+            " energy_html): name two files",
+        ),
+        (
+            ["--energy-export=csv=a", "--energy-export=markdown=./a"],
+            "a is named twice, by --energy-export csv (or ini energy_export) and by --energy-export"
+            " markdown (or ini energy_export): name two files",
+        ),
+        (
+            ["--energy-json=a", "--energy-export=csv=there/../a"],
+            "a, named by --energy-json (or ini energy_json), and there/../a, named by"
+            " --energy-export csv (or ini energy_export), are one file: name two",
+        ),
+        (
+            ["--energy-markdown=link", "--junitxml=a"],
+            "a, named by --junitxml, and link, named by --energy-markdown (or ini energy_markdown),"
+            " are one file: name two",
+        ),
+        (
+            ["-o", "energy_json=a", "-o", "energy_markdown=a"],
+            "a is named twice, by --energy-json (or ini energy_json) and by --energy-markdown (or"
+            " ini energy_markdown): name two files",
+        ),
+    ],
+)
+def test_two_reports_in_one_file_are_refused_before_a_test_runs(loop, arguments, problem):
+    (loop.path / "there").mkdir()
+    (loop.path / "link").symlink_to("a")
+    result = loop.run(*arguments)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert "a.csv is named twice" in result.stderr.str()
+    assert problem in " ".join(result.stderr.str().replace(str(loop.path) + "/", "").split())
+    assert "test_it.py ." not in result.stdout.str()
+    assert not (loop.path / "a").exists()
+
+
+def test_a_device_takes_several_reports(loop):
+    assert loop.run("--energy-json=/dev/null", "--energy-export=csv=/dev/null").ret == 0
+
+
+@pytest.mark.parametrize(
+    ("option", "problem"),
+    [
+        ("json", "no path is given (an empty variable?); write --energy-json=energy.json"),
+        ("html", "no path is given (an empty variable?); write --energy-html=energy.html"),
+        ("markdown", "no path is given (an empty variable?); write --energy-markdown=energy.md"),
+        ("export", "no format is given (an empty variable?); write --energy-export=csv=energy.csv"),
+        ("baselines", "no path is given (an empty variable?); write --energy-baselines=baselines"),
+    ],
+)
+def test_an_empty_value_asks_for_a_file_and_names_none(loop, option, problem):
+    result = loop.run(f"--energy-{option}=")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert f"--energy-{option}: {problem}, say, or leave the option out" in result.stderr.str()
+
+
+def test_an_empty_line_of_an_ini_file_asks_for_nothing(loop):
+    loop.ini("energy_meter = scripted", "energy_json =", "energy_export =")
+    assert loop.run().ret == 0
 
 
 def test_a_folder_that_is_read_only_is_refused(loop):

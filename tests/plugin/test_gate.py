@@ -22,7 +22,7 @@ def test_new_then_ok_then_regressed_then_accepted(loop):
     failed.stdout.fnmatch_lines(
         [
             "energy regressed: 2.30 J per inference, baseline 2.00 J (1 session)",
-            "  change     +15.0 %  [[]+9.6 %, +20.7 %[]]   allowed +5.8 % (asked: 5 %)",
+            "  change     +15.0 %  [[]+9.6 %, +20.7 %[]] (95 %)   allowed +5.8 % (asked: 5 %)",
             "  detectable  +8.2 %  would have been found, in four of five sessions",
             "  processes  +15.0 %, +15.0 %",
             "  cpu        +15.0 %  counter (RAPL)",

@@ -60,11 +60,16 @@ def test_a_folder_that_cannot_be_written_leaves_the_results_and_says_what_was_no
 
 
 def test_a_report_that_cannot_be_written_is_said_and_the_results_stand(loop):
-    result = loop.run("--energy-json=test_it.py/report.json")
+    conftest = loop.path / "conftest.py"
+    conftest.write_text(
+        conftest.read_text() + "\ndef pytest_runtest_teardown():\n"
+        "    import pathlib; pathlib.Path('report.json').mkdir(exist_ok=True)\n"
+    )
+    result = loop.run("--energy-json=report.json")
     result.assert_outcomes(passed=1)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines(
-        ["energy: --energy-json: test_it.py/report.json: *; the report was not written"]
+        ["energy: --energy-json: report.json: Is a directory; the report was not written"]
     )
 
 

@@ -182,19 +182,28 @@ def test_a_folder_that_is_a_link_out_is_passed_over_when_pruning(stored, tmp_pat
     assert (outside / "task" / "x.json").exists()
 
 
-@pytest.mark.parametrize("name", ["x" * 300 + ".json", "report.json/x.json"])
-def test_a_report_whose_path_cannot_be_is_said_and_the_results_stand(stored, name):
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("x" * 300 + ".json", "File name too long"),
+        ("report.json/x.json", "report.json/x.json: report.json is not a folder"),
+        ("baselines", "baselines is a folder; name a file in it"),
+    ],
+)
+def test_a_report_whose_path_cannot_be_is_refused_before_a_test_runs(stored, name, problem):
     (stored.path / "report.json").touch()
-    result = stored.run(f"--energy-json={name}")
-    assert result.ret == 1
-    assert "the report was not written" in flowing(result)
-    assert "1 compared (1 ok)" in flowing(result)
+    for arguments in ([f"--energy-json={name}"], ["-o", f"energy_json={name}"]):
+        result = stored.run(*arguments)
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        said = result.stderr.str()
+        assert "--energy-json (or ini energy_json): " in said
+        assert problem in said
+        assert "passed" not in result.stdout.str()
 
 
-@pytest.mark.parametrize("put", [a_fifo, a_folder])
-def test_a_report_that_cannot_be_written_is_said_and_the_results_stand(stored, put):
+def test_a_report_that_cannot_be_written_is_said_and_the_results_stand(stored):
     path = stored.path / "report.json"
-    put(path)
+    a_fifo(path)
     result = stored.run(f"--energy-json={path}")
     assert result.ret == 1
     assert "--energy-json: report.json: " in flowing(result)

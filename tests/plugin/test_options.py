@@ -85,8 +85,8 @@ def test_no_option_swallows_the_path_behind_it(loop, flag):
         ("--energy-pue=0.5", "--energy-pue*a ratio of 1 or more such as 1.2, found '0.5'"),
         ("--energy-carbon-intensity=green", "--energy-carbon-intensity*grams of CO2e per kWh"),
         ("--energy-carbon-intensity=-1", "--energy-carbon-intensity*found '-1'"),
-        ("--energy-country=Atlantis", "energy_country: no carbon intensity for 'Atlantis'"),
-        ("--energy-region=texas", "energy_region needs energy_country"),
+        ("--energy-country=Atlantis", "--energy-country (or ini energy_country): no carbon intens"),
+        ("--energy-region=texas", "--energy-region (or ini energy_region) needs --energy-country"),
         (
             "--energy-meter=watt",
             "no meter named 'watt'; there are: auto; rapl (",
@@ -99,6 +99,28 @@ def test_a_wrong_option_is_a_usage_error_with_the_remedy(loop, option, problem, 
     result = loop.run(option)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines([f"*{problem}*"])
+
+
+@pytest.mark.parametrize("workers", [[], ["-n1"]])
+def test_an_unknown_country_is_said_first_and_alone(loop, workers):
+    for where in (["--energy-country=Narnia"], ["-o", "energy_country=Narnia"]):
+        if workers and where[0] == "-o":
+            continue  # each worker reads the ini file
+        result = loop.run(*where, *workers)
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        assert "energy: " not in result.stdout.str()
+        result.stderr.fnmatch_lines(
+            [
+                "ERROR: --energy-country (or ini energy_country): no carbon intensity for 'Narnia';"
+                " write an ISO 3166-1 code or a name, as USA, US or United States",
+            ]
+        )
+
+
+def test_beside_an_error_of_the_command_nothing_is_said_of_what_was_compared(loop):
+    result = loop.run("--energy-meter=watt")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "nothing was compared" not in result.stdout.str()
 
 
 def test_lists_of_tests_and_fixtures_say_nothing_of_energy(loop):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from support.prometheus import SECRET
@@ -55,3 +58,24 @@ def test_a_server_that_is_not_there_ends_the_session_and_not_the_estimate_alone(
     result = loop.run("--energy-processes-of=pid:4194305")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["*--energy-processes-of*there is no such process*"])
+
+
+@pytest.fixture
+def server():
+    """Any other process on this machine."""
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        yield process
+        process.kill()
+
+
+def test_a_servers_processes_beside_another_meter_are_refused_with_both_ways_out(loop, server):
+    loop.own_process = True
+    option = f"--energy-processes-of=pid:{server.pid}"
+    result = loop.run(option)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert (
+        "--energy-processes-of (or ini energy_processes_of) is for the estimate of CPU time, and"
+        " scripted is read instead"
+    ) in " ".join(result.stderr.str().split())
+    assert "leave the option out, or add --energy-meter=cpu_time" in result.stderr.str()
+    loop.run(option, "--energy-meter=cpu_time").assert_outcomes(passed=1)

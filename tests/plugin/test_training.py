@@ -45,7 +45,7 @@ def test_the_report_says_what_the_whole_costs_and_when_inference_has_cost_as_muc
     (start,) = [i for i, line in enumerate(lines) if line.startswith("training of")]
     text = " ".join(" ".join(lines[start : start + 3]).split())
     assert text.startswith("training of tiny: 1,800,000 steps, ")
-    assert "1.60 kWh [1.53, 1.68], 760 g CO2e (PUE 1.6);" in text  # 2.306 × 2 %
+    assert "1.60 kWh (95 %: 1.53 to 1.68), 760 g CO2e (PUE 1.6);" in text  # 2.306 × 2 %
     assert "as much as 1.80 million inferences of tiny (2.00 J, test_inference)" in text
     assert max(map(len, lines[start : start + 3])) <= 120
     output.fnmatch_lines(["tiny *2.00 J/step *"])

@@ -207,7 +207,7 @@ def test_a_wrong_option_leaves_pytests_own_report_whole_under_xdist(loop):
     result.stdout.fnmatch_lines_random(["*test_broken*", "*UsageError: no meter named 'watt'*"])
 
 
-def test_under_xdist_the_header_stands_at_the_end(loop):
+def test_under_xdist_the_header_stands_behind_the_tests(loop):
     loop.run("-n1").stdout.fnmatch_lines(["energy: scripted (counter), *", "energy: nothing was *"])
 
 
@@ -255,3 +255,12 @@ def test_a_worker_that_meters_nothing_sees_what_the_others_have_measured(project
     )
     for workers in (2, 4):
         assert project.run(f"-n{workers}").ret == 0
+
+
+def test_what_was_metered_with_stands_above_the_failures(loop):
+    loop.run("--energy-update")
+    loop.set_cost(3.0)
+    lines = loop.run("-n1").outlines
+    (header,) = [i for i, line in enumerate(lines) if line.startswith("energy: scripted (counter)")]
+    (failures,) = [i for i, line in enumerate(lines) if " FAILURES " in line]
+    assert header < failures

@@ -70,9 +70,9 @@ def measured(runs: int) -> str:
 
 
 def interval(one: Estimate) -> str:
-    """A measured change with its 95 % interval, `+14.2 % [+11.0 %, +17.5 %]`."""
+    """A measured change with its 95 % interval, `+14.2 % [+11.0 %, +17.5 %] (95 %)`."""
     value, low, high = (format_change(math.expm1(x)) for x in (one.value, one.low, one.high))
-    return f"{value} [{low}, {high}]"
+    return f"{value} [{low}, {high}] (95 %)"
 
 
 def chosen(target: Target, others: int) -> str:

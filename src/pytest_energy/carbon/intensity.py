@@ -25,23 +25,22 @@ def resolve(
     """
     if grams_per_kwh is not None:
         place = ", ".join(part for part in (region, country) if part) or AS_GIVEN
-        return Carbon(grams_per_kwh, place, None, "given with energy_carbon_intensity", pue)
+        return Carbon(grams_per_kwh, place, None, "given with --energy-carbon-intensity", pue)
     if country is None:
         if region is not None:
-            raise ValueError("energy_region needs energy_country, such as USA")
+            raise ValueError(
+                "--energy-region (or ini energy_region) needs --energy-country, such as USA"
+            )
         source = f"IEA, Global Energy and CO2 Status Report 2019, through {reference.edition()}"
         return Carbon(reference.world_grams_per_kwh(), WORLD_AVERAGE, 2018, source, pue)
 
     mixes = reference.country_mixes()
     code = _code_of(country)
     if code not in mixes or not mixes[code].grams_per_kwh:
-        names = {plain(name): each for name, each in reference.country_names().items()}
-        near = [names[name] for name in difflib.get_close_matches(plain(country), names, 3, 0.7)]
-        near += difflib.get_close_matches(code, mixes, 3, 0.6)
-        hint = ", ".join(f"{each} ({mixes[each].name})" for each in dict.fromkeys(near))
+        hint = ", ".join(f"{each} ({mixes[each].name})" for each in _near(country))
         raise ValueError(
-            f"energy_country: no carbon intensity for {country!r}; use an ISO 3166-1 code or name"
-            + (f"; near it: {hint}" if hint else "")
+            f"--energy-country (or ini energy_country): no carbon intensity for {country!r}; write"
+            f" an ISO 3166-1 code or a name, {f'near it: {hint}' if hint else _EXAMPLES}"
         )
     if region is None:
         mix = mixes[code]
@@ -53,7 +52,7 @@ def resolve(
     if chosen is None:
         near = difflib.get_close_matches(plain(region), list(map(plain, regions)), 3, 0.4)
         raise ValueError(
-            f"energy_region: no carbon intensity for {region!r} in {code}"
+            f"--energy-region (or ini energy_region): no carbon intensity for {region!r} in {code}"
             + (f"; near it: {', '.join(near)}" if near else "; leave it out to use the country's")
         )
     grams = reference.region_grams_per_kwh(code, chosen)
@@ -64,6 +63,27 @@ def plain(name: str) -> str:
     """A name without capitals, accents and what is no letter: `Québec` and `quebec` are one."""
     parts = unicodedata.normalize("NFKD", name).casefold()
     return "".join(letter for letter in parts if letter.isalnum())
+
+
+_EXAMPLES = "as USA, US or United States"
+
+_ALIKE = 0.8
+"""How much of a name has to be the same for a hint: Danmark is Denmark, Narnia is not Armenia."""
+
+
+def _near(country: str) -> list[str]:
+    """Codes of countries with figures that a name or a code may be a slip of.
+
+    Args:
+        country: as the user wrote it.
+    """
+    written, code = plain(country), country.strip().upper()
+    mixes = reference.country_mixes()
+    names = {plain(name): each for name, each in reference.country_names().items()}
+    found = [names[name] for name in difflib.get_close_matches(written, names, 3, _ALIKE)]
+    if len(code) <= 3:  # a longer word is a name, of which three letters say nothing
+        found += difflib.get_close_matches(code, mixes, 3, 0.6)
+    return [each for each in dict.fromkeys(found) if mixes[each].grams_per_kwh]
 
 
 def _code_of(country: str) -> str:

@@ -64,7 +64,7 @@ def _report(paths: Sequence[Path], wanted: Sequence[str], model: str | None) -> 
     from pytest_energy.report.read import RunError
 
     try:
-        targets = _targets(wanted)
+        targets = _targets(wanted, paths)
         reports = read_reports(paths)
     except RunError as error:
         complain(str(error))
@@ -137,11 +137,12 @@ def _no_such_model(name: str, reports: Iterable[SessionReport]) -> str:
     return f"there is no result of {cut(name, 100)!r}; models: {there}"
 
 
-def _targets(wanted: Sequence[str]) -> list[Target]:
+def _targets(wanted: Sequence[str], runs: Sequence[Path]) -> list[Target]:
     """Formats and files.
 
     Raises:
-        ValueError: there is no such format, or no such file can be written.
+        ValueError: there is no such format, or no such file can be written, or it is one of the
+            runs.
     """
     from pytest_energy.report.exports import reporters_by_name
     from pytest_energy.report.exports.targets import check_distinct, read_target
@@ -150,7 +151,10 @@ def _targets(wanted: Sequence[str]) -> list[Target]:
     if any(text.partition("=")[0].strip() not in reporters for text in wanted):
         reporters = _all_reporters() or reporters
     targets = [read_target(text, Path.cwd(), reporters, "--to") for text in wanted]
-    check_distinct(targets)
+    check_distinct(
+        ((target.option, target.path) for target in targets),
+        (("RUN.json (which is read)", path) for path in runs),
+    )
     return targets
 
 

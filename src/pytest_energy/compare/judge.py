@@ -164,7 +164,8 @@ def _verdict(
     change = None if decides is Judge.MEASURED else counts_change(runs.a, before, after)
     if decides is Judge.COUNTED:
         return _counted(before, after, change, rule)
-    return with_counts(_measured(runs, before, after, rule, now), change, rule)
+    measured = _measured(runs, before, after, rule, now)
+    return with_counts(measured, change, rule, after.subject.act)
 
 
 def _measured(runs: Runs, before: Result, after: Result, rule: Rule, now: datetime) -> Verdict:
@@ -251,7 +252,7 @@ def _counted(before: Result, after: Result, change: CountsChange | None, rule: R
         return judges.unmeasured("nothing was counted in the second run")
     if change is None:
         return Verdict(Status.INCOMPARABLE, f"nothing was counted in the {FIRST}")
-    return judge_counts(CountedCase(after.counts, change=change), rule)
+    return judge_counts(CountedCase(after.counts, change=change, act=after.subject.act), rule)
 
 
 def _notes(runs: Runs, decides: Judge) -> list[str]:

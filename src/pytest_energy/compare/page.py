@@ -21,7 +21,7 @@ from pytest_energy.report.console import console, head_rule
 from pytest_energy.report.failure import details
 from pytest_energy.report.printable import shown
 from pytest_energy.report.shortening import columns, ellipsis_of, shortened
-from pytest_energy.report.table import interval_of
+from pytest_energy.report.table import accounted_for, interval_of
 from pytest_energy.types.counts import Judge
 from pytest_energy.types.result import Result, Subject, short_name, some_names
 from pytest_energy.types.units import (
@@ -324,7 +324,9 @@ def _cells(pair: Pair, decides: Judge) -> tuple[_Cell, ...]:
         else:
             said.append(("counts the same", "dim"))
     word = verdict.status.words
-    return *([(text, "")] for text in energies), said, allowed, [(word, style)]
+    how: _Cell = [("counted", "dim")] if decides is Judge.COUNTED else []
+    sides = ([(text, ""), *(how if text != "-" else [])] for text in energies)
+    return *sides, said, allowed, [(word, style)]
 
 
 def _metered(result: Result) -> str:
@@ -348,7 +350,7 @@ def _changes(page: _Page, comparison: Comparison) -> None:
     for pair in found[:MOST_DETAILED]:
         style = _STYLES[pair.status]
         page.say(f"{pair.after.subject.key}: {_headline(pair, comparison.judge)}", style)
-        for line in details(pair.after, carbon, page.width):
+        for line in details(pair.after, carbon, page.width, "A"):
             page.say(line)
         page.end()
     if len(found) > MOST_DETAILED:
@@ -356,7 +358,12 @@ def _changes(page: _Page, comparison: Comparison) -> None:
         page.say(f"changed as well, with their figures in the table: {some_names(rest)}", "bold")
         page.end()
     said = False
+    detailed = set(map(id, found[:MOST_DETAILED]))
     for pair in comparison.pairs:
+        why = [] if id(pair) in detailed else accounted_for(pair.after)
+        if why:
+            page.say(f"{pair.after.subject.short_name}: {why[0]}", "dim")
+            said = True
         change = pair.counts
         if pair.status is Status.OK and change is not None and not change.unchanged:
             figures = count_words.figures(change)
@@ -374,7 +381,7 @@ def _headline(pair: Pair, decides: Judge) -> str:
         return f"quality {word}: {verdict.reason}"
     if decides is Judge.COUNTED:
         now, was = _counted(pair.after), _counted(pair.before)
-        return f"energy {word}: {now} counted per inference, A {was}"
+        return f"energy {word}: {now} counted per {pair.after.subject.act}, A {was}"
     now, was = _metered(pair.after), _metered(pair.before)
     return f"energy {word}: {now} per {pair.after.subject.unit}, A {was}"
 

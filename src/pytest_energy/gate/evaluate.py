@@ -175,7 +175,7 @@ class Evaluation:
         """A result with what counts say beside its joules."""
         counts = _agreed(metered, again)
         change = self._counts_change(replace(metered, counts=counts), base)
-        verdict = with_counts(result.verdict, change, result.rule)
+        verdict = with_counts(result.verdict, change, result.rule, result.subject.act)
         kept = counts and reported(counts, coefficients_of(counts.device))
         return replace(result, verdict=verdict, counts=kept)
 
@@ -203,7 +203,9 @@ class Evaluation:
             problem = base.problem or (of_base.reason if of_base is not None else "")
             missing = "" if of_base is not None or problem else session.label
         change = self._counts_change(metered, base)
-        case = CountedCase(metered.counts, metered.reason, change, problem, missing)
+        case = CountedCase(
+            metered.counts, metered.reason, change, problem, missing, metered.subject.act
+        )
         verdict = judge_counts(case, rule)
         if base is not None and session is not None:
             body_differs = session.body_differs(metered.subject.test)

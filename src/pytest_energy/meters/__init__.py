@@ -61,15 +61,17 @@ def builtin_sources(
     codecarbon = _late("codecarbon", "CodeCarbon")
     prometheus = _late("prometheus.meter", "Prometheus", endpoint=endpoint)
     return (
-        MeterSource("rapl", rapl, True, "cpu", "package and memory of Intel and AMD CPUs"),
-        MeterSource("nvml", nvml, True, "gpu", "NVIDIA boards that this process sees"),
-        MeterSource("cpu_time", cpu_time, True, "cpu", "CPU seconds x watts per logical CPU"),
+        MeterSource("rapl", rapl, True, "cpu", "whole packages and memory of Intel and AMD CPUs"),
+        MeterSource("nvml", nvml, True, "gpu", "whole NVIDIA boards that this process sees"),
+        MeterSource("cpu_time", cpu_time, True, "cpu", "the test's CPU seconds x watts"),
         MeterSource("rapl_psys", psys, kind="system", about="the whole platform, by RAPL"),
-        MeterSource("nvml_all", every, kind="gpu", about="every NVIDIA board of the machine"),
-        MeterSource("amd", amd, True, "gpu", "AMD boards that this process sees"),
+        MeterSource("nvml_all", every, kind="gpu", about="every whole NVIDIA board of the machine"),
+        MeterSource("amd", amd, True, "gpu", "whole AMD boards that this process sees"),
         MeterSource("amd_energy", sockets, True, "cpu", "AMD sockets, by the amd_energy driver"),
-        MeterSource("apple", apple, True, "cpu", "CPU, GPU and memory of Apple silicon"),
-        MeterSource("codecarbon", codecarbon, kind="cpu", about="codecarbon's offline tracker"),
+        MeterSource("apple", apple, True, "cpu", "whole CPU, GPU and memory of Apple silicon"),
+        MeterSource(
+            "codecarbon", codecarbon, kind="cpu", about="the machine, by codecarbon's tracker"
+        ),
         MeterSource(
             "prometheus", prometheus, about="counters of a served model, through Prometheus"
         ),

@@ -8,9 +8,9 @@ from pathlib import Path
 from pytest_energy.report.read import (
     NAMES_OF_SCHEMA_1,
     SCHEMA,
-    RunError,
     check_measurement,
     check_range,
+    date_of,
     from_schema_1,
     misread,
     read_report,
@@ -21,6 +21,7 @@ from pytest_energy.types.codec import DecodeError, check_finite, decode
 from pytest_energy.types.codec import Path as Place
 from pytest_energy.types.counts import MOST_COUNT
 from pytest_energy.types.energy import Method
+from pytest_energy.types.machine import Machine
 from pytest_energy.types.measurement import Measurement
 from pytest_energy.types.renames import as_written
 from pytest_energy.types.result import Subject
@@ -123,11 +124,12 @@ def read_run(path: Path) -> Run:
     text, record = read_report(path)
     schema = record["schema"]
     try:
-        machine = str(record["machine"]["class"])
-        gpus = tuple(str(gpu["model"]) for gpu in record["machine"]["gpus"])
-        date = str(record["date"])
-    except (KeyError, TypeError) as error:
-        raise RunError(path, f"not a report of pytest-energy: no {error} in it") from error
+        head = decode(_Head, {name: record[name] for name in ("date", "machine") if name in record})
+        date = date_of(head.date)
+    except DecodeError as error:
+        raise misread(path, text, record, error) from error
+    machine = head.machine.slug  # the name that stands there could be another machine's
+    gpus = tuple(gpu.model for gpu in head.machine.gpus)
     measured: list[Measured] = []
     trained: list[Trained] = []
     for index, result in enumerate(record["results"]):
@@ -144,6 +146,12 @@ def read_run(path: Path) -> Run:
         "blocks" in result["measurement"] for result in record["results"] if result["measurement"]
     )
     return Run(path, date, machine, gpus, tuple(measured), tuple(trained), not_compared, has_blocks)
+
+
+@dataclass(frozen=True, slots=True)
+class _Head:
+    date: str
+    machine: Machine
 
 
 # What is read of a result. Whatever else a report says of it is no matter of the papers' tables.

@@ -51,7 +51,7 @@ def pytest_configure(config: pytest.Config) -> None:
         from pytest_energy.plugin.worker import WorkerPlugin
 
         config.pluginmanager.register(WorkerPlugin(worker), "energy-worker")
-    if any(settings.option_value(config, name) for name in ("export", "html", "markdown")):
+    if settings.wants_file(config):
         _check_exports(config)
     if config.getoption("htmlpath", default=None) and not settings.flag(config, "off"):
         _add_html_columns(config)

@@ -120,6 +120,8 @@ class Reporter:
         _add_suite_properties(config, report)
         if (report.problems or log.refused) and passed:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        if reporter is not None and xdist.is_xdist_controller(config):
+            _write_header(reporter, report)
 
     def _written(self, config: pytest.Config, report: SessionReport) -> SessionReport:
         """Write the files that were asked for; the report, with what could not be written."""
@@ -139,27 +141,20 @@ class Reporter:
                 unwritten += target.write([report])
         return replace(report, problems=(*report.problems, *unwritten))
 
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+    def pytest_terminal_summary(
+        self, terminalreporter: pytest.TerminalReporter, exitstatus: int
+    ) -> None:
         from pytest_energy.report import terminal
 
         config = terminalreporter.config
         if self._error:
             terminal.say(terminalreporter, f"energy: {self._error}", red=True)
         elif self._report is not None:
-            if xdist.is_xdist_controller(config) and config.get_verbosity() >= 0:
-                report = self._report
-                for line in terminal.header(
-                    report.instrumentation,
-                    report.machine,
-                    stash.settings_of(config).baselines,
-                    report.base,
-                    terminalreporter,
-                ):
-                    terminalreporter.write_line(line)
             terminal.write_summary(terminalreporter, self._report, stash.settings_of(config).report)
             if os.environ.get("GITHUB_ACTIONS") == "true":
                 _annotate(terminalreporter, self._report)
-        elif stash.GATE in config.stash:
+        elif stash.GATE in config.stash and exitstatus != pytest.ExitCode.USAGE_ERROR:
+            # pytest prints a usage error last, and it is what there is to say.
             terminalreporter.write_line(
                 "energy: nothing was compared: no metered test ran", red=True
             )
@@ -170,6 +165,24 @@ class Reporter:
         if self._log is None:
             self._log = ResultsLog()
         return self._log
+
+
+def _write_header(reporter: pytest.TerminalReporter, report: SessionReport) -> None:
+    """Say what the workers metered with, which the controller knows once they have: above failures.
+
+    Without workers it stands below pytest's own header.
+    """
+    from pytest_energy.report import terminal
+
+    config = reporter.config
+    if config.get_verbosity() < 0:
+        return
+    reporter.write_line("")  # behind the last dot
+    baselines = stash.settings_of(config).baselines
+    for line in terminal.header(
+        report.instrumentation, report.machine, baselines, report.base, reporter
+    ):
+        reporter.write_line(line)
 
 
 def _add_suite_properties(config: pytest.Config, report: SessionReport) -> None:

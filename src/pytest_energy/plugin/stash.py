@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_energy.settings import WORKER, xdist
+from pytest_energy.settings import WORKER, wants_file, xdist
 
 if TYPE_CHECKING:
     from pytest_energy.gate.evaluate import Evaluation
@@ -71,31 +73,76 @@ def exports_of(config: pytest.Config) -> tuple[Target, ...]:
     """What is to be written beside the JSON report, and where; read once, before any test runs.
 
     Raises:
-        pytest.UsageError: there is no such format, or no such file could be written.
+        pytest.UsageError: there is no such format, or no such file could be written, of the JSON
+            report too.
     """
     if EXPORTS not in config.stash:
         settings = settings_of(config)
-        plain = {"html": settings.html, "markdown": settings.markdown}
-        if not settings.exports and not any(plain.values()):
+        if not wants_file(config):
             return ()
         from pytest_energy.report.exports import targets
 
-        reporters, found, option = reporters_of(config), [], ""
+        exports = _exports(config, settings)
+        written = [(target.option, target.path) for target in exports]
+        if settings.json is not None:
+            written.insert(0, ("--energy-json", settings.json))
+            try:
+                targets.checked_path(settings.json)
+            except ValueError as error:
+                raise pytest.UsageError(f"--energy-json (or ini energy_json): {error}") from error
         try:
-            for option, path in plain.items():
-                if path is not None:
-                    reporter = targets.available(reporters[option])
-                    where = targets.checked_path(path)
-                    found.append(targets.Target(reporter, where, f"--energy-{option}"))
-            option = "export"
-            for text in settings.exports:
-                found.append(targets.read_target(text, settings.exports_from, reporters))
-            targets.check_distinct(found)
+            targets.check_distinct(
+                [(_with_ini_twin(option), path) for option, path in written],
+                _files_of_others(config),
+            )
         except ValueError as error:
-            options = f"--energy-{option} (or ini energy_{option})"
-            raise pytest.UsageError(f"{options}: {error}") from error
-        config.stash[EXPORTS] = tuple(found)
+            raise pytest.UsageError(str(error)) from error
+        config.stash[EXPORTS] = tuple(exports)
     return config.stash[EXPORTS]
+
+
+def _exports(config: pytest.Config, settings: Settings) -> list[Target]:
+    plain = {"html": settings.html, "markdown": settings.markdown}
+    if not settings.exports and not any(plain.values()):
+        return []
+    from pytest_energy.report.exports import targets
+
+    reporters, found, option = reporters_of(config), [], ""
+    try:
+        for option, path in plain.items():
+            if path is not None:
+                reporter = targets.available(reporters[option])
+                where = targets.checked_path(path)
+                found.append(targets.Target(reporter, where, f"--energy-{option}"))
+        option = "export"
+        for text in settings.exports:
+            found.append(targets.read_target(text, settings.exports_from, reporters))
+    except ValueError as error:
+        options = f"--energy-{option} (or ini energy_{option})"
+        raise pytest.UsageError(f"{options}: {error}") from error
+    return found
+
+
+def _with_ini_twin(option: str) -> str:
+    name = option.split()[0].removeprefix("--energy-")
+    return f"{option} (or ini energy_{name})"
+
+
+_OPTIONS_OF_OTHERS = {
+    "xmlpath": "--junitxml",
+    "htmlpath": "--html",  # pytest-html
+    "report_log": "--report-log",  # pytest-reportlog
+    "log_file": "--log-file",
+}
+"""Options by which pytest and other plugins write a file, by the name of their value."""
+
+
+def _files_of_others(config: pytest.Config) -> Iterator[tuple[str, Path]]:
+    for name, option in _OPTIONS_OF_OTHERS.items():
+        written = config.getoption(name, default=None)
+        if isinstance(written, str) and written:
+            # As pytest and pytest-html read theirs.
+            yield option, Path(os.path.expandvars(written)).expanduser()
 
 
 def reporters_of(config: pytest.Config) -> Mapping[str, Reporter]:

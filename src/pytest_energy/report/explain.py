@@ -86,7 +86,7 @@ def page(counted: Counted) -> Iterator[str]:
     if joules is None:
         whole = joules_per_inference(counts)
     how = "counted" if joules is None else "as the run metered it"
-    yield f"{counted.subject.key}: {format_joules(whole or 0.0)} per inference, {how}"
+    yield f"{counted.subject.key}: {format_joules(whole or 0.0)} per {counted.subject.act}, {how}"
     versions = ", ".join(f"{name} {version}" for name, version in sorted(counts.versions.items()))
     yield f"{samples} sample{'s' * (samples != 1)} counted on {counts.device} ({versions})"
     if joules is not None:

@@ -77,21 +77,23 @@ def message(
     return "\n".join(lines)
 
 
-def details(result: Result, carbon: Carbon, width: int = WIDTH) -> list[str]:
+def details(result: Result, carbon: Carbon, width: int = WIDTH, compared: str = "") -> list[str]:
     """The lines below a message's headline: why, what has changed, by how much, and where.
 
     Args:
         result: of a comparison.
         carbon: as in `message`.
         width: columns of a line.
+        compared: name of the run that the figures are compared with; empty for what is stored, or
+            for the base of a paired run.
     """
     verdict = result.verdict
     decisive = verdict.quality is not None and verdict.quality.decisive
     why = [_entry("reason", verdict.reason)] if verdict.reason and not decisive else []
-    return _folded([*why, *_details(result, carbon)], width)
+    return _folded([*why, *_details(result, carbon, compared)], width)
 
 
-def _details(result: Result, carbon: Carbon) -> list[str]:
+def _details(result: Result, carbon: Carbon, compared: str = "") -> list[str]:
     verdict, measurement = result.verdict, result.measurement
     quality, change = verdict.quality, verdict.change
     lines: list[str] = []
@@ -107,7 +109,7 @@ def _details(result: Result, carbon: Carbon) -> list[str]:
     if measurement is not None:
         lines += _figures(result, measurement, carbon)
     if quality is not None and quality.change is not None:
-        lines.append(_quality(quality))
+        lines.append(_quality(quality, compared or ("base" if verdict.paired else "stored")))
     return lines
 
 
@@ -120,7 +122,7 @@ def _change(change: Change, result: Result) -> list[str]:
     allowed = f"allowed +{format_percent(float(f'{change.limit:.2g}'))}"
     if change.limit > asked + 1e-4:
         allowed += f" (asked: {format_percent(asked)})"
-    interval = f"[{format_change(change.low)}, {format_change(change.high)}]"
+    interval = f"[{format_change(change.low)}, {format_change(change.high)}] (95 %)"
     times = "runs" if result.verdict.paired else "sessions"
     lines = [
         _line("change", format_change(change.value), f"{interval}   {allowed}"),
@@ -215,7 +217,7 @@ def _figures(result: Result, measurement: Measurement, carbon: Carbon) -> list[s
         words = result.verdict.interpretation
         text = f"{flops}: {words}" if words else flops
         lines.append(_entry("flops", f"{format_change(change.flops):>7}  {text}"))
-    lines += _page_faults(measurement, change)
+    lines += _page_faults(measurement, change, result.subject.act)
     if change is not None and change.environment:
         lines.append(_entry("versions", "; ".join(change.environment)))
     lines.append(f"  {'CO2e':<{LABEL_WIDTH}} {_grams(result, measurement, carbon)}")
@@ -232,13 +234,13 @@ def _samples_counted(flops: FlopCount) -> str:
     return f" (mean of {len(flops.samples)} samples, standard error {error})"
 
 
-def _page_faults(measurement: Measurement, change: Change | None) -> list[str]:
+def _page_faults(measurement: Measurement, change: Change | None, act: str) -> list[str]:
     """Page faults of both sides, where they differ by more than a process makes of them."""
     now = measurement.page_faults_per_inference
     before = change.page_faults if change is not None else None
     if now is None or before is None or abs(now - before) <= max(MANY_FAULTS, 0.1 * before):
         return []
-    text = f"{before:,.0f} -> {now:,.0f} page faults per inference"
+    text = f"{before:,.0f} -> {now:,.0f} page faults per {act}"
     words = "memory is given back to the system and taken again"
     return [_entry("memory", f"{text}: {words}" if now > before else text)]
 
@@ -252,13 +254,13 @@ def idle_power(measurement: Measurement) -> str:
     )
 
 
-def _quality(quality: Quality) -> str:
-    stored = significant(quality.stored or 0.0)
+def _quality(quality: Quality, compared: str) -> str:
+    before = significant(quality.stored or 0.0)
     allowed = format_percent(quality.tolerance)
     return _line(
         "quality",
         format_change(quality.change or 0.0),
-        f"{quality.name} {significant(quality.now)}, stored {stored}; allowed -{allowed}",
+        f"{quality.name} {significant(quality.now)}, {compared} {before}; allowed -{allowed}",
     )
 
 
@@ -313,7 +315,7 @@ def _counted_headline(result: Result) -> str:
         return ""
     now, before = format_joules(change.joules), format_joules(change.joules_before)
     what = f"base {before} at {verdict.paired.label}" if verdict.paired else f"baseline {before}"
-    return f"{now} counted per inference, {what}"
+    return f"{now} counted per {result.subject.act}, {what}"
 
 
 def _in_unit_of(value: float, shown: float) -> float:

@@ -48,7 +48,8 @@ def properties(result: Result, carbon: Carbon) -> list[tuple[str, object]]:
         pairs.append(("base_joules_per_unit", result.base.joules_per_unit))
     quality = result.verdict.quality
     if quality is not None and quality.stored is not None:
-        pairs.append((f"{quality.name}_stored", quality.stored))
+        before = "base" if result.verdict.paired else "stored"
+        pairs.append((f"{quality.name}_{before}", quality.stored))
     if result.verdict.change is not None:
         pairs.append(("change", result.verdict.change.value))
     # pytest keeps them of every test: of what is the same in many there is one.

@@ -141,7 +141,9 @@ def _changed(result: Result) -> str:
         return ""
     if change is None:
         return f"{format_change(value)} counted"
-    return f"{format_change(value)} <small>({format_interval(change.low, change.high)})</small>"
+    return (
+        f"{format_change(value)} <small>(95 %: {format_interval(change.low, change.high)})</small>"
+    )
 
 
 def _verdict(result: Result) -> str:

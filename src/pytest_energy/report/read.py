@@ -8,6 +8,7 @@ import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,9 @@ from pytest_energy.types.history import History
 from pytest_energy.types.machine import Machine
 from pytest_energy.types.measurement import MOST_FLOPS, Measurement
 from pytest_energy.types.renames import as_written, renamed
-from pytest_energy.types.result import Result, Subject, TrainingRun
+from pytest_energy.types.result import TRAINING_ROLE, Result, Subject, TrainingRun
 from pytest_energy.types.session import BaseSummary, Instrumentation, Overhead, SessionReport, Unrun
+from pytest_energy.types.units import utc_text
 from pytest_energy.types.verdict import Rule, Verdict
 
 SCHEMA = 2
@@ -195,6 +197,66 @@ def check_measurement(measurement: Measurement, place: Place = ("measurement",))
     joules = measurement.joules_per_unit
     if not 0 <= joules < math.inf:
         raise DecodeError((*place, "blocks"), f"they add up to {joules} J per inference")
+
+
+def date_of(text: str) -> str:
+    """A session's date in UTC: sessions are sorted by it, and named by it.
+
+    Args:
+        text: as the report has it.
+
+    Raises:
+        DecodeError: it is not ISO 8601, or has no zone.
+    """
+    moment = _moment(text)
+    if moment is None or moment.tzinfo is None or "T" not in text:
+        problem = "expected a date and time of ISO 8601 with its zone, such as 2026-03-04T05:06:07Z"
+        raise DecodeError(("date",), f"{problem}, found {shown(text)}")
+    return text if text.endswith("Z") else utc_text(moment.astimezone(UTC))
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(text)
+        moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+    return moment
+
+
+def _check_history(history: History) -> None:
+    """Refuse a stored session's date that is none; one without a zone is in UTC."""
+    dates = {
+        "sessions": [session.date for session in history.sessions],
+        "replaced": [level.date for level in history.replaced],
+    }
+    for name, of_name in dates.items():
+        for index, date in enumerate(of_name):
+            if _moment(date) is None:
+                problem = f"expected a date of ISO 8601, found {shown(date)}"
+                raise DecodeError(("history", name, index, "date"), problem)
+
+
+_ROLES = ("", "task-specific", "general-purpose", TRAINING_ROLE)
+_OUTCOMES = ("passed", "failed", "error", "skipped", "xfailed", "xpassed", "rerun", None)
+
+
+def _check_words(one: _Judged) -> None:
+    """Refuse a word that says something else than it seems to.
+
+    Raises:
+        DecodeError: names the member.
+    """
+    words: tuple[tuple[Place, str | None, tuple[str | None, ...]], ...] = (
+        (("subject", "role"), one.subject.role, _ROLES),
+        (("outcome",), one.outcome, _OUTCOMES),
+    )
+    for place, word, known in words:
+        if word not in known:
+            expected = ", ".join("null" if each is None else f'"{each}"' for each in known)
+            raise DecodeError(place, f"expected one of {expected}, found {shown(word)}")
+    if not one.subject.test:
+        raise DecodeError(("subject", "test"), "expected a test's node id, found nothing")
 
 
 def check_range(value: int, least: int, most: float, place: Place) -> None:
@@ -404,6 +466,7 @@ def _read_session(path: Path) -> SessionReport:
     try:
         check_values(head)
         session = decode(_Head, renamed(head, _HEAD_NAMES) if old else head)
+        date = date_of(session.date)
     except DecodeError as error:
         where = as_written(error, head, _HEAD_NAMES) if old else error
         raise misread(path, text, record, where) from error
@@ -416,7 +479,7 @@ def _read_session(path: Path) -> SessionReport:
         record["results"][index] = None  # thousands of them twice would take twice the memory
     domains = (d for one in judged if one.measurement for d in one.measurement.domains)
     return SessionReport(
-        date=session.date,
+        date=date,
         commit=session.commit,
         machine=session.machine,
         carbon=session.carbon,
@@ -487,6 +550,9 @@ def _judged(result: object, old: bool) -> _Judged:
             check_measurement(measurement, (name,))
     if one.counts is not None:
         _check_counts(one.counts)
+    if one.history is not None:
+        _check_history(one.history)
+    _check_words(one)
     return one
 
 

@@ -60,9 +60,6 @@ _LEAST_NAMES, _ENOUGH_FOR_NAMES = 12, 40
 _MOST_FIGURES = 40
 """Columns that each of the other columns has at most."""
 
-FAR_APART = 0.05
-"""Changes, as fractions, that differ by more are explained, whatever the tolerance."""
-
 MOST_ROWS = 1000
 """Rows of tests that are ok or new, where there are so many; all others have theirs."""
 
@@ -264,8 +261,8 @@ def _counted_energy(result: Result) -> _Cell:
     """Counted energy, where nothing was metered and counts decide."""
     if result.counts is None:
         return [("-", "")]
-    joules = joules_per_inference(result.counts)
-    return [(format_joules(joules), ""), ("counted", "dim")]
+    said: _Cell = [(f"{format_joules(joules_per_inference(result.counts))} counted", "")]
+    return [*said, ("per step", "dim")] if result.subject.is_training else said
 
 
 def _counted_change(verdict: Verdict) -> _Cell:
@@ -275,7 +272,7 @@ def _counted_change(verdict: Verdict) -> _Cell:
     return [
         (format_change(change.energy), ""),
         (f"over {format_joules(change.joules_before)}", ""),
-        ("exact", ""),
+        ("counted, exact", ""),
     ]
 
 
@@ -298,7 +295,7 @@ def _note(result: Result, stored: Mapping[str, str]) -> str:
         parts.append(verdict.hint)
     if change is not None and change.unverified:
         parts.append(f"the baseline was {change.unverified}")
-    parts += _accounted_for(result)
+    parts += accounted_for(result)
     if paired is not None and change is not None:
         base = f"base {format_joules(change.joules)} at {paired.label}"
         parts.append(f"{base}, {paired.pairs} pair{'s' * (paired.pairs != 1)} of blocks")
@@ -335,22 +332,48 @@ def _of_counts(verdict: Verdict) -> list[str]:
     return [*said, *change.notes]
 
 
-def _accounted_for(result: Result) -> list[str]:
-    """What lies between the joules' own change and the judged one, where that is much."""
+def accounted_for(result: Result) -> list[str]:
+    """What lies between the joules' own change and the judged one, where a row shows both.
+
+    A reader divides the two figures of the row: what they give and what is judged have to agree as
+    far as their digits go, in their sign too.
+
+    Args:
+        result: of a comparison.
+
+    Returns:
+        A clause; none where there is nothing to explain.
+    """
     measurement, change, plain = result.measurement, result.verdict.change, result.plain_change
     if measurement is None or change is None or plain is None:
         return []
-    if abs(plain - change.value) <= max(result.rule.tolerance, FAR_APART):
-        return []
     now, before = format_joules(measurement.joules_per_unit), format_joules(change.joules)
-    text = (
-        f"{now} over {before} is {format_change(plain)}, and {format_change(change.value)} judged"
-    )
-    if change.reference_change is not None:
-        slower = "slower" if change.reference_change > 0 else "faster"
-        by = format_percent(abs(change.reference_change))
-        return [f"{text}: by the reference workload the machine is {by} {slower} than it was"]
-    return [f"{text}: of the typical block"]
+    rounding = (1 + plain) * (_rounding(now) + _rounding(before)) + _HALF_A_DIGIT
+    other_sign = now != before and plain * round(change.value, 3) < 0
+    if abs(plain - change.value) <= rounding and not other_sign:
+        return []
+    judged = format_change(change.value)
+    text = f"{now} over {before} is {format_change(plain)}, and {judged} judged"
+    reference, why = change.reference_change or 0.0, []
+    if abs(reference) > _HALF_A_DIGIT:
+        slower = "slower" if reference > 0 else "faster"
+        by = format_percent(round(abs(reference), 3))
+        why.append(f"by the reference workload the machine is {by} {slower} than it was")
+    if not why or abs((1 + plain) / (1 + reference) - 1 - change.value) > rounding:
+        typical = "pair of blocks" if result.verdict.paired else "block"
+        why.append(f"what is judged is the typical {typical}, not their mean")
+    return [f"{text}: {' and '.join(why)}"]
+
+
+_HALF_A_DIGIT = 0.0005
+"""Half of the last digit of a change as it is shown, `+1.3 %`."""
+
+
+def _rounding(figure: str) -> float:
+    """Half of the last digit of a figure as it is shown, `2.93 mJ`, as a share of it."""
+    number = figure.split()[0].replace(",", "")
+    value, decimals = float(number), len(number.partition(".")[2])
+    return 0.5 * 10**-decimals / value if value else 0.0
 
 
 def _within_budget(result: Result) -> bool:

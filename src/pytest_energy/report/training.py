@@ -67,7 +67,7 @@ def _duration(seconds: float) -> str:
 def _energy(cost: TrainingCost, carbon: Carbon) -> str:
     low, high = (significant(bound) for bound in _bounds(cost, carbon))
     return (
-        f"{significant(cost.kwh(carbon))} kWh [{low}, {high}],"
+        f"{significant(cost.kwh(carbon))} kWh (95 %: {low} to {high}),"
         f" {format_grams(cost.grams(carbon))} CO2e (PUE {carbon.pue})"
     )
 

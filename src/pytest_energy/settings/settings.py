@@ -132,12 +132,47 @@ class Settings:
 
 
 def _path(config: pytest.Config, name: str) -> Path | None:
-    """A path as pytest's users expect: from where they stand, or from the ini file's rootdir."""
+    """A path as pytest's users expect: from where they stand, or from the ini file's rootdir.
+
+    Raises:
+        pytest.UsageError: the option has an empty value.
+    """
     given: str | None = config.getoption(f"energy_{name}", default=None)
-    if given:
+    if given is not None:
+        if not given.strip():
+            raise pytest.UsageError(_nothing_given(name, _PATHS[name]))
         return config.invocation_params.dir / given
     written: str = ini_value(config, name)
     return config.rootpath / written if written else None
+
+
+_PATHS = {
+    "baselines": "baselines",
+    "json": "energy.json",
+    "html": "energy.html",
+    "markdown": "energy.md",
+}
+"""Options that take a path, with one for example."""
+
+
+def _nothing_given(name: str, example: str, what: str = "path") -> str:
+    """What is wrong with an option with an empty value: nothing would be written."""
+    return (
+        f"--energy-{name}: no {what} is given (an empty variable?); write"
+        f" --energy-{name}={example}, say, or leave the option out"
+    )
+
+
+def _exports(config: pytest.Config) -> tuple[str, ...]:
+    """What `--energy-export` names, as written.
+
+    Raises:
+        pytest.UsageError: it has an empty value on the command line.
+    """
+    given = option_value(config, "export")
+    if isinstance(given, list) and not all(text.strip() for text in given):
+        raise pytest.UsageError(_nothing_given("export", "csv=energy.csv", "format"))
+    return _lines(given)
 
 
 def _folder(config: pytest.Config, name: str) -> Path:
@@ -169,6 +204,7 @@ def read_settings(config: pytest.Config) -> Settings:
                     f"{what}, and --energy-strict (or ini energy_strict) fails what is not"
                     " compared: take one of the two away"
                 )
+    _check_grid(config)
     given_meters = option_value(config, "meter")
     texts = given_meters if isinstance(given_meters, list) else [given_meters]
     meters = tuple(name.strip() for text in texts for name in text.split(",") if name.strip())
@@ -215,7 +251,7 @@ def read_settings(config: pytest.Config) -> Settings:
         json_blocks=flag(config, "json_blocks"),
         html=_path(config, "html"),
         markdown=_path(config, "markdown"),
-        exports=_lines(option_value(config, "export")),
+        exports=_exports(config),
         exports_from=_folder(config, "export"),
     )
 
@@ -260,6 +296,22 @@ def _factors(config: pytest.Config) -> str:
             f" {', '.join(given)}, or --energy-factors (or ini energy_factors)"
         )
     return name
+
+
+def _check_grid(config: pytest.Config) -> None:
+    """Refuse a country or region that the tables do not know, before anything else is said.
+
+    Raises:
+        pytest.UsageError: names it, with near ones.
+    """
+    if _factors(config) != factors.TODAY:
+        return
+    country, region = (option_value(config, name) or None for name in ("country", "region"))
+    if (country or region) and not option_value(config, "carbon_intensity"):
+        try:
+            factors.resolve(factors.TODAY, country, region, None, 1.0)
+        except ValueError as error:
+            raise pytest.UsageError(str(error)) from error
 
 
 def _is_given(config: pytest.Config, name: str, default: str) -> bool:

@@ -68,8 +68,9 @@ class Quality:
     Args:
         name: of the recorded quantity, `accuracy` say; greater is better.
         now: as recorded by this run.
-        stored: as recorded by the baseline's sessions; None where they have none.
-        tolerance: how far it may fall, as a fraction of the stored figure.
+        stored: what it is compared with, as recorded by the baseline's sessions, by the base, or by
+            another run; None where they have none.
+        tolerance: how far it may fall, as a fraction of that.
         decisive: whether its fall is why the test fails, and not the energy.
     """
 

@@ -27,6 +27,7 @@ class CountedCase:
         change: over what there is to compare with; None where there is nothing.
         problem: why what is stored cannot be read, as a clause; empty where it can.
         base: what the base of a paired run is called, where it lacks the test; empty elsewhere.
+        act: what the counts are of one of: `inference` or `step`.
     """
 
     counts: Counts | None
@@ -34,6 +35,7 @@ class CountedCase:
     change: CountsChange | None = None
     problem: str = ""
     base: str = ""
+    act: str = "inference"
 
 
 def judge_counts(case: CountedCase, rule: Rule) -> Verdict:
@@ -50,7 +52,7 @@ def judge_counts(case: CountedCase, rule: Rule) -> Verdict:
     if allowed is not None and not counts.operators_unavailable:
         flops = round(total.flops / counts.inferences)
         if flops > allowed:
-            reason = f"{format_flops(flops)} per inference, allowed {format_flops(allowed)}"
+            reason = f"{format_flops(flops)} per {case.act}, allowed {format_flops(allowed)}"
             return Verdict(Status.OVER_BUDGET, reason, counts=change)
     if case.problem:
         return Verdict(Status.INCOMPARABLE, case.problem, obstacle=Obstacle.BASELINE)
@@ -117,7 +119,9 @@ DECIDED_BY_COUNTS = (
 have fallen stands: it is the truth that counts stand for."""
 
 
-def with_counts(verdict: Verdict, change: CountsChange | None, rule: Rule) -> Verdict:
+def with_counts(
+    verdict: Verdict, change: CountsChange | None, rule: Rule, act: str = "inference"
+) -> Verdict:
     """A verdict on joules, and what counts say beside.
 
     Python calls decide nothing here: what a call takes differs by a thousand times, and joules tell
@@ -127,6 +131,7 @@ def with_counts(verdict: Verdict, change: CountsChange | None, rule: Rule) -> Ve
         verdict: on what was measured.
         change: of the counts; None where nothing was counted, or there is nothing to compare with.
         rule: what the test allows.
+        act: what the counts are of one of: `inference` or `step`.
     """
     if change is None:
         return verdict
@@ -135,7 +140,7 @@ def with_counts(verdict: Verdict, change: CountsChange | None, rule: Rule) -> Ve
         return replace(
             verdict,
             status=Status.REGRESSED,
-            reason=_why_risen(verdict, change, rule),
+            reason=_why_risen(verdict, change, rule, act),
             hint="",
             obstacle=None,
             measured_status=verdict.status,
@@ -177,14 +182,14 @@ def _of_operators(work: Work) -> Work:
     return replace(work, python_calls=0)
 
 
-def _why_risen(verdict: Verdict, change: CountsChange, rule: Rule) -> str:
+def _why_risen(verdict: Verdict, change: CountsChange, rule: Rule, act: str) -> str:
     """Why a test fails whose joules alone do not say so."""
     more = format_change(change.energy or 0.0)
     allowed = format_percent(rule.tolerance)
     measured = verdict.status.words
     why = f": {verdict.reason}" if verdict.reason else ""
     return (
-        f"by exact count an inference does more: {more} of counted energy, allowed +{allowed};"
+        f"by exact count each {act} does more: {more} of counted energy, allowed +{allowed};"
         f" measured alone it is {measured}{why}"
     )
 

@@ -655,36 +655,37 @@ def interpretation_of(case: Case, status: Status) -> str:
     change = case.flops_change
     if change is None:
         return ""
+    act = case.subject.act
     direction = "same" if change == 0 else "more" if change > 0 else "less"
     words = {
         (Status.REGRESSED, "same"): "the operations are the same, the way they run is not",
         (
             Status.REGRESSED,
             "more",
-        ): "each inference does more operations (model, input size, padding or cache)",
+        ): f"each {act} does more operations (model, input size, padding or cache)",
         (
             Status.REGRESSED,
             "less",
-        ): "each inference does fewer operations, and takes more energy for them",
+        ): f"each {act} does fewer operations, and takes more energy for them",
         (Status.IMPROVED, "same"): "the operations are the same, they run better",
         (
             Status.IMPROVED,
             "less",
-        ): "each inference does fewer operations (model, input size, padding or cache)",
+        ): f"each {act} does fewer operations (model, input size, padding or cache)",
         (
             Status.IMPROVED,
             "more",
-        ): "each inference does more operations, and takes less energy for them",
+        ): f"each {act} does more operations, and takes less energy for them",
         (Status.OK, "more"): "more operations for the same energy: worth knowing",
         (Status.OK, "less"): "fewer operations for the same energy: worth knowing",
         (
             Status.INCONCLUSIVE,
             "more",
-        ): "each inference does more operations (model, input size, padding or cache)",
+        ): f"each {act} does more operations (model, input size, padding or cache)",
         (
             Status.INCONCLUSIVE,
             "less",
-        ): "each inference does fewer operations (model, input size, padding or cache)",
+        ): f"each {act} does fewer operations (model, input size, padding or cache)",
     }.get((status, direction), "the same operations")
     flops = case.measurement.flops
     if flops is not None and flops.without_formula:

@@ -82,11 +82,13 @@ def test_names_are_told_apart_by_their_letters_not_by_accents_and_capitals():
     [
         ("Germny", "DEU (Germany)"),
         ("United States of Amerika", "USA (United States)"),
-        ("XX", "use an ISO 3166-1 code"),
+        ("Danmark", "DNK (Denmark)"),
+        ("XX", "write an ISO 3166-1 code or a name, as USA, US or United States"),
+        ("Narnia", "write an ISO 3166-1 code or a name, as USA, US or United States"),
     ],
 )
 def test_an_unknown_country_is_refused_with_near_ones(country, near):
-    with pytest.raises(ValueError, match="energy_country: no carbon intensity for") as error:
+    with pytest.raises(ValueError, match="no carbon intensity for") as error:
         carbon.resolve(country, None, None, 1.0)
     assert near in str(error.value)
 
@@ -96,7 +98,7 @@ def test_an_unknown_region_never_becomes_the_country():
         carbon.resolve("USA", "californa", None, 1.0)
     with pytest.raises(ValueError, match="leave it out"):
         carbon.resolve("FRA", "bretagne", None, 1.0)
-    with pytest.raises(ValueError, match="needs energy_country"):
+    with pytest.raises(ValueError, match="needs --energy-country"):
         carbon.resolve(None, "california", None, 1.0)
 
 

@@ -123,3 +123,11 @@ def test_a_report_without_blocks_that_lacks_their_duration_is_refused_with_its_p
     path.write_text(json.dumps(record))
     with pytest.raises(RunError, match=r"line 1: result 1 .*seconds: expected a number"):
         read_run(path)
+
+
+def test_the_machine_class_is_what_its_members_make_whatever_name_stands_there(tmp_path):
+    record = json.loads(REPORT.read_text("utf-8"))
+    record["machine"]["class"] = "another-machine"
+    path = tmp_path / "report.json"
+    path.write_text(json.dumps(record), "utf-8")
+    assert read_run(path).machine == read_run(REPORT).machine

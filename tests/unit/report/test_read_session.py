@@ -105,7 +105,7 @@ def test_a_report_of_schema_1_has_its_figures_and_its_verdicts():
 @pytest.mark.parametrize(
     ("spoil", "problem"),
     [
-        (lambda r: r.update(date=3), "line 1: the report is not as .*: date: expected a text"),
+        (lambda r: r.update(date=3), "line 4: the report is not as .*: date: expected a text"),
         (lambda r: r.pop("machine"), "the report is not as reports have it: 'machine' is missing"),
         (lambda r: r["carbon"].update(pue=float("nan")), "carbon.pue: expected a finite number"),
         (lambda r: r["results"].append(7), "result 2 .*: expected an object, found 7"),
@@ -142,6 +142,24 @@ def test_a_report_of_schema_1_has_its_figures_and_its_verdicts():
             ),
             "measurement.flops.samples.0: expected a number from 0 to 1e",
         ),
+        (
+            lambda r: r.update(date="yesterday"),
+            'line 4: the report .*: date: expected a date and time .*, found "yesterday"',
+        ),
+        (lambda r: r.update(date="2026-03-04T05:06:07"), "date: expected .* with its zone"),
+        (lambda r: r.update(date="2026-03-04"), "date: expected a date and time of ISO 8601"),
+        (
+            lambda r: r["results"][0]["subject"].update(role="general purpose"),
+            'subject.role: expected one of "", "task-specific", .*, found "general purpose"',
+        ),
+        (lambda r: r["results"][0]["subject"].update(test=""), "subject.test: expected a test's n"),
+        (lambda r: r["results"][0].update(outcome="fine"), 'outcome: expected one of "passed", '),
+        (
+            lambda r: r["results"][0].update(
+                history={"sessions": [{"date": "once", "commit": None, "joules_per_unit": 2.0}]}
+            ),
+            'history.sessions.0.date: expected a date of ISO 8601, found "once"',
+        ),
         (lambda r: r.update(schema=3), "schema 3, .*upgrade it"),
         (lambda r: r.update(results={}), "it has no list of results"),
     ],
@@ -153,11 +171,17 @@ def test_what_is_no_report_is_refused_with_its_place_and_the_remedy(
     path = tmp_path / "run.json"
     record = json.loads(path.read_text())
     spoil(record)
-    path.write_text(json.dumps(record))
+    path.write_text(json.dumps(record, indent=1))
     with pytest.raises(RunError, match=problem) as error:
         read_session(path)
     assert str(path) in str(error.value)
     assert "pytest" in str(error.value)
+
+
+def test_a_date_of_another_zone_is_read_in_utc_that_sessions_sort_by_it(written):
+    assert written(session(result(), date="2026-03-04T01:30:00+02:00")).date == (
+        "2026-03-03T23:30:00Z"
+    )
 
 
 def test_the_default_of_what_is_allowed_is_that_of_the_session():

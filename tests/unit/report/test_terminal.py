@@ -14,7 +14,7 @@ from pytest_energy.types.measurement import Block, FlopCount, Measurement
 from pytest_energy.types.result import Result, Subject
 from pytest_energy.types.session import Overhead, Unrun
 from pytest_energy.types.verdict import Change, Rule, Status, Verdict
-from support.reports import session
+from support.reports import only_counted, session
 
 USA = Carbon(369.0, "USA", 2022, "a test")
 
@@ -63,7 +63,7 @@ REGRESSED = {"change": CHANGE, "can_be_stored": True}
 def test_the_message_of_a_regression_reads_as_the_design_has_it():
     assert failure.message(result(**REGRESSED), USA).splitlines() == [
         "energy regressed: 2.41 J per inference, baseline 2.10 J (5 sessions, 2.05 to 2.13)",
-        "  change     +14.8 %  [+12.9 %, +16.7 %]   allowed +5 %",
+        "  change     +14.8 %  [+12.9 %, +16.7 %] (95 %)   allowed +5 %",
         "  detectable  +6.9 %  would have been found, in four of five sessions",
         "  gpu:0      +15.1 %  counter (NVML)",
         "  cpu        +13.9 %  counter (RAPL)",
@@ -80,7 +80,7 @@ def test_processes_machine_and_flops_stand_below_it_within_100_columns():
     measured = replace(seen.measurement, flops=FlopCount(8_450_000_000, (), 3 * (8_450_000_000,)))
     lines = failure.message(replace(seen, measurement=measured), USA).splitlines()
     assert lines[1:4] == [
-        "  change     +14.8 %  [+12.9 %, +16.7 %]   allowed +5 %",
+        "  change     +14.8 %  [+12.9 %, +16.7 %] (95 %)   allowed +5 %",
         "  detectable  +6.9 %  would have been found, in four of five sessions",
         "  processes  +15.2 %, +14.3 %",
     ]
@@ -255,6 +255,51 @@ def test_far_more_joules_that_pass_for_the_reference_workload_alone_are_explaine
     near = replace(CHANGE, value=0.0, joules=2.41, reference_change=0.0)
     text = table.render([result(Status.OK, change=near)], {}, USA, 120, colour=False)
     assert "judged" not in text
+
+
+def row_of(joules, before, judged, **members):
+    """What the table says of 1 test, in one line."""
+    one = result(Status.OK, change=replace(CHANGE, value=judged, joules=before, **members))
+    blocks = (Block(1000, 20.0, (1000 * joules - 410.0, 410.0)),)
+    one = replace(one, measurement=replace(one.measurement, blocks=blocks))
+    return " ".join(table.render([one], {}, USA, 120, colour=False).split())
+
+
+@pytest.mark.parametrize(
+    ("joules", "before", "judged"),
+    [
+        (2.93, 2.75, -0.013),  # another sign
+        (2.05, 2.00, 0.031),  # another figure
+        (2.76, 2.75, -0.001),  # no more than rounding, and another sign
+    ],
+)
+def test_a_change_that_the_two_figures_of_the_row_do_not_give_is_explained(joules, before, judged):
+    text = row_of(joules, before, judged, reference_change=None)
+    assert f"{joules:.2f} J over {before:.2f} J is +" in text
+    assert f"{100 * judged:+.1f} % judged: what is judged is the typical block, not th" in text
+
+
+@pytest.mark.parametrize(("joules", "judged"), [(2.05, 0.025), (2.05, 0.028), (2.0, -0.002)])
+def test_a_change_that_they_give_as_far_as_their_digits_go_needs_no_word(joules, judged):
+    assert "judged" not in row_of(joules, 2.0, judged, reference_change=0.0)
+
+
+def test_both_reasons_are_named_where_both_account_for_it():
+    text = row_of(2.2, 2.0, -0.02, reference_change=0.08)
+    assert "the machine is 8 % slower than it was and what is judged is the typical bl" in text
+    text = row_of(2.2, 2.0, 1.1 / 1.08 - 1, reference_change=0.08)
+    assert "the machine is 8 % slower than it was" in text
+    assert "typical" not in text
+
+
+def test_counted_joules_are_marked_beside_measured_ones():
+    rows = [result(Status.NEW), only_counted(test="t.py::counted")]
+    text = table.render(rows, {}, USA, 120, colour=False)
+    assert re.search(r"distilbert +2\.41 J  ", text)
+    assert re.search(r"model +\S+ mJ counted +-", text)
+    step = only_counted(test="t.py::training", role="training", unit="step")
+    text = table.render([step], {}, USA, 120, colour=False)
+    assert re.search(r" training +per step", text)
 
 
 def test_operations_that_say_nothing_about_the_verdict_stand_without_a_word():

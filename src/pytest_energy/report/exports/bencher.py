@@ -1,8 +1,9 @@
 """Bencher Metric Format: by benchmark and measure, a value with its interval.
 
 `energy` is in joules per unit at the meter, `carbon` in gCO2e per 1,000 units with the PUE. What
-was counted is per inference: `flops`, `bytes`, `operator-calls`, `python-calls`. Measures of these
-names have to be made once in Bencher, which has none for energy (https://bencher.dev/bmf.json).
+was counted is per inference, or per step of a training: `flops`, `bytes`, `operator-calls`,
+`python-calls`. Measures of these names have to be made once in Bencher, which has none for energy
+(https://bencher.dev/bmf.json).
 """
 
 from __future__ import annotations

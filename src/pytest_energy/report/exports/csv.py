@@ -30,7 +30,8 @@ COLUMNS = (
     *("first_token_p95_seconds", "per_token_median_seconds", "per_token_p95_seconds"),
 )
 """Units are in the names; changes are fractions, `n` and the counts are of inferences or steps,
-`flops` and what stands behind `recorded`, a JSON object, is per inference."""
+`flops` and what stands behind `recorded`, a JSON object, is per inference or step; `method` is that
+of `joules_per_unit`, and what was counted is exact."""
 
 _FORMULA = ("=", "+", "-", "@")
 """How a text begins that a spreadsheet would compute."""

@@ -47,9 +47,10 @@ def render(reports: Sequence[SessionReport]) -> str:
 
 
 def _counted(name: str, result: Result) -> Iterator[dict[str, Any]]:
+    act = result.subject.act
     for what, number in counted_figures(result.counts).items():
         words = what.replace("_", " ")
-        yield {"name": f"{name} ({words})", "unit": f"{words}/inference", "value": number}
+        yield {"name": f"{name} ({words})", "unit": f"{words}/{act}", "value": number}
 
 
 def _entry(

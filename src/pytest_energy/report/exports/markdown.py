@@ -17,7 +17,7 @@ from pytest_energy.report.exports.selection import latest_results, unrun_tests
 from pytest_energy.report.printable import printable
 from pytest_energy.report.table import ratio_line
 from pytest_energy.types.codec import cut
-from pytest_energy.types.result import Result
+from pytest_energy.types.result import Result, some_names
 from pytest_energy.types.session import SessionReport, Unrun
 from pytest_energy.types.units import (
     format_change,
@@ -188,8 +188,9 @@ class _Page:
         return _Rows(kept, left_out)
 
 
-_CHANGED_HEAD = ("verdict", "test", "energy", "change", "culprit")
-_OTHERS_HEAD = ("verdict", "test", "model", "energy", "CO2e per 1,000", "change", "reason")
+_CHANGE = "change (95 % interval)"
+_CHANGED_HEAD = ("verdict", "test", "energy", _CHANGE, "culprit")
+_OTHERS_HEAD = ("verdict", "test", "model", "energy", "CO2e per 1,000", _CHANGE, "reason")
 
 
 def _table(head: Sequence[str], rows: _Rows) -> list[str]:
@@ -308,14 +309,51 @@ def _culprit(result: Result) -> str:
 
 
 def _notes(reports: Sequence[SessionReport]) -> list[str]:
-    """Machine, grid, methods and notices, a line each; what the results say of each other."""
+    """Machine, grid, methods and notices, a line each; what the results say of each other.
+
+    Of several runs, what is not of all of them says which it is of.
+    """
     lines: list[str] = []
-    for kind in zip(*map(_notes_of, reports[:MOST_NOTES]), strict=True):
-        of_kind = list(dict.fromkeys(line for of_report in kind for line in of_report))
-        lines += [f"- {line}" for line in of_kind[:MOST_NOTES]]
-        if len(of_kind) > MOST_NOTES:
-            lines.append(f"- and {len(of_kind) - MOST_NOTES:,} more of this kind")
+    reports = reports[:MOST_NOTES]
+    if not reports:
+        return lines
+    runs = _runs(reports)
+    named, *kinds = zip(*map(_notes_of, reports), strict=True)
+    for kind in [_shared(named, [""] * len(reports)), *(_shared(kind, runs) for kind in kinds)]:
+        lines += [f"- {line}" for line in kind[:MOST_NOTES]]
+        if len(kind) > MOST_NOTES:
+            lines.append(f"- and {len(kind) - MOST_NOTES:,} more of this kind")
     return lines
+
+
+def _runs(reports: Sequence[SessionReport]) -> list[str]:
+    """What each run is called in front of a line: its date, and where that says too little more."""
+    names = [code(report.date) for report in reports]
+    if len(set(names)) < len(names):
+        names = [
+            f"{name} on {code(report.machine.slug)}"
+            for name, report in zip(names, reports, strict=True)
+        ]
+    if len(set(names)) < len(names):
+        names = [f"{name} (run {i})" for i, name in enumerate(names, 1)]
+    return names
+
+
+def _shared(kind: Sequence[Sequence[str]], runs: Sequence[str]) -> list[str]:
+    """Lines of one kind, each once, in front of it the runs that say it unless all of them do.
+
+    Args:
+        kind: the lines of each run.
+        runs: what each is called; empty where the lines name them.
+    """
+    found: dict[str, list[str]] = {}
+    for run, lines in zip(runs, kind, strict=True):
+        for line in dict.fromkeys(lines):
+            found.setdefault(line, []).append(run)
+    return [
+        line if len(of) == len(runs) or not any(of) else f"{some_names(of)}: {line}"
+        for line, of in found.items()
+    ]
 
 
 def _notes_of(report: SessionReport) -> tuple[list[str], ...]:

@@ -20,15 +20,23 @@ from pytest_energy.types.result import Result
 from pytest_energy.types.session import SessionReport
 from pytest_energy.types.verdict import Status
 
+_COUNTED = {
+    "flops": "Floating-point operations",
+    "bytes": "Bytes that operators read and wrote",
+    "operator_calls": "Calls of operators",
+    "python_calls": "Calls of Python functions",
+}
+
 FAMILIES: Mapping[str, tuple[str, str]] = {
     "pytest_energy_joules_per_unit": ("gauge", "Gated joules per inference, or per other unit."),
     "pytest_energy_gco2e_per_1000": ("gauge", "Grams of CO2e per 1,000 units."),
     "pytest_energy_seconds_per_unit": ("gauge", "Metered seconds per unit."),
     "pytest_energy_change_ratio": ("gauge", "Measured over compared, less one."),
-    "pytest_energy_flops_per_inference": ("gauge", "Floating-point operations per inference."),
-    "pytest_energy_bytes_per_inference": ("gauge", "Bytes that operators read and wrote."),
-    "pytest_energy_operator_calls_per_inference": ("gauge", "Calls of operators."),
-    "pytest_energy_python_calls_per_inference": ("gauge", "Calls of Python functions."),
+    **{
+        f"pytest_energy_{name}_per_{act}": ("gauge", f"{about} per {what}, counted exactly.")
+        for act, what in (("inference", "inference"), ("step", "training step"))
+        for name, about in _COUNTED.items()
+    },
     "pytest_energy_joules": ("counter", "Joules of the metered window, by domain."),
     "pytest_energy_role_ratio": (
         "gauge",
@@ -37,6 +45,9 @@ FAMILIES: Mapping[str, tuple[str, str]] = {
     "pytest_energy_verdicts": ("gauge", "Number of results by verdict."),
 }
 """Type and help of each family, in the order in which they are written."""
+
+_EXACT = "counted"
+"""The label `method` of what was counted exactly; joules have those of their domains."""
 
 _Sample = tuple[Mapping[str, str], float]
 
@@ -75,14 +86,16 @@ def _samples(
         "task": subject.task,
         "model": subject.model,
         "unit": subject.unit,
-        "method": method_of(measurement) if measurement is not None else "counted",
+        "method": method_of(measurement) if measurement is not None else _EXACT,
         "machine": report.machine.slug,
     }
     counts = counted_figures(result.counts)
     if measurement is not None and measurement.flops is not None:
         counts = {**counts, "flops": float(measurement.flops.count)}
+    # Exact on any machine, whatever meters the joules beside them, and never per token.
+    exact = {**labels, "unit": subject.act, "method": _EXACT}
     for name, number in counts.items():
-        yield f"pytest_energy_{name}_per_inference", labels, number
+        yield f"pytest_energy_{name}_per_{subject.act}", exact, number
     if measurement is None:
         return
     grams = report.carbon.grams_per_1000(measurement.joules_per_unit)

@@ -126,22 +126,32 @@ def _is_folder(path: Path) -> bool:
         return False
 
 
-def check_distinct(targets: Iterable[Target]) -> None:
+Named = tuple[str, Path]
+"""A file, and the option or argument that names it."""
+
+
+def check_distinct(written: Iterable[Named], others: Iterable[Named] = ()) -> None:
     """Refuse two reports in one file: only the last would be left.
 
+    Paths are compared by where they lead. A device or a FIFO takes as many as are written to it.
+
     Args:
-        targets: of one session or command.
+        written: the reports of one session or command.
+        others: files that others write, or that the command reads; not compared among themselves.
 
     Raises:
-        ValueError: names the file.
+        ValueError: names the file, and who names it.
     """
-    seen: dict[str, Target] = {}
-    for target in targets:
-        if is_stream(target.path):
+    seen = {os.path.realpath(path): (name, path) for name, path in others if not is_stream(path)}
+    for name, path in written:
+        if is_stream(path):
             continue
-        other = seen.setdefault(os.path.realpath(target.path), target)
-        if other is not target:
-            raise ValueError(
-                f"{shown_path(target.path)} is named twice, by {other.option} and by"
-                f" {target.option}: name two files"
-            )
+        other, first = seen.setdefault(os.path.realpath(path), (name, path))
+        if first is path:
+            continue
+        one, two = shown_path(first), shown_path(path)
+        if one == two:
+            raise ValueError(f"{two} is named twice, by {other} and by {name}: name two files")
+        raise ValueError(
+            f"{one}, named by {other}, and {two}, named by {name}, are one file: name two"
+        )

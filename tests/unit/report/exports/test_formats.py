@@ -30,6 +30,7 @@ from support.reports import (
     only_counted,
     result,
     session,
+    trained,
     unmeasured,
 )
 
@@ -226,8 +227,30 @@ def test_openmetrics_has_what_was_counted_beside_energy_or_alone():
     for name, number in (("flops", 2e9), ("bytes", 2e7), ("python_calls", 40)):
         alone, beside = found[f"pytest_energy_{name}_per_inference"].samples
         assert (alone.value, beside.value) == (number, number)
-        assert (alone.labels["method"], beside.labels["method"]) == ("counted", "counter")
-    assert len(found["pytest_energy_joules_per_unit"].samples) == 1
+        assert (alone.labels["method"], beside.labels["method"]) == ("counted", "counted")
+    (joules,) = found["pytest_energy_joules_per_unit"].samples
+    assert joules.labels["method"] == "counter"
+
+
+@pytest.mark.parametrize("metered", [True, False])
+def test_counts_of_a_training_are_per_step_in_every_format(metered):
+    counted = only_counted(role="training", unit="step", test="t.py::a")
+    training = replace(trained(test="t.py::a"), counts=counted.counts) if metered else counted
+    found = families(session(training))
+    assert not any(name.endswith("_per_inference") for name in found)
+    (flops,) = found["pytest_energy_flops_per_step"].samples
+    assert (flops.value, flops.labels["unit"]) == (2e9, "step")
+    units = {one["unit"] for one in benchmarks(session(training))}
+    counts = {f"{what}/step" for what in ("flops", "bytes", "operator calls", "python calls")}
+    assert units == ({"J/step"} if metered else counts)
+
+
+def test_counts_of_a_test_per_token_are_per_inference():
+    tokens = replace(new(unit="token"), counts=only_counted().counts)
+    found = families(session(tokens))
+    (flops,) = found["pytest_energy_flops_per_inference"].samples
+    (joules,) = found["pytest_energy_joules_per_unit"].samples
+    assert (flops.labels["unit"], joules.labels["unit"]) == ("inference", "token")
 
 
 def test_openmetrics_has_each_series_once():

@@ -181,3 +181,19 @@ def test_a_constant_is_no_figure_of_the_gpu():
     (row,) = rows(session(replace(result(), measurement=measurement)))
     assert row["energy"]["gpu"] is None
     assert [one["gated"] for one in row["energy"]["domains"]] == [True, False]
+
+
+def test_published_sources_are_sentences_that_begin_with_a_capital():
+    found = page_data(html.render([session(new())]))["published"]["sources"].values()
+    assert len(found) == 4
+    for one in found:
+        words = one["words"].split("https://")[0]
+        beginnings = re.findall(r"\. (\S)", words)
+        assert not [each for each in beginnings if each.islower()], words
+
+
+def test_no_method_is_named_twice_in_its_own_words():
+    text = html.render([session(new())])
+    for method in Method:
+        (words,) = re.findall(rf'\b{method}: "([^"]*)"', text)
+        assert not words.startswith(method.value)

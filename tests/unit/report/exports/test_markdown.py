@@ -10,7 +10,7 @@ from markdown_it import MarkdownIt
 
 from pytest_energy.report.exports.markdown import MOST_BYTES, code, headline, render
 from pytest_energy.report.printable import printable
-from pytest_energy.types.session import BaseSummary, Unrun
+from pytest_energy.types.session import BaseSummary, Overhead, Unrun
 from pytest_energy.types.verdict import Status
 from support.reports import (
     COUNTS,
@@ -21,6 +21,7 @@ from support.reports import (
     new,
     result,
     session,
+    trained,
     unmeasured,
 )
 
@@ -263,3 +264,43 @@ def test_every_verdict_has_its_words():
     page = Page(render([session(*everything)]))
     found = {row[0] for row in page.rows} - {"verdict"}
     assert found == {status.value.replace("_", " ") for status in Status}
+
+
+def test_an_interval_is_said_to_be_of_95_percent():
+    text = render([session(result(3.0), result(2.0, test="t.py::b"))])
+    assert text.count("| change (95 % interval) |") == 2
+
+
+def notes(*reports):
+    return [line for line in render(list(reports)).splitlines() if line.startswith("- ")]
+
+
+LATER = "2026-03-05T00:00:00Z"
+
+
+def test_of_several_runs_each_line_says_which_it_is_of():
+    first = session(trained(3.0), overhead=Overhead(1.5, 2.5), notices=("counts are off",))
+    second = session(trained(4.0), overhead=Overhead(2.5, 3.5), date=LATER)
+    lines = notes(first, second)
+    of_first, of_second = ("- `2026-03-04T05:06:07Z`: ", f"- `{LATER}`: ")
+    assert [line for line in lines if line.startswith(f"{of_first}`training of model: 1,000 steps")]
+    assert [line for line in lines if line.startswith(f"{of_second}`training of model: 1,000 step")]
+    assert [line for line in lines if line.startswith(f"{of_first}the gate itself took 2.50 J")]
+    assert [line for line in lines if line.startswith(f"{of_second}the gate itself took 3.50 J")]
+    assert f"{of_first}`counts are off`" in lines
+
+
+def test_what_all_runs_say_is_said_once_and_of_one_run_none_is_named():
+    first, second = session(new(), notices=("a",)), session(new(), notices=("a",), date=LATER)
+    assert notes(first, second).count("- `a`") == 1
+    assert render([]).startswith("**Energy: nothing was compared**")
+    assert not [line for line in notes(first) if line.startswith("- `2026-03-04T05:06:07Z`: ")]
+
+
+def test_runs_of_one_moment_are_told_apart_by_their_machine_or_number():
+    first = session(new(), notices=("a",))
+    elsewhere = session(new(), machine=OTHER_MACHINE)
+    (line,) = [line for line in notes(first, elsewhere) if line.endswith("`a`")]
+    assert line == f"- `{first.date}` on `{first.machine.slug}`: `a`"
+    (line,) = [line for line in notes(session(new()), first) if line.endswith("`a`")]
+    assert line == f"- `{first.date}` on `{first.machine.slug}` (run 2): `a`"

@@ -44,7 +44,7 @@
   const counts = (row) => {
     const found = row.counts;
     return make("section", {},
-      make("h4", {}, `Counted exactly, per inference (${number(found.samples)} sample${found.samples === 1 ? "" : "s"}, ${found.device})`),
+      make("h4", {}, `Counted exactly, per ${row.training ? "step" : "inference"} (${number(found.samples)} sample${found.samples === 1 ? "" : "s"}, ${found.device})`),
       facts([
         ["Floating-point operations", found.why_no_operators ? `Not counted: ${found.why_no_operators}` : flops(found.flops)],
         ["Bytes read and written", found.why_no_operators ? "" : bytes(found.bytes)],

@@ -39,7 +39,7 @@ def _source(source: Source) -> dict[str, Any]:
 
 
 def _sentence(text: str) -> str:
-    """With a capital at its beginning: what follows a full stop."""
+    """A clause as a sentence of its own: with a capital."""
     return text[:1].upper() + text[1:]
 
 
