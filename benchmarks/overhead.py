@@ -16,6 +16,7 @@ zeus and codecarbon are peers for the window; what is not installed is said and 
 from __future__ import annotations
 
 import argparse
+import itertools
 import logging
 import multiprocessing
 import os
@@ -178,6 +179,36 @@ def window(n: int) -> None:
         print(f"  {name:<48} {microseconds:>9,.1f} µs  {microseconds / base:>8,.1f} times")
 
 
+def loop(n: int, rounds: int) -> None:
+    """What `energy.each` adds to a loop with an empty body, per sample."""
+    from pytest_energy.gate.evaluate import NoPolicy
+    from pytest_energy.metering.fixture import MeteredEnergy
+    from pytest_energy.metering.instruments import Instruments
+    from pytest_energy.meters.base import MeterSource
+    from pytest_energy.meters.cpu_time import CpuTime
+    from pytest_energy.types.inference import Inference
+
+    more = []
+    sources = [MeterSource("cpu_time", CpuTime)]
+    instruments = Instruments(["cpu_time"], sources, use_reference=False, counts=False)
+    for _ in range(rounds):
+        began = time.thread_time_ns()
+        for _ in itertools.repeat(None, n):
+            pass
+        plain = time.thread_time_ns() - began
+        inference = Inference(n=n, warmup=2)
+        energy = MeteredEnergy("t::t", inference, "task", "model", instruments, NoPolicy())
+        samples = energy.each([None])
+        while energy.count <= 2:  # the warm-up, and the sample with which the window opens
+            next(samples)
+        began = time.thread_time_ns()
+        for _ in samples:
+            pass
+        more.append((time.thread_time_ns() - began - plain) / n)
+        energy.conclude()
+    print(f"energy.each over a plain loop: {statistics.median(more):.0f} ns per sample (CPU)")
+
+
 def _median_us(call: object, n: int) -> float:
     times = []
     for _ in range(n):
@@ -293,6 +324,7 @@ def main() -> None:
             instructions(root / "unmetered")
         own_import(arguments.sessions)
         window(arguments.windows)
+        loop(100 * arguments.windows, arguments.sessions)
         metered_tests(root, arguments.sessions)
 
 

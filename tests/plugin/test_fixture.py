@@ -211,7 +211,7 @@ def test_run_refuses_a_coroutine_function_instead_of_timing_its_creation(project
     )
     result = project.run()
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["*energy.run got a * write: * await fn(sample)*"])
+    result.stdout.fnmatch_lines(["*energy.run got a * write: await energy.arun(fn, samples)*"])
 
 
 def test_the_loop_works_in_an_async_test(project):

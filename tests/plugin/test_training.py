@@ -22,6 +22,7 @@ def test_steps_are_metered_in_blocks_and_extrapolated(trained):
         "role": "training",
         "unit": "step",
         "n": 40,
+        "concurrency": 1,
     }
     assert len(training["measurement"]["blocks"]) == 20
     assert training["training_run"] == {"total_steps": 1_800_000, "hours": None, "runs": 1}

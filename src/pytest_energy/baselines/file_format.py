@@ -191,6 +191,7 @@ def _entry_record(entry: Baseline, carbon: Carbon) -> dict[str, Any]:
         "role": subject.role,
         "unit": subject.unit,
         "n": subject.n,
+        **({"concurrency": subject.concurrency} if subject.concurrency != 1 else {}),
         "meters": list(entry.meters),
         "domains": {
             domain.name: {
@@ -394,6 +395,7 @@ class _EntryRecord:
     allocator: str = AS_IS
     history: tuple[Replaced, ...] = ()
     digest: str = ""
+    concurrency: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -477,12 +479,13 @@ def _entry(entry: _EntryRecord, place: Place, task: str, model: str, unverified:
     # Thousands of entries name the same, and so do their tests.
     names = (entry.test, entry.region, task, model, entry.dataset, entry.role, entry.unit)
     test, region, task, model, dataset, role, unit = map(sys.intern, names)
-    subject = Subject(test, region, task, model, dataset, role, unit, entry.n)
+    subject = Subject(test, region, task, model, dataset, role, unit, entry.n, entry.concurrency)
     if subject.key != place[-1]:
         raise DecodeError(place, f"entry {place[-1]!r} is of test {subject.key!r}")
     for name in ("test", "region", "dataset", "role", "unit"):
         check_text(getattr(entry, name), (*place, name))
     check_count(entry.n, (*place, "n"))
+    check_count(entry.concurrency, (*place, "concurrency"))
     check_filled(entry.meters, (*place, "meters"))
     check_filled(entry.sessions, (*place, "sessions"), MOST_SESSIONS)
     for i, session in enumerate(entry.sessions):

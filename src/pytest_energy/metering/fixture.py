@@ -2,29 +2,51 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Generator,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from statistics import median
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import pytest
 
 from pytest_energy.counting.counter import IN_BODY, IN_EVENT_LOOP, Counter, torch_is_loaded
 from pytest_energy.machine.environment import read_environment
 from pytest_energy.metering.batches import batch_sizes, untold_batches
+from pytest_energy.metering.concurrent import ConcurrentLoop
 from pytest_energy.metering.instruments import Instruments
 from pytest_energy.metering.lazy import (
     in_event_loop,
+    why_generator_function,
     why_lazy_function,
     why_lazy_output,
     why_put_off,
 )
-from pytest_energy.metering.loop import Interleaving, Loop, Plan, Progress, repeatable
+from pytest_energy.metering.loop import (
+    Interleaving,
+    Loop,
+    OpenWindow,
+    Plan,
+    Progress,
+    repeatable,
+)
 from pytest_energy.metering.reference_work import ReferenceRecorder
 from pytest_energy.metering.region import Region
+from pytest_energy.metering.slots import CURRENT, checked_concurrency
+from pytest_energy.metering.threads import run_in_threads
 from pytest_energy.metering.window import Window
 from pytest_energy.types.baseline import MOST_CHARACTERS
 from pytest_energy.types.codec import is_whole
@@ -33,6 +55,12 @@ from pytest_energy.types.inference import Inference, whole_number
 from pytest_energy.types.measurement import Measurement
 from pytest_energy.types.obstacle import Obstacle
 from pytest_energy.types.result import Metered, Subject
+from pytest_energy.world import clock
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from pytest_energy.metering.async_samples import Feed
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -77,6 +105,8 @@ class Energy(ABC):
         self._task = inference.task or task
         self._model = inference.model or model
         self._loop: Loop | None = None
+        self._feed: Feed | None = None
+        self._concurrency = 1
         self._counts_warmup = True
         self.untold_batches = ""
         """What to say of a loader of batches that was looped over without saying so."""
@@ -115,27 +145,43 @@ class Energy(ABC):
         return self._each(samples, batch_size)
 
     def run(
-        self, fn: Callable[[S], T], samples: Iterable[S], batch_size: int | None = None
+        self,
+        fn: Callable[[S], T],
+        samples: Iterable[S],
+        batch_size: int | None = None,
+        concurrency: int = 1,
     ) -> list[T]:
-        """The loop of `each` around a plain callable.
+        """The loop of `each` around a plain callable, in several threads where that is asked for.
+
+        With a `concurrency` above 1 a window is a steady state: all slots are filled before it
+        opens and kept full until it closes, with samples that are no part of `n` and whose outputs
+        are dropped. `n` is rounded up to whole rounds of that many completions.
 
         Args:
-            fn: performs one inference; it is called for the warm-up as well.
+            fn: performs one inference; it is called for the warm-up as well. With several at a
+                time each thread calls it, so that what it uses has to be safe for threads.
             samples: as for `each`.
-            batch_size: as for `each`.
+            batch_size: as for `each`; not together with `concurrency`.
+            concurrency: inferences at a time, `n` at most. Part of what has to agree with a
+                baseline.
 
         Returns:
-            The outputs of the first pass of metered calls, in order: `n` of them, unless
-            `precision` ended it; where nothing is metered and counts alone decide, those of the
-            warm-up.
+            The outputs of the first pass of metered calls, in the samples' order: `n` of them,
+            unless `precision` ended it; where nothing is metered and counts alone decide, those of
+            the warm-up, which are performed one after the other.
 
         Raises:
             pytest.UsageError: `fn` puts its work off: a coroutine or generator function, or one
-                that returns a future or an iterator.
+                that returns a future or an iterator; or no such number of slots can be filled.
+            BaseException: whatever `fn` raises. With several at a time, what the first one raised
+                that did, once all others have ended; a note has the sample's number.
         """
         __tracebackhide__ = True
+        slots = checked_concurrency("run", concurrency)
         if lazy := why_lazy_function(fn):
             raise pytest.UsageError(f"energy.run got {lazy}")
+        if slots > 1:
+            return run_in_threads(self._concurrent("run", samples, batch_size, slots), fn)
         outputs: list[T] = []
         samples = self._each(samples, batch_size)
         self._counts_warmup = False
@@ -143,10 +189,142 @@ class Energy(ABC):
             output = fn(sample)
             if lazy := why_lazy_output(output):
                 raise pytest.UsageError(f"energy.run got {lazy}")
-            loop = self._loop
-            if loop is None or loop.metered or (loop.bare and not loop.counting):
+            if self._keeps_output:
                 outputs.append(output)
         return outputs
+
+    async def arun(
+        self,
+        fn: Callable[[S], Awaitable[T]],
+        samples: Iterable[S],
+        batch_size: int | None = None,
+        concurrency: int = 1,
+    ) -> list[T]:
+        """`run` for an async function: `await energy.arun(fn, samples, concurrency=8)`.
+
+        Each slot is a task of asyncio; under anyio that is its backend of this name.
+
+        Args:
+            fn: performs one inference, and awaits whatever takes long.
+            samples: as for `run`.
+            batch_size: as for `run`.
+            concurrency: as for `run`.
+
+        Returns:
+            As `run` does.
+
+        Raises:
+            pytest.UsageError: `fn` returns nothing to await, no event loop of asyncio runs, or no
+                such number of slots can be filled.
+            BaseException: whatever `fn` raises. With several at a time, what the first one raised
+                that did, once all others have been cancelled and have ended; a note has the
+                sample's number.
+        """
+        __tracebackhide__ = True
+        slots = checked_concurrency("arun", concurrency)
+        if lazy := why_generator_function(fn):
+            raise pytest.UsageError(f"energy.arun got {lazy}")
+        _check_event_loop("arun")
+        from pytest_energy.metering.tasks import awaited, run_in_tasks  # asyncio takes a while
+
+        if slots > 1:
+            return await run_in_tasks(self._concurrent("arun", samples, batch_size, slots), fn)
+        outputs: list[T] = []
+        loop = self._each(samples, batch_size)
+        self._counts_warmup = False
+        for sample in loop:
+            output = await awaited(fn, sample)
+            if self._keeps_output:
+                outputs.append(output)
+        return outputs
+
+    def aeach(
+        self, samples: Iterable[S], batch_size: int | None = None, concurrency: int = 1
+    ) -> AsyncIterator[S]:
+        """`each` for `async for`; with a concurrency its body hands inferences over.
+
+        A body ends before the next one begins. For several inferences at a time it begins each one
+        by `energy.create_task(fn(sample))` and takes the next sample, which comes as soon as a slot
+        is vacant. The loop ends when all inferences have.
+
+        Args:
+            samples: as for `each`.
+            batch_size: as for `each`; not together with `concurrency`.
+            concurrency: inferences at a time, as for `run`.
+
+        Raises:
+            pytest.UsageError: as for `each`; or, with several at a time, no event loop of asyncio
+                runs, no such number of slots can be filled, or a body has handed nothing over.
+            BaseException: with several at a time, what the first inference raised that did, once
+                all others have been cancelled and have ended; a note has the sample's number.
+        """
+        __tracebackhide__ = True
+        slots = checked_concurrency("aeach", concurrency)
+        if slots > 1:
+            _check_event_loop("aeach")
+        from pytest_energy.metering.async_samples import AsyncSamples, PlainFeed, SlotFeed
+
+        if slots > 1:
+            self._feed = SlotFeed(self._concurrent("aeach", samples, batch_size, slots))
+        else:
+            self._feed = PlainFeed(self._each(samples, batch_size))
+        return AsyncSamples(self._feed)
+
+    def create_task(self, inference: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Hand the inference of a sample over, in the body of `async for s in energy.aeach(…)`.
+
+        With a concurrency of 1 its end is waited for before the next sample comes, so that one body
+        serves any concurrency.
+
+        Args:
+            inference: a coroutine: `energy.create_task(fn(sample))`.
+
+        Returns:
+            A task of asyncio, whose result is the inference's output. It need not be kept.
+
+        Raises:
+            pytest.UsageError: not a coroutine, or no sample waits for its inference.
+        """
+        __tracebackhide__ = True
+        if not inspect.iscoroutine(inference):
+            raise pytest.UsageError(
+                "energy.create_task: expected a coroutine, which has not begun:"
+                " energy.create_task(fn(sample)), found"
+                f" {type(inference).__name__}"
+            )
+        _check_event_loop("create_task")
+        task = None if self._feed is None else self._feed.create_task(inference)
+        if task is None:
+            inference.close()
+            raise pytest.UsageError(
+                "energy.create_task: no sample waits for its inference; call it once per sample, in"
+                " the body of async for sample in energy.aeach(samples, concurrency=…)"
+            )
+        return task
+
+    def first_token(self) -> None:
+        """Say that the inference that is under way has produced its first token.
+
+        A function that reads a stream calls it once per inference; further calls say nothing. The
+        report then has the time to the first token, and seconds per further token where
+        `energy.add(tokens=…)` says how many there were. Nothing is gated on these.
+
+        Raises:
+            pytest.UsageError: no loop is under way, or it is not known which inference is meant.
+        """
+        __tracebackhide__ = True
+        slot, loop = CURRENT.get(), self._loop
+        if slot is None:
+            if loop is None:
+                raise pytest.UsageError(
+                    "energy.first_token(): no inference is under way; call it inside energy.each,"
+                    " energy.run, energy.arun or energy.aeach"
+                )
+            if isinstance(loop, ConcurrentLoop) and loop.segment is not None:
+                raise pytest.UsageError(_which_inference("first_token()", loop, "has it"))
+            slot = loop.now
+        if not slot.first_token:
+            slot.first_token = clock()
 
     def measure(self, name: str, n: int = 1) -> AbstractContextManager[None]:
         """Meter a named region, with a baseline of its own.
@@ -171,6 +349,12 @@ class Energy(ABC):
             whole_number("n", n, 1)
         except ValueError as error:
             raise pytest.UsageError(f"energy.measure({name!r}): {error}") from error
+        if isinstance(self._loop, ConcurrentLoop) and self._loop.segment is not None:
+            raise pytest.UsageError(
+                f"energy.measure({name!r}): of {self._loop.concurrency:,} inferences at a time the"
+                " meter reads the energy of all, and a region of one of them cannot be cut out;"
+                " meter regions at concurrency=1"
+            )
         if self._loop is not None and self._loop.warming:
             return _UNMETERED
         return self._measure(name, n)
@@ -210,7 +394,11 @@ class Energy(ABC):
             if name in self._recorded:
                 raise pytest.UsageError(f"energy.add({name}=…): {name} was recorded already")
             loop = self._loop
-            if loop is None or loop.running or loop.bare:
+            if isinstance(loop, ConcurrentLoop) and loop.segment is not None:
+                self._add_in_slot(loop, name, number)
+            elif loop is None or loop.running or loop.bare:
+                if loop is not None:
+                    loop.now.added[name] = loop.now.added.get(name, 0.0) + number
                 self._added[name] = self._added.get(name, 0.0) + number
             elif not loop.warming:
                 raise pytest.UsageError(
@@ -218,6 +406,30 @@ class Energy(ABC):
                 )
             else:
                 self._added.setdefault(name, 0.0)
+
+    def _add_in_slot(self, loop: ConcurrentLoop, name: str, number: float) -> None:
+        """Add to what one of several inferences has produced; it counts if the window counts it."""
+        __tracebackhide__ = True
+        slot = CURRENT.get()
+        if slot is None or loop.segment is None:
+            raise pytest.UsageError(_which_inference(f"add({name}=…)", loop, "has produced it"))
+        self._added.setdefault(name, 0.0)
+        if not loop.segment.add(slot, name, number):
+            raise pytest.UsageError(
+                f"energy.add({name}=…): its inference has ended; call it before its function"
+                " returns"
+            )
+
+    @property
+    def _keeps_output(self) -> bool:
+        """Whether the output of the sample that was yielded last is one of the run's."""
+        loop = self._loop
+        return loop is None or bool(loop.metered or (loop.bare and not loop.counting))
+
+    @property
+    def blocked_loop(self) -> str:
+        """What to say of an event loop that its inferences blocked; empty where none was."""
+        return self._loop.blocked if isinstance(self._loop, ConcurrentLoop) else ""
 
     # What the plugin calls.
 
@@ -261,15 +473,64 @@ class Energy(ABC):
             role=inference.role,
             unit="inference" if region and inference.training_run is None else inference.unit,
             n=n,
+            concurrency=self._concurrency,
         )
 
-    def _each(self, samples: Iterable[S], batch_size: int | None) -> Generator[S, None, None]:
+    def _concurrent(
+        self, method: str, samples: Iterable[Any], batch_size: int | None, concurrency: int
+    ) -> ConcurrentLoop:
+        """A loop with several inferences at a time."""
+        __tracebackhide__ = True
+        self._refuse_second_loop()
+        if batch_size is not None:
+            raise pytest.UsageError(
+                f"energy.{method}: batch_size and concurrency cannot be had together: pass single"
+                " samples, or batches at concurrency=1"
+            )
+        self.untold_batches = untold_batches(samples)
+        kept, n = repeatable(samples, self._inference.n)
+        if concurrency > n > 0:
+            raise pytest.UsageError(
+                f"energy.{method}: concurrency={concurrency:,} needs as many inferences to fill its"
+                f" slots once, and n is {n:,}; n should be ten times the concurrency or more"
+            )
+        self._concurrency = concurrency
+        self._counts_warmup = False
+        loop = self._make_loop(kept, n, None)
+        if not isinstance(loop, ConcurrentLoop):
+            raise RuntimeError("a loop of several inferences at a time was asked for")
+        self._loop = loop
+        return loop
+
+    def _new_loop(
+        self,
+        samples: Iterable[object],
+        n: int,
+        open_window: OpenWindow | None,
+        plan: Plan,
+        sizes: Sequence[int] | None,
+    ) -> Loop:
+        if self._concurrency > 1:
+            return ConcurrentLoop(
+                samples, n, open_window, plan, self._concurrency, self._add_produced
+            )
+        return Loop(samples, n, open_window, plan, sizes)
+
+    def _add_produced(self, added: Mapping[str, float]) -> None:
+        for name, number in added.items():
+            self._added[name] = self._added.get(name, 0.0) + number
+
+    def _refuse_second_loop(self) -> None:
         __tracebackhide__ = True
         if self._loop is not None:
             raise pytest.UsageError(
                 "energy.each or energy.run was used twice in one test: give the second loop a name"
                 ' of its own, with energy.measure("decode", n=…) around a plain loop'
             )
+
+    def _each(self, samples: Iterable[S], batch_size: int | None) -> Generator[S, None, None]:
+        __tracebackhide__ = True
+        self._refuse_second_loop()
         if batch_size is None:
             self.untold_batches = untold_batches(samples)
             kept, n = repeatable(samples, self._inference.n)
@@ -342,7 +603,7 @@ class UnmeteredEnergy(Energy):
         return []
 
     def _make_loop(self, samples: Iterable[object], n: int, sizes: Sequence[int] | None) -> Loop:
-        return Loop(samples, n, None, Plan(), sizes)
+        return self._new_loop(samples, n, None, Plan(), sizes)
 
     def _measure(self, name: str, n: int) -> AbstractContextManager[None]:
         return _UNMETERED
@@ -456,7 +717,7 @@ class CountedEnergy(Energy):
     def _make_loop(self, samples: Iterable[object], n: int, sizes: Sequence[int] | None) -> Loop:
         counter = Counter(IN_EVENT_LOOP if in_event_loop() else "")
         plan = Plan(self._inference.warmup, counter=counter, unmetered=self._unmetered)
-        return Loop(samples, n, None, plan, sizes)
+        return self._new_loop(samples, n, None, plan, sizes)
 
     def _measure(self, name: str, n: int) -> AbstractContextManager[None]:
         self._regions[name] = None
@@ -702,7 +963,7 @@ class MeteredEnergy(Energy):
             noun=f"{subject.act}s",
         )
         self._last = self._loop_so_far
-        return Loop(samples, n, self._loop_window, plan, sizes)
+        return self._new_loop(samples, n, self._loop_window, plan, sizes)
 
     def _counter(self) -> Counter | None:
         """Counts what some of the samples do; None where that is off, or nothing could be."""
@@ -823,6 +1084,22 @@ class MeteredEnergy(Energy):
             reason,
             None if region else self._inference.training_run,
             None if region or self._loop is None else self._loop.counts,
+        )
+
+
+def _which_inference(call: str, loop: ConcurrentLoop, did: str) -> str:
+    return (
+        f"energy.{call}: it is not known which of {loop.concurrency:,} inferences {did}; call it in"
+        " the function that performs one, in its thread or task"
+    )
+
+
+def _check_event_loop(method: str) -> None:
+    __tracebackhide__ = True
+    if not in_event_loop():
+        raise pytest.UsageError(
+            f"energy.{method} needs an event loop of asyncio, and this one is another's (trio's?):"
+            " run the test with asyncio, or with anyio's backend of this name"
         )
 
 

@@ -24,9 +24,14 @@ def why_lazy_function(function: Any) -> str:
     """Why calls of a function do no work, as a clause; empty where they do."""
     if inspect.iscoroutinefunction(function):
         return (
-            "a coroutine function, whose calls only create coroutines; in an async test write: for"
-            " sample in energy.each(samples): await fn(sample)"
+            "a coroutine function, whose calls only create coroutines; in an async test write:"
+            " await energy.arun(fn, samples)"
         )
+    return why_generator_function(function)
+
+
+def why_generator_function(function: Any) -> str:
+    """Why calls of a generator function do no work, as a clause; empty for other functions."""
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         loop = "async for" if inspect.isasyncgenfunction(function) else "for"
         return (
@@ -42,8 +47,8 @@ def why_lazy_output(output: Any) -> str:
         if inspect.iscoroutine(output):
             output.close()
         return (
-            "a function that returns something to await; in an async test write: for sample in"
-            " energy.each(samples): await fn(sample)"
+            "a function that returns something to await; in an async test write: await"
+            " energy.arun(fn, samples)"
         )
     if hasattr(output, "add_done_callback") or _is_pool_result(output):
         return (

@@ -19,11 +19,13 @@ from pytest_energy.metering.conditions import (
     trial,
 )
 from pytest_energy.metering.gpu_sync import synchronise
+from pytest_energy.metering.latency import LatencyRecorder
 from pytest_energy.metering.reference_work import (
     ReferenceRecorder,
     ReferenceRunner,
     ReferenceWorkload,
 )
+from pytest_energy.metering.slots import Slot
 from pytest_energy.metering.window import Window, block_sizes
 from pytest_energy.types.counts import Counts
 from pytest_energy.types.measurement import AllocatorTrial, Measurement, flop_count
@@ -76,6 +78,10 @@ class Progress(Protocol):
         """The loop has ended."""
 
 
+TIMED_SECONDS = 1e-3
+"""Inferences that take less have no latency: to note one takes a share of what it measures."""
+
+
 def default_warmup(n: int) -> int:
     """Unmetered inferences before `n` metered ones: 2 %, at least 2 and no more than n.
 
@@ -121,7 +127,8 @@ def _no_samples(samples: object) -> str:
     return ""
 
 
-def _cycle(samples: Iterable[Any]) -> Iterator[Any]:
+def endless(samples: Iterable[Any]) -> Iterator[Any]:
+    """The samples, again and again; none where there are none."""
     # Not itertools.cycle: it keeps a copy of every sample, and images are large.
     while True:
         nothing = sample = object()
@@ -222,6 +229,11 @@ class Loop:
         """Whether samples are yielded and nothing is metered."""
         self.running = False
         """Whether the pass is being metered: not before it, and not after."""
+        self.now = Slot(None)
+        """The inference that is under way, where one is at a time."""
+        self._latency = LatencyRecorder()
+        self._timed = True
+        """Whether the durations of single inferences are noted."""
         self.block = 0
         """Which block is being metered, from 0."""
         self._end()
@@ -300,6 +312,7 @@ class Loop:
             reference=reference,
             cpu=self._cpu,
             allocator_trial=self._allocator_trial,
+            latency=self._latency.latency,
         )
         counts = self.counts
         if counts is None:
@@ -318,7 +331,7 @@ class Loop:
         return self._counts
 
     def _bare(self) -> Generator[Any, None, None]:
-        for i, sample in enumerate(islice(_cycle(self._samples), self._yields)):
+        for i, sample in enumerate(islice(endless(self._samples), self._yields)):
             self.count += self._inferences(i, 1)
             self.metered += self._inferences(i, 1)
             yield sample
@@ -330,7 +343,7 @@ class Loop:
         """
         self.warming = True
         with self._plan.unmetered():
-            for i, sample in enumerate(islice(_cycle(self._samples), self._warmup)):
+            for i, sample in enumerate(islice(endless(self._samples), self._warmup)):
                 self.count += self._inferences(i, 1)
                 yield sample
             if self._plan.counter is not None and self.n:
@@ -359,16 +372,18 @@ class Loop:
         with plan.unmetered():
             usage = conditions.usage() if conditions and warmup else None
             last: Any = None
-            as_is = None
-            for i, sample in enumerate(islice(_cycle(self._samples), warmup)):
+            as_is, slow = None, 0
+            for i, sample in enumerate(islice(endless(self._samples), warmup)):
                 self.count += self._inferences(i, 1)
                 began = clock()
                 before = conditions.mark() if conditions else None
                 yield sample
                 synchronise()
                 each_seconds = clock() - began  # the last one's: the first is slow
+                slow += each_seconds >= TIMED_SECONDS
                 last = sample
                 as_is = (before, conditions.mark()) if conditions and before else None
+            self._timed = self._is_timed(warmup, slow)
             if usage is not None:
                 parallel = usage.parallel
             if conditions is not None and conditions.make_steady() and as_is:
@@ -384,13 +399,9 @@ class Loop:
             plan.progress.start(plan.test, self.n)
         try:
             reference = self._choose_reference(parallel) if sizes else None
-            if conditions is not None:
-                shared = plan.interleaving.cpu if plan.interleaving is not None else None
-                single = not parallel and (reference is None or reference.threads == 1)
-                alone = plan.interleaving is None and single
-                self._cpu = conditions.hold(conditions.choose_cpu() if alone else shared)
+            self._hold_cpu(parallel, reference)
             window = open_window(*self._expected(sizes, each_seconds))
-            yield from self._pass(window, sizes, each_seconds, plan.stop, reference)
+            yield from self._pass(window, sizes, each_seconds, reference)
         except GeneratorExit:
             # A consumer that counts for itself may never ask for the sample after the last.
             one = self.current
@@ -411,6 +422,20 @@ class Loop:
             if plan.progress is not None:
                 plan.progress.stop()
 
+    def _is_timed(self, warmup: int, slow: int) -> bool:
+        """Whether each inference's duration is noted: it takes long, or tells its first token.
+
+        Where nothing was warmed up, nothing is known. Another process being busy makes some of the
+        warm-up slow, and hardly ever most of it.
+
+        Args:
+            warmup: inferences that were performed to warm up.
+            slow: how many of these took `TIMED_SECONDS` or more.
+        """
+        if self._sizes is not None:
+            return False
+        return not warmup or 2 * slow > warmup or bool(self.now.first_token)
+
     def _end(self) -> None:
         self.ended, self._cpu_at_end = clock(), thread_time()
 
@@ -428,6 +453,16 @@ class Loop:
         with plan.unmetered():
             return plan.runner.reference(plan.reference_kind, parallel, torch_works)
 
+    def _hold_cpu(self, parallel: bool, reference: ReferenceWorkload | None) -> None:
+        """Hold work on a single thread, and what is compared with it, on one CPU."""
+        plan, conditions = self._plan, self._plan.conditions
+        if conditions is None:
+            return
+        shared = plan.interleaving.cpu if plan.interleaving is not None else None
+        single = not parallel and (reference is None or reference.threads == 1)
+        alone = plan.interleaving is None and single
+        self._cpu = conditions.hold(conditions.choose_cpu() if alone else shared)
+
     def _count(self, counter: Counter) -> Generator[Any, None, None]:
         """Perform some samples once more, to count what they do: as few as say enough.
 
@@ -437,7 +472,7 @@ class Loop:
         wanted = counted_positions(self._yields)
         samples = self._samples
         if not isinstance(samples, Sequence):  # the first ones: others may be slow to come by
-            samples = list(islice(_cycle(samples), len(wanted)))
+            samples = list(islice(endless(samples), len(wanted)))
             wanted = tuple(range(len(samples)))
         for position in wanted if samples else ():
             if counter.enough(self._yields):
@@ -485,18 +520,11 @@ class Loop:
         window: Window,
         sizes: Sequence[int],
         each_seconds: float,
-        stop_early: Callable[[Measurement, int], bool] | None,
         reference: ReferenceWorkload | None,
     ) -> Generator[Any, None, None]:
-        samples = _cycle(self._samples)
+        samples, timed = endless(self._samples), self._timed
         plan, progress = self._plan, self._plan.progress
-        one = Pass(window)
-        self.current = one
-        self.running = True
-        if plan.runner is not None and reference is not None:
-            with plan.unmetered():
-                one.readings = ReferenceRecorder(plan.runner, reference)
-                one.readings.begin(each_seconds * sizes[0])
+        one = self._begin_pass(window, each_seconds * sizes[0] if sizes else 0.0, reference)
         end, running = 0, False
         for i, size in enumerate(sizes):
             if not self._await_block(i):
@@ -508,30 +536,30 @@ class Loop:
             self.block = i
             performed = self._inferences(end - size, size)
             batches = self._sizes
+            # What was told before, of samples that were not metered, is none of this one's.
+            self.now.forget()
+            began = clock()
             for sample in islice(samples, size):
                 inferences = 1 if batches is None else batches[one.yielded]
                 one.yielded += 1
                 self.metered += inferences
                 self.count += inferences
                 yield sample
+                if timed:
+                    began = self._note_latency(began)
                 if progress is not None and progress.due():
                     self._show(progress, one)
+                    began = clock()
             if one.yielded < end:
                 break
             last = i == len(sizes) - 1
-            uninterrupted = (
-                stop_early is None and one.readings is None and plan.interleaving is None
-            )
-            if uninterrupted and not last:
+            if self._uninterrupted(one) and not last:
                 window.split(performed)
                 continue
             window.close(performed)
             running = False
             self._hand_over(window, i)
-            stop = last
-            if not last and stop_early is not None:
-                so_far = window.measurement()
-                stop = so_far is not None and stop_early(self._complete(one, so_far), len(sizes))
+            stop = last or self._stops(one, len(sizes))
             if one.readings is not None and one.readings.is_due(window.last_seconds, stop):
                 with plan.unmetered():
                     one.readings.after(i + 1)
@@ -544,6 +572,42 @@ class Loop:
         elif one.yielded < end:
             self.reason = f"samples ran out after {self.metered:,} of {self.n:,} {plan.noun}"
         one.finished = True
+
+    def _note_latency(self, began: float) -> float:
+        """Note how long the sample took that was yielded last; the clock when it was done with.
+
+        Args:
+            began: clock when it was yielded.
+        """
+        ended, now = clock(), self.now
+        self._latency.add(began, now.first_token, ended, now.added)
+        now.forget()
+        return ended
+
+    def _begin_pass(
+        self, window: Window, block_seconds: float, reference: ReferenceWorkload | None
+    ) -> Pass:
+        plan = self._plan
+        self.current = one = Pass(window)
+        self.running = True
+        if plan.runner is not None and reference is not None:
+            with plan.unmetered():
+                one.readings = ReferenceRecorder(plan.runner, reference)
+                one.readings.begin(block_seconds)
+        return one
+
+    def _uninterrupted(self, one: Pass) -> bool:
+        """Whether nothing is done between blocks."""
+        plan = self._plan
+        return plan.stop is None and one.readings is None and plan.interleaving is None
+
+    def _stops(self, one: Pass, planned: int) -> bool:
+        """Whether the blocks so far are enough, of so many planned."""
+        stop_early = self._plan.stop
+        so_far = one.window.measurement() if stop_early is not None else None
+        if stop_early is None or so_far is None:
+            return False
+        return stop_early(self._complete(one, so_far), planned)
 
     def _await_block(self, block: int) -> bool:
         """Wait until this side may run a block; whether there is one."""

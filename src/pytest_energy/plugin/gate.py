@@ -278,7 +278,8 @@ class Gate:
             if isinstance(error, TypeError) and "'async for' requires" in str(error):
                 error.add_note(
                     "energy.each(samples) is a plain iterator, in an async test as well: write"
-                    " for sample in energy.each(samples): await fn(sample)"
+                    " for sample in energy.each(samples): await fn(sample), or async for sample in"
+                    " energy.aeach(samples)"
                 )
             raise
         energy.close_body()
@@ -286,7 +287,8 @@ class Gate:
         caught = getattr(item, "_excinfo", None)
         why = _why_interrupted(caught[0].value) if caught else ""
         message = self._conclude(item, energy, why)
-        for doubt in filter(None, (energy.doubtful_divisor, energy.untold_batches)):
+        doubts = (energy.doubtful_divisor, energy.untold_batches, energy.blocked_loop)
+        for doubt in filter(None, doubts):
             item.warn(pytest.PytestWarning(shown(doubt, self._encoding)))
         if message and not caught:
             pytest.fail(message, pytrace=False)

@@ -237,6 +237,8 @@ def _cells(result: Result, carbon: Carbon) -> tuple[_Cell, _Cell, _Cell, _Cell]:
         last.append(("within budget", "green"))
     if measurement.metered_count != subject.n:
         last.append((f"from {measurement.metered_count:,}", "dim"))
+    if subject.concurrency > 1:
+        last.append((f"{subject.concurrency:,} at a time", "dim"))
     for quantity, value in (measurement.recorded or {}).items():
         last.append((f"{quantity} {significant(value)}", _BOUGHT))
         quality = verdict.quality

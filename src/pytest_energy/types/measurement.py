@@ -16,6 +16,7 @@ from typing import overload
 
 from pytest_energy.types.counts import Counts
 from pytest_energy.types.energy import Domain, gated_domains
+from pytest_energy.types.latency import Latency
 from pytest_energy.types.obstacle import Obstacle
 from pytest_energy.types.units import kwh
 
@@ -217,6 +218,7 @@ class Measurement:
         allocator_trial: what keeping it saves, where that was tried; None where it was not.
         cpu: the one CPU that the process was held on; None where it was not held.
         environment: versions of what ran, and thread counts, by name.
+        latency: how long the inferences of a loop took; None for a body, a region and batches.
     """
 
     meters: tuple[str, ...]
@@ -239,6 +241,7 @@ class Measurement:
     cpu: int | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     obstacles: tuple[Obstacle, ...] = ()
+    latency: Latency | None = None
 
     def compact(self) -> Measurement:
         """The same figures in less memory."""

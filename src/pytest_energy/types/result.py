@@ -42,6 +42,7 @@ class Subject:
         role: `"task-specific"`, `"general-purpose"` or `""`; of training steps, `TRAINING_ROLE`.
         unit: what the energy is divided by: `"inference"`, `"token"`, …
         n: inferences, or training steps, that the test performs.
+        concurrency: inferences at a time.
     """
 
     test: str
@@ -52,6 +53,7 @@ class Subject:
     role: str
     unit: str
     n: int
+    concurrency: int = 1
 
     @property
     def key(self) -> str:

@@ -1,4 +1,4 @@
-"""What may be compared with what: unit, n, dataset, meters, methods and reference agree. Pure."""
+"""What may be compared with what: unit, n, dataset, meters, methods and more agree. Pure."""
 
 from __future__ import annotations
 
@@ -58,6 +58,7 @@ def why_incomparable(before: Conditions, now: Conditions, name: str = "baseline"
     for what, old, new in (
         ("unit", before.subject.unit, now.subject.unit),
         (argument, f"{before.subject.n:,}", f"{now.subject.n:,}"),
+        ("concurrency", f"{before.subject.concurrency:,}", f"{now.subject.concurrency:,}"),
         ("dataset", before.subject.dataset or "none", now.subject.dataset or "none"),
         ("meters", ", ".join(sorted(before.meters)), ", ".join(sorted(now.meters))),
     ):

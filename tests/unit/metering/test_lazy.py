@@ -30,7 +30,7 @@ async def stream(sample):
         (generator, "for part in fn(sample)"),
         (partial(generator, 1), "for part in fn(sample)"),
         (stream, "async for part in fn(sample)"),
-        (coroutine, "await fn(sample)"),
+        (coroutine, "await energy.arun(fn, samples)"),
     ],
 )
 def test_functions_whose_calls_do_nothing_are_refused_with_the_remedy(function, remedy):
@@ -50,7 +50,7 @@ def test_outputs_that_stand_for_work_to_come_are_refused_with_the_remedy():
         assert "list(fn(sample))" in why_lazy_output(threads.imap(len, [""]))
     assert "list(fn(sample))" in why_lazy_output(generator(1))
     assert "list(fn(sample))" in why_lazy_output(map(len, []))
-    assert "await fn(sample)" in why_lazy_output(coroutine(1))
+    assert "await energy.arun(fn, samples)" in why_lazy_output(coroutine(1))
     assert "consume it inside" in why_lazy_output(stream(1))
 
 

@@ -257,6 +257,27 @@ def test_a_meter_whose_readings_take_most_of_the_time_gives_no_figure():
     )
 
 
+@pytest.mark.parametrize("stalled", range(4))
+def test_a_single_reading_in_which_a_busy_machine_stops_the_process_is_none_of_the_meter_s(stalled):
+    clock = Clock()
+    meter = Ticking(clock, 0.0)
+    window = Window(MeterSet([meter], clock=clock))
+    costs = iter(0.4 if i == stalled else 1e-6 for i in range(4))
+
+    def at_a_reading(do):
+        meter.cost = next(costs)
+        do()
+
+    at_a_reading(window.open)
+    for _ in range(2):
+        clock.work(0.001)
+        at_a_reading(lambda: window.split(1))
+    clock.work(0.001)
+    at_a_reading(lambda: window.close(1))
+    assert window.lost == ""
+    assert window.measurement().metered_count == 3
+
+
 def test_one_that_is_as_slow_and_meters_long_work_gives_one():
     clock = Clock()
     slow = Ticking(clock, 0.0, cost=0.5)

@@ -14,6 +14,7 @@ from pytest_energy.report.exports.selection import (
     method_of,
 )
 from pytest_energy.report.printable import printable
+from pytest_energy.types.latency import Latency
 from pytest_energy.types.result import Result
 from pytest_energy.types.session import SessionReport
 from pytest_energy.verdict.counted_energy import joules_per_inference
@@ -24,7 +25,9 @@ COLUMNS = (
     *("joules_per_unit", "kwh_per_1000", "gco2e_per_1000", "seconds_per_unit", "watts"),
     *("compared_joules_per_unit", "change", "change_low", "change_high", "limit", "detectable"),
     *("sessions", "base", "flops", "counted_change", "grams_per_kwh", "pue", "recorded"),
-    *("counted_joules", "bytes", "operator_calls", "python_calls"),
+    *("counted_joules", "bytes", "operator_calls", "python_calls", "concurrency"),
+    *("latency_median_seconds", "latency_p95_seconds", "first_token_median_seconds"),
+    *("first_token_p95_seconds", "per_token_median_seconds", "per_token_p95_seconds"),
 )
 """Units are in the names; changes are fractions, `n` and the counts are of inferences or steps,
 `flops` and what stands behind `recorded`, a JSON object, is per inference or step; `method` is that
@@ -87,10 +90,8 @@ def _of_session(report: SessionReport) -> dict[str, Any]:
 def _of_result(report: SessionReport, result: Result) -> dict[str, Any]:
     subject, verdict, measurement = result.subject, result.verdict, result.measurement
     change, paired, counts = verdict.change, verdict.paired, verdict.counts
-    row: dict[str, Any] = {
-        name: getattr(subject, name)
-        for name in ("test", "region", "task", "model", "dataset", "role", "unit", "n")
-    }
+    names = ("test", "region", "task", "model", "dataset", "role", "unit", "n", "concurrency")
+    row: dict[str, Any] = {name: getattr(subject, name) for name in names}
     row |= {
         "verdict": verdict.status.value,
         "reason": verdict.reason,
@@ -113,6 +114,8 @@ def _of_result(report: SessionReport, result: Result) -> dict[str, Any]:
             "watts": measurement.watts,
             "recorded": json.dumps(dict(measurement.recorded or {}), sort_keys=True),
         }
+        if measurement.latency is not None:
+            row |= _of_latency(measurement.latency)
         if measurement.flops is not None:
             row["flops"] = measurement.flops.count
     if change is not None:
@@ -125,4 +128,18 @@ def _of_result(report: SessionReport, result: Result) -> dict[str, Any]:
             "detectable": change.detectable,
             "sessions": change.sessions,
         }
+    return row
+
+
+def _of_latency(latency: Latency) -> dict[str, float]:
+    parts = (
+        ("latency", latency.inference),
+        ("first_token", latency.first_token),
+        ("per_token", latency.per_token),
+    )
+    row = {}
+    for name, one in parts:
+        if one is not None:
+            row[f"{name}_median_seconds"] = one.median_seconds
+            row[f"{name}_p95_seconds"] = one.p95_seconds
     return row

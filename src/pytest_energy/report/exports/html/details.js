@@ -75,6 +75,8 @@
       facts([
         ["Outcome", row.outcome], ["Task", row.task], ["Model", row.model], ["Dataset", row.dataset], ["Role", row.role],
         ["Samples", `${row.n.toLocaleString("en-US")}, per ${row.unit}`], ["Machine", row.machine], ["Measured", row.commit ? `${energy.moment(row.date)}, at ${row.commit}` : energy.moment(row.date)],
+        ["At a time", row.concurrency > 1 ? row.concurrency.toLocaleString("en-US") : ""],
+        ["Latency", measured ? measured.latency : ""],
         ["Power", measured ? `${energy.significant(measured.watts)} W` : ""],
         ["Recorded", recorded.map(([name, value]) => `${name} ${Math.abs(value) >= 1e5 ? energy.count(value) : energy.significant(value)}`).join(", ")],
         ["Stored", row.stored], ["Interference", measured ? measured.interference.join("; ") : ""],

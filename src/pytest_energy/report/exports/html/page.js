@@ -122,7 +122,7 @@
   };
 
   const ownPoint = (row) => ({
-    name: row.name, task: row.task, dataset: row.dataset, model: row.model, role: row.role, unit: row.unit, published: false, value: state.figure(row), row,
+    name: row.name, task: row.task, dataset: row.dataset, model: row.model, role: row.role, unit: row.unit, concurrency: row.concurrency, published: false, value: state.figure(row), row,
     interval: state.scope.id === "gated" && row.energy && row.energy.interval ? row.energy.interval.map((joules) => energy.convert(joules, state.unit, state.grid)) : null,
     intervalWords: row.energy ? row.energy.interval_is : "", quality: row.quality, parameters: row.parameters,
   });

@@ -16,6 +16,7 @@ from pytest_energy.carbon.intensity import resolve
 from pytest_energy.carbon.tables import country_mixes
 from pytest_energy.report import failure
 from pytest_energy.report.counts import what_changed
+from pytest_energy.report.domains import latency_words
 from pytest_energy.report.explain import Node, tree_of
 from pytest_energy.report.exports.html.equivalents import EQUIVALENTS
 from pytest_energy.report.exports.markdown import headline_parts
@@ -154,6 +155,7 @@ def _row(
         "role": printable(subject.role),
         "unit": printable(subject.unit),
         "n": subject.n,
+        "concurrency": subject.concurrency,
         "training": subject.is_training,
         "machine": report.machine.slug,
         "date": report.date,
@@ -197,6 +199,7 @@ def _energy(measurement: Measurement, result: Result) -> dict[str, Any]:
         **_interval(measurement, result),
         "seconds": measurement.seconds_per_unit,
         "watts": measurement.watts,
+        "latency": "" if measurement.latency is None else latency_words(measurement.latency),
         "interference": [printable(one) for one in measurement.interference],
         "domains": [
             {**_domain(domain), "joules": each, "gated": i in measurement.gated}

@@ -1,0 +1,63 @@
+"""How long inferences take, and their first tokens: reported beside energy, never gated."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Mapping, Sequence
+
+from pytest_energy.types.latency import Latency, Spread
+
+TOKEN_NAMES = ("tokens", "token")
+"""Names under which tokens that were produced are added. Prompt tokens have another."""
+
+
+class LatencyRecorder:
+    """Adds up the durations of the inferences that a window counts."""
+
+    def __init__(self) -> None:
+        # 8 bytes each: a loop may have millions.
+        self._seconds = array("d")
+        self._first_token = array("d")
+        self._per_token = array("d")
+
+    def add(
+        self, began: float, first_token: float, ended: float, added: Mapping[str, float]
+    ) -> None:
+        """One inference.
+
+        Args:
+            began: clock when it was called, in seconds.
+            first_token: clock at its first token; 0 where it told none.
+            ended: clock when it had returned.
+            added: what it has produced, by name.
+        """
+        self._seconds.append(ended - began)
+        if not first_token:
+            return
+        self._first_token.append(first_token - began)
+        tokens = next((added[name] for name in TOKEN_NAMES if name in added), 0.0)
+        if tokens > 1:
+            self._per_token.append((ended - first_token) / (tokens - 1))
+
+    @property
+    def latency(self) -> Latency | None:
+        """What was added; None before anything was."""
+        inference = _spread(self._seconds)
+        if inference is None:
+            return None
+        return Latency(inference, _spread(self._first_token), _spread(self._per_token))
+
+
+def _spread(seconds: Sequence[float]) -> Spread | None:
+    if not seconds:
+        return None
+    ordered = sorted(seconds)
+    return Spread(len(ordered), _quantile(ordered, 0.5), _quantile(ordered, 0.95))
+
+
+def _quantile(ordered: Sequence[float], share: float) -> float:
+    """By linear interpolation between order statistics, as numpy does by default."""
+    place = share * (len(ordered) - 1)
+    below = int(place)
+    above = min(below + 1, len(ordered) - 1)
+    return ordered[below] + (place - below) * (ordered[above] - ordered[below])
