@@ -1,6 +1,6 @@
 """Does the gate of a served language model stay quiet on the same code, and find what is planted?
 
-    python benchmarks/served_llm.py [--runs 10] [--n 32] [--plant more-tokens ...]
+    python benchmarks/served_llm.py [--runs 10] [--n 16] [--plant more-tokens ...]
 
 It stores a baseline of joules per request at concurrency 4 with examples/served_llm, whose server
 is `transformers serve` with SmolLM2-135M, then runs the same test again and again, and each planted
@@ -63,7 +63,7 @@ def main() -> None:
     """Print each verdict, and how many there were of each."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=10)
-    parser.add_argument("--n", type=int, default=32)
+    parser.add_argument("--n", type=int, default=16)
     parser.add_argument("--plant", nargs="*", default=["more-tokens"])
     known = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
 from openai import AsyncOpenAI
 
-TOKENS = 20
+TOKENS = int(os.environ.get("SERVED_TOKENS", "40"))
 """Of an answer, at most."""
 
 QUESTIONS = (

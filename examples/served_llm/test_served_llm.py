@@ -9,7 +9,7 @@ from chat import QUESTIONS
 
 pytestmark = pytest.mark.anyio
 
-N = int(os.environ.get("SERVED_N", "32"))
+N = int(os.environ.get("SERVED_N", "16"))
 """Requests that are metered: few where it is tried whether all works, more to compare."""
 
 

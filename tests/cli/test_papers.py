@@ -134,6 +134,35 @@ def test_the_ratios_stand_side_by_side(report):
     assert any("question-answering: no ratio, no general-purpose and no" in line for line in lines)
 
 
+def test_tokens_of_a_run_stand_below_the_leaderboards(project):
+    project.write(
+        test_it="""
+        import pytest
+        from scripted import spend
+
+        @pytest.mark.inference(n=40, unit="token", model="mine")
+        def test_tokens(energy):
+            def ask(_):
+                spend(2.0)
+                energy.add(tokens=4)
+            energy.run(ask, range(40), concurrency=2)
+
+        @pytest.mark.inference(n=40, task="text-generation", role="task-specific")
+        def test_requests(energy):
+            energy.run(lambda _: spend(2.0), range(40), concurrency=2)
+        """
+    )
+    project.report()
+    path = project.path / "report.json"
+    flat = " ".join(shown("--run", path).split())
+    assert "This machine, mine, 2 at a time: 0.500 J per token (counter), of all that is" in flat
+    assert "This machine: 0 task-specific results" in flat  # the paper's are one at a time
+    record = json.loads(call("--json", "--run", path).stdout)
+    jsonschema.validate(record, json.loads(SCHEMA_FILE.read_text()))
+    assert record["run"]["per_token"][0]["joules_per_token"] == 0.5
+    assert record["run"]["not_compared"] == 1
+
+
 def test_table_2_takes_all_tests_or_those_that_are_named(report):
     text = shown("--run", report)
     assert "This machine: 5 task-specific results, of tests of the run (--tasks-of takes" in text

@@ -28,7 +28,7 @@ def run(tmp_path):
         done = subprocess.run(
             [*command, *arguments],
             cwd=EXAMPLE,
-            env=lean("anyio.pytest_plugin") | {"SERVED_N": str(n)},
+            env=lean("anyio.pytest_plugin") | {"SERVED_N": str(n), "SERVED_TOKENS": "10"},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -92,6 +92,16 @@ def _run(run: Run, tests: str) -> dict[str, Any]:
         "file": str(run.path),
         "date": run.date,
         "machine": run.machine,
+        "per_token": [
+            {
+                "test": one.subject.test,
+                "model": one.subject.model,
+                "concurrency": one.subject.concurrency,
+                "joules_per_token": one.measurement.joules_per_unit,
+                "method": one.method,
+            }
+            for one in run.per_token
+        ],
         "not_compared": run.not_compared,
         "without_role": own.without_role(run),
         "interference": own.interference(run),

@@ -75,6 +75,12 @@ def per_token(page: Page, run: Run | None) -> None:
         " joules over the least."
     )
     page.note(_protocol(ML_ENERGY))
+    for one in run.per_token if run else ():
+        what = f"{one.subject.model}, {one.subject.concurrency} at a time"
+        joules = significant(one.measurement.joules_per_unit)
+        page.say(
+            f"This machine, {what}: {joules} J per token ({one.method}), of all that is metered."
+        )
     page.end()
 
 

@@ -98,7 +98,9 @@ class Run:
         gpus: models of its boards, in the driver's order.
         measured: whole tests (no regions) per inference, measured and resolved, in the run's order.
         trained: what its trainings cost.
-        not_compared: number of results that are neither: regions, other units, no figure.
+        per_token: what was measured per token, at whatever concurrency.
+        not_compared: number of results that are none of these: regions, other units, no figure, or
+            several inferences at a time, which the papers do not have.
         has_blocks: whether measurements stand there with their blocks, which intervals are from.
     """
 
@@ -108,6 +110,7 @@ class Run:
     gpus: tuple[str, ...]
     measured: tuple[Measured, ...]
     trained: tuple[Trained, ...]
+    per_token: tuple[Measured, ...]
     not_compared: int
     has_blocks: bool
 
@@ -132,6 +135,7 @@ def read_run(path: Path) -> Run:
     gpus = tuple(gpu.model for gpu in head.machine.gpus)
     measured: list[Measured] = []
     trained: list[Trained] = []
+    per_token: list[Measured] = []
     for index, result in enumerate(record["results"]):
         try:
             one = _read(result, schema)
@@ -140,12 +144,13 @@ def read_run(path: Path) -> Run:
         if isinstance(one, Trained):
             trained.append(one)
         elif one is not None:
-            measured.append(one)
-    not_compared = len(record["results"]) - len(measured) - len(trained)
+            (per_token if one.subject.unit == "token" else measured).append(one)
+    read = (tuple(measured), tuple(trained), tuple(per_token))
+    not_compared = len(record["results"]) - sum(map(len, read))
     has_blocks = all(
         "blocks" in result["measurement"] for result in record["results"] if result["measurement"]
     )
-    return Run(path, date, machine, gpus, tuple(measured), tuple(trained), not_compared, has_blocks)
+    return Run(path, date, machine, gpus, *read, not_compared, has_blocks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +207,7 @@ class _Result:
 
 
 def _read(result: object, schema: int) -> Measured | Trained | None:
-    """A result with a figure to compare; None for a region, another unit, nothing resolved.
+    """A result with a figure to show; None for one that has none beside it: see `Run`.
 
     Raises:
         DecodeError: something in it is wrong; its path leads through `result`.
@@ -222,7 +227,8 @@ def _figure(result: _Result) -> Measured | Trained | None:
     subject, measurement = result.subject, result.measurement
     if measurement is None or result.verdict.status in (Status.UNRESOLVED, Status.UNMEASURED):
         return None
-    if subject.region or subject.unit != "inference" or not measurement.gated:
+    one_at_a_time = subject.unit == "inference" and subject.concurrency == 1
+    if subject.region or not (one_at_a_time or subject.unit == "token") or not measurement.gated:
         return None
     check_measurement(measurement)
     if measurement.joules_per_unit <= 0:
