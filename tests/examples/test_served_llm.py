@@ -54,7 +54,7 @@ def test_a_real_server_is_started_asked_and_metered(run):
         assert measured["unit_count"] == measured["recorded"]["tokens"] > 0
         assert measured["recorded"]["prompt_tokens"] > 0
         assert measured["joules_per_unit"] > 0
-        assert result["measurement"]["latency"]["first_token"]["median"] > 0
+        assert result["measurement"]["latency"]["first_token"]["median_seconds"] > 0
     parts = [results[f"test_prefill_and_decode#{name}"] for name in ("prefill", "decode")]
     assert all(one["measurement"]["joules_per_unit"] > 0 for one in parts)
     assert "8 at a time" in done.stdout
