@@ -40,7 +40,11 @@ def main() -> int:
     done = subprocess.run([sys.executable, "-m", "pytest", *arguments, *options], check=False)
     # A process that a signal has ended has none that an exit could have.
     code = done.returncode if done.returncode >= 0 else 128 - done.returncode
-    write_outputs(outcome(report, code) | {"report-folder": str(folder), "exit-code": str(code)})
+    found = outcome(report, code)
+    if found["verdict"] == "error" and code == 0:
+        print("::error title=pytest-energy::pytest ended with 0 and wrote no report", flush=True)
+        code = 1
+    write_outputs(found | {"report-folder": str(folder), "exit-code": str(code)})
     return 0
 
 

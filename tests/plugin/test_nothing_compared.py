@@ -337,6 +337,58 @@ def test_strict_on_the_command_line_fails_a_session_without_a_metered_test(proje
     assert project.run(*workers).ret == pytest.ExitCode.OK
 
 
+@pytest.mark.parametrize("workers", [(), ("-n1",)])
+def test_strict_fails_a_session_that_was_ended_from_inside_as_if_it_had_passed(project, workers):
+    project.own_process = True
+    project.write(test_it=BROKEN_OFF.replace("END", "pass"))
+    project.run("--energy-update")
+    project.write(test_it=BROKEN_OFF.replace("END", "pytest.exit('enough', returncode=0)"))
+    if not workers:  # of pytest-xdist's workers one that ends so is a crash
+        assert project.run().ret == 0
+    result = project.run("--energy-strict", *workers)
+    assert result.ret != 0
+    if not workers:
+        assert "--energy-strict: 1 metered test did not run to the end" in flowing(result)
+
+
+EXPECTED = """
+import pytest
+from model import infer
+
+@pytest.mark.inference(n=10)
+def test_compared(energy):
+    energy.run(infer, range(10))
+
+@pytest.mark.xfail(strict=True, reason="a bug"MORE)
+@pytest.mark.inference(n=10)
+def test_expected(energy):
+    energy.run(infer, range(10))
+"""
+
+
+@pytest.mark.parametrize("workers", [(), ("-n1",)])
+def test_that_nothing_was_compared_is_not_the_failure_that_was_expected(project, workers):
+    """Else --energy-strict would turn the red of a bug that is mended green."""
+    project.write(test_it=EXPECTED.replace("MORE", ""))
+    project.run("--energy-update", "--deselect=test_it.py::test_expected")
+    for strict in ((), ("--energy-strict",)):
+        result = project.run(*strict, *workers)
+        result.assert_outcomes(passed=1, failed=1)
+        assert "[XPASS(strict)] a bug" in flowing(result)
+    # Where its condition does not hold, or marks are ignored, nothing is expected.
+    project.write(test_it=EXPECTED.replace('"a bug"MORE', '"a bug", condition=False'))
+    result = project.run("--energy-strict", *workers)
+    result.assert_outcomes(passed=1, failed=1)
+    assert "energy new" in flowing(result)
+
+
+def test_a_regression_may_be_expected(project):
+    project.write(test_it=EXPECTED.replace("MORE", "").replace("strict=True, ", ""))
+    project.run("--energy-update", "--runxfail")
+    project.set_cost(4.0)
+    project.run("--energy-strict").assert_outcomes(failed=1, xfailed=1)
+
+
 def test_strict_passes_what_is_stored_now_or_held_against_a_budget(project):
     project.write(test_it=LOOP)
     assert project.run("--energy-strict", "--energy-update").ret == pytest.ExitCode.OK

@@ -10,7 +10,7 @@ from pytest_energy.settings.settings import Settings
 from pytest_energy.types.counts import Judge
 from pytest_energy.types.obstacle import MEANINGS
 from pytest_energy.types.result import Result, short_name, some_names
-from pytest_energy.types.session import Unrun
+from pytest_energy.types.session import BaseSummary, Unrun
 from pytest_energy.types.units import format_change, format_percent, parse_percent
 from pytest_energy.types.verdict import Status
 
@@ -21,6 +21,7 @@ def notices(
     unrun: Mapping[str, Unrun],
     orphans: Sequence[str],
     update_from_file: bool,
+    base: BaseSummary | None = None,
 ) -> tuple[str, ...]:
     """What was switched off, loosened, left out or left over.
 
@@ -30,6 +31,7 @@ def notices(
         unrun: metered tests that were skipped or xfailed, or have no result for another reason.
         orphans: stored entries of collected files that no test claims.
         update_from_file: whether `energy_update` stands in a configuration file.
+        base: of a paired session.
     """
     lines = []
     if update_from_file:
@@ -63,6 +65,8 @@ def notices(
         if names:
             were = "were " * (why in (Unrun.SKIPPED, Unrun.XFAILED))
             lines.append(f"metered tests that {were}{why.words}: {some_names(names)}")
+    if base is not None and base.only_base:
+        lines.append(f"only {base.label} has: {some_names(base.only_base)}")
     if orphans:
         lines.append(f"stored, and no test claims them: {some_names(orphans)} (see --energy-prune)")
     return tuple(lines)

@@ -158,23 +158,29 @@ class ResultsLog:
         missing = (name for name in names if name not in self.tests)
         return {name: self.unrun.get(name, Unrun.UNFINISHED) for name in missing}
 
-    def nothing_compared(self) -> str:
-        """Why a session whose tests passed has compared nothing; empty where it has.
+    def not_compared(self) -> str:
+        """What a session whose tests passed has left uncompared; empty where nothing is.
 
-        A test that was skipped says that it is not for this machine: one is no reason to fail,
-        nothing but such tests is.
+        It may have been ended from inside, with exit status 0, or have compared nothing. A test
+        that was skipped says that it is not for this machine: one is no reason to fail, nothing but
+        such tests is.
         """
+        missing = self.without_result()
+        unfinished = list(missing.values()).count(Unrun.UNFINISHED)
+        if unfinished:
+            return f"{unfinished:,} metered test{'s' * (unfinished > 1)} {Unrun.UNFINISHED.words}"
         if any(result.verdict.status in COMPARED for result in self.results):
             return ""
         if any(outcome in ("passed", "xpassed") for outcome in self.outcomes.values()):
             return ""  # stored, or held against a budget: else it would have failed
         if not self.selected and not self.tests:
             return (
-                "no metered test was selected: one asks for the fixture `energy`, or is marked"
-                " with @pytest.mark.inference"
+                "nothing was compared: no metered test was selected: one asks for the fixture"
+                " `energy`, or is marked with @pytest.mark.inference"
             )
-        found = Counter((self.unrun | self.without_result()).values())
-        return ", ".join(f"{found[why]:,} {why.words}" for why in Unrun if found[why])
+        found = Counter((self.unrun | missing).values())
+        why = ", ".join(f"{found[each]:,} {each.words}" for each in Unrun if found[each])
+        return f"nothing was compared: {why}"
 
     def settle(self, session: GateSession, exitstatus: int, root: Path) -> None:
         """At the end of the session: store what `--energy-update` asks for.

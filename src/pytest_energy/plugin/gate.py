@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
+from _pytest.skipping import xfailed_key
 
 from pytest_energy.gate.evaluate import (
     Evaluation,
@@ -40,6 +41,7 @@ from pytest_energy.types.codec import encode
 from pytest_energy.types.counts import Judge
 from pytest_energy.types.result import BaseRun, compact
 from pytest_energy.types.session import Overhead, TestReport, Unrun
+from pytest_energy.types.verdict import FAILED
 from pytest_energy.verdict.rules import MIN_UPDATES, MIN_UPDATES_ALIGNED
 from pytest_energy.world import clock, real_files, sleep
 
@@ -415,10 +417,11 @@ class Gate:
         session.results.update((result.subject.key, result) for result in report.results)
         item.stash[stash.TEST_REPORT] = report
         test = nodeid_from_here(self._config, test_id(item))
+        failing = [one for one in results if session.fails(one.rule, one.verdict)]
+        if _expected_to_fail(item) and not any(one.verdict.status in FAILED for one in failing):
+            return ""  # that nothing was compared is no failure that anybody has expected
         return "\n\n".join(
-            failure.message(result, session.carbon, test, self._against)
-            for result in results
-            if session.fails(result.rule, result.verdict)
+            failure.message(result, session.carbon, test, self._against) for result in failing
         )
 
     def _notices(self, energy: MeteredEnergy | CountedEnergy) -> tuple[str, ...]:
@@ -508,6 +511,12 @@ class Gate:
         """What has to be typed to compare with the same base again."""
         given = self._config.getoption("energy_against", default=None)
         return f" --energy-against {shlex.quote(given)}" if given else ""
+
+
+def _expected_to_fail(item: pytest.Item) -> bool:
+    """Whether a mark says so, under its condition: then a failure, whatever of, makes it pass."""
+    expected = item.stash.get(xfailed_key, None) is not None
+    return expected and not item.config.option.runxfail
 
 
 def may_loop(item: pytest.Item) -> bool:

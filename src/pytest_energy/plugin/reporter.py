@@ -92,8 +92,8 @@ class Reporter:
             log.overhead += gate.take_overhead()
         passed = exitstatus == pytest.ExitCode.OK
         if passed and settings.strict and (metered or strict_given(config)):
-            missing = log.nothing_compared()
-            log.problems += [f"--energy-strict: nothing was compared: {missing}"] * bool(missing)
+            problem = log.not_compared()
+            log.problems += [f"--energy-strict: {problem}"] * bool(problem)
         said = (notice for test in log.tests.values() for notice in test.notices)
         log.notices = (
             *dict.fromkeys(said),
@@ -103,6 +103,7 @@ class Reporter:
                 {**log.unrun, **log.without_result()},
                 orphans,
                 update_from_file(config),
+                gate_session.base_summary,
             ),
         )
         report = log.report(gate_session, config.rootpath)

@@ -138,9 +138,6 @@ def write_summary(reporter: pytest.TerminalReporter, report: SessionReport, full
         reporter.write_sep("_", "energy: output of the base")
         for line in printable_lines(error).split("\n"):
             say(reporter, line)
-    if report.base is not None and report.base.only_base:
-        tests = ", ".join(report.base.only_base)
-        write(f"energy: only {report.base.label} has: {tests}", yellow=True)
     for notice in report.notices:
         write(f"energy: {notice}", yellow=True)
     for problem in report.problems:

@@ -26,8 +26,9 @@ def all_results(reports: Sequence[SessionReport]) -> Iterator[tuple[SessionRepor
 def latest_results(reports: Sequence[SessionReport]) -> list[tuple[SessionReport, Result]]:
     """One result per machine class, test and region: what the latest commit says of it.
 
-    Several sessions may have had that commit, such as the jobs of a matrix on alike machines: a
-    result that failed outweighs one that did not, else the later one counts.
+    Several sessions may have had that commit, with changed files or without, such as the jobs of a
+    matrix on alike machines: a regression outweighs a test that failed for another reason, this one
+    that passed, and else the later one counts.
 
     Args:
         reports: in any order.
@@ -47,13 +48,19 @@ def _weightiest(runs: Sequence[tuple[SessionReport, Result]]) -> tuple[SessionRe
     if len(runs) == 1:
         return runs[0]
     latest, _ = max(reversed(runs), key=lambda run: run[0].date)
-    of_commit = [run for run in reversed(runs) if run[0].commit == latest.commit]
-    return max(of_commit, key=lambda run: (_has_failed(*run), run[0].date))
+    of_commit = [run for run in reversed(runs) if _commit(run[0]) == _commit(latest)]
+    return max(of_commit, key=_weight)
 
 
-def _has_failed(report: SessionReport, result: Result) -> bool:
-    outcome = report.outcomes.get(result.subject.test)
-    return outcome in ("failed", "error") or result.verdict.status in FAILED
+def _commit(report: SessionReport) -> str:
+    """Without the sign of changed files: a step that builds something changes some."""
+    return (report.commit or "").removesuffix("+")
+
+
+def _weight(run: tuple[SessionReport, Result]) -> tuple[bool, bool, str]:
+    report, result = run
+    failed = report.outcomes.get(result.subject.test) in ("failed", "error")
+    return result.verdict.status in FAILED, failed, report.date
 
 
 def unrun_tests(reports: Sequence[SessionReport]) -> list[Unrun]:
@@ -75,7 +82,7 @@ def unrun_tests(reports: Sequence[SessionReport]) -> list[Unrun]:
     found = []
     for of_test in runs.values():
         latest, _ = max(reversed(of_test), key=lambda run: run[0].date)
-        said = {why for report, why in of_test if report.commit == latest.commit}
+        said = {why for report, why in of_test if _commit(report) == _commit(latest)}
         broken = said & {Unrun.ERROR, Unrun.UNFINISHED}
         reasons = broken or (set[Unrun | None]() if None in said else said)
         found += [why for why in Unrun if why in reasons][-1:]

@@ -142,7 +142,11 @@ def test_of_the_sessions_of_one_commit_a_result_that_failed_counts(order, commit
     red = session(result(3.0), commit=commit)
     green = session(result(2.0), date="2026-03-05T00:00:00Z", commit=commit)
     assert headline([red, green][::order]).startswith("**Energy: 1 regressed**; 1 compared")
+    changed = replace(green, commit=commit and f"{commit}+")
+    assert headline([red, changed][::order]).startswith("**Energy: 1 regressed**; 1 compared")
     failed = session(unmeasured(), outcomes={TEST: "failed"}, commit=commit)
+    later = replace(failed, date="2026-03-05T00:00:00Z")
+    assert headline([red, later][::order]).startswith("**Energy: 1 regressed**; 1 compared")
     shown = render([failed, green][::order]).split("<details>")[0]
     assert "| **unmeasured** |" in shown
 
