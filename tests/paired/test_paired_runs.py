@@ -33,7 +33,7 @@ def test_a_rise_over_the_base_fails_with_its_interval_and_says_what_it_is_over(r
     result.stdout.fnmatch_lines(
         [
             "energy regressed: 2.30 J per inference, base 2.00 J at ??????? (main)",
-            "  change     +15.0 %  [[]+1?.? %, +1?.? %]   allowed +5 %",
+            "  change     +15.0 %  [[]+1?.? %, +1?.? %] (95 %)   allowed +5 %",
             "  detectable  +?.? %  would have been found, in four of five runs",
             "  processes  +15.0 %, +15.0 %",
             "  pairs           40  pairs of blocks, head and base one after the other, in random *",
