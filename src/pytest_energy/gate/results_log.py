@@ -66,7 +66,7 @@ class ResultsLog:
         refused: whether a figure that was to be stored was not, of a test that passed.
         problems: what was asked for and could not be done, each a sentence.
         unrun: metered tests that were skipped or xfailed, with results or without, or whose set-up
-            failed; by name.
+            or collection failed; by name.
         selected: the metered tests that were to run, by name.
         notices: what makes the gate weaker, each a line.
         overhead: what the gate took, of runs that were repeated as well.

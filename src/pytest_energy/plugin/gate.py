@@ -30,6 +30,7 @@ from pytest_energy.metering.instruments import Instruments
 from pytest_energy.plugin import stash
 from pytest_energy.plugin.body_runs import RUNS
 from pytest_energy.plugin.own_errors import make_printable, shown_usage_errors
+from pytest_energy.plugin.uncollected import KEY
 from pytest_energy.report import failure, junit, live, terminal
 from pytest_energy.report.pace import Pace
 from pytest_energy.report.printable import printable, shown
@@ -339,6 +340,8 @@ class Gate:
             return []
         tests = list(map(test_id, self._collected))
         modules = {name.partition("::")[0] for name in tests}
+        # A class of it may not have been collected.
+        modules -= {name.partition("::")[0] for name in self._config.stash[KEY].found}
         collected = prune.Collected.of(self._config, modules, tests, metered_of(self._collected))
         return prune.orphans(self.session.stores.used, collected)
 

@@ -477,6 +477,12 @@ def strict_given(config: pytest.Config) -> bool:
     return bool(config.getoption("energy_strict", default=None))
 
 
+def runs_nothing(config: pytest.Config) -> bool:
+    """Whether tests are collected and none will run: for a list of them, or of fixtures."""
+    options = ("collectonly", "setuponly", "setupplan", "showfixtures", "show_fixtures_per_test")
+    return any(config.getoption(name, default=False) for name in options)
+
+
 def metered_of(items: Iterable[pytest.Item]) -> list[pytest.Item]:
     """The tests that carry one of the markers or ask for the fixture.
 

@@ -126,7 +126,7 @@ def test_what_has_no_result_stands_in_the_first_line():
     unrun = {"t::a": Unrun.SKIPPED, "t::b": Unrun.ERROR, "t::c": Unrun.UNFINISHED}
     assert headline([session(result(), unrun=unrun)]) == (
         "**Energy: no regression in what ran**; 1 compared (1 ok);"
-        " 1 skipped, 1 failed in the set-up, 1 did not run to the end"
+        " 1 skipped, 1 failed in the set-up or at collection, 1 did not run to the end"
     )
     assert headline([session(result(), unrun={"t::a": Unrun.SKIPPED})]) == (
         "**Energy: no regression**; 1 compared (1 ok); 1 skipped"
