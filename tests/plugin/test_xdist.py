@@ -37,6 +37,46 @@ def test_under_workers_the_gate_holds(loop):
     assert verdict["change"]["value"] == pytest.approx(0.5)
 
 
+@pytest.mark.parametrize("dearer", ["gw0", "gw1"])
+def test_where_each_worker_runs_every_test_the_one_that_failed_counts(loop, dearer):
+    loop.run("--energy-update")
+    loop.write(
+        model=f"""
+        import os
+        from scripted import spend
+
+        def infer(sample=None):
+            spend(3.0 if os.environ["PYTEST_XDIST_WORKER"] == "{dearer}" else 2.0)
+        """
+    )
+    options = ("--energy-markdown=o.md", "--energy-json=o.json", "-n2", "--dist=each")
+    result = loop.run(*options)
+    result.assert_outcomes(failed=1, passed=1)
+    result.stdout.fnmatch_lines(["energy: 1 compared (1 regressed)*"])
+    assert "**Energy: 1 regressed**" in (loop.path / "o.md").read_text("utf-8")
+    (stood,) = json.loads((loop.path / "o.json").read_text("utf-8"))["results"]
+    assert (stood["outcome"], stood["verdict"]["status"]) == ("failed", "regressed")
+
+
+def test_a_rerun_in_a_worker_replaces_what_it_measured_first(loop):
+    loop.write(
+        test_it="""
+        import pytest
+        from model import infer
+        runs = []
+
+        @pytest.mark.inference(n=1)
+        def test_x():
+            infer()
+            runs.append(1)
+            assert len(runs) > 1
+        """
+    )
+    report = loop.report("-n2", "--reruns=1")
+    assert [result["outcome"] for result in report["results"]] == ["passed"]
+    assert [result["verdict"]["status"] for result in report["results"]] == ["new"]
+
+
 def test_workers_store_what_they_measure(loop):
     assert loop.run("-n2", "--energy-update").ret == pytest.ExitCode.OK
     (entry,) = loop.baseline()["entries"].values()

@@ -46,10 +46,10 @@ class Reporter:
             return
         gate = self._config.stash.get(stash.GATE, None)
         made = gate.take_report(reported_test(report)) if gate is not None else None
-        self._results_log().add(report, made)
+        results = self._results_log().add(report, made)
         columns: HtmlColumns | None = self._config.pluginmanager.get_plugin(html_columns.NAME)
         if columns is not None and hasattr(report, "energy"):
-            columns.add(report, self._results_log().tests[reported_test(report)].results)
+            columns.add(report, results)
         if hasattr(report, "energy"):
             setattr(report, "energy", None)  # noqa: B010  # pytest keeps every report to the end
 
