@@ -51,6 +51,36 @@ def test_several_runs_come_by_machine_class_and_date(here):
     assert joules == pytest.approx([2.0, 3.0, 4.0])
 
 
+def test_a_copy_of_a_run_counts_once_and_that_is_said(here, capfd):
+    write("keep.json", result(3.0))
+    (here / "copy.json").write_bytes((here / "keep.json").read_bytes())
+    write("later.json", result(3.0), date="2026-03-05T00:00:00Z")
+    assert main(["report", "keep.json", "copy.json", "later.json", "--to", "csv"]) == 0
+    assert len(rows_of(here / "energy.csv")) == 2
+    said = "pytest-energy: copy.json: the same run as keep.json: it counts once\n"
+    assert capfd.readouterr().err == said
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["report", "", "--to", "csv"],
+        ["comment", ""],
+        ["compare", "a", ""],
+        ["explain", "test_a", "--run", ""],
+        ["papers", "--run", ""],
+        ["migrate", ""],
+    ],
+)
+def test_an_empty_argument_is_no_folder(here, capfd, command):
+    with pytest.raises(SystemExit) as ended:
+        main(command)
+    assert ended.value.code == 2
+    said = capfd.readouterr().err
+    assert "it is empty, and a path is wanted (a variable that is not set?)" in said
+    assert "folder" not in said
+
+
 @pytest.mark.parametrize(
     ("target", "problem"),
     [

@@ -425,6 +425,17 @@ def test_strict_on_the_command_line_fails_a_session_without_a_metered_test(proje
     assert project.run(*workers).ret == pytest.ExitCode.OK
 
 
+@pytest.mark.parametrize("where", ["addopts", "PYTEST_ADDOPTS"])
+def test_strict_in_every_sessions_options_is_not_typed_for_this_one(project, monkeypatch, where):
+    project.write(test_it="def test_plain(): pass")
+    if where == "addopts":
+        project.ini("addopts = --energy-strict")
+    else:
+        monkeypatch.setenv(where, "--energy-strict")
+    assert project.run().ret == pytest.ExitCode.OK
+    assert project.run("--energy-strict").ret == pytest.ExitCode.TESTS_FAILED
+
+
 def test_strict_passes_what_is_stored_now_or_held_against_a_budget(project):
     project.write(test_it=LOOP)
     assert project.run("--energy-strict", "--energy-update").ret == pytest.ExitCode.OK

@@ -251,6 +251,21 @@ def test_under_xdist_the_header_stands_behind_the_tests(loop):
     loop.run("-n1").stdout.fnmatch_lines(["energy: scripted (counter), *", "energy: nothing was *"])
 
 
+def test_where_no_worker_metered_the_header_names_no_meter(project):
+    project.write(
+        test_it="""
+        import pytest
+
+        @pytest.mark.skip
+        @pytest.mark.inference(n=1)
+        def test_x(): pass
+        """
+    )
+    text = project.run("-n1").stdout.str()
+    assert "no meter" not in text
+    assert "baselines in baselines/" in text
+
+
 METERS_THAT_TELL = """
 import os, scripted
 from pytest_energy import MeterSource

@@ -201,9 +201,8 @@ def _write_header(reporter: pytest.TerminalReporter, report: SessionReport) -> N
         return
     reporter.write_line("")  # behind the last dot
     baselines = stash.settings_of(config).baselines
-    for line in terminal.header(
-        report.instrumentation, report.machine, baselines, report.base, reporter
-    ):
+    known = report.instrumentation if report.results else None  # no worker has told
+    for line in terminal.header(known, report.machine, baselines, report.base, reporter):
         reporter.write_line(line)
 
 

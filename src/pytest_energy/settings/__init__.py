@@ -473,8 +473,17 @@ def update_from_file(config: pytest.Config) -> bool:
 
 
 def strict_given(config: pytest.Config) -> bool:
-    """Whether `--energy-strict` stands on the command line: this very session is to compare."""
-    return bool(config.getoption("energy_strict", default=None))
+    """Whether `--energy-strict` was typed: this very session is to compare.
+
+    What stands in `addopts` or in `PYTEST_ADDOPTS` is of every session, as in a configuration file.
+    """
+    import shlex
+
+    option = "--energy-strict"
+    if not config.getoption("energy_strict", default=None):
+        return False
+    always = [*config.getini("addopts"), *shlex.split(os.environ.get("PYTEST_ADDOPTS", ""))]
+    return option in config.invocation_params.args or option not in always
 
 
 def runs_nothing(config: pytest.Config) -> bool:
