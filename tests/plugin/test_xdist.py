@@ -192,10 +192,21 @@ def test_a_test_that_compares_waits_for_what_other_workers_measure(project, how)
     result.assert_outcomes(passed=12 if how == "each" else 4)
 
 
-def test_it_does_not_wait_forever_for_a_worker_that_died(project):
+@pytest.mark.parametrize("option", ["--energy-judge=counted", "--energy-lock=off"])
+def test_it_waits_for_them_where_tests_need_no_machine_to_themselves(project, option):
+    slow = COMPARING.replace("    infer()", "    time.sleep(model == 'a' and 4); infer()")
+    seen = "len([*energy_results])" if "counted" in option else "len(energy_results)"
+    slow = slow.replace("len(energy_results)", seen)
+    project.write(test_it=f"import time\n{slow.strip()}")
+    project.run("-n3", option).assert_outcomes(passed=4)
+
+
+@pytest.mark.parametrize("option", ["--energy-judge=counted", "--energy-judge=both"])
+def test_it_does_not_wait_forever_for_a_worker_that_died(project, option):
     dying = COMPARING.replace("    infer()", "    infer(model == 'a' and abort())")
+    dying = dying.replace("len(energy_results)", "len([*energy_results])")
     project.write(test_it=f"from os import abort\n{dying.strip()}")
-    result = project.run("-n2")
+    result = project.run("-n2", option)
     result.assert_outcomes(passed=2, failed=2)
     result.stdout.fnmatch_lines_random(["*worker 'gw?' crashed*", "*assert 2 == 3*"])
 
