@@ -194,7 +194,7 @@ def test_a_test_that_compares_waits_for_what_other_workers_measure(project, how)
 
 @pytest.mark.parametrize("option", ["--energy-judge=counted", "--energy-lock=off"])
 def test_it_waits_for_them_where_tests_need_no_machine_to_themselves(project, option):
-    slow = COMPARING.replace("    infer()", "    time.sleep(model == 'a' and 4); infer()")
+    slow = COMPARING.replace("    infer()", "    time.sleep(model == 'b' and 4); infer()")
     seen = "len([*energy_results])" if "counted" in option else "len(energy_results)"
     slow = slow.replace("len(energy_results)", seen)
     project.write(test_it=f"import time\n{slow.strip()}")
