@@ -13,7 +13,8 @@ import pytest
 
 from pytest_energy.cli.main import main
 from pytest_energy.report import json as json_report
-from support.reports import OTHER_MACHINE, new, result, session
+from pytest_energy.report.exports import markdown
+from support.reports import OTHER_MACHINE, both_roles, new, result, session
 
 
 @pytest.fixture
@@ -59,6 +60,25 @@ def test_a_copy_of_a_run_counts_once_and_that_is_said(here, capfd):
     assert len(rows_of(here / "energy.csv")) == 2
     said = "pytest-energy: copy.json: the same run as keep.json: it counts once\n"
     assert capfd.readouterr().err == said
+
+
+def test_the_interval_of_the_role_ratio_is_read_where_the_blocks_are_not(here):
+    write("run.json", *both_roles())
+    assert main(["report", "run.json", "--to", "markdown=o.md"]) == 0
+    said = markdown.render([session(*both_roles())]).splitlines()[2]
+    assert "times the energy of task-specific (95 %: " in said
+    assert said in (here / "o.md").read_text("utf-8").splitlines()
+
+
+def test_an_interval_of_other_energies_is_not_taken(here):
+    write("run.json", *both_roles())
+    text = (here / "run.json").read_text("utf-8")
+    (before,) = json.loads(text)["role_ratios"]
+    other = text.replace(f'"value":{before["ratio"]["value"]}', '"value":3.0')
+    assert other != text
+    (here / "run.json").write_text(other, "utf-8")
+    assert main(["report", "run.json", "--to", "markdown=o.md"]) == 0
+    assert "times the energy of task-specific`" in (here / "o.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from pytest_energy.types.carbon import Carbon
 from pytest_energy.types.counts import Judge
 from pytest_energy.types.energy import Domain, Method
 from pytest_energy.types.machine import Machine
+from pytest_energy.types.ratio import RoleRatio
 from pytest_energy.types.result import Result
 
 
@@ -154,6 +155,7 @@ class SessionReport:
         failures: of metered tests that failed, by node id; the JSON report has none of them.
         unrun: metered tests that were selected and have no result, by node id; with them those that
             have stored entries, of files that were skipped or failed at collection.
+        role_ratios: of a session that was read from a report: as it was when there were blocks.
     """
 
     date: str
@@ -172,3 +174,4 @@ class SessionReport:
     judge: Judge = Judge.BOTH
     failures: Mapping[str, Failure] = field(default_factory=dict)
     unrun: Mapping[str, Unrun] = field(default_factory=dict)
+    role_ratios: tuple[RoleRatio, ...] = ()

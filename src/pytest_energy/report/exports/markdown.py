@@ -151,7 +151,9 @@ def render(reports: Sequence[SessionReport], most_bytes: int = MOST_BYTES) -> st
 
 def _ratios(pairs: Sequence[tuple[SessionReport, Result]], page: _Page) -> list[str]:
     """General-purpose over task-specific, a line per task, in view."""
-    found = role_ratios([result for _, result in pairs])
+    sessions = {id(report): report for report, _ in pairs}.values()
+    stored = [ratio for report in sessions for ratio in report.role_ratios]
+    found = role_ratios([result for _, result in pairs], stored)
     lines = [f"- {code(ratio_line(ratio))}" for ratio in found[:MOST_RATIOS]]
     if len(found) > MOST_RATIOS:
         lines.append(f"- and {len(found) - MOST_RATIOS:,} more tasks: `--energy-json` has each")
