@@ -336,7 +336,7 @@ def test_an_unavailable_meter_that_was_asked_for_is_an_error(place):
 
 
 def test_an_unknown_country_is_an_error_beside_all_that_was_found(place):
-    found = place.told("--energy-country=GER", code=2)
+    found = place.told("--energy-country=Germny", code=2)
     assert found["carbon"] is None
     assert "near it" in found["problems"][0]
     assert found["chosen"]["meters"] == ["cpu_time"]

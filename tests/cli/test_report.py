@@ -13,7 +13,8 @@ import pytest
 
 from pytest_energy.cli.main import main
 from pytest_energy.report import json as json_report
-from support.reports import OTHER_MACHINE, new, result, session
+from pytest_energy.report.exports import markdown
+from support.reports import OTHER_MACHINE, both_roles, new, result, session
 
 
 @pytest.fixture
@@ -49,6 +50,55 @@ def test_several_runs_come_by_machine_class_and_date(here):
     assert main(["report", "c.json", "b.json", "a.json", "./a.json", "--to", "csv"]) == 0
     joules = [float(row["joules_per_unit"]) for row in rows_of(here / "energy.csv")]
     assert joules == pytest.approx([2.0, 3.0, 4.0])
+
+
+def test_a_copy_of_a_run_counts_once_and_that_is_said(here, capfd):
+    write("keep.json", result(3.0))
+    (here / "copy.json").write_bytes((here / "keep.json").read_bytes())
+    write("later.json", result(3.0), date="2026-03-05T00:00:00Z")
+    assert main(["report", "keep.json", "copy.json", "later.json", "--to", "csv"]) == 0
+    assert len(rows_of(here / "energy.csv")) == 2
+    said = "pytest-energy: copy.json: the same run as keep.json: it counts once\n"
+    assert capfd.readouterr().err == said
+
+
+def test_the_interval_of_the_role_ratio_is_read_where_the_blocks_are_not(here):
+    write("run.json", *both_roles())
+    assert main(["report", "run.json", "--to", "markdown=o.md"]) == 0
+    said = markdown.render([session(*both_roles())]).splitlines()[2]
+    assert "times the energy of task-specific (95 %: " in said
+    assert said in (here / "o.md").read_text("utf-8").splitlines()
+
+
+def test_an_interval_of_other_energies_is_not_taken(here):
+    write("run.json", *both_roles())
+    text = (here / "run.json").read_text("utf-8")
+    (before,) = json.loads(text)["role_ratios"]
+    other = text.replace(f'"value":{before["ratio"]["value"]}', '"value":3.0')
+    assert other != text
+    (here / "run.json").write_text(other, "utf-8")
+    assert main(["report", "run.json", "--to", "markdown=o.md"]) == 0
+    assert "times the energy of task-specific`" in (here / "o.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["report", "", "--to", "csv"],
+        ["comment", ""],
+        ["compare", "a", ""],
+        ["explain", "test_a", "--run", ""],
+        ["papers", "--run", ""],
+        ["migrate", ""],
+    ],
+)
+def test_an_empty_argument_is_no_folder(here, capfd, command):
+    with pytest.raises(SystemExit) as ended:
+        main(command)
+    assert ended.value.code == 2
+    said = capfd.readouterr().err
+    assert "it is empty, and a path is wanted (a variable that is not set?)" in said
+    assert "folder" not in said
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ def test_collecting_alone_opens_and_writes_nothing(loop, workers):
     result.stdout.no_fnmatch_line("energy: scripted*")
 
 
-LIGHT = {"plugin", "plugin.specs", "settings"}
+LIGHT = {"plugin", "plugin.specs", "plugin.uncollected", "settings"}
 """All modules of the package that a session without metered tests may load."""
 
 

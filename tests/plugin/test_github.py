@@ -129,6 +129,6 @@ def test_a_markdown_report_that_cannot_be_written_is_refused_before_a_test_runs(
         assert problem in result.stderr.str()
     result = loop.run("--energy-markdown=a", "--energy-export=csv=a")
     assert (
-        "a is named twice, by --energy-markdown and by --energy-export csv"
+        "a is named twice, by --energy-markdown (or ini energy_markdown) and by --energy-export csv"
         in flowing(result) + result.stderr.str()
     )

@@ -284,8 +284,96 @@ def test_tests_without_a_body_that_ran_say_why(project, workers):
         "test_it.py::test_skipped": "skipped",
         "test_it.py::test_expected": "xfailed",
     }
-    said = "nothing was compared, 1 skipped, 1 xfailed, 1 failed in the set-up;"
+    said = "nothing was compared, 1 skipped, 1 xfailed, 1 failed in the set-up or at collection;"
     assert said in flowing(project.run("--deselect=test_it.py::test_left_out", *workers))
+
+
+# A file that pytest could not collect, or was told not to
+
+HUB = LOOP.replace("import pytest", "import pytest{}", 1)
+WORKERS = pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["one process", "workers"])
+
+
+@pytest.fixture
+def two(loop):
+    """Two metered tests in a file each, both with a baseline."""
+    loop.write(test_hub=HUB.format(""))
+    loop.run("--energy-update")
+    return loop
+
+
+@WORKERS
+@pytest.mark.parametrize("judge", ["both", "counted"])
+def test_tests_of_a_file_that_is_skipped_as_it_is_imported_are_named(two, workers, judge):
+    two.run("--energy-update", f"--energy-judge={judge}")
+    two.write(test_hub=HUB.format("; pytest.importorskip('nothing_like_it')"))
+    options = ("--energy-strict", f"--energy-judge={judge}", "--energy-json=o.json", *workers)
+    result = two.run(*options)
+    assert result.ret == pytest.ExitCode.OK
+    assert "energy: 1 compared (1 ok), 1 skipped;" in flowing(result)
+    report = json.loads((two.path / "o.json").read_text("utf-8"))
+    assert report["unrun"] == {"test_hub.py::test_loop": "skipped"}
+    assert "metered tests that were skipped: test_loop" in flowing(result)
+
+
+@WORKERS
+def test_tests_of_a_file_that_cannot_be_imported_are_named(two, workers):
+    two.write(test_hub=HUB.format(", nothing_like_it"))
+    options = ("--continue-on-collection-errors", "--energy-json=o.json", "--energy-markdown=o.md")
+    result = two.run(*options, *workers)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    report = json.loads((two.path / "o.json").read_text("utf-8"))
+    assert report["unrun"] == {"test_hub.py::test_loop": "error"}
+    assert "1 compared (1 ok), 1 failed in the set-up or at collection;" in flowing(result)
+    assert "**Energy: no regression in what ran**" in (two.path / "o.md").read_text("utf-8")
+
+
+def test_tests_of_a_class_that_cannot_be_collected_are_named_and_are_no_leftovers(project):
+    head = "import pytest\nfrom model import infer\n"
+    test = "@pytest.mark.inference(n=1)\ndef test_plain(): infer()\n"
+    of_class = (
+        "class TestIt:\n    @pytest.mark.inference(n=1)\n    def test_inside(self): infer()\n"
+    )
+    project.write(test_it=head + test + of_class)
+    project.run("--energy-update")
+    broken = "    @property\n    def pytestmark(self): ...\n    pytestmark = 1\n"
+    project.write(test_it=head + test + of_class + broken)
+    report = project.report("--continue-on-collection-errors")
+    assert report["unrun"] == {"test_it.py::TestIt::test_inside": "error"}
+    assert not any("no test claims" in notice for notice in report["notices"])
+
+
+@WORKERS
+@pytest.mark.parametrize("strict", [False, True])
+def test_where_all_metered_tests_stand_in_such_files_nothing_was_compared(two, workers, strict):
+    two.write(test_plain="def test_plain(): pass")
+    for file in ("test_it", "test_hub"):
+        two.write(**{file: HUB.format("; pytest.importorskip('nothing_like_it')")})
+    result = two.run(*["--energy-strict"] * strict, *workers)
+    assert result.ret == (pytest.ExitCode.TESTS_FAILED if strict else pytest.ExitCode.OK)
+    assert "energy: nothing was compared, 2 skipped;" in flowing(result)
+
+
+@WORKERS
+@pytest.mark.parametrize(
+    "chosen",
+    [("-k", "plain"), ("-m", "not inference"), ("--deselect=test_hub.py",), ("test_plain.py",)],
+    ids=" ".join,
+)
+def test_what_would_not_have_run_anyway_is_not_missed(two, workers, chosen):
+    two.write(test_hub=HUB.format("; pytest.importorskip('nothing_like_it')"))
+    (two.path / "test_it.py").unlink()
+    two.write(test_plain="def test_plain(): pass")
+    assert "energy:" not in flowing(two.run(*chosen, *workers))
+
+
+@WORKERS
+def test_a_file_without_a_stored_entry_may_be_skipped_and_nothing_is_said(loop, workers):
+    loop.run("--energy-update")
+    loop.write(test_unit="import pytest; pytest.importorskip('nothing_like_it')")
+    result = loop.run(*workers)
+    assert "energy: 1 compared (1 ok); " in flowing(result)
+    assert "skipped:" not in flowing(result)
 
 
 # A strict session that compared nothing
@@ -387,6 +475,17 @@ def test_a_regression_may_be_expected(project):
     project.run("--energy-update", "--runxfail")
     project.set_cost(4.0)
     project.run("--energy-strict").assert_outcomes(failed=1, xfailed=1)
+
+
+@pytest.mark.parametrize("where", ["addopts", "PYTEST_ADDOPTS"])
+def test_strict_in_every_sessions_options_is_not_typed_for_this_one(project, monkeypatch, where):
+    project.write(test_it="def test_plain(): pass")
+    if where == "addopts":
+        project.ini("addopts = --energy-strict")
+    else:
+        monkeypatch.setenv(where, "--energy-strict")
+    assert project.run().ret == pytest.ExitCode.OK
+    assert project.run("--energy-strict").ret == pytest.ExitCode.TESTS_FAILED
 
 
 def test_strict_passes_what_is_stored_now_or_held_against_a_budget(project):

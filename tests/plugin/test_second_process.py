@@ -45,7 +45,7 @@ def test_what_two_processes_take_more_fails_and_the_message_shows_both(loop):
     loop.run().stdout.fnmatch_lines(
         [
             "energy regressed: 2.30 J per inference, baseline 2.00 J (5 sessions, 2.00 to 2.00)",
-            "  change     +15.0 %  [[]*[]]   allowed +5 %",
+            "  change     +15.0 %  [[]*[]] (95 %)   allowed +5 %",
             "  detectable  +*",
             "  processes  +15.0 %, +15.0 %",
         ]

@@ -37,6 +37,46 @@ def test_under_workers_the_gate_holds(loop):
     assert verdict["change"]["value"] == pytest.approx(0.5)
 
 
+@pytest.mark.parametrize("dearer", ["gw0", "gw1"])
+def test_where_each_worker_runs_every_test_the_one_that_failed_counts(loop, dearer):
+    loop.run("--energy-update")
+    loop.write(
+        model=f"""
+        import os
+        from scripted import spend
+
+        def infer(sample=None):
+            spend(3.0 if os.environ["PYTEST_XDIST_WORKER"] == "{dearer}" else 2.0)
+        """
+    )
+    options = ("--energy-markdown=o.md", "--energy-json=o.json", "-n2", "--dist=each")
+    result = loop.run(*options)
+    result.assert_outcomes(failed=1, passed=1)
+    result.stdout.fnmatch_lines(["energy: 1 compared (1 regressed)*"])
+    assert "**Energy: 1 regressed**" in (loop.path / "o.md").read_text("utf-8")
+    (stood,) = json.loads((loop.path / "o.json").read_text("utf-8"))["results"]
+    assert (stood["outcome"], stood["verdict"]["status"]) == ("failed", "regressed")
+
+
+def test_a_rerun_in_a_worker_replaces_what_it_measured_first(loop):
+    loop.write(
+        test_it="""
+        import pytest
+        from model import infer
+        runs = []
+
+        @pytest.mark.inference(n=1)
+        def test_x():
+            infer()
+            runs.append(1)
+            assert len(runs) > 1
+        """
+    )
+    report = loop.report("-n2", "--reruns=1")
+    assert [result["outcome"] for result in report["results"]] == ["passed"]
+    assert [result["verdict"]["status"] for result in report["results"]] == ["new"]
+
+
 def test_workers_store_what_they_measure(loop):
     assert loop.run("-n2", "--energy-update").ret == pytest.ExitCode.OK
     (entry,) = loop.baseline()["entries"].values()
@@ -152,10 +192,21 @@ def test_a_test_that_compares_waits_for_what_other_workers_measure(project, how)
     result.assert_outcomes(passed=12 if how == "each" else 4)
 
 
-def test_it_does_not_wait_forever_for_a_worker_that_died(project):
+@pytest.mark.parametrize("option", ["--energy-judge=counted", "--energy-lock=off"])
+def test_it_waits_for_them_where_tests_need_no_machine_to_themselves(project, option):
+    slow = COMPARING.replace("    infer()", "    time.sleep(model == 'b' and 4); infer()")
+    seen = "len([*energy_results])" if "counted" in option else "len(energy_results)"
+    slow = slow.replace("len(energy_results)", seen)
+    project.write(test_it=f"import time\n{slow.strip()}")
+    project.run("-n3", option).assert_outcomes(passed=4)
+
+
+@pytest.mark.parametrize("option", ["--energy-judge=counted", "--energy-judge=both"])
+def test_it_does_not_wait_forever_for_a_worker_that_died(project, option):
     dying = COMPARING.replace("    infer()", "    infer(model == 'a' and abort())")
+    dying = dying.replace("len(energy_results)", "len([*energy_results])")
     project.write(test_it=f"from os import abort\n{dying.strip()}")
-    result = project.run("-n2")
+    result = project.run("-n2", option)
     result.assert_outcomes(passed=2, failed=2)
     result.stdout.fnmatch_lines_random(["*worker 'gw?' crashed*", "*assert 2 == 3*"])
 
@@ -209,6 +260,21 @@ def test_a_wrong_option_leaves_pytests_own_report_whole_under_xdist(loop):
 
 def test_under_xdist_the_header_stands_behind_the_tests(loop):
     loop.run("-n1").stdout.fnmatch_lines(["energy: scripted (counter), *", "energy: nothing was *"])
+
+
+def test_where_no_worker_metered_the_header_names_no_meter(project):
+    project.write(
+        test_it="""
+        import pytest
+
+        @pytest.mark.skip
+        @pytest.mark.inference(n=1)
+        def test_x(): pass
+        """
+    )
+    text = project.run("-n1").stdout.str()
+    assert "no meter" not in text
+    assert "baselines in baselines/" in text
 
 
 METERS_THAT_TELL = """

@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from statistics import stdev
 
 from pytest_energy.types.measurement import Measurement
+from pytest_energy.types.ratio import RatioEstimate as RatioEstimate
+from pytest_energy.types.ratio import RoleRatio as RoleRatio
 from pytest_energy.types.result import Result
 from pytest_energy.types.verdict import Status
 from pytest_energy.verdict.baseline_comparison import MIN_BLOCKS
 from pytest_energy.verdict.estimators import student_quantile
-
-
-@dataclass(frozen=True, slots=True)
-class RatioEstimate:
-    """One energy over another, with its 95 % interval (None where there are too few blocks)."""
-
-    value: float
-    low: float | None
-    high: float | None
 
 
 def ratio(numerator: Sequence[Measurement], denominator: Sequence[Measurement]) -> RatioEstimate:
@@ -62,26 +54,17 @@ def ratio(numerator: Sequence[Measurement], denominator: Sequence[Measurement]) 
     return RatioEstimate(value, value * math.exp(-width), value * math.exp(width))
 
 
-@dataclass(frozen=True, slots=True)
-class RoleRatio:
-    """Energy of general-purpose over task-specific models of one task.
-
-    Args:
-        task: that both perform.
-        ratio: of energies per unit, each side the geometric mean of its models.
-    """
-
-    task: str
-    ratio: RatioEstimate
-
-
-def role_ratios(results: Sequence[Result]) -> tuple[RoleRatio, ...]:
+def role_ratios(
+    results: Sequence[Result], stored: Iterable[RoleRatio] = ()
+) -> tuple[RoleRatio, ...]:
     """General-purpose over task-specific, for each task that has both.
 
     The headline comparison of Luccioni, Jernite and Strubell 2024 (arXiv 2311.16863).
 
     Args:
         results: of a session; regions, unresolved windows and training steps do not count.
+        stored: what a report without blocks says of its session. The interval of a ratio of the
+            same energies is taken from it.
     """
     ratios = []
     by_task: dict[str, list[Result]] = {}
@@ -105,4 +88,23 @@ def role_ratios(results: Sequence[Result]) -> tuple[RoleRatio, ...]:
         if all(sides) and len(units) == 1 and positive:
             with suppress(OverflowError):
                 ratios.append(RoleRatio(task, ratio(*sides)))
-    return tuple(ratios)
+    known = tuple(stored)
+    return tuple(_with_interval(one, known) for one in ratios)
+
+
+_ROUNDED = 1e-4
+"""How far a ratio of figures with six digits may lie from that of all digits, as a fraction."""
+
+
+def _with_interval(of_task: RoleRatio, stored: Sequence[RoleRatio]) -> RoleRatio:
+    """A ratio without an interval with that which was computed while there were blocks."""
+    value = of_task.ratio.value
+    for other in stored if of_task.ratio.low is None else ():
+        low, high = other.ratio.low, other.ratio.high
+        same = other.task == of_task.task and math.isclose(
+            other.ratio.value, value, rel_tol=_ROUNDED
+        )
+        # A report that was edited may hold anything.
+        if same and low is not None and high is not None and 0 <= low <= value <= high:
+            return RoleRatio(of_task.task, RatioEstimate(value, low, high))
+    return of_task

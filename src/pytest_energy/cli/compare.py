@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from pytest_energy.cli.output import ERROR, complain, write_out
+from pytest_energy.cli.output import ERROR, complain, path_argument, write_out
 from pytest_energy.types.counts import Judge
 from pytest_energy.types.units import parse_percent
 
@@ -41,7 +40,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     for name, what in (("a", "what is compared with"), ("b", "what is judged")):
         parser.add_argument(
             name,
-            type=Path,
+            type=path_argument,
             metavar=f"{name.upper()}.json",
             help=f"{what}: a report that pytest --energy-json={name.upper()}.json wrote",
         )

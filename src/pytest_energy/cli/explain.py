@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TextIO
 
-from pytest_energy.cli.output import ERROR, complain, write_out
+from pytest_energy.cli.output import ERROR, complain, path_argument, write_out
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -31,7 +31,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--run",
         dest="report",
-        type=Path,
+        type=path_argument,
         metavar="REPORT.json",
         required=True,
         help="a report that pytest --energy-json=REPORT.json wrote",

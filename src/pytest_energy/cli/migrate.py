@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pytest_energy.baselines.migration import Migrated, Step, migrate
-from pytest_energy.cli.output import ERROR, complain, write_out
+from pytest_energy.cli.output import ERROR, complain, path_argument, write_out
 from pytest_energy.files import shown_path
 from pytest_energy.report.printable import printable
 
@@ -37,7 +37,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "folder",
         nargs="?",
-        type=Path,
+        type=path_argument,
         default=DEFAULT_FOLDER,
         metavar="FOLDER",
         help="as --energy-baselines names it (default: baselines)",

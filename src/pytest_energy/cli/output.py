@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import TextIO
 
 from pytest_energy.report.printable import READABLE, encoding_of, printable_lines, readable
+
+
+def path_argument(text: str) -> Path:
+    """A file or folder that was named on the command line.
+
+    Args:
+        text: as it was given. Empty, as a variable that was not set is, it would be the current
+            folder.
+
+    Raises:
+        argparse.ArgumentTypeError: it is empty.
+    """
+    if not text:
+        raise argparse.ArgumentTypeError(
+            "it is empty, and a path is wanted (a variable that is not set?)"
+        )
+    return Path(text)
+
 
 ERROR = 2
 """Exit code of what could not be done; argparse's own, too."""

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TextIO
 
-from pytest_energy.cli.output import ERROR, complain, write_out
+from pytest_energy.cli.output import ERROR, complain, path_argument, write_out
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -28,7 +28,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--run",
         dest="report",
-        type=Path,
+        type=path_argument,
         metavar="REPORT.json",
         help="a report that pytest --energy-json=REPORT.json wrote",
     )
@@ -42,7 +42,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument(
         "--html",
-        type=Path,
+        type=path_argument,
         metavar="PATH",
         help="write a page of all published figures to this file, and no tables: charts in any"
         " unit, at any country's intensity (needs the extra html); pytest --energy-html has them"

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_energy.cli.output import ERROR, complain, in_pytest
+from pytest_energy.cli.output import ERROR, complain, in_pytest, path_argument
 from pytest_energy.types.codec import cut
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def add_runs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "runs",
         nargs="+",
-        type=Path,
+        type=path_argument,
         metavar="RUN.json",
         help="reports that pytest --energy-json=RUN.json wrote",
     )
@@ -104,15 +104,25 @@ def read_reports(paths: Iterable[Path]) -> list[SessionReport]:
 
     Args:
         paths: of the files; each is read once, however often it is named: a pattern may match it
-            twice.
+            twice. Of copies one counts, and that is said on standard error.
 
     Raises:
         RunError: one of them is no report.
     """
+    from pytest_energy.files import shown_path
     from pytest_energy.report.read import read_session
 
     distinct = {path.absolute(): path for path in paths}.values()
-    reports = [read_session(path) for path in distinct]
+    reports: list[SessionReport] = []
+    named: list[Path] = []
+    for path in distinct:
+        report = read_session(path)
+        if report in reports:
+            first = shown_path(named[reports.index(report)])
+            complain(f"{shown_path(path)}: the same run as {first}: it counts once")
+            continue
+        reports.append(report)
+        named.append(path)
     return sorted(reports, key=lambda report: (report.machine.slug, report.date))
 
 

@@ -50,6 +50,9 @@ if TYPE_CHECKING:
 
 NO_OVERHEAD = Overhead()
 
+FAILED_OUTCOMES = ("failed", "error")
+"""What pytest says of a test that failed, in its body or beside it."""
+
 RAN_TO_ITS_END = frozenset({0, 1})
 """Exit statuses of a session that ran to its end: all passed, or some failed."""
 
@@ -66,11 +69,12 @@ class ResultsLog:
         refused: whether a figure that was to be stored was not, of a test that passed.
         problems: what was asked for and could not be done, each a sentence.
         unrun: metered tests that were skipped or xfailed, with results or without, or whose set-up
-            failed; by name.
+            or collection failed; by name.
         selected: the metered tests that were to run, by name.
         notices: what makes the gate weaker, each a line.
         overhead: what the gate took, of runs that were repeated as well.
         failures: why tests failed, by name.
+        workers: of pytest-xdist, which each test's results are of, by name.
     """
 
     tests: dict[str, TestReport] = field(default_factory=dict)
@@ -84,13 +88,20 @@ class ResultsLog:
     notices: tuple[str, ...] = ()
     overhead: Overhead = field(default_factory=Overhead)
     failures: dict[str, Failure] = field(default_factory=dict)
+    workers: dict[str, str] = field(default_factory=dict)
 
-    def add(self, report: pytest.TestReport, made: TestReport | None = None) -> None:
+    def add(self, report: pytest.TestReport, made: TestReport | None = None) -> tuple[Result, ...]:
         """Take in one of pytest's reports; a rerun replaces what was there.
+
+        Where several workers of pytest-xdist run the same test (`--dist=each`), one that failed
+        stands, whatever the others say.
 
         Args:
             report: of any test.
             made: what this process has put on it; None where another one did, or nothing is there.
+
+        Returns:
+            The results on it.
         """
         name = reported_test(report)
         record: object = getattr(report, "energy", None)
@@ -102,6 +113,11 @@ class ResultsLog:
         if record is not None:
             tested = made or _decoded(record)
             self.overhead += tested.overhead
+            worker: str = getattr(report, "worker_id", "")
+            others = self.workers.setdefault(name, worker) != worker
+            if others and self.outcomes.get(name) in FAILED_OUTCOMES and not report.failed:
+                return tested.results
+            self.workers[name] = worker
             self.tests[name] = replace(tested, overhead=NO_OVERHEAD)
             failed = bool({name, report.nodeid} & self.failed)
             self.outcomes[name] = "failed" if failed else _outcome(report)
@@ -114,6 +130,7 @@ class ResultsLog:
                 self.failures[name] = _failure(report)
             elif record is not None:  # a rerun passed
                 self.failures.pop(name, None)
+        return self.tests[name].results if record is not None else ()
 
     @property
     def results(self) -> tuple[Result, ...]:

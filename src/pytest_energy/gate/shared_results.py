@@ -37,7 +37,7 @@ class SharedResults:
     """
 
     def __init__(self, folder: Path, worker: str) -> None:
-        self._folder = folder
+        self.folder = folder
         self._worker = worker
         self._own = folder / f"{worker}.jsonl"
         self._own_ended = folder / f"{worker}.ended"
@@ -46,7 +46,7 @@ class SharedResults:
 
     def select(self, tests: Sequence[str]) -> None:
         """Tell the controller which metered tests are to run; every worker has the same."""
-        self._write(self._folder / f"{self._worker}.selected", tests)
+        self._write(self.folder / f"{self._worker}.selected", tests)
 
     def add(self, results: Sequence[Result]) -> None:
         """Show results to the other workers; where no file can be written they see none."""
@@ -59,20 +59,20 @@ class SharedResults:
     def ended(self) -> frozenset[str]:
         """Metered tests of all workers that have ended."""
         names: set[str] = set()
-        for path in self._folder.glob("*.ended"):
+        for path in self.folder.glob("*.ended"):
             names.update(_names(path))
         return frozenset(names)
 
     def others(self) -> tuple[Result, ...]:
         """What the other workers have measured so far; a rerun replaces what was there."""
-        for path in sorted(self._folder.glob("*.jsonl")):
+        for path in sorted(self.folder.glob("*.jsonl")):
             if path != self._own:
                 self._read_on(path)
         return tuple(self._results.values())
 
     def _write(self, path: Path, records: Sequence[object]) -> None:
         try:
-            self._folder.mkdir(mode=0o700, exist_ok=True)
+            self.folder.mkdir(mode=0o700, exist_ok=True)
             with path.open("a", encoding="utf-8") as file:
                 file.write("".join(json.dumps(record) + "\n" for record in records))
         except OSError:

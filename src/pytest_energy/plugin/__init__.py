@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NoReturn
 import pytest
 
 from pytest_energy import settings
+from pytest_energy.plugin import uncollected
 from pytest_energy.plugin.specs import pytest_plugin_registered as pytest_plugin_registered
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     for text in settings.MARKERS.values():
         config.addinivalue_line("markers", text)
+    config.stash[uncollected.KEY] = uncollected.Uncollected()
+    config.pluginmanager.register(config.stash[uncollected.KEY], "energy-uncollected")
     if settings.any_given(config):
         from pytest_energy.plugin import stash
         from pytest_energy.plugin.own_errors import shown_usage_errors
@@ -113,12 +116,6 @@ def pytest_itemcollected(item: pytest.Item) -> None:
         count_runs(item)
 
 
-def runs_nothing(config: pytest.Config) -> bool:
-    """Whether tests are collected and none will run: for a list of them, or of fixtures."""
-    options = ("collectonly", "setuponly", "setupplan", "showfixtures", "show_fixtures_per_test")
-    return any(config.getoption(name, default=False) for name in options)
-
-
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
@@ -128,9 +125,11 @@ def pytest_collection_modifyitems(
     marked = settings.metered_of(items)
     if not marked:
         # Who asked for a file gets one, though it says that nothing was metered; who asked for a
-        # comparison is told that there is none.
+        # comparison is told that there is none. All metered tests may stand in files that were
+        # skipped as they were imported.
         asked = settings.wants_file(config) or settings.strict_given(config)
-        if asked and not runs_nothing(config) and not settings.flag(config, "off"):
+        asked = asked or bool(uncollected.uncollected(config, metered=False))
+        if asked and not settings.runs_nothing(config) and not settings.flag(config, "off"):
             _gather_results(config)
         return
     from pytest_energy.plugin.own_errors import shown_usage_errors
@@ -152,7 +151,7 @@ def _meter(config: pytest.Config, marked: list[pytest.Item], collected: list[pyt
     from pytest_energy.settings.settings import check_against
     from pytest_energy.settings.xdist import is_xdist_worker
 
-    collect_only = runs_nothing(config)
+    collect_only = settings.runs_nothing(config)
     metered, problems = read_inferences(marked)
     # An error in a worker's collection would be pytest-xdist's internal error, without the text:
     # there each wrong test fails in its own setup.
@@ -189,7 +188,7 @@ def energy(request: pytest.FixtureRequest) -> Energy:
 
     metered: Energy | None = request.node.stash.get(stash.ENERGY, None)
     if metered is None:
-        if not stash.settings_of(request.config).off and not runs_nothing(request.config):
+        if not stash.settings_of(request.config).off and not settings.runs_nothing(request.config):
             raise pytest.UsageError(
                 "energy was asked for with getfixturevalue, too late to meter the test: name it in"
                 " the test's arguments, or add @pytest.mark.usefixtures('energy')"

@@ -8,6 +8,7 @@ import pytest
 
 from pytest_energy import plugin
 from pytest_energy.plugin.own_errors import shown_usage_errors
+from pytest_energy.settings import COMMAND
 
 
 class Command:
@@ -38,6 +39,7 @@ class Command:
         for place in config.args:
             if not (config.invocation_params.dir / place.partition("::")[0]).exists():
                 raise pytest.UsageError(f"file or directory not found: {place}")
+        config.stash[COMMAND] = True
         # As pytest does it itself, since plugins may register their meters' hook only then.
         config.hook.pytest_configure.call_historic(kwargs={"config": config})
         try:

@@ -25,12 +25,13 @@ from pytest_energy.gate.evaluate import (
 )
 from pytest_energy.gate.session import GateSession
 from pytest_energy.gate.shared_results import SharedResults, shared_folder
-from pytest_energy.machine.lock import MOMENT_SECONDS, MachineBusyError
+from pytest_energy.machine.lock import MOMENT_SECONDS, MachineBusyError, MachineLock
 from pytest_energy.metering.fixture import CountedEnergy, MeteredEnergy
 from pytest_energy.metering.instruments import Instruments
 from pytest_energy.plugin import stash
 from pytest_energy.plugin.body_runs import RUNS
 from pytest_energy.plugin.own_errors import make_printable, shown_usage_errors
+from pytest_energy.plugin.uncollected import KEY
 from pytest_energy.report import failure, junit, live, terminal
 from pytest_energy.report.pace import Pace
 from pytest_energy.report.printable import printable, shown
@@ -46,7 +47,6 @@ from pytest_energy.verdict.rules import MIN_UPDATES, MIN_UPDATES_ALIGNED
 from pytest_energy.world import clock, real_files, sleep
 
 if TYPE_CHECKING:
-    from pytest_energy.machine.lock import MachineLock
     from pytest_energy.metering.loop import Interleaving
     from pytest_energy.paired.interleave import HeadInterleaving
     from pytest_energy.paired.second_process import SecondProcess
@@ -86,6 +86,7 @@ class Gate:
         self._progress: LiveLine | None = None
         self._instruments: Instruments | None = None
         self._shared: SharedResults | None = None
+        self._running: MachineLock | None = None
         self._gave_up = False
         self._made: tuple[str, TestReport] | None = None
         self.selected: list[str] = []
@@ -139,17 +140,23 @@ class Gate:
 
     def _alone(self, item: pytest.Item) -> Generator[None, object, object]:
         """Run a test while no other one on this machine is metered, or has to wait for it."""
-        lock = None if self._settings.off else stash.machine_lock(self._config)
+        if self._settings.off:
+            return (yield)
+        metered, alone = item in self._metered, stash.machine_lock(self._config)
+        lock = alone or self._lock_of_run()
         if lock is None:
             return (yield)
-        metered = item in self._metered
         if "energy_results" in getattr(item, "fixturenames", ()):
             self._await_results(item, lock)
+        if alone is None and not metered:
+            return (yield)
         try:
             with real_files():
                 # Who has held it for so long will not leave it for the next test either.
                 seconds = MOMENT_SECONDS if self._gave_up else self._settings.lock_timeout
-                lock.acquire(metered, item.nodeid, seconds, self._say_what_holds_it)
+                lock.acquire(
+                    metered and lock is alone, item.nodeid, seconds, self._say_what_holds_it
+                )
             self._gave_up = False
         except MachineBusyError as error:
             self._gave_up = True
@@ -191,6 +198,17 @@ class Gate:
             elif clock() - free_since > FREE_SECONDS:
                 break
             sleep(LOOK_SECONDS)
+
+    def _lock_of_run(self) -> MachineLock | None:
+        """What metered tests share where they need no machine to themselves.
+
+        By it a test that waits for their results knows whether one still runs: the system frees
+        what a worker that died held. None without other workers.
+        """
+        shared = self.shared_results()
+        if self._running is None and shared is not None:
+            self._running = MachineLock(shared.folder)
+        return self._running
 
     def shared_results(self) -> SharedResults | None:
         """What pytest-xdist's workers show each other; None without them."""
@@ -341,6 +359,8 @@ class Gate:
             return []
         tests = list(map(test_id, self._collected))
         modules = {name.partition("::")[0] for name in tests}
+        # A class of it may not have been collected.
+        modules -= {name.partition("::")[0] for name in self._config.stash[KEY].found}
         collected = prune.Collected.of(self._config, modules, tests, metered_of(self._collected))
         return prune.orphans(self.session.stores.used, collected)
 
@@ -351,9 +371,9 @@ class Gate:
         finally:
             if self._instruments is not None:
                 self._instruments.close()
-            lock = self._config.stash.get(stash.LOCK, None)
-            if lock is not None:
-                lock.close()
+            for lock in (self._config.stash.get(stash.LOCK, None), self._running):
+                if lock is not None:
+                    lock.close()
 
     def counting_overhead(self) -> AbstractContextManager[None]:
         """Add what the block takes to the gate's own account."""

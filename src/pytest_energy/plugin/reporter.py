@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -11,13 +12,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_energy.plugin import html_columns, stash
-from pytest_energy.settings import strict_given, update_from_file, wants_file, xdist
+from pytest_energy.plugin.uncollected import uncollected
+from pytest_energy.settings import runs_nothing, strict_given, update_from_file, wants_file, xdist
 from pytest_energy.settings.identity import reported_test
 
 if TYPE_CHECKING:
     from pytest_energy.gate.results_log import ResultsLog
+    from pytest_energy.gate.session import GateSession
     from pytest_energy.plugin.html_columns import HtmlColumns
-    from pytest_energy.types.session import SessionReport
+    from pytest_energy.types.session import SessionReport, Unrun
 
 
 class Reporter:
@@ -43,10 +46,10 @@ class Reporter:
             return
         gate = self._config.stash.get(stash.GATE, None)
         made = gate.take_report(reported_test(report)) if gate is not None else None
-        self._results_log().add(report, made)
+        results = self._results_log().add(report, made)
         columns: HtmlColumns | None = self._config.pluginmanager.get_plugin(html_columns.NAME)
         if columns is not None and hasattr(report, "energy"):
-            columns.add(report, self._results_log().tests[reported_test(report)].results)
+            columns.add(report, results)
         if hasattr(report, "energy"):
             setattr(report, "energy", None)  # noqa: B010  # pytest keeps every report to the end
 
@@ -77,13 +80,22 @@ class Reporter:
         gate = config.stash.get(stash.GATE, None)
         log.selected = gate.selected if gate is not None else selected(shared_folder(self._run))
         metered = bool(log.tests or log.selected)
-        if not metered and not wants_file(config) and not strict_given(config):
+        absent = {} if runs_nothing(config) else uncollected(config, metered)
+        asked = wants_file(config) or strict_given(config)
+        if not metered and not asked and not absent:
             return
         try:
             gate_session = stash.gate_session_of(config)
         except pytest.UsageError as error:  # raised here it would swallow pytest's own summary
             self._error = str(error)
             return
+        if absent:
+            stored = _stored_of(config, gate_session, absent)
+            log.selected = dict.fromkeys((*log.selected, *stored))
+            log.unrun |= {test: why for test, why in stored.items() if test not in log.unrun}
+            metered = metered or bool(stored)
+            if not metered and not asked:
+                return
         # Before anything is stored: what the tests have looked up need not be read again.
         orphans = gate.orphans() if gate is not None else self._orphans
         with gate.counting_overhead() if gate is not None else nullcontext():
@@ -168,6 +180,16 @@ class Reporter:
         return self._log
 
 
+def _stored_of(
+    config: pytest.Config, session: GateSession, absent: Mapping[str, str]
+) -> Mapping[str, Unrun]:
+    """The tests with stored entries, of what was not collected."""
+    from pytest_energy.gate.uncollected import stored_tests
+
+    deselected = config.getoption("deselect", default=None) or ()
+    return stored_tests(session.stores, config.rootpath, absent, deselected)
+
+
 def _write_header(reporter: pytest.TerminalReporter, report: SessionReport) -> None:
     """Say what the workers metered with, which the controller knows once they have: above failures.
 
@@ -180,9 +202,8 @@ def _write_header(reporter: pytest.TerminalReporter, report: SessionReport) -> N
         return
     reporter.write_line("")  # behind the last dot
     baselines = stash.settings_of(config).baselines
-    for line in terminal.header(
-        report.instrumentation, report.machine, baselines, report.base, reporter
-    ):
+    known = report.instrumentation if report.results else None  # no worker has told
+    for line in terminal.header(known, report.machine, baselines, report.base, reporter):
         reporter.write_line(line)
 
 

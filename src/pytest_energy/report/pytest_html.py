@@ -113,7 +113,7 @@ def sort_key(value: float) -> str:
 def _joules(result: Result) -> float | None:
     if result.measurement is not None:
         return result.measurement.joules_per_unit
-    if result.counts is not None and result.counts.inferences:
+    if result.has_counted_energy and result.counts is not None:
         return joules_per_inference(result.counts)
     return None
 

@@ -28,6 +28,7 @@ from pytest_energy.types.counts import MOST_COUNT, Counts, Judge
 from pytest_energy.types.history import History
 from pytest_energy.types.machine import Machine
 from pytest_energy.types.measurement import MOST_FLOPS, Measurement
+from pytest_energy.types.ratio import RoleRatio
 from pytest_energy.types.renames import as_written, renamed
 from pytest_energy.types.result import TRAINING_ROLE, Result, Subject, TrainingRun
 from pytest_energy.types.session import BaseSummary, Instrumentation, Overhead, SessionReport, Unrun
@@ -381,6 +382,7 @@ class _Head:
     judge: Judge = Judge.BOTH
     notices: tuple[str, ...] = ()
     unrun: Mapping[str, Unrun] = field(default_factory=dict)
+    role_ratios: tuple[RoleRatio, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -491,6 +493,7 @@ def _read_session(path: Path) -> SessionReport:
         stored={one.subject.key: one.stored for one in judged if one.stored},
         notices=session.notices,
         unrun=session.unrun,
+        role_ratios=session.role_ratios,
         overhead=session.overhead,
         judge=session.judge,
     )

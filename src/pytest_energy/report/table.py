@@ -232,7 +232,7 @@ def _cells(result: Result, carbon: Carbon) -> tuple[_Cell, _Cell, _Cell, _Cell]:
     style = _STYLES.get(verdict.status, _DOUBTFUL)
     last = [(verdict.status.words, style)]
     if measurement is None:
-        return _counted_energy(result), [("-", "")], _counted_change(verdict), last
+        return _counted_energy(result), [("-", "")], _counted_change(result), last
     if _within_budget(result):
         last.append(("within budget", "green"))
     if measurement.metered_count != subject.n:
@@ -259,15 +259,15 @@ def _cells(result: Result, carbon: Carbon) -> tuple[_Cell, _Cell, _Cell, _Cell]:
 
 def _counted_energy(result: Result) -> _Cell:
     """Counted energy, where nothing was metered and counts decide."""
-    if result.counts is None:
+    if result.counts is None or not result.has_counted_energy:
         return [("-", "")]
     said: _Cell = [(f"{format_joules(joules_per_inference(result.counts))} counted", "")]
     return [*said, ("per step", "dim")] if result.subject.is_training else said
 
 
-def _counted_change(verdict: Verdict) -> _Cell:
-    change = verdict.counts
-    if change is None or change.energy is None:
+def _counted_change(result: Result) -> _Cell:
+    change = result.verdict.counts
+    if change is None or change.energy is None or not result.has_counted_energy:
         return [("-", "")]
     return [
         (format_change(change.energy), ""),

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def header(
-    instrumentation: Instrumentation,
+    instrumentation: Instrumentation | None,
     machine: Machine,
     baselines: Path,
     base: BaseSummary | None,
@@ -33,18 +33,20 @@ def header(
     """Lines below pytest's own header: meters with their methods, machine class, baseline folder.
 
     Args:
-        instrumentation: what is metered with.
+        instrumentation: what is metered with; None where that is not known.
         machine: the machine class.
         baselines: their folder.
         base: the base of a paired session; None without one.
         reporter: pytest's terminal, for its width.
     """
-    meters = ", ".join(
-        f"{meter.name} ({'+'.join(meter.methods)})" for meter in instrumentation.meters
-    )
     place = f"interleaved with {base.label}" if base else f"baselines in {shown_path(baselines)}/"
-    lines = [f"energy: {meters or 'no meter'}, {machine.slug}, {place}"]
-    lines += [f"energy: {instrumentation.note}"] if instrumentation.note else []
+    lines = [f"{machine.slug}, {place}"]
+    if instrumentation is not None:
+        meters = ", ".join(
+            f"{meter.name} ({'+'.join(meter.methods)})" for meter in instrumentation.meters
+        )
+        lines = [f"{meters or 'no meter'}, {lines[0]}", *filter(None, [instrumentation.note])]
+    lines = [f"energy: {line}" for line in lines]
     width, encoding = _width(reporter), encoding_of_terminal(reporter)
     return [line for long in lines for line in _fold(shown(long, encoding), width)]
 

@@ -62,6 +62,9 @@ PROMETHEUS_URL = "http://localhost:9090"
 WORKER = pytest.StashKey[Any]()
 """Where the configuration of a paired run's worker keeps its `paired.worker.Worker`."""
 
+COMMAND = pytest.StashKey[bool]()
+"""Whether a command of the console script runs in place of the tests."""
+
 DEFAULT_TOLERANCE = "5%"
 
 # Name, kind ("flag", "text", "number", "whole", "choice", "list", "path"), metavar, default, help.
@@ -473,8 +476,23 @@ def update_from_file(config: pytest.Config) -> bool:
 
 
 def strict_given(config: pytest.Config) -> bool:
-    """Whether `--energy-strict` stands on the command line: this very session is to compare."""
-    return bool(config.getoption("energy_strict", default=None))
+    """Whether `--energy-strict` was typed: this very session is to compare.
+
+    What stands in `addopts` or in `PYTEST_ADDOPTS` is of every session, as in a configuration file.
+    """
+    import shlex
+
+    option = "--energy-strict"
+    if not config.getoption("energy_strict", default=None):
+        return False
+    always = [*config.getini("addopts"), *shlex.split(os.environ.get("PYTEST_ADDOPTS", ""))]
+    return option in config.invocation_params.args or option not in always
+
+
+def runs_nothing(config: pytest.Config) -> bool:
+    """Whether tests are collected and none will run: for a list of them, or of fixtures."""
+    options = ("collectonly", "setuponly", "setupplan", "showfixtures", "show_fixtures_per_test")
+    return any(config.getoption(name, default=False) for name in options)
 
 
 def metered_of(items: Iterable[pytest.Item]) -> list[pytest.Item]:

@@ -12,6 +12,7 @@ import pytest
 
 from pytest_energy.carbon import factors
 from pytest_energy.settings import (
+    COMMAND,
     NO_OVERHEAD,
     PROMETHEUS_URL,
     WORKER,
@@ -304,8 +305,8 @@ def _check_grid(config: pytest.Config) -> None:
     Raises:
         pytest.UsageError: names it, with near ones.
     """
-    if _factors(config) != factors.TODAY:
-        return
+    if COMMAND in config.stash or _factors(config) != factors.TODAY:
+        return  # the doctor says it beside all else that it has found
     country, region = (option_value(config, name) or None for name in ("country", "region"))
     if (country or region) and not option_value(config, "carbon_intensity"):
         try:

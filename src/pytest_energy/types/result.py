@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pytest_energy.types.counts import Counts
 from pytest_energy.types.history import History
 from pytest_energy.types.measurement import Measurement
-from pytest_energy.types.verdict import Rule, Verdict
+from pytest_energy.types.verdict import Rule, Status, Verdict
 
 TRAINING_ROLE = "training"
 """The role of a subject whose n are training steps, not inferences."""
@@ -145,6 +145,16 @@ class Result:
     training_run: TrainingRun | None = None
     counts: Counts | None = None
     history: History | None = None
+
+    @property
+    def has_counted_energy(self) -> bool:
+        """Whether counts stand in for its energy: nothing was metered, and nothing was to be.
+
+        A test that was to be metered and was not has no energy, whatever was counted of it.
+        """
+        counted = self.counts is not None and self.counts.inferences > 0
+        unmeasured = self.verdict.status is Status.UNMEASURED
+        return self.measurement is None and counted and not unmeasured
 
     @property
     def plain_change(self) -> float | None:

@@ -10,6 +10,7 @@ from pytest_energy.types.carbon import Carbon
 from pytest_energy.types.counts import Judge
 from pytest_energy.types.energy import Domain, Method
 from pytest_energy.types.machine import Machine
+from pytest_energy.types.ratio import RoleRatio
 from pytest_energy.types.result import Result
 
 
@@ -91,14 +92,14 @@ class BaseSummary:
 
 
 class Unrun(StrEnum):
-    """Why a metered test that was selected has no result."""
+    """Why a metered test that was selected has no result, or one of a file that was."""
 
     SKIPPED = "skipped"
-    """By a mark, or by a fixture."""
+    """By a mark, by a fixture, or with its whole file at collection."""
     XFAILED = "xfailed"
     """By a mark that runs nothing, or by a fixture."""
     ERROR = "error"
-    """Its set-up failed."""
+    """Its set-up failed, or the collection of its file."""
     UNFINISHED = "unfinished"
     """The session ended before it, or while it ran."""
 
@@ -111,7 +112,7 @@ class Unrun(StrEnum):
 _WORDS = {
     Unrun.SKIPPED: "skipped",
     Unrun.XFAILED: "xfailed",
-    Unrun.ERROR: "failed in the set-up",
+    Unrun.ERROR: "failed in the set-up or at collection",
     Unrun.UNFINISHED: "did not run to the end",
 }
 
@@ -152,7 +153,9 @@ class SessionReport:
         overhead: what the gate itself took.
         judge: what decided: measured joules, exact counts, or both.
         failures: of metered tests that failed, by node id; the JSON report has none of them.
-        unrun: metered tests that were selected and have no result, by node id.
+        unrun: metered tests that were selected and have no result, by node id; with them those that
+            have stored entries, of files that were skipped or failed at collection.
+        role_ratios: of a session that was read from a report: as it was when there were blocks.
     """
 
     date: str
@@ -171,3 +174,4 @@ class SessionReport:
     judge: Judge = Judge.BOTH
     failures: Mapping[str, Failure] = field(default_factory=dict)
     unrun: Mapping[str, Unrun] = field(default_factory=dict)
+    role_ratios: tuple[RoleRatio, ...] = ()

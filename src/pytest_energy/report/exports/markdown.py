@@ -84,7 +84,8 @@ def headline_parts(reports: Sequence[SessionReport]) -> list[str]:
     Args:
         reports: of one session or of several; of each test what `latest_results` takes.
     """
-    found = Counter(result.verdict.status for _, result in latest_results(reports))
+    latest = latest_results(reports)
+    found = Counter(result.verdict.status for _, result in latest)
     compared = sum(found[status] for status in COMPARED)
     failed = ", ".join(_count(found, status) for status in _FAILED if found[status])
     said = failed or ("no regression" if compared else "nothing was compared")
@@ -93,11 +94,19 @@ def headline_parts(reports: Sequence[SessionReport]) -> list[str]:
     unrun = Counter(unrun_tests(reports))
     if compared and not failed and unrun & Counter((Unrun.ERROR, Unrun.UNFINISHED)):
         said = "no regression in what ran"
+    if compared and not failed and any(_failed_uncompared(*each) for each in latest):
+        said = "no regression in what was compared"
     rest += [f"{unrun[why]:,} {why.words}" for why in Unrun if unrun[why]]
     parts = [f"Energy: {said}"]
     if compared:
         parts.append(f"{compared:,} compared ({', '.join(_count(found, s) for s in inside)})")
     return [*parts, *([", ".join(rest)] if rest else [])]
+
+
+def _failed_uncompared(report: SessionReport, result: Result) -> bool:
+    """Whether a test failed, by an assertion say, so that nothing is known of its energy."""
+    failed = report.outcomes.get(result.subject.test) in ("failed", "error")
+    return failed and result.verdict.status not in COMPARED
 
 
 def _count(found: Counter[Status], status: Status) -> str:
@@ -142,7 +151,9 @@ def render(reports: Sequence[SessionReport], most_bytes: int = MOST_BYTES) -> st
 
 def _ratios(pairs: Sequence[tuple[SessionReport, Result]], page: _Page) -> list[str]:
     """General-purpose over task-specific, a line per task, in view."""
-    found = role_ratios([result for _, result in pairs])
+    sessions = {id(report): report for report, _ in pairs}.values()
+    stored = [ratio for report in sessions for ratio in report.role_ratios]
+    found = role_ratios([result for _, result in pairs], stored)
     lines = [f"- {code(ratio_line(ratio))}" for ratio in found[:MOST_RATIOS]]
     if len(found) > MOST_RATIOS:
         lines.append(f"- and {len(found) - MOST_RATIOS:,} more tasks: `--energy-json` has each")
@@ -273,7 +284,7 @@ def _energy(result: Result) -> str:
         unit = result.subject.unit
         per = "" if unit == "inference" else f" per {code(unit)}"
         return f"{format_joules(result.measurement.joules_per_unit)}{per}"
-    if result.counts is not None and result.counts.inferences:
+    if result.has_counted_energy and result.counts is not None:
         joules = joules_per_inference(result.counts)
         return f"{format_joules(joules)} counted"
     return ""

@@ -19,6 +19,7 @@ from support.reports import (
     both_roles,
     hostile_session,
     new,
+    only_counted,
     result,
     session,
     trained,
@@ -126,13 +127,31 @@ def test_what_has_no_result_stands_in_the_first_line():
     unrun = {"t::a": Unrun.SKIPPED, "t::b": Unrun.ERROR, "t::c": Unrun.UNFINISHED}
     assert headline([session(result(), unrun=unrun)]) == (
         "**Energy: no regression in what ran**; 1 compared (1 ok);"
-        " 1 skipped, 1 failed in the set-up, 1 did not run to the end"
+        " 1 skipped, 1 failed in the set-up or at collection, 1 did not run to the end"
     )
     assert headline([session(result(), unrun={"t::a": Unrun.SKIPPED})]) == (
         "**Energy: no regression**; 1 compared (1 ok); 1 skipped"
     )
     assert headline([session(result(3.0), unrun=unrun)]).startswith("**Energy: 1 regressed**")
     assert headline([session(unrun=unrun)]).startswith("**Energy: nothing was compared**; 1 skip")
+
+
+def test_a_test_that_failed_uncompared_is_not_among_those_without_a_regression():
+    said = "**Energy: no regression in what was compared**; 1 compared (1 ok); 1 unmeasured"
+    lost = unmeasured(test="t.py::broken")
+    assert headline([session(result(), lost, outcomes={"t.py::broken": "failed"})]) == said
+    unrun = {"t.py::other": Unrun.ERROR}
+    both = session(result(), lost, outcomes={"t.py::broken": "failed"}, unrun=unrun)
+    assert headline([both]).startswith(said)
+    assert headline([session(result(), lost)]).startswith("**Energy: no regression**")
+
+
+def test_what_was_to_be_metered_and_was_not_has_no_energy():
+    lost = replace(unmeasured(test="t.py::lost"), counts=only_counted().counts)
+    assert (
+        "| unmeasured | `t.py::lost` | `model` |  |  |  | `the body raised ValueError` |"
+        in render([session(lost)])
+    )
 
 
 @pytest.mark.parametrize("order", [1, -1])
