@@ -354,6 +354,231 @@ def test_counts_that_are_off_are_not_stored_and_not_compared(counted):
     assert counted(TWICE).verdicts("--energy-counts=off")[TEST]["counts"] is None
 
 
+# Ceilings
+
+
+@pytest.mark.parametrize("judge", ["both", "counted"])
+def test_a_new_test_passes_under_strict_by_a_budget_that_is_checked(counted, judge):
+    project = counted(joules=0.1, more=', budget="0.5 J"')
+    run = project.run("--energy-strict", f"--energy-judge={judge}")
+    run.assert_outcomes(**{"failed" if judge == "counted" else "passed": 1})
+
+
+def test_a_new_test_passes_under_strict_by_a_ceiling_of_operations_alone(counted):
+    project = counted(more=', max_flops="1 GFLOP"')
+    project.run("--energy-strict", "--energy-judge=counted").assert_outcomes(passed=1)
+
+
+def test_a_ceiling_of_operations_that_could_not_be_checked_is_said(project):
+    project.own_process = True
+    project.write(test_it=CALLS.replace("n=100", 'n=100, max_flops="1 GFLOP"'))
+    calls_here(project, 20)
+    said = "max_flops could not be checked: torch was not loaded"
+    for stored in (False, True):
+        if stored:
+            project.run("--energy-judge=counted", "--energy-update").assert_outcomes(passed=1)
+        project.run("--energy-judge=counted").assert_outcomes(passed=1)
+        strict = project.run("--energy-judge=counted", "--energy-strict")
+        strict.assert_outcomes(failed=1)
+        assert said in flowing(strict)
+
+
+def test_a_new_test_beside_a_base_passes_under_strict_by_a_ceiling_that_is_checked(repository):
+    repository.own_process = True
+    repository.write(net=NET)
+    repository.commit()
+    arguments = (
+        "--energy-against=HEAD",
+        "--energy-judge=counted",
+        "--energy-strict",
+        "test_new.py",
+    )
+    repository.write(test_new=LOOP.format(joules=2.0, more=', budget="0.5 J"'))
+    repository.run(*arguments).assert_outcomes(failed=1)
+    repository.write(test_new=LOOP.format(joules=2.0, more=', max_flops="1 GFLOP"'))
+    repository.run(*arguments).assert_outcomes(passed=1)
+
+
+# The plugin's own calls
+
+
+def test_run_counts_what_each_counts_and_the_call_of_its_function(project):
+    project.own_process = True
+    project.write(
+        test_it="""
+        import pytest
+
+        def infer(text):
+            return text.lower()
+
+        @pytest.mark.inference(n=100)
+        def test_each(energy):
+            for text in energy.each(["One"] * 100):
+                infer(text)
+
+        @pytest.mark.inference(n=100)
+        def test_run(energy):
+            energy.run(infer, ["One"] * 100)
+
+        @pytest.mark.inference(n=100)
+        def test_region(energy):
+            for text in energy.each(["One"] * 100):
+                with energy.measure("lower"):
+                    infer(text)
+                energy.add(words=1)
+        """
+    )
+    for judge in ("counted", "both"):
+        each, run, region, *_ = project.report(f"--energy-judge={judge}")["results"]
+        calls = [
+            [one["python_calls"] for one in r["counts"]["samples"]] for r in (each, run, region)
+        ]
+        assert calls == [[2] * 3] * 3  # infer, and lower in it
+
+
+# What differs from process to process
+
+
+VARYING = """
+import os
+import torch
+
+here = os.path.dirname(__file__)
+
+def is_first():
+    for i in range({processes}):
+        try:
+            os.mkdir(f"{first}-{{i}}")
+            return True
+        except FileExistsError:
+            pass
+    return False
+
+layer = torch.nn.Linear(64, 64)
+times = {times} if {where} and is_first() else 20
+
+def prepare(text):
+    return torch.ones(1, 64)
+
+def net(x):
+    for _ in range(times):
+        x = layer(x)
+"""
+"""The processes that come first call their layer so many times, and all others 20 times."""
+
+
+def varies(project, times, tree="head", processes=1):
+    """The model calls its layer so many times in the first processes on a tree alone."""
+    first = project.path.parent / f"{project.path.name}-{times}-{tree}"
+    where = f"(here == {str(project.path)!r}) == {tree == 'head'}"
+    project.write(net=VARYING.format(first=first, times=times, where=where, processes=processes))
+
+
+@pytest.mark.parametrize("arguments", [(), ("--energy-judge=counted",)], ids=["both", "counted"])
+def test_what_one_process_alone_counts_more_does_not_fail(project, arguments):
+    project.own_process = True
+    project.write(test_it=LOOP.format(joules=2.0, more=""))
+    varies(project, 20)
+    project.run("--energy-update").assert_outcomes(passed=1)
+    varies(project, 24)
+    (result,) = project.report(*arguments)["results"]
+    assert result["outcome"] == "passed"
+    assert "from process to process" in result["verdict"]["counts"]["problem"]
+
+
+def test_what_every_process_counts_more_fails_whatever_the_joules_say(counted):
+    project = counted()
+    store_both(project)
+    (result,) = counted(TWICE).report()["results"]
+    assert result["verdict"]["measured_status"] == "ok"
+    assert result["verdict"]["status"] == "regressed"
+
+
+def test_xdists_workers_have_a_second_process_count_too(project):
+    project.own_process = True
+    project.write(test_it=LOOP.format(joules=2.0, more=""))
+    varies(project, 20)
+    project.run("--energy-judge=counted", "--energy-update").assert_outcomes(passed=1)
+    varies(project, 24, processes=2)
+    project.run("--energy-judge=counted", "-n2").assert_outcomes(passed=1)
+
+
+CALLS = """
+import pytest
+from words import prepare
+
+@pytest.mark.inference(n=100, task="sentiment", model="tiny")
+def test_loop(energy):
+    for text in energy.each(["One"] * 100):
+        prepare(text)
+"""
+
+
+def calls_here(project, times):
+    """One process, the first that comes, calls so many functions, and all others 20."""
+    first = project.path.parent / f"{project.path.name}-{times}"
+    project.write(
+        words=f"""
+        import os
+
+        try:
+            os.mkdir({str(first)!r})
+            times = {times}
+        except FileExistsError:
+            times = 20
+
+        def prepare(text):
+            for _ in range(times):
+                text.lower()
+        """
+    )
+
+
+def test_what_differs_from_process_to_process_is_said_and_fails_under_strict_alone(project):
+    project.own_process = True
+    project.write(test_it=LOOP.format(joules=2.0, more=""))
+    varies(project, 24)
+    stored = flowing(project.run("--energy-judge=counted", "--energy-update"))
+    assert (
+        "none of its counts can be compared: operators and Python calls differ from process to"
+        " process (" in stored
+    )
+    run = project.run("--energy-judge=counted", "--energy-report")
+    run.assert_outcomes(passed=1)
+    text = flowing(run)
+    assert "operators are not compared: the baseline's differ from process to process" in text
+    assert "counts are compared where a test does the same in every process" in text
+    assert "store them with --energy-update" not in text
+    project.run("--energy-judge=counted", "--energy-strict").assert_outcomes(failed=1)
+
+
+def test_python_calls_that_differ_now_alone_fail_under_strict_alone(project):
+    project.own_process = True
+    project.write(test_it=CALLS)
+    calls_here(project, 20)
+    project.run("--energy-judge=counted", "--energy-update").assert_outcomes(passed=1)
+    calls_here(project, 24)
+    run = project.run("--energy-judge=counted", "--energy-report")
+    run.assert_outcomes(passed=1)
+    said = "Python calls are not compared: they differ from process to process (34 and 30)"
+    assert said in flowing(run)
+    calls_here(project, 28)
+    strict = project.run("--energy-judge=counted", "--energy-strict")
+    strict.assert_outcomes(failed=1)
+
+
+@pytest.mark.parametrize("judge", ["counted", "both"])
+@pytest.mark.parametrize(("tree", "times"), [("head", 24), ("base", 16)])
+def test_each_tree_is_counted_against_itself(repository, judge, tree, times):
+    repository.own_process = True
+    repository.write(test_it=LOOP.format(joules=2.0, more=""))
+    varies(repository, times, tree)
+    repository.commit()
+    (result,) = repository.report("--energy-against=HEAD", f"--energy-judge={judge}")["results"]
+    assert result["outcome"] == "passed"
+    assert "from process to process" in result["verdict"]["counts"]["problem"]
+
+
 # Against another revision
 
 

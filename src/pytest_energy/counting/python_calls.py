@@ -23,6 +23,10 @@ from typing import Any
 from pytest_energy.types.counts import BUILT_IN, CallRow
 
 OWN = f"{Path(__file__).parents[1].as_posix()}/"
+"""Folder of this plugin, some of whose functions call the program's."""
+
+FIXTURE = f"{OWN}metering/"
+"""Folder of the fixture that a test calls: what it does with other libraries is not the test's."""
 
 MACHINERY = (
     "/torch/nn/modules/module.py",
@@ -103,6 +107,8 @@ COUNTED, SKIPPED, CLOSED, HIDDEN = _Kind
 def _kind_of(code: CodeType) -> _Kind:
     file = code.co_filename.replace(os.sep, "/")
     name = f"{file}:{code.co_qualname}"
+    if file.startswith(FIXTURE):
+        return HIDDEN
     if file.startswith(OWN) or any(place in file for place in MACHINERY):
         return SKIPPED
     if HIDDEN_NAMES.match(name):

@@ -42,6 +42,11 @@ class FreshPairs:
     pairs: tuple[FreshPair, ...] = ()
     instead: bool = False
 
+    @property
+    def confirms(self) -> bool:
+        """Whether any of them was made of new processes, which stand for nothing but themselves."""
+        return len(self.pairs) > self.instead
+
 
 class Evaluation:
     """One test's rule and baselines, and the verdicts that follow from them.
@@ -141,6 +146,7 @@ class Evaluation:
         base: BaseRun | None = None,
         fresh: FreshPairs | None = None,
         again: Sequence[BaseRun] = (),
+        recount: FreshPair | None = None,
     ) -> list[Result]:
         """Judge what was metered, and remember the results.
 
@@ -149,19 +155,25 @@ class Evaluation:
             base: what the base metered of the test; None where stored baselines are compared with.
             fresh: what further pairs of processes have metered of both sides.
             again: what further processes on the same tree have metered; empty where none was asked.
+            recount: what others have counted alone; None where none was asked.
         """
         regions = sum(bool(one.subject.region) for one in metered)
+        fresh = fresh or FreshPairs()
+        pairs = [*fresh.pairs, *([recount] if recount else [])]
+        counted = _Counted(
+            base, [*again, *(pair.head for pair in pairs)], [pair.base for pair in pairs]
+        )
         results = []
         for one in metered:
             rule = self._rule_for(one.subject, regions)
             if self._session.settings.judge is Judge.COUNTED:
-                result = self._counted(one, rule, base, again)
+                result = self._counted(one, rule, counted)
             elif base is None:
                 result = self._stored(one, rule, again)
             else:
-                result = self._paired(one, rule, base, fresh or FreshPairs())
+                result = self._paired(one, rule, base, fresh)
             if self._session.settings.judge is Judge.BOTH:
-                result = self._with_counts(result, one, base, again)
+                result = self._with_counts(result, one, counted)
             baseline = self._look_up(one.subject).baseline
             history = baseline.as_history if baseline is not None else None
             result = replace(result, history=history)
@@ -169,40 +181,44 @@ class Evaluation:
             results.append(result)
         return results
 
-    def _with_counts(
-        self, result: Result, metered: Metered, base: BaseRun | None, again: Sequence[BaseRun]
-    ) -> Result:
+    def _with_counts(self, result: Result, metered: Metered, by: _Counted) -> Result:
         """A result with what counts say beside its joules."""
-        counts = _agreed(metered, again)
-        change = self._counts_change(replace(metered, counts=counts), base)
+        counts = _agreed(metered, by.again)
+        change = self._counts_change(replace(metered, counts=counts), by)
         verdict = with_counts(result.verdict, change, result.rule, result.subject.act)
         kept = counts and reported(counts, coefficients_of(counts.device))
         return replace(result, verdict=verdict, counts=kept)
 
     def recounts(self, results: Sequence[Result]) -> bool:
-        """Whether another process is asked to count, too: a change, and what is to be stored.
+        """Whether new processes are asked to count, too, where none was asked yet.
+
+        They are where counts alone decide that a test has changed, and for what is to be stored.
 
         Args:
-            results: of a test, by counts alone.
+            results: of a test.
         """
         session = self._session
-        changed = any(one.verdict.status in (Status.REGRESSED, Status.IMPROVED) for one in results)
-        counted = any(one.counts is not None for one in results)
-        alone = session.second is not None and session.paired is None
-        return alone and counted and (changed or session.settings.update)
+        if session.second is None and session.paired is None:
+            return False
+        if session.settings.judge is Judge.MEASURED or all(one.counts is None for one in results):
+            return False
+        return session.settings.update or any(map(self._decided_by_counts, results))
 
-    def _counted(
-        self, metered: Metered, rule: Rule, base: BaseRun | None, again: Sequence[BaseRun]
-    ) -> Result:
+    def _decided_by_counts(self, result: Result) -> bool:
+        if self._session.settings.judge is Judge.COUNTED:
+            return result.verdict.status in (Status.REGRESSED, Status.IMPROVED)
+        return result.verdict.measured_status is not None
+
+    def _counted(self, metered: Metered, rule: Rule, by: _Counted) -> Result:
         """Judged by exact counts alone."""
-        metered = replace(metered, counts=_agreed(metered, again))
-        entry, session = self._look_up(metered.subject), self._session.paired
+        metered = replace(metered, counts=_agreed(metered, by.again))
+        entry, base, session = self._look_up(metered.subject), by.base, self._session.paired
         problem, missing = entry.counts_problem, ""
         if base is not None and session is not None:
             of_base = base.of(metered.subject)
             problem = base.problem or (of_base.reason if of_base is not None else "")
             missing = "" if of_base is not None or problem else session.label
-        change = self._counts_change(metered, base)
+        change = self._counts_change(metered, by)
         case = CountedCase(
             metered.counts, metered.reason, change, problem, missing, metered.subject.act
         )
@@ -214,16 +230,16 @@ class Evaluation:
             verdict = replace(verdict, paired=paired, obstacle=obstacle, can_be_stored=False)
         return _result(metered, rule, verdict)
 
-    def _counts_change(self, metered: Metered, base: BaseRun | None) -> CountsChange | None:
+    def _counts_change(self, metered: Metered, by: _Counted) -> CountsChange | None:
         """What has changed of the exact counts; None where they were not counted on both sides."""
         counts, subject = metered.counts, metered.subject
         if counts is None:
             return None
         name = "baseline"
-        if base is None:
+        if by.base is None:
             before = best_variant(counts, self._look_up(subject).counts)
         else:
-            name, before = "base", _counts_of_base(base.of(subject))
+            name, before = "base", _counts_of_base(by.base.of(subject), by.base_again)
         if before is None:
             return None
         change = compare(counts, subject.n, subject.unit, subject.dataset, before, name)
@@ -339,12 +355,28 @@ class Evaluation:
         verdict = judge(Case(metered.subject, metered.passes, rule))
         measurement = mean_of_passes(metered.passes)
         unknown = rule.quality and not verdict.quality
-        doubted = bool(why_flops_unchecked(measurement, rule) or unknown)
+        flops, unavailable = measurement.flops, measurement.flops_unavailable
+        doubted = bool(why_flops_unchecked(flops, unavailable, rule) or unknown)
         if verdict.status is Status.OVER_BUDGET or doubted:
             return replace(verdict, can_be_stored=False)
         return replace(
             verdict, status=status, reason=reason, hint="", can_be_stored=False, obstacle=obstacle
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """Who else has counted a test, beside the process that pytest runs in.
+
+    Args:
+        base: the base of a paired run; None where stored baselines are compared with.
+        again: further processes on the same tree.
+        base_again: further processes on the base's.
+    """
+
+    base: BaseRun | None
+    again: Sequence[BaseRun]
+    base_again: Sequence[BaseRun]
 
 
 def _agreed(metered: Metered, again: Sequence[BaseRun]) -> Counts | None:
@@ -354,11 +386,11 @@ def _agreed(metered: Metered, again: Sequence[BaseRun]) -> Counts | None:
     return metered.counts and agreeing(metered.counts, others)
 
 
-def _counts_of_base(metered: Metered | None) -> CountsBaseline | None:
+def _counts_of_base(metered: Metered | None, again: Sequence[BaseRun]) -> CountsBaseline | None:
     """What the base of a paired run counted, as what is compared with."""
-    if metered is None or metered.counts is None:
+    if metered is None or (counts := _agreed(metered, again)) is None:
         return None
-    counts, subject = metered.counts, metered.subject
+    subject = metered.subject
     return as_baseline(counts, subject.n, subject.unit, subject.dataset)
 
 

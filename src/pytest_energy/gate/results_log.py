@@ -26,7 +26,7 @@ from pytest_energy.gate.session import GateSession
 from pytest_energy.settings.identity import reported_test
 from pytest_energy.types.baseline import Agreement, Baseline
 from pytest_energy.types.codec import decode
-from pytest_energy.types.counts import Judge
+from pytest_energy.types.counts import DIFFER, Counts, Judge
 from pytest_energy.types.measurement import Measurement
 from pytest_energy.types.obstacle import Obstacle
 from pytest_energy.types.result import Result, compact
@@ -40,7 +40,6 @@ from pytest_energy.types.session import (
 )
 from pytest_energy.types.units import format_change, format_joules, utc_text
 from pytest_energy.types.verdict import COMPARED, Status
-from pytest_energy.verdict.count_rules import DIFFER
 from pytest_energy.verdict.counted_energy import coefficients_of, joules_per_inference
 from pytest_energy.verdict.judge import agreement
 from pytest_energy.verdict.rules import load_clause
@@ -253,7 +252,7 @@ class ResultsLog:
                 continue
             for addition, stored in zip(additions, done, strict=True):
                 words = _words_of_counts(addition, stored)
-                exact = not addition.counts.python_unavailable.startswith(DIFFER)
+                exact = not addition.counts.differing
                 silent = exact and stored.action in (CountsAction.CREATED, CountsAction.UNCHANGED)
                 if not silent or session.settings.judge is Judge.COUNTED:
                     self._say_stored(addition.subject.key, words)
@@ -414,14 +413,28 @@ def _words(result: Result, stored: Stored) -> str:
 def _words_of_counts(addition: CountsAddition, stored: CountsStored) -> str:
     """What storing did with counts, for people."""
     counts, before = addition.counts, stored.before
+    left_out = " and ".join(counts.differing)
+    if left_out and not _has_any(counts):
+        which = counts.python_unavailable.removeprefix(DIFFER)
+        return (
+            f"none of its counts can be compared: {left_out} {DIFFER.removeprefix('they ')}{which}"
+        )
     why = ""
-    if counts.python_unavailable.startswith(DIFFER):
-        why = f", without Python calls: {counts.python_unavailable}"
+    if left_out:
+        reasons = (counts.python_unavailable, counts.operators_unavailable)
+        why = next(reason for reason in reasons if reason.startswith(DIFFER))
+        why = f", without {left_out}: {why}"
     if stored.action is not CountsAction.REPLACED or before is None or not before.joules:
         what = {CountsAction.CREATED: "stored", CountsAction.ADDED: "stored for these versions"}
         return f"counts {what.get(stored.action, stored.action.value)}{why}"
     change = format_change(addition.joules / before.joules - 1)
     return f"counts replaced ({change} of counted energy){why}"
+
+
+def _has_any(counts: Counts) -> bool:
+    """Whether anything was counted that later sessions can be compared with."""
+    operators = counts.operators and not counts.operators_unavailable
+    return bool(operators or not counts.python_unavailable)
 
 
 def git_commit(folder: Path) -> str | None:

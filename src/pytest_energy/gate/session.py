@@ -178,9 +178,10 @@ class GateSession:
             verdict = replace(verdict, status=verdict.measured_status)
         if self.settings.update and verdict.can_be_stored:
             return False
-        held = rule.budget_joules is not None or rule.max_flops is not None
-        if verdict.status is Status.NEW and held:
-            return False  # it was held against its budget
+        # Counts alone say nothing of a budget in joules.
+        budget = None if self.settings.judge is Judge.COUNTED else rule.budget_joules
+        if verdict.status is Status.NEW and (budget is not None or rule.max_flops is not None):
+            return False  # it was held against its ceiling
         if verdict.obstacle is not None and verdict.obstacle not in self.settings.allow:
             return True
         compared = (verdict.change, verdict.counts)

@@ -577,6 +577,9 @@ class _Samples(Generator[Any, None, None]):
 class _Unmetered(AbstractContextManager[None]):
     """A region in which nothing is metered. Its own frames alone are not counted as the test's."""
 
+    def __enter__(self) -> None:
+        return None
+
     def __exit__(self, *_: object) -> None:
         return None
 

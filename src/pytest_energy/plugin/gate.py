@@ -28,6 +28,7 @@ from pytest_energy.gate.shared_results import SharedResults, shared_folder
 from pytest_energy.machine.lock import MOMENT_SECONDS, MachineBusyError, MachineLock
 from pytest_energy.metering.fixture import CountedEnergy, MeteredEnergy
 from pytest_energy.metering.instruments import Instruments
+from pytest_energy.paired.fresh_pair import FreshPair
 from pytest_energy.plugin import stash
 from pytest_energy.plugin.body_runs import RUNS
 from pytest_energy.plugin.own_errors import make_printable, shown_usage_errors
@@ -390,7 +391,7 @@ class Gate:
             self._instruments = stash.open_instruments(self._config)
             if self._worker is not None:  # the head has its own context on a GPU, and waits
                 self._instruments.meters.processes.added.add(self._worker.head_pid)
-            elif not self._settings.against and self._instruments.workers < 2:
+            elif not self._settings.against:
                 self.session.second = _second_process(self._config, self._instruments)
         return self.session, self._instruments
 
@@ -410,18 +411,7 @@ class Gate:
                 self._worker.metered = metered
                 session.results.update((one.subject.key, unjudged(one)) for one in metered)
                 return ""
-            results = item.stash[stash.EVALUATION].results(metered, base)
-            evaluation = item.stash[stash.EVALUATION]
-            if self._settings.judge is Judge.COUNTED:
-                if session.second is not None and evaluation.recounts(results):
-                    run = session.second.run(test_id(item), "", 0)
-                    results = evaluation.results(metered, again=[run])
-            elif base is not None:
-                instruments.overhead.add(_joules_of_base(base))
-                results = self._confirmed(item, metered, base, results)
-            else:
-                more = item.stash[stash.EVALUATION].further_processes(metered)
-                results = self._of_processes(item, energy, metered, more) if more else results
+            results = self._judged(item, energy, metered, base)
         if session.shared is not None:
             session.shared.add(results)
         # A rerun's properties replace those of the run before.
@@ -444,6 +434,38 @@ class Gate:
             failure.message(result, session.carbon, test, self._against) for result in failing
         )
 
+    def _judged(
+        self,
+        item: pytest.Item,
+        energy: MeteredEnergy | CountedEnergy,
+        metered: list[Metered],
+        base: BaseRun | None,
+    ) -> list[Result]:
+        """The results, with what new processes say where they are asked."""
+        session, instruments = self._open()
+        evaluation, test = item.stash[stash.EVALUATION], test_id(item)
+        pairs, again = FreshPairs(), list[BaseRun]()
+        results = evaluation.results(metered, base)
+        if self._settings.judge is not Judge.COUNTED:
+            if base is not None:
+                instruments.overhead.add(_joules_of_base(base))
+                results, pairs = self._confirmed(item, metered, base, results)
+            elif more := evaluation.further_processes(metered):
+                again = self._of_processes(item, energy, metered, more)
+                results = evaluation.results(metered, again=again)
+        if again or pairs.confirms or not evaluation.recounts(results):
+            return results
+        if session.paired is not None:
+            recount = session.paired.confirm(test)
+        elif session.second is not None:
+            # What it measures is not asked for: its loop ends as soon as it can.
+            recount = FreshPair(session.second.run(test, "", 1), BaseRun(()))
+        else:
+            return results
+        for run in (recount.head, recount.base):
+            instruments.overhead.add(_joules_of_base(run))
+        return evaluation.results(metered, base, pairs, recount=recount)
+
     def _notices(self, energy: MeteredEnergy | CountedEnergy) -> tuple[str, ...]:
         lock = self._config.stash.get(stash.LOCK, None)
         found = [lock.problem] if lock is not None and lock.problem else []
@@ -461,13 +483,17 @@ class Gate:
 
     def _confirmed(
         self, item: pytest.Item, metered: list[Metered], base: BaseRun, results: list[Result]
-    ) -> list[Result]:
-        """The results once enough pairs of processes have had their word: only suspects pay."""
+    ) -> tuple[list[Result], FreshPairs]:
+        """The results once enough pairs of processes have had their word: only suspects pay.
+
+        Returns:
+            The results, and the pairs.
+        """
         session, instruments = self._open()
         paired = session.paired
         pairs = FreshPairs()
         if any(one.interfered for one in metered):
-            return results  # in doubt whatever another pair says
+            return results, pairs  # in doubt whatever another pair says
         while paired is not None and any(result.base is not None for result in results):
             repeats = not pairs.pairs and few_pairs(results)
             least = max(map(pairs_needed, results))
@@ -484,7 +510,7 @@ class Gate:
             results = item.stash[stash.EVALUATION].results(metered, base, pairs)
             if pair.problem:
                 break
-        return results
+        return results, pairs
 
     def _of_processes(
         self,
@@ -492,8 +518,8 @@ class Gate:
         energy: MeteredEnergy | CountedEnergy,
         metered: list[Metered],
         more: int,
-    ) -> list[Result]:
-        """The results with what further processes on the same tree have measured."""
+    ) -> list[BaseRun]:
+        """What further processes on the same tree have measured."""
         session, instruments = self._open()
         if session.second is None:
             raise RuntimeError("there is no second process in this session")
@@ -506,7 +532,7 @@ class Gate:
             self._await_quiet()
             runs.append(session.second.run(test_id(item), kind, blocks))
             instruments.overhead.add(_joules_of_base(runs[-1]))
-        return item.stash[stash.EVALUATION].results(metered, again=runs)
+        return runs
 
     def _finish_base(
         self, item: pytest.Item, energy: MeteredEnergy | CountedEnergy, left: str

@@ -49,7 +49,7 @@ def message(
         command: whether that command stands at the end; of a verdict that fails no test it would
             mislead.
     """
-    subject, verdict, measurement = result.subject, result.verdict, result.measurement
+    subject, verdict = result.subject, result.verdict
     where = f" in {subject.region!r}" if subject.region else ""
     status = verdict.status.words
     head = f"energy {status}{where}: {_headline(result)}"
@@ -60,7 +60,7 @@ def message(
         saved = change is not None and change.value < -change.limit
         paid = "; what was saved is paid for with quality" if saved else ""
         below.append(_entry("energy", _headline(result) + paid))
-    elif verdict.reason and measurement is not None:
+    elif verdict.reason and verdict.reason != _headline(result):
         below.append(_entry("reason", verdict.reason))
     below += _details(result, carbon)
     if verdict.hint:

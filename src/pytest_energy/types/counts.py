@@ -120,6 +120,10 @@ MOST_CALL_ROWS = MOST_ROWS - MOST_OPERATOR_ROWS
 """Rows of Python calls that there is always room for: of more, the largest may be all there are."""
 
 
+DIFFER = "they differ from process to process"
+"""How the reason begins why counts are not compared that are not those of the code alone."""
+
+
 @dataclass(frozen=True, slots=True)
 class Counts:
     """What some samples of a loop did.
@@ -154,6 +158,12 @@ class Counts:
     def inferences(self) -> int:
         """Inferences that were counted."""
         return sum(self.sizes)
+
+    @property
+    def differing(self) -> tuple[str, ...]:
+        """What another process of the same code has counted otherwise, by name."""
+        kinds = ("operators", self.operators_unavailable), ("Python calls", self.python_unavailable)
+        return tuple(name for name, why in kinds if why.startswith(DIFFER))
 
     @property
     def total(self) -> Work:

@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from pytest_energy.types.counts import Counts, CountsChange, Work
+from pytest_energy.types.counts import DIFFER, Counts, CountsChange, Work
+from pytest_energy.types.measurement import flop_count
 from pytest_energy.types.obstacle import Obstacle
 from pytest_energy.types.units import format_change, format_flops, format_percent
 from pytest_energy.types.verdict import Rule, Status, Verdict
+from pytest_energy.verdict.counts_comparison import of_no_code
+from pytest_energy.verdict.rules import CONTENT, why_flops_unchecked
 
 STORE = "store them with --energy-update"
 
@@ -45,9 +48,20 @@ def judge_counts(case: CountedCase, rule: Rule) -> Verdict:
         case: what was counted.
         rule: what the test allows.
     """
-    counts, change = case.counts, case.change
+    counts = case.counts
     if counts is None:
         return Verdict(Status.UNMEASURED, case.reason)
+    verdict = _judged(counts, case, rule)
+    unchecked = why_flops_unchecked(flop_count(counts), counts.operators_unavailable, rule)
+    if unchecked is None or verdict.status not in CONTENT:
+        return verdict
+    reason, hint = unchecked
+    return replace(verdict, status=Status.INCONCLUSIVE, reason=reason, hint=hint)
+
+
+def _judged(counts: Counts, case: CountedCase, rule: Rule) -> Verdict:
+    """The verdict, as if a ceiling of operations that could not be checked held."""
+    change = case.change
     allowed, total = rule.max_flops, counts.total
     if allowed is not None and not counts.operators_unavailable:
         flops = round(total.flops / counts.inferences)
@@ -74,7 +88,7 @@ def judge_counts(case: CountedCase, rule: Rule) -> Verdict:
 
 def _without_ratio(change: CountsChange) -> Verdict:
     """The verdict where both sides were counted, and no change of energy follows from that."""
-    if change.problem or change.joules > 0:
+    if (change.problem and not of_no_code(change.problem)) or change.joules > 0:
         reason = change.problem or "nothing was counted then: there is no ratio to it"
         return Verdict(
             Status.INCOMPARABLE,
@@ -86,7 +100,7 @@ def _without_ratio(change: CountsChange) -> Verdict:
         )
     return Verdict(
         Status.INCOMPARABLE,
-        "; ".join(change.notes) or "nothing was counted",
+        change.problem or "; ".join(change.notes) or "nothing was counted",
         "counts are compared where a test does the same in every process; joules need not",
         can_be_stored=True,
         counts=change,
@@ -149,10 +163,6 @@ def with_counts(
         said = "counts unchanged" if change.unchanged else _what_changed(change)
         return replace(verdict, reason=f"{verdict.reason}; {said}" if said else verdict.reason)
     return verdict
-
-
-DIFFER = "they differ from process to process"
-"""Why counts are not compared that are not those of the code alone."""
 
 
 def agreeing(counts: Counts, others: Sequence[Counts]) -> Counts:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pytest_energy.types.counts import (
+    DIFFER,
     Coefficients,
     Counts,
     CountsBaseline,
@@ -224,12 +225,30 @@ def _ran_none(counts: Counts) -> bool:
 
 
 def _unavailable(what: str, before: str, now: str, name: str) -> list[str]:
-    """Why something was not counted on one side or both."""
+    """Why something was not counted on one side or both, or not in the same way by processes."""
+    if now.startswith(DIFFER):
+        return [f"{what} are not compared: {now}"]
+    if before.startswith(DIFFER) and not now:
+        return [f"{what} are not compared: the {name}'s{before.removeprefix('they')}"]
     if before and now:
         return [f"{what} were not counted: {now}"]
     if before:
         return [f"the {name} has no {what}: {before}"]
     return [f"{what} were not counted now: {now}"]
+
+
+def of_no_code(problem: str) -> bool:
+    """Whether nothing was compared for no other reason than that processes of one code differ.
+
+    What was not counted on either side (Python calls in an event loop) is no other reason.
+
+    Args:
+        problem: of a comparison.
+    """
+    clauses = problem.split("; ")
+    differ = [DIFFER.removeprefix("they ") in clause for clause in clauses]
+    on_neither = [" were not counted: " in clause for clause in clauses]
+    return any(differ) and all(map(max, differ, on_neither))
 
 
 def _other_notes(now: Counts, before: Counts) -> list[str]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from statistics import median
 
 from pytest_energy.types.energy import is_estimated
-from pytest_energy.types.measurement import Measurement
+from pytest_energy.types.measurement import FlopCount, Measurement
 from pytest_energy.types.obstacle import Obstacle
 from pytest_energy.types.result import Subject
 from pytest_energy.types.units import (
@@ -210,19 +210,27 @@ def over_budget(case: Case) -> Decision | None:
 
 def flops_unchecked(case: Case) -> Decision | None:
     """There is a ceiling of operations, and it cannot be said to hold."""
-    unchecked = why_flops_unchecked(case.measurement, case.rule)
+    flops, unavailable = case.measurement.flops, case.measurement.flops_unavailable
+    unchecked = why_flops_unchecked(flops, unavailable, case.rule)
     return None if unchecked is None else Decision(Status.INCONCLUSIVE, *unchecked)
 
 
-def why_flops_unchecked(measurement: Measurement, rule: Rule) -> tuple[str, str] | None:
-    """Why a ceiling of operations cannot be said to hold; None when it does, or there is none."""
-    flops = measurement.flops
+def why_flops_unchecked(
+    flops: FlopCount | None, unavailable: str, rule: Rule
+) -> tuple[str, str] | None:
+    """Why a ceiling of operations cannot be said to hold; None when it does, or there is none.
+
+    Args:
+        flops: that were counted; None where none were.
+        unavailable: why not, as a clause; empty where that is not known.
+        rule: what the test allows.
+    """
     if rule.max_flops is None or (flops and flops.count and not flops.without_formula):
         return None
     if flops and flops.without_formula:
         why = f"there is no formula for {', '.join(flops.without_formula)}"
         return f"max_flops could not be checked: {why}", "set a budget in joules"
-    why = measurement.flops_unavailable or "no operations were counted"
+    why = unavailable or "no operations were counted"
     return (
         f"max_flops could not be checked: {why}",
         "loop over energy.each(samples), with torch loaded and without --energy-counts=off",

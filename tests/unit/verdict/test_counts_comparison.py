@@ -9,7 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_energy.types.counts import BUILT_IN, OTHERS, Work
+from pytest_energy.types.obstacle import Obstacle
+from pytest_energy.types.verdict import Rule, Status
 from pytest_energy.verdict import counts_comparison
+from pytest_energy.verdict.count_rules import CountedCase, judge_counts
 from pytest_energy.verdict.counts_comparison import best_variant
 from support.counted import VERSIONS, call, counted, operator, stored
 
@@ -481,3 +484,26 @@ def test_calls_that_were_too_small_to_be_stored_are_not_new():
     grown = [call("t.py:test", "f", 10, 150_010), call("f", BUILT_IN, 150_000)]
     change = compare(counted(*grown, *small), counted(*rows, *small))
     assert functions(change) == [("f", BUILT_IN)]
+
+
+@pytest.mark.parametrize(
+    ("python", "fails"), [("they differ from process to process (3 and 4)", False), ("off", True)]
+)
+def test_counts_of_processes_that_differ_are_incomparable_and_no_obstacle(python, fails):
+    differ = "they differ from process to process"
+    row = operator("Net", 1000)
+    before = stored(counted(row, call("", "f")))
+    now = counted(row, operators_unavailable=differ, python_unavailable=python)
+    change = counts_comparison.compare(now, 100, "inference", "", before)
+    verdict = judge_counts(CountedCase(now, change=change), Rule(0.05))
+    assert verdict.status is Status.INCOMPARABLE
+    assert (verdict.obstacle is Obstacle.BASELINE) == fails
+
+
+def test_python_calls_that_neither_side_counted_are_no_obstacle_beside_operators_that_differ():
+    differ = "they differ from process to process"
+    row = operator("Net", 1000)
+    before = stored(counted(row, python_unavailable="in an event loop"))
+    now = counted(row, operators_unavailable=differ, python_unavailable="in an event loop")
+    change = counts_comparison.compare(now, 100, "inference", "", before)
+    assert judge_counts(CountedCase(now, change=change), Rule(0.05)).obstacle is None
