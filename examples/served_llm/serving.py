@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shlex
+import signal
 import socket
 import subprocess
 import sys
@@ -71,7 +73,11 @@ def serve(model: str, log: Path, arguments: Sequence[str] = ()) -> Iterator[str]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     with log.open("w") as written:
         process = subprocess.Popen(
-            command, stdout=written, stderr=subprocess.STDOUT, env=environment
+            command,
+            stdout=written,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            preexec_fn=_end_with_parent if sys.platform == "linux" else None,
         )
     try:
         _await(f"http://127.0.0.1:{port}/health", process, shlex.join(command), log)
@@ -83,6 +89,12 @@ def serve(model: str, log: Path, arguments: Sequence[str] = ()) -> Iterator[str]
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def _end_with_parent() -> None:
+    """Have this process ended when its parent is, however that is: a model takes much memory."""
+    set_parent_death_signal = 1  # PR_SET_PDEATHSIG, prctl(2)
+    ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGTERM)
 
 
 def _await(url: str, process: subprocess.Popen[bytes], command: str, log: Path) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 
+import psutil
 import pytest
 
 from support.chat_server import PROMPT_TOKENS, TOKENS, chat_server
@@ -106,6 +108,35 @@ def test_a_server_that_is_not_there_is_named(run):
     done, _ = run("--serve-url=http://127.0.0.1:9/v1", "-ktest_requests")
     assert done.returncode == 1
     assert "APIConnectionError" in done.stdout
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux alone ends a child with its parent")
+def test_a_run_that_is_killed_leaves_no_server_behind(tmp_path):
+    code = (
+        "import pathlib, serving, time\n"
+        "with serving.serve('no-such-model', pathlib.Path('/dev/null')): pass"
+    )
+    marker = f"no-such-model-{tmp_path.name}"
+    with subprocess.Popen(
+        [sys.executable, "-c", code.replace("no-such-model", marker)], cwd=EXAMPLE
+    ) as run:
+        server = soon(lambda: child(run.pid, marker))
+        run.kill()
+    assert soon(lambda: not server.is_running() or server.status() == psutil.STATUS_ZOMBIE)
+
+
+def child(pid, marker):
+    """A process below another one whose command line has a word."""
+    below = psutil.Process(pid).children()
+    return next((one for one in below if marker in " ".join(one.cmdline())), None)
+
+
+def soon(look):
+    """What is found within a minute."""
+    deadline = time.monotonic() + 60
+    while not (found := look()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return found
 
 
 def test_a_server_that_does_not_come_up_shows_what_it_said(run):
