@@ -5,7 +5,7 @@
 It stores a baseline of joules per request at concurrency 4 with examples/served_llm, whose server
 is `transformers serve` with SmolLM2-135M, then runs the same test again and again, and each planted
 change as often. Every run starts a server of its own. It needs the extra `served-llm`, and the
-machine for itself: some 40 s a run on two cores, 20 minutes for ten runs of A/A and one plant.
+machine for itself: some 40 s a run on two cores and twice that for a suspect, half an hour in all.
 """
 
 from __future__ import annotations
@@ -33,7 +33,12 @@ def run(folder: Path, n: int, *arguments: str) -> dict[str, object]:
     """
     report = folder / "report.json"
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly"]
-    command += ["-ktest_requests", f"--energy-baselines={folder}", f"--energy-json={report}"]
+    command += [
+        "--energy-counts=off",
+        "-ktest_requests",
+        f"--energy-baselines={folder}",
+        f"--energy-json={report}",
+    ]
     began = time.monotonic()
     done = subprocess.run(
         [*command, *arguments],
@@ -63,13 +68,14 @@ def main() -> None:
     """Print each verdict, and how many there were of each."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=10)
+    parser.add_argument("--stored", type=int, default=5, help="sessions of the baseline")
     parser.add_argument("--n", type=int, default=16)
     parser.add_argument("--plant", nargs="*", default=["more-tokens"])
     known = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         print("stored:")
-        for _ in range(3):
+        for _ in range(known.stored):
             run(folder, known.n, "--energy-update")
         for plant in ("", *known.plant):
             print(f"{plant or 'the same code'}:")
