@@ -69,3 +69,12 @@ def test_every_public_name_resolves_and_has_a_docstring():
 
 def test_the_package_is_marked_as_typed():
     assert (Path(pytest_energy.__file__).parent / "py.typed").exists()
+
+
+def test_a_file_that_is_skipped_at_collection_costs_a_project_without_baselines_nothing(tmp_path):
+    (tmp_path / "test_a.py").write_text("import pytest\npytest.importorskip('nothing_like_it')")
+    (tmp_path / "conftest.py").write_text(
+        "import sys\n\ndef pytest_unconfigure():\n"
+        "    assert not [name for name in sys.modules if name.startswith('pytest_energy.gate')]\n"
+    )
+    run_pytest(tmp_path, "def test_plain(): pass")

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import pytest
 
+from pytest_energy.settings import option_value
+
 SKIPPED, ERROR = "skipped", "error"
 """As `types.session.Unrun` has them, which is not imported for a session without metered tests."""
 
@@ -60,4 +62,13 @@ def uncollected(config: pytest.Config, metered: bool) -> dict[str, str]:
     chosen = config.getoption("keyword", default="") or any("::" in one for one in config.args)
     if chosen or not (metered or not config.getoption("markexpr", default="")):
         return {}
-    return dict(config.stash[KEY].found)
+    found = config.stash[KEY].found
+    return {place: why for place, why in found.items() if _may_be_stored(config, place)}
+
+
+def _may_be_stored(config: pytest.Config, place: str) -> bool:
+    """Whether there is a folder of baselines for it: projects without pay nothing more than this."""
+    if option_value(config, "baselines") not in ("", "baselines"):
+        return True
+    path = config.rootpath / place.partition("::")[0]
+    return any((folder / "baselines").is_dir() for folder in (path, *path.parents))
