@@ -67,7 +67,7 @@ def uncollected(config: pytest.Config, metered: bool) -> dict[str, str]:
 
 
 def _may_be_stored(config: pytest.Config, place: str) -> bool:
-    """Whether there is a folder of baselines for it: projects without pay nothing more than this."""
+    """Whether there is a folder of baselines for it: without one there is nothing more to pay."""
     if option_value(config, "baselines") not in ("", "baselines"):
         return True
     path = config.rootpath / place.partition("::")[0]
