@@ -10,9 +10,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 # Several processes: half of the time tests wait for others; no outcome hangs on what else runs. The tests start hundreds of
-# processes more: what each imports is compiled before, also where Python is told to write nothing. Modules come in their
-# order, the examples' long ones early: by number of tests they would come last, and one process would be left with them.
-PYTEST_ARGS ?= -n 4 --dist loadscope --no-loadscope-reorder
+# processes more: what each imports is compiled before, also where Python is told to write nothing.
+PYTEST_ARGS ?= -n 4 --dist loadscope
 PAPERS := build/papers
 FUZZ_VENV := build/fuzz-venv
 RECIPES_VENV := build/recipes-venv
