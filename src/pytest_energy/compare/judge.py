@@ -13,14 +13,14 @@ from pytest_energy.types.baseline import Baseline
 from pytest_energy.types.counts import CountsChange, Judge
 from pytest_energy.types.result import Result, Subject, some_names
 from pytest_energy.types.units import format_seconds
-from pytest_energy.types.verdict import COMPARED, Rule, Status, Verdict
+from pytest_energy.types.verdict import COMPARED, FAILED, Rule, Status, Verdict
 from pytest_energy.verdict import judge as judges
 from pytest_energy.verdict.case import Case
 from pytest_energy.verdict.count_rules import CountedCase, judge_counts, with_counts
 from pytest_energy.verdict.counts_comparison import as_baseline, compare
 from pytest_energy.verdict.rules import is_momentary
 
-FAILED = ("failed", "xfailed")
+FAILED_OUTCOMES = ("failed", "xfailed")
 """Outcomes of pytest's after which a figure may not be of the whole work."""
 
 
@@ -285,5 +285,5 @@ def _has_blocks(run: Run) -> bool:
 
 def _failed(run: Run, result: Result) -> bool:
     """Whether a test failed for another reason than its energy: it may not have done all."""
-    of_energy = result.verdict.status in (Status.REGRESSED, Status.OVER_BUDGET)
-    return run.session.outcomes.get(result.subject.test) in FAILED and not of_energy
+    of_energy = result.verdict.status in FAILED
+    return run.session.outcomes.get(result.subject.test) in FAILED_OUTCOMES and not of_energy

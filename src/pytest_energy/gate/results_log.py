@@ -7,7 +7,6 @@ JSON-able values on pytest's reports.
 from __future__ import annotations
 
 import subprocess
-from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -29,7 +28,7 @@ from pytest_energy.types.codec import decode
 from pytest_energy.types.counts import DIFFER, Counts, Judge
 from pytest_energy.types.measurement import Measurement
 from pytest_energy.types.obstacle import Obstacle
-from pytest_energy.types.result import Result, compact
+from pytest_energy.types.result import Result, compact, numbers_of
 from pytest_energy.types.session import (
     Failure,
     Instrumentation,
@@ -194,8 +193,7 @@ class ResultsLog:
                 "nothing was compared: no metered test was selected: one asks for the fixture"
                 " `energy`, or is marked with @pytest.mark.inference"
             )
-        found = Counter((self.unrun | missing).values())
-        why = ", ".join(f"{found[each]:,} {each.words}" for each in Unrun if found[each])
+        why = ", ".join(numbers_of((self.unrun | missing).values(), Unrun))
         return f"nothing was compared: {why}"
 
     def settle(self, session: GateSession, exitstatus: int, root: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import textwrap
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +13,7 @@ from pytest_energy.report.failure import WIDTH
 from pytest_energy.report.printable import encoding_of, printable_lines, readable, shown
 from pytest_energy.types.machine import Machine
 from pytest_energy.types.measurement import STEADY_VARIABLES
-from pytest_energy.types.result import Result, short_name, some_names
+from pytest_energy.types.result import Result, numbers_of, short_name, some_names
 from pytest_energy.types.session import BaseSummary, Instrumentation, SessionReport, Unrun
 from pytest_energy.types.units import format_joules, format_percent, format_seconds
 from pytest_energy.types.verdict import COMPARED, FAILED, Status
@@ -201,23 +200,16 @@ def _fold(line: str, width: int) -> list[str]:
 def closing_line(report: SessionReport) -> str:
     """How many were compared, with what outcome, what did not run, what the gate itself took."""
     overhead = report.overhead
-    counts = Counter(result.verdict.status for result in report.results)
-    compared = sum(counts[status] for status in COMPARED)
-    inside = ", ".join(
-        _count(counts, status) for status in Status if status in COMPARED & set(counts)
-    )
-    rest = [_count(counts, status) for status in Status if status in set(counts) - COMPARED]
-    unrun = Counter(report.unrun.values())
-    rest += [f"{unrun[why]:,} {why.words}" for why in Unrun if why in unrun]
+    found = [result.verdict.status for result in report.results]
+    compared = sum(status in COMPARED for status in found)
+    inside = ", ".join(numbers_of(found, (s for s in Status if s in COMPARED)))
+    rest = numbers_of(found, (s for s in Status if s not in COMPARED))
+    rest += numbers_of(report.unrun.values(), Unrun)
     head = f"{compared} compared ({inside})" if compared else "nothing was compared"
     cost = format_seconds(overhead.seconds)
     if overhead.joules:  # else nothing was metered
         cost = f"{format_joules(overhead.joules)} and {cost}"
     return f"energy: {', '.join([head, *rest])}; the gate itself, warm-up included, took {cost}"
-
-
-def _count(counts: Mapping[Status, int], status: Status) -> str:
-    return f"{counts[status]:,} {status.value.replace('_', ' ')}"
 
 
 def closing_markup(report: SessionReport) -> dict[str, bool]:

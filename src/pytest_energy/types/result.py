@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol, TypeVar
 
 from pytest_energy.types.counts import Counts
 from pytest_energy.types.history import History
@@ -22,6 +24,25 @@ def short_name(key: str) -> str:
 
 MOST_NAMES = 5
 """Names in one line; the others are counted."""
+
+
+class _Kind(Protocol):
+    @property
+    def words(self) -> str: ...
+
+
+K = TypeVar("K", bound=_Kind)
+
+
+def numbers_of(found: Iterable[K], kinds: Iterable[K]) -> list[str]:
+    """How many there are of each kind, as `2 over budget`; of what there is none, nothing.
+
+    Args:
+        found: verdicts, or why tests have none.
+        kinds: those that are said, in their order.
+    """
+    numbers = Counter(found)
+    return [f"{numbers[kind]:,} {kind.words}" for kind in kinds if numbers[kind]]
 
 
 def some_names(names: Sequence[str]) -> str:

@@ -7,7 +7,6 @@ means anything, and no `@name`, `#1` or address becomes a link that notifies any
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -17,7 +16,7 @@ from pytest_energy.report.exports.selection import latest_results, unrun_tests
 from pytest_energy.report.printable import printable
 from pytest_energy.report.table import ratio_line
 from pytest_energy.types.codec import cut
-from pytest_energy.types.result import Result, some_names
+from pytest_energy.types.result import Result, numbers_of, some_names
 from pytest_energy.types.session import SessionReport, Unrun
 from pytest_energy.types.units import (
     format_change,
@@ -26,7 +25,7 @@ from pytest_energy.types.units import (
     format_joules,
     format_seconds,
 )
-from pytest_energy.types.verdict import COMPARED, Status
+from pytest_energy.types.verdict import COMPARED, FAILED, Status
 from pytest_energy.verdict.counted_energy import joules_per_inference
 
 MOST_BYTES = 1_000_000
@@ -44,8 +43,7 @@ MOST_RATIOS = 10
 _RESERVED, _RESERVED_PER_MACHINE = 2000, 1000
 """Bytes that headings, words around the tables and what is said of left out rows take at most."""
 
-_FAILED = (Status.REGRESSED, Status.OVER_BUDGET)
-_CHANGED = (*_FAILED, Status.IMPROVED)
+_CHANGED = FAILED | {Status.IMPROVED}
 _USUAL = (Status.OK, Status.NEW)
 
 _SPECIAL = re.compile(r"[^A-Za-z0-9 \u0080-\U0010ffff-]")
@@ -85,21 +83,21 @@ def headline_parts(reports: Sequence[SessionReport]) -> list[str]:
         reports: of one session or of several; of each test what `latest_results` takes.
     """
     latest = latest_results(reports)
-    found = Counter(result.verdict.status for _, result in latest)
-    compared = sum(found[status] for status in COMPARED)
-    failed = ", ".join(_count(found, status) for status in _FAILED if found[status])
+    found = [result.verdict.status for _, result in latest]
+    compared = sum(status in COMPARED for status in found)
+    failed = ", ".join(numbers_of(found, (s for s in Status if s in FAILED)))
     said = failed or ("no regression" if compared else "nothing was compared")
-    inside = [s for s in Status if found[s] and s in COMPARED]
-    rest = [_count(found, s) for s in Status if found[s] and s not in COMPARED and s not in _FAILED]
-    unrun = Counter(unrun_tests(reports))
-    if compared and not failed and unrun & Counter((Unrun.ERROR, Unrun.UNFINISHED)):
+    inside = numbers_of(found, (s for s in Status if s in COMPARED))
+    rest = numbers_of(found, (s for s in Status if s not in COMPARED | FAILED))
+    unrun = unrun_tests(reports)
+    if compared and not failed and {Unrun.ERROR, Unrun.UNFINISHED} & set(unrun):
         said = "no regression in what ran"
     if compared and not failed and any(_failed_uncompared(*each) for each in latest):
         said = "no regression in what was compared"
-    rest += [f"{unrun[why]:,} {why.words}" for why in Unrun if unrun[why]]
+    rest += numbers_of(unrun, Unrun)
     parts = [f"Energy: {said}"]
     if compared:
-        parts.append(f"{compared:,} compared ({', '.join(_count(found, s) for s in inside)})")
+        parts.append(f"{compared:,} compared ({', '.join(inside)})")
     return [*parts, *([", ".join(rest)] if rest else [])]
 
 
@@ -107,10 +105,6 @@ def _failed_uncompared(report: SessionReport, result: Result) -> bool:
     """Whether a test failed, by an assertion say, so that nothing is known of its energy."""
     failed = report.outcomes.get(result.subject.test) in ("failed", "error")
     return failed and result.verdict.status not in COMPARED
-
-
-def _count(found: Counter[Status], status: Status) -> str:
-    return f"{found[status]:,} {status.value.replace('_', ' ')}"
 
 
 def render(reports: Sequence[SessionReport], most_bytes: int = MOST_BYTES) -> str:

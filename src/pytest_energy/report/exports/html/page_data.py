@@ -33,7 +33,7 @@ from pytest_energy.types.history import StoredSession
 from pytest_energy.types.measurement import Measurement
 from pytest_energy.types.result import Result
 from pytest_energy.types.session import SessionReport
-from pytest_energy.types.verdict import Status
+from pytest_energy.types.verdict import FAILED, Status
 
 MANY_RESULTS = 1000
 """From so many on, the trees of counts stand in results alone that have changed."""
@@ -139,7 +139,7 @@ def _row(
     report: SessionReport, result: Result, few: bool, earlier: Mapping[tuple[str, str], list[Any]]
 ) -> dict[str, Any]:
     subject, verdict, measurement = result.subject, result.verdict, result.measurement
-    changed = verdict.status in (Status.REGRESSED, Status.OVER_BUDGET, Status.IMPROVED)
+    changed = verdict.status in FAILED or verdict.status is Status.IMPROVED
     counts = result.counts if few or changed else None
     if counts is not None and not counts.inferences:  # only an edited report has such
         counts = None
