@@ -13,7 +13,8 @@ import pytest
 
 from pytest_energy.cli.main import main
 from pytest_energy.report import json as json_report
-from pytest_energy.report.exports import markdown
+from pytest_energy.report.exports import html, markdown
+from support.pages import page_data
 from support.reports import OTHER_MACHINE, both_roles, new, result, session
 
 
@@ -68,6 +69,11 @@ def test_the_interval_of_the_role_ratio_is_read_where_the_blocks_are_not(here):
     said = markdown.render([session(*both_roles())]).splitlines()[2]
     assert "times the energy of task-specific (95 %: " in said
     assert said in (here / "o.md").read_text("utf-8").splitlines()
+    assert main(["report", "run.json", "--to", "html=o.html"]) == 0
+    pages = (html.render([session(*both_roles())]), (here / "o.html").read_text("utf-8"))
+    whole, read = (page_data(page)["roles"][0] for page in pages)
+    assert read["low"] == pytest.approx(whole["low"])
+    assert read["high"] == pytest.approx(whole["high"])
 
 
 def test_an_interval_of_other_energies_is_not_taken(here):

@@ -30,6 +30,7 @@ from pytest_energy.types.measurement import Measurement
 from pytest_energy.types.obstacle import Obstacle
 from pytest_energy.types.result import Result, compact, numbers_of
 from pytest_energy.types.session import (
+    FAILED_OUTCOMES,
     Failure,
     Instrumentation,
     Overhead,
@@ -47,9 +48,6 @@ if TYPE_CHECKING:
     import pytest
 
 NO_OVERHEAD = Overhead()
-
-FAILED_OUTCOMES = ("failed", "error")
-"""What pytest says of a test that failed, in its body or beside it."""
 
 RAN_TO_ITS_END = frozenset({0, 1})
 """Exit statuses of a session that ran to its end: all passed, or some failed."""

@@ -132,6 +132,10 @@ class Failure:
     message: str
 
 
+FAILED_OUTCOMES = ("failed", "error")
+"""What pytest says of a test that failed, in its body or beside it."""
+
+
 @dataclass(frozen=True, slots=True)
 class SessionReport:
     """All that reports get.
@@ -175,3 +179,11 @@ class SessionReport:
     failures: Mapping[str, Failure] = field(default_factory=dict)
     unrun: Mapping[str, Unrun] = field(default_factory=dict)
     role_ratios: tuple[RoleRatio, ...] = ()
+
+    def has_failed(self, test: str) -> bool:
+        """Whether pytest says that a test failed, for whatever reason.
+
+        Args:
+            test: its node id.
+        """
+        return self.outcomes.get(test) in FAILED_OUTCOMES

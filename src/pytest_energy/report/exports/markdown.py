@@ -10,9 +10,8 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from pytest_energy.analysis.ratio import role_ratios
 from pytest_energy.report import counts, training
-from pytest_energy.report.exports.selection import latest_results, unrun_tests
+from pytest_energy.report.exports.selection import latest_results, role_ratios_of, unrun_tests
 from pytest_energy.report.printable import printable
 from pytest_energy.report.table import ratio_line
 from pytest_energy.types.codec import cut
@@ -103,8 +102,7 @@ def headline_parts(reports: Sequence[SessionReport]) -> list[str]:
 
 def _failed_uncompared(report: SessionReport, result: Result) -> bool:
     """Whether a test failed, by an assertion say, so that nothing is known of its energy."""
-    failed = report.outcomes.get(result.subject.test) in ("failed", "error")
-    return failed and result.verdict.status not in COMPARED
+    return report.has_failed(result.subject.test) and result.verdict.status not in COMPARED
 
 
 def render(reports: Sequence[SessionReport], most_bytes: int = MOST_BYTES) -> str:
@@ -145,9 +143,7 @@ def render(reports: Sequence[SessionReport], most_bytes: int = MOST_BYTES) -> st
 
 def _ratios(pairs: Sequence[tuple[SessionReport, Result]], page: _Page) -> list[str]:
     """General-purpose over task-specific, a line per task, in view."""
-    sessions = {id(report): report for report, _ in pairs}.values()
-    stored = [ratio for report in sessions for ratio in report.role_ratios]
-    found = role_ratios([result for _, result in pairs], stored)
+    found = role_ratios_of(pairs)
     lines = [f"- {code(ratio_line(ratio))}" for ratio in found[:MOST_RATIOS]]
     if len(found) > MOST_RATIOS:
         lines.append(f"- and {len(found) - MOST_RATIOS:,} more tasks: `--energy-json` has each")
@@ -221,8 +217,7 @@ def _has_changed(report: SessionReport, result: Result) -> bool:
     """Whether a result is shown unfolded: it moved, or its test failed for want of a comparison."""
     if result.verdict.status in _CHANGED:
         return True
-    failed = report.outcomes.get(result.subject.test) in ("failed", "error")
-    return failed and result.verdict.status not in _USUAL
+    return report.has_failed(result.subject.test) and result.verdict.status not in _USUAL
 
 
 def _changed_rows(pairs: Sequence[tuple[SessionReport, Result]]) -> Iterable[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeVar
 
 from pytest_energy.analysis.ratio import RoleRatio, role_ratios
 from pytest_energy.report.printable import printable
@@ -14,6 +15,8 @@ from pytest_energy.types.reporter import ReportError
 from pytest_energy.types.result import Result
 from pytest_energy.types.session import SessionReport, Unrun
 from pytest_energy.types.verdict import FAILED
+
+T = TypeVar("T")
 
 
 def all_results(reports: Sequence[SessionReport]) -> Iterator[tuple[SessionReport, Result]]:
@@ -47,9 +50,13 @@ def latest_results(reports: Sequence[SessionReport]) -> list[tuple[SessionReport
 def _weightiest(runs: Sequence[tuple[SessionReport, Result]]) -> tuple[SessionReport, Result]:
     if len(runs) == 1:
         return runs[0]
+    return max(reversed(_of_latest_commit(runs)), key=_weight)
+
+
+def _of_latest_commit(runs: Sequence[tuple[SessionReport, T]]) -> list[tuple[SessionReport, T]]:
+    """Those of the sessions that had the commit of the latest one."""
     latest, _ = max(reversed(runs), key=lambda run: run[0].date)
-    of_commit = [run for run in reversed(runs) if _commit(run[0]) == _commit(latest)]
-    return max(of_commit, key=_weight)
+    return [run for run in runs if _commit(run[0]) == _commit(latest)]
 
 
 def _commit(report: SessionReport) -> str:
@@ -59,7 +66,7 @@ def _commit(report: SessionReport) -> str:
 
 def _weight(run: tuple[SessionReport, Result]) -> tuple[bool, bool, str]:
     report, result = run
-    failed = report.outcomes.get(result.subject.test) in ("failed", "error")
+    failed = report.has_failed(result.subject.test)
     return result.verdict.status in FAILED, failed, report.date
 
 
@@ -81,12 +88,23 @@ def unrun_tests(reports: Sequence[SessionReport]) -> list[Unrun]:
             runs.setdefault((machine, test), []).append((report, why))
     found = []
     for of_test in runs.values():
-        latest, _ = max(reversed(of_test), key=lambda run: run[0].date)
-        said = {why for report, why in of_test if _commit(report) == _commit(latest)}
+        said = {why for _, why in _of_latest_commit(of_test)}
         broken = said & {Unrun.ERROR, Unrun.UNFINISHED}
         reasons = broken or (set[Unrun | None]() if None in said else said)
         found += [why for why in Unrun if why in reasons][-1:]
     return found
+
+
+def role_ratios_of(pairs: Sequence[tuple[SessionReport, Result]]) -> tuple[RoleRatio, ...]:
+    """General-purpose over task-specific, by task, of results of one machine class.
+
+    Args:
+        pairs: of several sessions; what their reports say of the intervals is kept where the
+            results have no blocks.
+    """
+    sessions = {id(report): report for report, _ in pairs}.values()
+    stored = [ratio for report in sessions for ratio in report.role_ratios]
+    return role_ratios([result for _, result in pairs], stored)
 
 
 def ratios_by_machine(
@@ -97,11 +115,11 @@ def ratios_by_machine(
     Args:
         found: of several sessions, as `latest_results` gives them.
     """
-    by_machine: dict[str, list[Result]] = {}
+    by_machine: dict[str, list[tuple[SessionReport, Result]]] = {}
     for report, result in found:
-        by_machine.setdefault(report.machine.slug, []).append(result)
-    for machine, results in by_machine.items():
-        for ratio in role_ratios(results):
+        by_machine.setdefault(report.machine.slug, []).append((report, result))
+    for machine, pairs in by_machine.items():
+        for ratio in role_ratios_of(pairs):
             yield machine, ratio
 
 
