@@ -12,7 +12,7 @@ from statistics import fmean, median
 from pytest_energy.published.figure import Published
 from pytest_energy.published.figures import figures
 from pytest_energy.published.sources import AI_ENERGY_SCORE, ML_ENERGY
-from pytest_energy.types.units import JOULES_PER_KWH
+from pytest_energy.types.units import kwh
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +48,21 @@ def by_task() -> list[TaskFigures]:
             dataset = one.dataset if one.source == ML_ENERGY.key else ""
             of_task = found.setdefault((one.task, one.source, dataset), {})
             of_model = of_task.setdefault(one.concurrency, {})
-            of_model.setdefault(one.model, []).append(1000 * one.joules_per_unit / JOULES_PER_KWH)
+            of_model.setdefault(one.model, []).append(kwh(1000 * one.joules_per_unit))
     rows = []
     for (task, source, dataset), of_task in sorted(found.items()):
         concurrency = min(of_task)
-        kwh = [fmean(each) for each in of_task[concurrency].values()]
+        means = [fmean(each) for each in of_task[concurrency].values()]
         rows.append(
             TaskFigures(
-                task, source, dataset, len(kwh), concurrency, median(kwh), min(kwh), max(kwh)
+                task,
+                source,
+                dataset,
+                len(means),
+                concurrency,
+                median(means),
+                min(means),
+                max(means),
             )
         )
     return rows
@@ -114,7 +121,7 @@ def ai_energy_score() -> list[Published]:
 
 def wh_per_1000(one: Published) -> float:
     """Watt-hours per 1,000 units of a figure."""
-    return 1_000_000 * one.joules_per_unit / JOULES_PER_KWH
+    return 1000 * kwh(1000 * one.joules_per_unit)
 
 
 def concurrencies(rows: Sequence[PerToken], most: int) -> list[int]:

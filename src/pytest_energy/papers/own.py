@@ -18,6 +18,7 @@ from pytest_energy.papers.desislavov import (
     of_reality,
 )
 from pytest_energy.papers.run import Measured, Run
+from pytest_energy.types.units import significant
 from pytest_energy.verdict.rules import load_clause
 
 
@@ -34,6 +35,11 @@ class Figure:
     kwh_per_1000: float
     results: int
     method: str
+
+    @property
+    def words(self) -> str:
+        """As a cell of a table has it."""
+        return f"{significant(self.kwh_per_1000)} {self.method}"
 
 
 def of_tests(run: Run, tests: str) -> list[Measured]:

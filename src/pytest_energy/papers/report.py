@@ -40,9 +40,7 @@ def write(run: Run | None, stream: TextIO, tests: str = "") -> None:
 
 
 def _figure(figure: own.Figure | None) -> str:
-    if figure is None:
-        return "-"
-    return f"{significant(figure.kwh_per_1000)} {figure.method}"
+    return "-" if figure is None else figure.words
 
 
 def _stacked(figure: own.Figure) -> str:

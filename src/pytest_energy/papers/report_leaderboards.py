@@ -31,8 +31,7 @@ def by_task(page: Page, run: Run | None) -> None:
             f"{least} to {most}",
         ]
         figure = figures.pop(row.task, None)
-        here = "" if figure is None else f"{significant(figure.kwh_per_1000)} {figure.method}"
-        rows.append([*cells, here] if run else cells)
+        rows.append([*cells, "" if figure is None else figure.words] if run else cells)
     names = ["task", "source", "models", "at a\ntime", "median", "least to most"]
     page.table([*names, *(["this machine"] if run else [])], rows, left=2)
     for source in (one for one in sources() if one.key in shown):

@@ -30,7 +30,7 @@ from pytest_energy.types.machine import Machine
 from pytest_energy.types.measurement import MOST_FLOPS, Measurement
 from pytest_energy.types.ratio import RoleRatio
 from pytest_energy.types.renames import as_written, renamed
-from pytest_energy.types.result import TRAINING_ROLE, Result, Subject, TrainingRun
+from pytest_energy.types.result import ROLES, TRAINING_ROLE, Result, Subject, TrainingRun
 from pytest_energy.types.session import BaseSummary, Instrumentation, Overhead, SessionReport, Unrun
 from pytest_energy.types.units import utc_text
 from pytest_energy.types.verdict import Rule, Verdict
@@ -238,7 +238,6 @@ def _check_history(history: History) -> None:
                 raise DecodeError(("history", name, index, "date"), problem)
 
 
-_ROLES = ("", "task-specific", "general-purpose", TRAINING_ROLE)
 _OUTCOMES = ("passed", "failed", "error", "skipped", "xfailed", "xpassed", "rerun", None)
 
 
@@ -249,7 +248,7 @@ def _check_words(one: _Judged) -> None:
         DecodeError: names the member.
     """
     words: tuple[tuple[Place, str | None, tuple[str | None, ...]], ...] = (
-        (("subject", "role"), one.subject.role, _ROLES),
+        (("subject", "role"), one.subject.role, ("", *ROLES, TRAINING_ROLE)),
         (("outcome",), one.outcome, _OUTCOMES),
     )
     for place, word, known in words:

@@ -12,13 +12,11 @@ from pytest_energy.settings.identity import own_name, test_id
 from pytest_energy.types.baseline import MOST_CHARACTERS, MOST_N
 from pytest_energy.types.codec import is_whole
 from pytest_energy.types.inference import SETTLED, Inference, shown_value, whole_number
-from pytest_energy.types.result import TRAINING_ROLE, TrainingRun
+from pytest_energy.types.result import ROLES, TRAINING_ROLE, TrainingRun
 from pytest_energy.types.units import parse_budget, parse_flops, parse_percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-
-ROLES = ("task-specific", "general-purpose")
 
 EXTENT = ("total_steps", "hours")
 """Arguments that give the extent of a whole training run; one of the two is needed."""

@@ -12,6 +12,9 @@ from pytest_energy.types.history import History
 from pytest_energy.types.measurement import Measurement
 from pytest_energy.types.verdict import Rule, Status, Verdict
 
+ROLES = ("task-specific", "general-purpose")
+"""The roles that a marker may give."""
+
 TRAINING_ROLE = "training"
 """The role of a subject whose n are training steps, not inferences."""
 
