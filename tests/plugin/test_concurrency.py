@@ -247,18 +247,8 @@ async def test_x(energy):
     assert len(measurement["reference"]["joules"]) == 5
 
 
-@pytest.mark.parametrize("how", ["run", "arun"])
-def test_an_error_ends_all_others_and_is_on_top_with_its_sample(concurrent, how):
-    call = "energy.run(work" if how == "run" else "await energy.arun(awork"
-    concurrent.write(
-        test_it=HEAD
-        + f"""
+FAILS_AT_17 = """
 ENDED = []
-
-def work(sample):
-    if sample == 17:
-        raise ValueError("boom")
-    infer(sample)
 
 async def awork(sample):
     try:
@@ -269,12 +259,28 @@ async def awork(sample):
         await asyncio.sleep(0.001)
         ENDED.append(sample)
 
+def others():
+    return asyncio.all_tasks() - {asyncio.current_task()}
+"""
+
+
+@pytest.mark.parametrize("how", ["run", "arun"])
+def test_an_error_ends_all_others_and_is_on_top_with_its_sample(concurrent, how):
+    call = "energy.run(work" if how == "run" else "await energy.arun(awork"
+    concurrent.write(
+        test_it=HEAD
+        + FAILS_AT_17
+        + f"""
+def work(sample):
+    if sample == 17:
+        raise ValueError("boom")
+    infer(sample)
+
 async def test_x(energy):
     try:
         {call}, range(30), concurrency=4)
     finally:
-        tasks = asyncio.all_tasks() - {{asyncio.current_task()}}
-        assert not tasks
+        assert not others()
 """
     )
     result = concurrent.run()
@@ -480,25 +486,14 @@ async def test_x(energy):
     concurrent.run(option).assert_outcomes(passed=1)
 
 
-LEAVING = """
-ENDED = []
-
-async def work(sample):
-    try:
-        if sample == 17:
-            raise ValueError("boom")
-        await asyncio.sleep(0.001 if sample < 17 else 60)
-    finally:
-        await asyncio.sleep(0.001)
-        ENDED.append(sample)
-
-def others():
-    return asyncio.all_tasks() - {asyncio.current_task()}
-
+LEAVING = (
+    FAILS_AT_17
+    + """
 async def loop(energy, fn, concurrency=4):
     async for sample in energy.aeach(range(30), concurrency=concurrency):
         energy.create_task(fn(sample))
 """
+)
 
 
 @pytest.mark.parametrize("concurrency", [1, 4])
@@ -509,7 +504,7 @@ def test_an_error_of_what_was_handed_over_ends_all_others(concurrent, concurrenc
         + f"""
 async def test_x(energy):
     try:
-        await loop(energy, work, {concurrency})
+        await loop(energy, awork, {concurrency})
     finally:
         assert not others()
 """
@@ -596,7 +591,7 @@ async def test_break(energy):
 async def test_error_in_the_body(energy):
     with pytest.raises(ValueError):
         async for sample in energy.aeach(range(30), concurrency={concurrency}):
-            energy.create_task(work(28))
+            energy.create_task(awork(28))
             await asyncio.sleep(0)
             raise ValueError("in the body")
     await asyncio.wait(others(), timeout=30)
@@ -606,7 +601,7 @@ async def test_error_in_the_body(energy):
 async def test_time_out(energy):
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.05):
-            await loop(energy, lambda sample: work(29), {concurrency})
+            await loop(energy, lambda sample: awork(29), {concurrency})
     assert not others()
     assert 29 in ENDED
 
@@ -616,7 +611,7 @@ async def test_anyio(energy, anyio_backend):
     import anyio
 
     with anyio.move_on_after(0.05) as scope:
-        await loop(energy, lambda sample: work(29), {concurrency})
+        await loop(energy, lambda sample: awork(29), {concurrency})
     assert scope.cancelled_caught
 
 async def test_a_task_that_the_test_cancels(energy):

@@ -4,21 +4,11 @@ from __future__ import annotations
 
 import re
 
+from support.projects import FAILS_FIRST
+
 
 def test_a_rerun_replaces_what_the_failed_run_measured(loop):
-    loop.write(
-        test_it="""
-        import pytest
-        from model import infer
-        runs = []
-
-        @pytest.mark.inference(n=1)
-        def test_x():
-            infer()
-            runs.append(1)
-            assert len(runs) > 1
-        """
-    )
+    loop.write(test_it=FAILS_FIRST)
     report = loop.report("--reruns=2", "--energy-update")
     (result,) = report["results"]
     assert (result["outcome"], result["stored"]) == ("passed", "stored")

@@ -7,6 +7,8 @@ import json
 import portalocker
 import pytest
 
+from support.projects import FAILS_FIRST
+
 
 def test_results_come_together_from_xdist_workers(project):
     project.write(
@@ -59,19 +61,7 @@ def test_where_each_worker_runs_every_test_the_one_that_failed_counts(loop, dear
 
 
 def test_a_rerun_in_a_worker_replaces_what_it_measured_first(loop):
-    loop.write(
-        test_it="""
-        import pytest
-        from model import infer
-        runs = []
-
-        @pytest.mark.inference(n=1)
-        def test_x():
-            infer()
-            runs.append(1)
-            assert len(runs) > 1
-        """
-    )
+    loop.write(test_it=FAILS_FIRST)
     report = loop.report("-n2", "--reruns=1")
     assert [result["outcome"] for result in report["results"]] == ["passed"]
     assert [result["verdict"]["status"] for result in report["results"]] == ["new"]

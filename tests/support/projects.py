@@ -203,6 +203,20 @@ def test_loop(energy):
 """
 
 
+FAILS_FIRST = """
+import pytest
+from model import infer
+runs = []
+
+@pytest.mark.inference(n=1)
+def test_x():
+    infer()
+    runs.append(1)
+    assert len(runs) > 1
+"""
+"""A test that passes when it is run again in the same process."""
+
+
 def flowing(result: pytest.RunResult) -> str:
     """What a run printed as one line, however it was wrapped."""
     return " ".join(line.strip() for line in result.outlines)

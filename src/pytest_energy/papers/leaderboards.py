@@ -53,18 +53,8 @@ def by_task() -> list[TaskFigures]:
     for (task, source, dataset), of_task in sorted(found.items()):
         concurrency = min(of_task)
         means = [fmean(each) for each in of_task[concurrency].values()]
-        rows.append(
-            TaskFigures(
-                task,
-                source,
-                dataset,
-                len(means),
-                concurrency,
-                median(means),
-                min(means),
-                max(means),
-            )
-        )
+        spread = (median(means), min(means), max(means))
+        rows.append(TaskFigures(task, source, dataset, len(means), concurrency, *spread))
     return rows
 
 
