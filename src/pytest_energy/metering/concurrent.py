@@ -97,17 +97,7 @@ class ConcurrentLoop(Loop):
         self._filling = iter(())
 
     def _bare(self) -> Generator[Any, None, None]:
-        yield from self._perform(
-            Segment(
-                self._stream,
-                self._filling,
-                0,
-                limit=self.n,
-                begun=self._count_begun,
-                count=self._collect,
-                keep=self.n,
-            )
-        )
+        yield from self._perform(self._segment(0, keep=self.n, limit=self.n))
 
     def _counted_alone(self) -> Generator[Any, None, None]:
         for sample in super()._counted_alone():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Mapping, Sequence
+from statistics import median, quantiles
 
 from pytest_energy.types.latency import Latency, Spread
 
@@ -49,15 +50,9 @@ class LatencyRecorder:
 
 
 def _spread(seconds: Sequence[float]) -> Spread | None:
+    """The median and the 95th percentile, by linear interpolation between order statistics."""
     if not seconds:
         return None
-    ordered = sorted(seconds)
-    return Spread(len(ordered), _quantile(ordered, 0.5), _quantile(ordered, 0.95))
-
-
-def _quantile(ordered: Sequence[float], share: float) -> float:
-    """By linear interpolation between order statistics, as numpy does by default."""
-    place = share * (len(ordered) - 1)
-    below = int(place)
-    above = min(below + 1, len(ordered) - 1)
-    return ordered[below] + (place - below) * (ordered[above] - ordered[below])
+    # Of a single one there are no quantiles before Python 3.13.
+    p95 = quantiles(seconds, n=20, method="inclusive")[-1] if len(seconds) > 1 else seconds[0]
+    return Spread(len(seconds), median(seconds), p95)

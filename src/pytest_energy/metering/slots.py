@@ -140,7 +140,7 @@ class Segment:
         self._keep = keep
         self._lock = threading.RLock()  # samples are made under it, by code that may add as well
         self._taken = 0
-        self._too_early: list[tuple[int, Any]] = []
+        self._too_early: list[Any] = []
         self._completed = self._block = self._in_block = 0
         self._open = False
         self.closed = False
@@ -197,7 +197,7 @@ class Segment:
 
     def end(self) -> None:
         """After the last inference: samples that came too early will come again."""
-        self._stream.give_back([sample for _, sample in self._too_early])
+        self._stream.give_back(self._too_early)
 
     def raise_error(self, method: str, count: int | None) -> None:
         """Raise what the first inference raised that did, with the number of its sample.
@@ -230,7 +230,7 @@ class Segment:
                 slot = Slot(self._stream.next(), number)
                 self._taken += 1
                 if number >= self._keep and self._limit is None:
-                    self._too_early.append((number, slot.sample))
+                    self._too_early.append(slot.sample)
         except StopIteration:
             self.ran_out = self.stopped = True
             return None
