@@ -47,8 +47,24 @@ def test_it_can_be_switched_off_and_is_part_of_what_must_agree(project):
     assert "the baseline's reference workload was none, now " in verdict["reason"]
 
 
-@pytest.mark.parametrize("option", ["--energy-yardstick=on", "--energy-counts=yes"])
-def test_a_switch_that_is_neither_auto_nor_off_is_a_usage_error(loop, option):
+def test_the_library_of_its_work_can_be_named_where_the_metered_work_is_a_servers(project):
+    project.ini("energy_meter = cpu_time", "energy_yardstick = python")
+    project.write(test_it="import numpy\n" + CPU_BOUND)
+    for result in project.report("--energy-update")["results"]:
+        assert result["measurement"]["reference"]["kind"].startswith("python integer loop")
+    verdict = project.verdicts("--energy-yardstick=numpy")[TEST]
+    assert verdict["status"] == "incomparable"
+    assert "the baseline's reference workload was python integer loop" in verdict["reason"]
+
+
+@pytest.mark.parametrize(
+    ("option", "expected"),
+    [
+        ("--energy-yardstick=on", "auto, off, torch, numpy or python"),
+        ("--energy-counts=yes", "auto or off"),
+    ],
+)
+def test_a_value_that_a_switch_does_not_know_is_a_usage_error(loop, option, expected):
     result = loop.run(option)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["*expected auto or off, found *"])
+    result.stderr.fnmatch_lines([f"*expected {expected}, found *"])

@@ -74,7 +74,7 @@ def notices(
 
 def _switched_off(settings: Settings) -> list[str]:
     switches = {
-        "the reference workload (--energy-yardstick)": settings.reference,
+        "the reference workload (--energy-yardstick)": settings.reference != "off",
         "counts (--energy-counts)": settings.counts,
         "one CPU (--energy-pin)": settings.pin,
         "the steady allocator (--energy-allocator)": settings.steady_allocator,

@@ -13,7 +13,7 @@ from pytest_energy.meters import open_meters
 from pytest_energy.meters.base import MeterLostError, MeterSource
 from pytest_energy.meters.meter_set import MeterSet
 from pytest_energy.meters.updates import CounterUpdates
-from pytest_energy.types.energy import gated_domains
+from pytest_energy.types.energy import gated_domains, is_estimated
 from pytest_energy.types.measurement import BUSY_SHARE
 from pytest_energy.types.obstacle import Obstacle
 from pytest_energy.types.session import Instrumentation, MeterUse, Overhead
@@ -78,7 +78,8 @@ class Instruments:
     Args:
         names: of meters, `auto` among them; none where counts alone decide.
         sources: the meters that there are.
-        use_reference: whether an estimate is measured beside the reference workload.
+        reference: what an estimate is measured beside: `auto` for work of the best library that
+            is loaded, one of `reference_work.LIBRARIES` for that one's, `off` for nothing.
         counts: whether it is counted what some of a loop's samples do.
         idle_seconds: for how long the idle power is measured before a window; 0 for not at all.
         workers: test processes that run side by side on this machine.
@@ -86,7 +87,7 @@ class Instruments:
         pin: whether metered work on a single thread is held on one CPU.
 
     Raises:
-        ValueError: a meter that is not there, or is closed to us.
+        ValueError: a meter, or the reference workload's library, is not there, or closed to us.
     """
 
     def __init__(
@@ -94,7 +95,7 @@ class Instruments:
         names: Sequence[str],
         sources: Sequence[MeterSource],
         *,
-        use_reference: bool = True,
+        reference: str = "auto",
         counts: bool = True,
         idle_seconds: float = 0.0,
         workers: int = 1,
@@ -106,8 +107,7 @@ class Instruments:
         if not names:
             self.meters.note = NOT_METERED
         self.updates = CounterUpdates(self.meters)
-        runner = ReferenceRunner(self.meters)
-        self.reference = runner if use_reference and runner.needed else None
+        self.reference = self._reference_runner(reference)
         """Runs the reference workload; None where energy is counted, or it is off."""
         self.counts = counts
         self.idle_seconds = idle_seconds
@@ -119,6 +119,15 @@ class Instruments:
         self.meters.cpu_times_between()  # a first window of a moment looks back to here
         self.overhead = OverheadAccount(self.meters)
         self.overhead.add(Overhead(clock() - start, 0.0))
+
+    def _reference_runner(self, reference: str) -> ReferenceRunner | None:
+        if reference == "off" or not is_estimated(self.meters.domains):
+            return None
+        try:
+            return ReferenceRunner(self.meters, "" if reference == "auto" else reference)
+        except ValueError:
+            self.meters.close()
+            raise
 
     @cached_property
     def instrumentation(self) -> Instrumentation:

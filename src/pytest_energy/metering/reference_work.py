@@ -7,18 +7,20 @@ compared in units of it. A hardware counter needs none.
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
+from importlib.util import find_spec
 from typing import Any
 
 from pytest_energy.metering.conditions import wait_for_rest
 from pytest_energy.meters.base import MeterLostError
 from pytest_energy.meters.meter_set import MeterSet
-from pytest_energy.types.energy import gated_domains, is_estimated
+from pytest_energy.types.energy import gated_domains
 from pytest_energy.types.measurement import ReferenceReadings
 from pytest_energy.world import clock
 
@@ -252,16 +254,31 @@ class PythonLoop(ReferenceWorkload):
                 value = (value * 31 + i) & 0xFFFFFFFF
 
 
-def references(parallel: bool | None = None, torch_works: bool = True) -> list[ReferenceWorkload]:
-    """What there is in this process, the best first; nothing is imported for it.
+LIBRARIES = ("torch", "numpy", "python")
+"""Whose work a reference can be."""
+
+
+def references(
+    parallel: bool | None = None, torch_works: bool = True, library: str = ""
+) -> list[ReferenceWorkload]:
+    """What there is in this process, the best first.
+
+    Nothing is imported for it, but for a library that is asked for.
 
     Args:
         parallel: whether the work that it is for runs on several CPUs at once; None where that is
             not known. Beside work on one thread a reference on several tells nothing: held on the
             same CPU, its threads wait for each other.
         torch_works: whether torch may do some of the work: a program can have it and use it
-            elsewhere.
+            elsewhere. Of no account where a library is asked for.
+        library: whose alone, one of `LIBRARIES`; any that is loaded if empty.
     """
+    if library == "python":
+        return [PythonLoop()]
+    if library:
+        importlib.import_module(library)
+        at_hand = references(parallel)
+        return [reference for reference in at_hand if reference.library == library]
     torch, numpy = sys.modules.get("torch"), sys.modules.get("numpy")
     best: list[ReferenceWorkload] = []
     others: list[ReferenceWorkload] = []
@@ -288,19 +305,26 @@ class ReferenceRunner:
 
     Args:
         meters: of the session.
+        library: whose work alone is run, one of `LIBRARIES`; if empty, that of the best one that
+            the process has loaded. Work in another process, as a server's, is nothing that this
+            one can look at: there it has to be said.
+
+    Raises:
+        ValueError: the library is not installed.
     """
 
-    def __init__(self, meters: MeterSet) -> None:
+    def __init__(self, meters: MeterSet, library: str = "") -> None:
         self._meters = meters
+        self._library = library
         self._gated = gated_domains(meters.domains)
         self._references: dict[str, ReferenceWorkload] = {}
         self._repetition_seconds: dict[str, float] = {}
         self._latest: dict[str, tuple[float, float]] = {}
-
-    @property
-    def needed(self) -> bool:
-        """Whether what is gated is an estimate."""
-        return is_estimated(self._meters.domains)
+        if library not in ("", "python") and find_spec(library) is None:
+            raise ValueError(
+                f"--energy-yardstick={library} (or ini energy_yardstick) runs work of {library},"
+                " which is not installed here: install it, or leave the option out"
+            )
 
     def reference(
         self, preferred: str = "", parallel: bool | None = None, torch_works: bool = True
@@ -313,7 +337,7 @@ class ReferenceRunner:
             parallel: whether the work runs on several CPUs at once; None where that is not known.
             torch_works: whether torch may do some of the work.
         """
-        at_hand = references(parallel, torch_works)
+        at_hand = references(parallel, torch_works, self._library)
         chosen = next((r for r in at_hand if r.kind == preferred), at_hand[0])
         known = self._references.setdefault(chosen.kind, chosen)
         if known is chosen:

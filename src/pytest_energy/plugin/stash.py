@@ -202,7 +202,7 @@ def open_instruments(config: pytest.Config) -> Instruments:
         instruments = Instruments(
             () if settings.judge is Judge.COUNTED else settings.meters,
             sources,
-            use_reference=settings.reference,
+            reference=settings.reference,
             counts=settings.counts,
             idle_seconds=settings.idle,
             workers=side_by_side(config),

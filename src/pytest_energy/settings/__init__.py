@@ -172,7 +172,9 @@ OPTIONS: tuple[tuple[str, str, str | None, str, str], ...] = (
         "WHEN",
         "auto",
         "auto: measure an estimate beside a fixed reference workload, which drifts with the"
-        " machine as it does; off: compare it as it is (default: auto)",
+        " machine as it does, in the library that the test process has loaded; torch, numpy or"
+        " python: in this one, as a server's work is like it; off: compare it as it is"
+        " (default: auto)",
     ),
     (
         "counts",

@@ -52,7 +52,7 @@ class Settings:
         tolerance: allowed rise, as a fraction.
         precision: wanted half-width of the interval, as a fraction, or `SETTLED`; None to perform
             all n.
-        reference: whether estimates are measured beside reference work.
+        reference: what estimates are measured beside: `auto`, a library's work, or `off`.
         counts: whether it is counted what some of a loop's samples do.
         judge: what decides: measured joules, exact counts, or both.
         steady_allocator: whether the memory allocator is held steady.
@@ -93,7 +93,7 @@ class Settings:
     baselines_given: bool
     tolerance: float
     precision: float | None
-    reference: bool
+    reference: str
     counts: bool
     judge: Judge
     steady_allocator: bool
@@ -220,7 +220,7 @@ def read_settings(config: pytest.Config) -> Settings:
         baselines_given=_is_given(config, "baselines", "baselines"),
         tolerance=_read("tolerance", option_value(config, "tolerance"), parse_percent),
         precision=_optional("precision", option_value(config, "precision"), _parse_precision),
-        reference=_read("yardstick", option_value(config, "yardstick"), _parse_switch),
+        reference=_read("yardstick", option_value(config, "yardstick"), _parse_yardstick),
         counts=_read("counts", option_value(config, "counts"), _parse_switch),
         judge=_judge(config),
         steady_allocator=_read("allocator", option_value(config, "allocator"), _parse_allocator),
@@ -385,6 +385,13 @@ def _read(name: str, text: Any, parse: Any) -> Any:
 
 def _optional(name: str, text: str, parse: Any) -> Any:
     return _read(name, text, parse) if text else None
+
+
+def _parse_yardstick(text: str) -> str:
+    known = ("auto", "off", "torch", "numpy", "python")
+    if text not in known:
+        raise ValueError(f"expected {', '.join(known[:-1])} or {known[-1]}, found {text!r}")
+    return text
 
 
 def _parse_switch(text: str) -> bool:

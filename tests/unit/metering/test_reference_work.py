@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 
 import pytest
 
 from pytest_energy.metering import reference_work
-from pytest_energy.meters.base import Meter, MeterLostError
+from pytest_energy.metering.instruments import Instruments
+from pytest_energy.meters.base import Meter, MeterLostError, MeterSource
 from pytest_energy.meters.meter_set import MeterSet
 from pytest_energy.types.energy import Domain, Method
 
@@ -45,11 +47,6 @@ def reference(monkeypatch):
     work = RecordedWork()
     monkeypatch.setattr(reference_work, "references", lambda *_: [work])
     return work
-
-
-def test_counters_need_none():
-    assert not reference_work.ReferenceRunner(MeterSet([Counted(Method.COUNTER)])).needed
-    assert reference_work.ReferenceRunner(MeterSet([Counted()])).needed
 
 
 def test_the_best_library_that_is_loaded_is_taken_and_none_is_imported(monkeypatch):
@@ -94,6 +91,27 @@ def test_beside_work_that_torch_has_no_part_in_runs_none_of_torchs():
     pytest.importorskip("torch", reason="needs torch")
     assert reference_work.references(False)[0].library == "torch"
     assert reference_work.references(False, torch_works=False)[0].library != "torch"
+
+
+@pytest.mark.parametrize("library", reference_work.LIBRARIES)
+def test_a_library_that_is_asked_for_is_imported_and_no_other_is_taken(library):
+    program = (
+        "import sys\n"
+        "from pytest_energy.metering.reference_work import references\n"
+        f"kinds = {{each.library for each in references(False, False, {library!r})}}\n"
+        f"assert kinds == {{{library!r}}}, kinds\n"
+        f"assert {library == 'python'} or {library!r} in sys.modules\n"
+    )
+    if library != "python":
+        pytest.importorskip(library, reason=f"needs {library}")
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_a_library_that_is_not_installed_is_named_with_the_option(monkeypatch):
+    monkeypatch.setattr(reference_work, "find_spec", lambda _: None)
+    meter = Counted()
+    with pytest.raises(ValueError, match=r"--energy-yardstick=torch .* is not installed here"):
+        Instruments(["counted"], [MeterSource("counted", lambda: meter)], reference="torch")
 
 
 def test_a_reference_on_one_thread_leaves_torchs_threads_as_they_were():
