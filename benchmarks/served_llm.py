@@ -5,7 +5,7 @@
 It stores a baseline of joules per request at concurrency 4 with examples/served_llm, whose server
 is `transformers serve` with SmolLM2-135M, then runs the same test again and again, and each planted
 change as often. Every run starts a server of its own. It needs the extra `served-llm`, and the
-machine for itself: some 40 s a run on two cores and twice that for a suspect, half an hour in all.
+machine for itself: some 100 s a run on two cores and twice that for a suspect, an hour in all.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=10)
     parser.add_argument("--stored", type=int, default=5, help="sessions of the baseline")
-    parser.add_argument("--n", type=int, default=16)
+    parser.add_argument("--n", type=int, default=40)
     parser.add_argument("--plant", nargs="*", default=["more-tokens"])
     known = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
