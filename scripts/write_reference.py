@@ -3,9 +3,9 @@
     python scripts/write_reference.py            # writes them
     python scripts/write_reference.py --check    # exit code 1 where one is not current
 
-Options come from `pytest_energy.settings`, markers from what `pytest --markers` prints, commands from
-the parsers of the console script, members of JSON from the schemas that the package ships. What is
-worth knowing beyond that stands in NOTES, beside the tables.
+Options come from `pytest_energy.settings`, markers from what `pytest --markers` prints, commands
+from the parsers of the console script, members of JSON from the schemas that the package ships.
+What is worth knowing beyond that stands in NOTES, beside the tables.
 """
 
 from __future__ import annotations
@@ -29,7 +29,16 @@ COMMAND = "python scripts/write_reference.py"
 SITE = "https://pytest-energy.github.io/pytest-energy"
 
 GROUPS: dict[str, tuple[str, ...]] = {
-    "What a run does": ("report", "update", "reason", "strict", "allow", "off", "prune", "baselines"),
+    "What a run does": (
+        "report",
+        "update",
+        "reason",
+        "strict",
+        "allow",
+        "off",
+        "prune",
+        "baselines",
+    ),
     "What decides": ("judge", "tolerance", "precision", "counts", "yardstick"),
     "Meters": ("meter", "idle", "processes-of"),
     "Another revision, other processes": (
@@ -57,31 +66,32 @@ GROUPS: dict[str, tuple[str, ...]] = {
 
 NOTES = {
     "What a run does": """\
-Under `--energy-strict` a test that is skipped beside others that were compared passes, and is named; so are those with
-stored entries in a file that is skipped as it is imported
-([Nothing compared is not green](../how-it-works.md#nothing-compared-is-not-green)). The reasons of `--energy-allow` are
-explained there as well. [How it works](../how-it-works.md#baseline-files) has the form of the baselines.""",
+Under `--energy-strict` a test that is skipped beside others that were compared passes, and is
+named; so are those with stored entries in a file that is skipped as it is imported ([Nothing
+compared is not green](../how-it-works.md#nothing-compared-is-not-green)). The reasons of
+`--energy-allow` are explained there as well. [How it works](../how-it-works.md#baseline-files)
+has the form of the baselines.""",
     "What decides": """\
-The *yardstick* is the fixed [reference workload](../statistics.md#the-reference-workload) that runs between the blocks of
-an estimate. What is counted, and when counts decide: [exact counts](../counts.md). When a loop may end early:
-[early stop](../statistics.md#early-stop).""",
+The *yardstick* is the fixed [reference workload](../statistics.md#the-reference-workload) that
+runs between the blocks of an estimate. What is counted, and when counts decide: [exact
+counts](../counts.md). When a loop may end early: [early stop](../statistics.md#early-stop).""",
     "Meters": "[Meters](../meters.md) describes each of them, and how to add one.",
     "Another revision, other processes": """\
-[Head against base](../pull-requests.md) is the manual. Write `--energy-against=FOLDER` where a folder is the other
-revision.""",
+[Head against base](../pull-requests.md) is the manual. Write `--energy-against=FOLDER` where a
+folder is the other revision.""",
     "The machine": """\
-CPUs that were chosen for the process already (`taskset`) are kept.
-[One CPU, a steady allocator](../how-it-works.md#one-cpu-a-steady-allocator) says why the first two are there,
-[under pytest-xdist](../how-it-works.md#under-pytest-xdist) how tests take turns.""",
+CPUs that were chosen for the process already (`taskset`) are kept. [One CPU, a steady
+allocator](../how-it-works.md#one-cpu-a-steady-allocator) says why the first two are there, [under
+pytest-xdist](../how-it-works.md#under-pytest-xdist) how tests take turns.""",
     "Carbon": "[Carbon](../carbon.md) has the formula, the tables and their sources.",
     "Models that are served elsewhere": """\
-[Models that are served elsewhere](../served-models.md) is the manual; credentials come from
-[the environment](../served-models.md#credentials) alone.""",
+[Models that are served elsewhere](../served-models.md) is the manual; credentials come from [the
+environment](../served-models.md#credentials) alone.""",
     "Reports": """\
 [Reports](../reports.md) describes each format, [the page](../html.md) the HTML. The JSON has a
-[schema](schemas.md); into a device, a FIFO or a link it is written, never in its place. Without `--energy-json-blocks` a
-result takes some 1.5 kB. `pytest --junitxml` carries the figures as properties of each test, and a page of pytest-html has
-columns of them, without an option.""",
+[schema](schemas.md); into a device, a FIFO or a link it is written, never in its place. Without
+`--energy-json-blocks` a result takes some 1.5 kB. `pytest --junitxml` carries the figures as
+properties of each test, and a page of pytest-html has columns of them, without an option.""",
 }
 
 MANUALS = {
@@ -151,7 +161,7 @@ def _page(lines: Iterator[str]) -> str:
     return re.sub(r"\n{3,}", "\n\n", text).rstrip("\n") + "\n"
 
 
-# ── options ────────────────────────────────────────────────────────────────────────────────────────
+# ── options ───────────────────────────────────────────────────────────────────────────────────────
 
 
 def _options() -> Iterator[str]:
@@ -206,7 +216,7 @@ def _choices(text: str, metavar: str | None) -> str:
     return values.sub(coded, text) + "."
 
 
-# ── markers ────────────────────────────────────────────────────────────────────────────────────────
+# ── markers ───────────────────────────────────────────────────────────────────────────────────────
 
 
 def _markers() -> Iterator[str]:
@@ -240,7 +250,7 @@ def _markers() -> Iterator[str]:
 def _marker_parts(
     text: str, arguments: Sequence[str]
 ) -> tuple[str, list[tuple[list[str], str]], str]:
-    """A marker's text in parts: what it does, its arguments with their meanings, the last sentence."""
+    """A marker's text in parts: what it does, its arguments, the last sentence."""
     one = "|".join(sorted(arguments, key=len, reverse=True))
     begin = re.compile(rf"(?:^|(?<=[.)\"] ))((?:{one})(?:(?:, | or )(?:{one}))*): ")
     found = list(begin.finditer(text))
@@ -258,24 +268,26 @@ def _marker_parts(
 
 _MARKER_NOTES = {
     "inference": """\
-* The marker alone makes the whole body of the test one window; fixtures are not in it. Of a `unittest.TestCase` `setUp` and
-  `tearDown` are inside the window: load models in `setUpClass` or in a fixture. With the fixture [`energy`](fixtures.md)
-  the loop is metered in blocks, which have an interval.
-* A test within its `budget` passes `--energy-strict` without a baseline, but not where counts alone decide: they do not
-  check it. `max_flops` is exact on any machine, a budget roughly.
+* The marker alone makes the whole body of the test one window; fixtures are not in it. Of a
+  `unittest.TestCase` `setUp` and `tearDown` are inside the window: load models in `setUpClass` or
+  in a fixture. With the fixture [`energy`](fixtures.md) the loop is metered in blocks, which have
+  an interval.
+* A test within its `budget` passes `--energy-strict` without a baseline, but not where counts
+  alone decide: they do not check it. `max_flops` is exact on any machine, a budget roughly.
 * `quality` makes a test fail that takes less energy because its answers became worse
-  ([quality](../how-it-works.md#quality)). Grade the outputs of `energy.run`: they are those of the first pass, however
-  many passes follow.
-* Without a marker the fixture works too: `n` is then the number of samples, the task the module's name, the model the
-  test's.
+  ([quality](../how-it-works.md#quality)). Grade the outputs of `energy.run`: they are those of
+  the first pass, however many passes follow.
+* Without a marker the fixture works too: `n` is then the number of samples, the task the module's
+  name, the model the test's.
 """,
     "training": """\
-[Meter a training](../training.md) is the manual: what the extrapolated figure holds, its interval, the break-even.
+[Meter a training](../training.md) is the manual: what the extrapolated figure holds, its
+interval, the break-even.
 """,
 }
 
 
-# ── commands ───────────────────────────────────────────────────────────────────────────────────────
+# ── commands ──────────────────────────────────────────────────────────────────────────────────────
 
 
 def _commands() -> Iterator[str]:
@@ -335,7 +347,7 @@ def _title(link: str) -> str:
     return page.read_text("utf-8").partition("\n")[0].removeprefix("# ").replace("`", "")
 
 
-# ── schemas ────────────────────────────────────────────────────────────────────────────────────────
+# ── schemas ───────────────────────────────────────────────────────────────────────────────────────
 
 
 def _schemas() -> Iterator[str]:
@@ -346,8 +358,8 @@ def _schemas() -> Iterator[str]:
     yield "# JSON schemas"
     yield (
         "\nEvery JSON that pytest-energy writes for programs has a JSON Schema (draft 2020-12). The"
-        " version is in the file's name and in its member `schema`; a change that a reader would not"
-        " survive makes a new one, and members may be added in the same version where the schema"
+        " version is in the file's name and in its member `schema`; a change that a reader would"
+        " not survive makes a new one, and members may be added in the same version where the schema"
         " says so. A dot stands between a member and what is in it, `[]` for each item of a list,"
         " `{}` for each value of an object whose keys are names.\n"
     )
@@ -432,7 +444,7 @@ def _meaning(node: dict[str, Any]) -> str:
     return _sentence(text) if text else ""
 
 
-# ── Markdown ───────────────────────────────────────────────────────────────────────────────────────
+# ── Markdown ──────────────────────────────────────────────────────────────────────────────────────
 
 _CODE = re.compile(
     r"(?:pytest )?--energy-[a-z-]*[a-z*](?:=[\w.]+)?"

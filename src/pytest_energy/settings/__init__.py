@@ -131,8 +131,9 @@ OPTIONS: tuple[tuple[str, str, str | None, str, str], ...] = (
         "list",
         "NAME",
         "auto",
-        "meters to read: auto (every counter there is, an estimate where the CPU has none), or names"
-        " as pytest-energy doctor lists them: rapl, nvml, cpu_time, a plugin's; several with commas",
+        "meters to read: auto (every counter there is, an estimate where the CPU has none), or"
+        " names as pytest-energy doctor lists them: rapl, nvml, cpu_time, a plugin's; several with"
+        " commas",
     ),
     (
         "baselines",
