@@ -359,9 +359,9 @@ def _schemas() -> Iterator[str]:
     yield (
         "\nEvery JSON that pytest-energy writes for programs has a JSON Schema (draft 2020-12). The"
         " version is in the file's name and in its member `schema`; a change that a reader would"
-        " not survive makes a new one, and members may be added in the same version where the schema"
-        " says so. A dot stands between a member and what is in it, `[]` for each item of a list,"
-        " `{}` for each value of an object whose keys are names.\n"
+        " not survive makes a new one, and members may be added in the same version where the"
+        " schema says so. A dot stands between a member and what is in it, `[]` for each item of a"
+        " list, `{}` for each value of an object whose keys are names.\n"
     )
     yield "| schema | what writes it |\n| --- | --- |"
     loaded = {name: json.loads(files[name].read_text("utf-8")) for name in SCHEMAS}
