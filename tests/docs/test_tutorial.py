@@ -52,6 +52,7 @@ def place(tmp_path, monkeypatch):
             monkeypatch.delenv(name)
     for name, value in plugins.only().items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setenv("COLUMNS", "120")  # of 80 a longer duration would break a line
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     return tmp_path
 
