@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from pytest_energy.cli.main import command_line
+from pytest_energy.metering.fixture import Energy
 from pytest_energy.settings import MARKERS, OPTIONS
 from pytest_energy.types.obstacle import Obstacle
 from pytest_energy.types.verdict import Status
@@ -87,3 +89,20 @@ def test_every_verdict_is_explained(verdict):
 @pytest.mark.parametrize("reason", list(Obstacle))
 def test_every_reason_that_may_be_allowed_is_explained(reason):
     assert f"`{reason.value}`" in rows("verdicts.md")
+
+
+PAGES = [*sorted((ROOT / "docs").rglob("*.md")), ROOT / "README.md", ROOT / "SECURITY.md"]
+EXAMPLES = ("svg",)  # docs/architecture.md adds an option of this name
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_no_page_names_what_there_is_not(page):
+    text = page.read_text("utf-8")
+    options = {name for name, *_ in OPTIONS}
+    for name in re.findall(r"--energy-([a-z][a-z-]*[a-z])", text):
+        assert name in options or name in EXAMPLES
+    known = command_line().format_help()
+    for command in re.findall(r"`(?:\.venv/bin/)?pytest-energy ([a-z]+)", text):
+        assert re.search(rf"^ +{command} ", known, re.MULTILINE), command
+    for call in re.findall(r"\benergy\.([a-z_]+)\(", text):
+        assert hasattr(Energy, call), call

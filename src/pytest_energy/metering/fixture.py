@@ -134,9 +134,8 @@ class Energy(ABC):
                 smaller batch of a round counts as what it is.
 
         Yields:
-            The samples: first the warm-up's; with torch loaded a few again, to count their
-            operations; then `n`, from the first one on, or fewer when `precision` is set and
-            reached.
+            The samples: first the warm-up's; a few again, to count what they do; then `n`, from
+            the first one on, or fewer when `precision` is set and reached.
 
         Raises:
             pytest.UsageError: it was used before in this test, or no number of batches makes `n`.
