@@ -378,7 +378,7 @@ def _schemas() -> Iterator[str]:
         for definition, node in schema.get("$defs", {}).items():
             if "properties" not in node and "oneOf" not in node and "anyOf" not in node:
                 continue
-            yield f"\n#### `{definition}`\n"
+            yield f"\n### `{definition}`\n"
             yield _cell(node.get("description", "")) + "\n"
             yield from _member_table(list(_members(node, "")))
 
