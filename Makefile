@@ -58,7 +58,7 @@ $(RECIPES_VENV)/.recipes: pyproject.toml
 docs: $(DOCS_VENV)/.docs
 	@echo "== Building the site"
 	$(DOCS_VENV)/bin/python scripts/write_reference.py --check
-	$(DOCS_VENV)/bin/python -m mkdocs build --strict --clean
+	NO_MKDOCS_2_WARNING=1 $(DOCS_VENV)/bin/python -m mkdocs build --strict --clean
 	@echo "build/site/index.html"
 
 $(DOCS_VENV)/.docs: pyproject.toml

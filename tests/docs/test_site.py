@@ -111,7 +111,7 @@ def build(tmp_path_factory):
     def build(settings=SETTINGS):
         site = tmp_path_factory.mktemp("site")
         arguments = [*command, "build", "--strict", f"--config-file={settings}"]
-        environment = {**os.environ, "PYTHONPATH": "", "NO_COLOR": "1"}
+        environment = {**os.environ, "PYTHONPATH": "", "NO_MKDOCS_2_WARNING": "1"}
         done = subprocess.run(
             [*arguments, f"--site-dir={site}"],
             capture_output=True,

@@ -96,7 +96,8 @@ class Energy(ABC):
     Args:
         test: pytest's node id.
         inference: what the marker says.
-        task, model: names to use where the marker says none.
+        task: name to use where the marker says none.
+        model: as for the task.
     """
 
     def __init__(self, test: str, inference: Inference, task: str, model: str) -> None:
