@@ -2,6 +2,7 @@
 # make papers   run the papers' comparisons; tables and plots come into build/papers
 # make test     run all tests
 # make recipes  run the recipes of docs/recipes.md with their trackers, offline
+# make docs     build the documentation's site into build/site; fails for a link that leads nowhere
 # make fuzz     look for input that a reader of files cannot bear; FUZZ_MINUTES=5 in all
 # All create .venv when it is missing; all can be run again and again.
 
@@ -15,12 +16,13 @@ PYTEST_ARGS ?= -n 4 --dist loadscope
 PAPERS := build/papers
 FUZZ_VENV := build/fuzz-venv
 RECIPES_VENV := build/recipes-venv
+DOCS_VENV := build/docs-venv
 FUZZ_MINUTES ?= 5
 # All of them when left out: make fuzz FUZZ_TARGETS="baseline accepted"
 FUZZ_TARGETS ?=
 REVIEWS := .cache/reviews/movieReviewSnippets_GroundTruth.txt
 
-.PHONY: demo papers test recipes fuzz lint bench clean
+.PHONY: demo papers test recipes docs fuzz lint bench clean
 
 demo: $(VENV)/.examples $(REVIEWS)
 	@echo "== Metering a task-specific and a general-purpose model on the same reviews"
@@ -50,6 +52,19 @@ $(RECIPES_VENV)/.recipes: pyproject.toml
 	@echo "== Creating $(RECIPES_VENV)"
 	$(PYTHON) -m venv $(RECIPES_VENV)
 	$(RECIPES_VENV)/bin/python -m pip --disable-pip-version-check install --quiet --editable ".[recipes]"
+	@touch $@
+
+# In an environment of its own, which needs no model. Nothing is fetched once that is there.
+docs: $(DOCS_VENV)/.docs
+	@echo "== Building the site"
+	$(DOCS_VENV)/bin/python scripts/write_reference.py --check
+	NO_MKDOCS_2_WARNING=1 $(DOCS_VENV)/bin/python -m mkdocs build --strict --clean
+	@echo "build/site/index.html"
+
+$(DOCS_VENV)/.docs: pyproject.toml
+	@echo "== Creating $(DOCS_VENV)"
+	$(PYTHON) -m venv $(DOCS_VENV)
+	$(DOCS_VENV)/bin/python -m pip --disable-pip-version-check install --quiet --editable ".[docs]"
 	@touch $@
 
 # In an environment of its own: it needs no model.

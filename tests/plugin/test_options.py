@@ -6,7 +6,6 @@ import json
 
 import pytest
 
-from pytest_energy.settings import OPTIONS
 from support.projects import TEST
 
 
@@ -52,17 +51,6 @@ def test_the_markers_tolerance_wins_over_the_sessions(loop):
     loop.run("--energy-update")
     loop.set_cost(2.8)
     assert loop.verdicts("--energy-tolerance=1%")[TEST]["status"] == "ok"
-
-
-def test_every_option_has_an_ini_twin_and_stands_in_help_and_readme(project, request):
-    result = project.run("--help")
-    text = result.stdout.str()
-    readme = (request.config.rootpath / "README.md").read_text()
-
-    for name, *_ in OPTIONS:
-        assert f"--energy-{name}" in text
-        assert f"energy_{name.replace('-', '_')} (" in text
-        assert f"`--energy-{name}" in readme
 
 
 def test_markers_reads_like_a_manual(project):

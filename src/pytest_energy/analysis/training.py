@@ -31,7 +31,8 @@ class TrainingCost:
 
     Args:
         joules: of all runs together, at the meter: before the site's overhead (PUE).
-        low, high: the 95 % interval of `joules`.
+        low: lower end of the 95 % interval of `joules`.
+        high: upper end of it.
         seconds: that one run lasts.
         scattered: whether the window's own scatter is in the interval. A window without enough
             blocks has none: there it is the spread between sessions alone.

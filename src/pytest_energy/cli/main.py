@@ -12,14 +12,11 @@ from pytest_energy.cli import bisect, comment, compare, doctor, explain, migrate
 from pytest_energy.cli.output import ERROR, complain
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command.
-
-    Args:
-        arguments: of the command line, without the program's name; the process's own when left out.
+def command_line() -> argparse.ArgumentParser:
+    """The parser of the console script, with one below it for each command.
 
     Returns:
-        The exit code: 2 for what could not be done, the command's own otherwise.
+        The parser; `scripts/write_reference.py` makes the page of the commands from it.
     """
     parser = argparse.ArgumentParser(
         prog="pytest-energy",
@@ -32,8 +29,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for command in (doctor, explain, compare, report, comment, papers, migrate, bisect):
         command.add(commands)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Args:
+        arguments: of the command line, without the program's name; the process's own when left out.
+
+    Returns:
+        The exit code: 2 for what could not be done, the command's own otherwise.
+    """
     own, behind = bisect.split(sys.argv[1:] if arguments is None else arguments)
-    known, rest = parser.parse_known_args(own)
+    known, rest = command_line().parse_known_args(own)
     known.behind = behind
     try:
         Path.cwd()

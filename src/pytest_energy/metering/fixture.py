@@ -96,7 +96,8 @@ class Energy(ABC):
     Args:
         test: pytest's node id.
         inference: what the marker says.
-        task, model: names to use where the marker says none.
+        task: name to use where the marker says none.
+        model: as for the task.
     """
 
     def __init__(self, test: str, inference: Inference, task: str, model: str) -> None:
@@ -134,9 +135,8 @@ class Energy(ABC):
                 smaller batch of a round counts as what it is.
 
         Yields:
-            The samples: first the warm-up's; with torch loaded a few again, to count their
-            operations; then `n`, from the first one on, or fewer when `precision` is set and
-            reached.
+            The samples: first the warm-up's; a few again, to count what they do; then `n`, from
+            the first one on, or fewer when `precision` is set and reached.
 
         Raises:
             pytest.UsageError: it was used before in this test, or no number of batches makes `n`.

@@ -24,11 +24,13 @@ MARKER = (
     " dataset: part of what must agree with the baseline."
     ' role: "task-specific" or "general-purpose".'
     ' unit: what the energy is divided by, "inference" by default; with "token" the divisor is'
-    " energy.add(tokens=...) adds up, inference by inference."
-    " warmup: unmetered inferences that energy.each performs first."
+    " what energy.add(tokens=...) adds up, inference by inference."
+    " warmup: unmetered inferences that energy.each performs first; by default 2 % of n, at least"
+    " 2."
     ' tolerance: allowed rise, "5%".'
-    ' budget: ceiling, "2 J" per unit, "0.5 Wh/1000", "0.6 gCO2e/1000".'
-    ' max_flops: ceiling of one inference\'s floating-point operations, "8.5 GFLOP".'
+    ' budget: ceiling that needs no baseline, "2 J" per unit, "0.5 Wh/1000", "0.6 gCO2e/1000".'
+    ' max_flops: ceiling of one inference\'s floating-point operations, "8.5 GFLOP"; it needs torch'
+    " and energy.each."
     ' precision: stop the loop once the figure is settled to "2%", or with "verdict" once more'
     " blocks can hardly change the verdict."
     ' quality: what energy.record is given that must not fall, "accuracy" say; greater is better.'
@@ -69,7 +71,14 @@ DEFAULT_TOLERANCE = "5%"
 
 # Name, kind ("flag", "text", "number", "whole", "choice", "list", "path"), metavar, default, help.
 OPTIONS: tuple[tuple[str, str, str | None, str, str], ...] = (
-    ("report", "flag", None, "", "show the full table at the end, not only one line and failures"),
+    (
+        "report",
+        "flag",
+        None,
+        "",
+        "show the full table at the end, as wide as the terminal, 200 columns at most; without it"
+        " one line and the failures",
+    ),
     (
         "update",
         "flag",
@@ -90,9 +99,17 @@ OPTIONS: tuple[tuple[str, str, str | None, str, str], ...] = (
         None,
         "",
         "also fail what could not be compared: new, inconclusive, incomparable, unresolved,"
-        " unmeasured; and a session that compared nothing",
+        " unmeasured; and a session that compared nothing: every metered test was skipped or, where"
+        " this was typed (not in addopts), none was selected",
     ),
-    ("off", "flag", None, "", "run the tests without metering"),
+    (
+        "off",
+        "flag",
+        None,
+        "",
+        "run the tests without metering; refused together with --energy-strict, wherever the two"
+        " stand",
+    ),
     (
         "allow",
         "list",
@@ -114,10 +131,18 @@ OPTIONS: tuple[tuple[str, str, str | None, str, str], ...] = (
         "list",
         "NAME",
         "auto",
-        "meters to read: auto (every counter there is, an estimate where the CPU has none), rapl,"
-        " nvml, cpu_time or a plugin's; several with commas",
+        "meters to read: auto (every counter there is, an estimate where the CPU has none), or"
+        " names as pytest-energy doctor lists them: rapl, nvml, cpu_time, a plugin's; several with"
+        " commas",
     ),
-    ("baselines", "path", "DIR", "baselines", "folder of the baselines (default: baselines/)"),
+    (
+        "baselines",
+        "path",
+        "DIR",
+        "baselines",
+        "folder of the baselines (default: the nearest baselines/ above the test's file that holds"
+        " some, or baselines/ under pytest's rootdir)",
+    ),
     (
         "tolerance",
         "text",
@@ -191,8 +216,8 @@ OPTIONS: tuple[tuple[str, str, str | None, str, str], ...] = (
         "WHAT",
         "both",
         "measured: joules decide; counted: exact counts decide, and nothing is metered: only the"
-        " inferences that are counted are performed; both: a rise in either fails a test"
-        " (default: both)",
+        " inferences that are counted are performed; both: a rise in either fails a test, but for"
+        " one in Python calls alone (default: both)",
     ),
     (
         "allocator",
@@ -286,7 +311,8 @@ OPTIONS: tuple[tuple[str, str, str | None, str, str], ...] = (
         "text",
         "URL",
         PROMETHEUS_URL,
-        f"the Prometheus server that the meter prometheus asks (default: {PROMETHEUS_URL})",
+        f"the Prometheus server that the meter prometheus asks (default: {PROMETHEUS_URL});"
+        " credentials come from the environment",
     ),
     (
         "prometheus-query",
@@ -360,14 +386,14 @@ OPTIONS: tuple[tuple[str, str, str | None, str, str], ...] = (
         "a server on this machine that the test did not start, by its port or as pid:NUMBER: the"
         " estimate of CPU time covers its processes too",
     ),
-    ("json", "path", "PATH", "", "write every measurement and verdict to this file"),
+    ("json", "path", "PATH", "", "write every measurement and verdict as JSON to this file"),
     (
         "json-blocks",
         "flag",
         None,
         "",
         "with every block of every measurement and all digits: what pytest-energy papers takes"
-        " intervals from",
+        " intervals from, and pytest-energy compare each test's own noise",
     ),
     (
         "html",

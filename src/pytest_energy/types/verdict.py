@@ -120,14 +120,15 @@ class Change:
 
     Args:
         value: measured over compared, less one; with a reference workload, in units of it.
-        low, high: its 95 % interval, for what the next session of the same code would say.
+        low: lower end of its 95 % interval, for what the next session of the same code would say.
+        high: upper end of it.
         limit: the change that was allowed: the tolerance, or more where sessions differ by more.
         detectable: the minimum detectable change: the smallest rise that this test would have
             found in four of five sessions.
         joules: what it was compared with, joules per unit: the median of the stored sessions, or
             the base's figure.
-        joules_low, joules_high: the smallest and the largest of the stored sessions, joules per
-            unit.
+        joules_low: the smallest of the stored sessions, joules per unit.
+        joules_high: the largest of them.
         sessions: number of stored sessions; 1 for a base.
         passes: the change that each pass over the samples saw; empty for a single pass.
         outliers: blocks, counted from 1, that differ from their counterparts as no other block
