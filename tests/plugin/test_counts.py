@@ -336,6 +336,25 @@ def test_counts_that_stand_already_are_not_written_again(counted):
     assert path.read_bytes() == before
 
 
+def test_the_reason_of_an_accepted_rise_is_kept_beside_the_counts(counted):
+    judged = "--energy-judge=counted"
+    project = counted()
+    project.run(judged, "--energy-update", "--energy-reason=the first").assert_outcomes(passed=1)
+    (path,) = project.counts()
+    assert "reason" not in stored_variant(path)  # they took the place of none
+    project = counted(TWICE)
+    accepted = project.run(judged, "--energy-update", "--energy-reason=a second look at the text")
+    accepted.assert_outcomes(passed=1)
+    assert stored_variant(path)["reason"] == "a second look at the text"
+    assert project.verdicts(judged)[TEST]["status"] == "ok"
+
+
+def stored_variant(path):
+    (entry,) = json.loads(path.read_text("utf-8"))["entries"].values()
+    (variant,) = entry["variants"].values()
+    return variant
+
+
 def test_a_broken_file_of_counts_is_named_and_left(counted):
     project = counted()
     store_both(project)

@@ -33,6 +33,7 @@ class CountsAddition:
         joules: that energy per inference, of all rows.
         date: when, in UTC.
         commit: the revision of the project, if it has one.
+        reason: why they may stand in the place of others; empty for no word.
     """
 
     subject: Subject
@@ -41,6 +42,7 @@ class CountsAddition:
     joules: float
     date: datetime
     commit: str | None
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,7 @@ class CountsStore:
                     subject.dataset,
                     utc_text(new.date),
                     new.commit,
+                    reason=new.reason,
                 )
                 try:
                     action, before = file.put(subject, one)

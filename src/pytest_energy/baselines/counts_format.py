@@ -128,14 +128,14 @@ class CountsFile(EntriesFile[CountsEntry]):
             DecodeError: counts that no file can have; nothing was changed.
         """
         key, name = subject.key, variant_name(new.counts)
-        record = _variant_record(new)
+        entry = self.entries.get(key)
+        before = entry.variants.get(name) if entry else None
+        record = _variant_record(new if before else replace(new, reason=""))
         costs = encode(new.coefficients)
         where = [COUNTS, subject.task, subject.model, key, name]
         record["digest"] = digest(where, record)
         by = {_id_of(costs): new.coefficients}
         variant = _variant(decode(_Variant, record), (), name, "", by)
-        entry = self.entries.get(key)
-        before = entry.variants.get(name) if entry else None
         if before and not before.unverified and _same(before, variant):
             return Action.UNCHANGED, before
         variants = {**(entry.variants if entry else {}), name: variant}
@@ -172,7 +172,8 @@ def _id_of(costs: Mapping[str, Any]) -> str:
 
 def _same(one: CountsBaseline, other: CountsBaseline) -> bool:
     """Whether two are of the same counts, whenever they were taken."""
-    return replace(one, date="", commit=None) == replace(other, date="", commit=None)
+    blank = {"date": "", "commit": None, "reason": ""}
+    return replace(one, **blank) == replace(other, **blank)
 
 
 def _variant_record(one: CountsBaseline) -> dict[str, Any]:
@@ -186,6 +187,7 @@ def _variant_record(one: CountsBaseline) -> dict[str, Any]:
         "dataset": one.dataset,
         "date": one.date,
         "commit": one.commit,
+        **({"reason": one.reason} if one.reason else {}),
         "per_inference": {
             **_per_inference(counts),
             # Of a sum of floats the last digits depend on the order.
@@ -311,6 +313,7 @@ class _Variant:
     operators_unavailable: str
     python_unavailable: str
     coefficients: str
+    reason: str = ""
     digest: str = ""
 
 
@@ -416,11 +419,13 @@ def _variant(
         found.date,
         found.commit,
         unverified,
+        found.reason,
     )
 
 
 def _check_texts(found: _Variant, place: Place) -> None:
-    for name in ("device", "unit", "dataset", "operators_unavailable", "python_unavailable"):
+    texts = ("device", "unit", "dataset", "reason", "operators_unavailable", "python_unavailable")
+    for name in texts:
         check_text(getattr(found, name), (*place, name))
     check_text(found.commit or "", (*place, "commit"))
     for name, texts in (

@@ -237,7 +237,9 @@ class ResultsLog:
                 stores[path] = store
                 by = coefficients_of(counts.device)
                 joules = joules_per_inference(counts, by)
-                addition = CountsAddition(result.subject, counts, by, joules, now, commit)
+                addition = CountsAddition(
+                    result.subject, counts, by, joules, now, commit, session.settings.reason
+                )
                 files.setdefault(path, []).append(addition)
         for path, additions in files.items():
             try:

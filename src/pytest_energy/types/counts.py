@@ -211,6 +211,7 @@ class CountsBaseline:
         commit: the revision it was counted at, `+` after it where files had changed; or None.
         unverified: why it is not known to stand as it was counted, as a clause; empty where it
             carries the digest of what the plugin wrote.
+        reason: why it stands in the place of other counts, as `--energy-reason` said.
     """
 
     counts: Counts
@@ -222,6 +223,7 @@ class CountsBaseline:
     date: str = ""
     commit: str | None = None
     unverified: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
