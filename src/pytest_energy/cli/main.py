@@ -8,8 +8,40 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from pytest_energy.cli import bisect, comment, compare, doctor, explain, migrate, papers, report
+from pytest_energy.cli import (
+    bisect,
+    check,
+    comment,
+    compare,
+    completion,
+    doctor,
+    explain,
+    init,
+    migrate,
+    papers,
+    report,
+)
 from pytest_energy.cli.output import ERROR, complain
+
+COMMANDS = (init, doctor, explain, compare, report, comment, papers, check, migrate, bisect)
+"""In the order of `--help`."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line: what it takes, and what each command does."""
+    whole = argparse.ArgumentParser(
+        prog="pytest-energy",
+        description="What pytest-energy does outside of a test session.",
+        allow_abbrev=False,
+    )
+    whole.add_argument(
+        "--version", action="version", version=f"pytest-energy {version('pytest-energy')}"
+    )
+    completion.add(whole)
+    commands = whole.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for command in COMMANDS:
+        command.add(commands)
+    return whole
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -21,19 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 2 for what could not be done, the command's own otherwise.
     """
-    parser = argparse.ArgumentParser(
-        prog="pytest-energy",
-        description="What pytest-energy does outside of a test session.",
-        allow_abbrev=False,
-    )
-    parser.add_argument(
-        "--version", action="version", version=f"pytest-energy {version('pytest-energy')}"
-    )
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (doctor, explain, compare, report, comment, papers, migrate, bisect):
-        command.add(commands)
     own, behind = bisect.split(sys.argv[1:] if arguments is None else arguments)
-    known, rest = parser.parse_known_args(own)
+    known, rest = parser().parse_known_args(own)
     known.behind = behind
     try:
         Path.cwd()
