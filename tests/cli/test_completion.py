@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from pytest_energy.cli import completion
-from pytest_energy.cli.main import COMMANDS, main, parser
+from pytest_energy.cli.main import COMMANDS, command_line, main
 
 COMMAND = [sys.executable, "-m", "pytest_energy", "--print-completion"]
 
@@ -77,7 +77,7 @@ def test_an_unknown_shell_is_an_error(capfd):
 
 def test_shtab_is_imported_for_the_script_alone():
     code = (
-        "import sys; from pytest_energy.cli.main import parser; parser();"
+        "import sys; from pytest_energy.cli.main import command_line; command_line();"
         " print('shtab' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -85,6 +85,6 @@ def test_shtab_is_imported_for_the_script_alone():
 
 
 def test_the_help_names_every_command():
-    text = parser().format_help()
+    text = command_line().format_help()
     for name in NAMES:
         assert f"\n    {name} " in text

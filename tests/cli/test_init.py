@@ -489,7 +489,7 @@ def test_broken_toml_that_pytest_does_not_read_is_named_with_its_line(shop):
     shop.write("pytest.ini", "[pytest]\n")
     shop.write("pyproject.toml", "[project]\nname = shop\n")
     before = shop.files()
-    done = shop.init("--yes", code=2)
+    done = shop.init("--yes", "-c", "pytest.ini", code=2)
     assert "pytest-energy: pyproject.toml, line 2: " in done.stderr
     assert shop.files() == before
 

@@ -9,7 +9,7 @@ import re
 
 import pytest
 
-from pytest_energy.cli.main import main, parser
+from pytest_energy.cli.main import command_line, main
 from pytest_energy.settings import OPTIONS
 from pytest_energy.types.verdict import FAILED, Status
 from support.examples import ROOT
@@ -49,14 +49,12 @@ def test_llms_txt_has_the_form_of_llmstxt_org():
         assert not line or line in sections or re.fullmatch(r"- \[[^]]+\]\(\S+\): \S.*", line), line
 
 
-def test_llms_txt_names_every_page_of_the_manual_that_there_is():
+def test_what_llms_txt_links_to_is_there():
     linked = re.findall(r"\]\((\S+)\)", text_of(LLMS))
-    names = [link.removeprefix(REPOSITORY) for link in linked]
-    assert len(set(names)) == len(names)
-    for name in names:
-        assert (ROOT / name).is_file(), name
-    pages = {path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").glob("*.md")}
-    assert pages <= set(names), pages - set(names)
+    assert len(set(linked)) == len(linked) > 20
+    for link in linked:
+        assert link.startswith(REPOSITORY), link
+        assert (ROOT / link.removeprefix(REPOSITORY)).is_file(), link
 
 
 @pytest.mark.parametrize("path", PAGES, ids=by_name)
@@ -67,7 +65,7 @@ def test_relative_links_lead_to_files(path):
 
 def options_of_commands():
     """The options of the console script and its commands."""
-    whole = parser()
+    whole = command_line()
     found = set(whole._option_string_actions)
     for action in whole._actions:
         if isinstance(action, argparse._SubParsersAction):
@@ -89,7 +87,7 @@ def test_every_option_that_is_named_is_there(path):
 def test_every_command_that_is_named_is_there(path):
     (commands,) = [
         set(action.choices)
-        for action in parser()._actions
+        for action in command_line()._actions
         if isinstance(action, argparse._SubParsersAction)
     ]
     named = set(re.findall(r"(?:^|`)pytest-energy ([a-z]+)", text_of(path), re.MULTILINE))

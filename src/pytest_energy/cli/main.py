@@ -27,21 +27,25 @@ COMMANDS = (init, doctor, explain, compare, report, comment, papers, check, migr
 """In the order of `--help`."""
 
 
-def parser() -> argparse.ArgumentParser:
-    """The command line: what it takes, and what each command does."""
-    whole = argparse.ArgumentParser(
+def command_line() -> argparse.ArgumentParser:
+    """The parser of the console script, with one below it for each command.
+
+    Returns:
+        The parser; `--print-completion` makes its scripts from it.
+    """
+    parser = argparse.ArgumentParser(
         prog="pytest-energy",
         description="What pytest-energy does outside of a test session.",
         allow_abbrev=False,
     )
-    whole.add_argument(
+    parser.add_argument(
         "--version", action="version", version=f"pytest-energy {version('pytest-energy')}"
     )
-    completion.add(whole)
-    commands = whole.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    completion.add(parser)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for command in COMMANDS:
         command.add(commands)
-    return whole
+    return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -54,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code: 2 for what could not be done, the command's own otherwise.
     """
     own, behind = bisect.split(sys.argv[1:] if arguments is None else arguments)
-    known, rest = parser().parse_known_args(own)
+    known, rest = command_line().parse_known_args(own)
     known.behind = behind
     try:
         Path.cwd()

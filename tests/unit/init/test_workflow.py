@@ -58,7 +58,7 @@ def odd(project):
         project,
         root=root,
         tests=root / "src" / "tests",
-        branch="release/1.x",
+        branch="trunk/1.x",
         dependencies=Dependencies(frozenset({"torch"}), "--editable . --group dev", "3.14"),
         spreads=True,
         covers=True,
