@@ -188,6 +188,7 @@ def test_a_second_run_has_nothing_to_do_and_changes_no_byte(shop):
     before = shop.files()
     done = shop.init("--yes", code=0)
     assert shop.files() == before
+    assert "gate      paired. A workflow that is there runs it: head and base" in done.stdout
     assert "written: " not in done.stdout
     assert "tests/test_energy.py has metered tests already" in done.stdout
     assert "pyproject.toml has these settings already" in done.stdout
@@ -460,6 +461,27 @@ def test_in_a_folder_of_a_repository_the_workflow_lies_at_its_top(shop):
     assert "path: services/rank/energy.json\n" in workflow
     assert "hashFiles('services/rank/pyproject.toml', 'services/rank/tests/**/*.py')" in workflow
     assert "branches: [master]" in workflow
+
+
+@needs_git
+def test_a_change_is_compared_with_the_default_branch_of_the_remote_or_else_of_this_repository(
+    shop,
+):
+    shutil.rmtree(shop.path / ".github")
+    shop.write("pyproject.toml", PYPROJECT.format(dependencies='"numpy"'))
+    assert (
+        "needs a git repository, and here is none: git init"
+        in shop.init("--dry-run", code=1).stdout
+    )
+    shop.git("init", "--quiet", "--initial-branch=master")
+    shop.git("commit", "--quiet", "--allow-empty", "--message=x")
+    done = shop.init("--yes", "--gate=paired", code=0)
+    assert "here is none" not in done.stdout
+    assert done.stdout.endswith(" tests/test_energy.py --energy-against master\n")
+    shop.git("remote", "add", "origin", "https://github.com/o/shop.git")
+    done = shop.init("--yes", "--gate=paired", code=0)
+    assert "CI        GitHub Actions (hosted runners)\n" in done.stdout
+    assert done.stdout.endswith(" tests/test_energy.py --energy-against origin/master\n")
 
 
 # What goes wrong

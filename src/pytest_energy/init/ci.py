@@ -39,11 +39,13 @@ class Ci:
         services: by name; empty where none was found.
         hosted: whether a workflow runs on GitHub's own machines.
         self_hosted: whether one runs on a machine of the project's.
+        gate: that a workflow runs already, by name; empty where none does.
     """
 
     services: tuple[str, ...]
     hosted: bool = False
     self_hosted: bool = False
+    gate: str = ""
 
     @property
     def on_github(self) -> bool:
@@ -71,4 +73,14 @@ def read_ci(top: Path, on_github: bool) -> Ci:
         services=tuple(dict.fromkeys(services)),
         hosted=any(_HOSTED.search(text) for text in texts),
         self_hosted=any(_OWN.search(text) for text in texts),
+        gate=_gate("\n".join(texts)),
     )
+
+
+def _gate(text: str) -> str:
+    """The gate that workflows run, by the options that they give pytest."""
+    if not re.search(r"\bpytest\b.*--energy-", text):
+        return ""
+    if "--energy-against" in text:
+        return "paired"
+    return "counted" if re.search("--energy-judge[= ]counted", text) else "stored"

@@ -69,6 +69,8 @@ def propose(ci: Ci, measures: bool, libraries: Collection[str], asked: Gate | No
 
 def _suits(ci: Ci, measures: bool, libraries: Collection[str]) -> tuple[Gate, str]:
     """A gate, and what speaks for it; the first rule that holds."""
+    if ci.gate:
+        return Gate(ci.gate), "A workflow that is there runs it"
     if ci.self_hosted:
         here = "counters were found on this one" if measures else "see `pytest-energy doctor` there"
         return Gate.STORED, f"A workflow runs on a machine of your own ({here})"

@@ -73,6 +73,10 @@ def _findings(project: Project, diagnosis: Diagnosis, proposal: Proposal) -> lis
     if project.ci.services and not project.ci.on_github:
         command = f"pytest{more}{_options(project, proposal.gate)} --energy-report"
         lines.append(("note", f"no workflow is written for {ci}: have it run {command}"))
+    if proposal.gate is Gate.PAIRED and project.top is None:
+        lines.append(
+            ("note", "--energy-against needs a git repository, and here is none: git init")
+        )
     if "pytest-energy" not in project.dependencies.names:
         lines.append(("note", "pytest-energy is no dependency of the project's tests yet: name it"))
     return lines
@@ -80,7 +84,7 @@ def _findings(project: Project, diagnosis: Diagnosis, proposal: Proposal) -> lis
 
 def _options(project: Project, gate: Gate) -> str:
     """What pytest is told of a gate, with a blank before it."""
-    against = f" --energy-against origin/{project.branch}"
+    against = f" --energy-against {project.base}"
     return {Gate.PAIRED: against, Gate.COUNTED: " --energy-judge=counted"}.get(gate, "")
 
 

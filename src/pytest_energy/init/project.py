@@ -51,6 +51,7 @@ class Project:
         root: pytest's rootdir.
         top: of the repository that it lies in; None without git.
         branch: the repository's default branch.
+        base: the revision that a change is compared with.
         config: the file that pytest takes settings from, or would; None where there is none.
         tests: folder of the tests, there or not.
         test_file: name for a file of tests that pytest collects.
@@ -66,6 +67,7 @@ class Project:
     root: Path
     top: Path | None
     branch: str
+    base: str
     config: Path | None
     tests: Path
     test_file: str
@@ -95,10 +97,13 @@ def look_at(config: pytest.Config) -> Project:
         )
     top = _top(root)
     tests = _tests(root, config.getini("testpaths"))
+    branch, origin = ("main", "") if top is None else (_branch(top), _origin(top))
+    ci = read_ci(top or root, on_github="github" in origin)
     return Project(
         root=root,
         top=top,
-        branch=_branch(top) if top is not None else "main",
+        branch=branch,
+        base=f"origin/{branch}" if origin or ci.services else branch,
         config=config.inipath or _pyproject(root),
         tests=tests,
         test_file=_file_name(config.getini("python_files")),
@@ -108,7 +113,7 @@ def look_at(config: pytest.Config) -> Project:
         asyncio=config.pluginmanager.has_plugin("asyncio"),
         spreads=is_xdist_controller(config),
         covers=bool(config.getoption("cov_source", default=None)),
-        ci=read_ci(top or root, top is not None and _is_on_github(top)),
+        ci=ci,
     )
 
 
@@ -139,11 +144,12 @@ def _branch(top: Path) -> str:
     return "main"
 
 
-def _is_on_github(top: Path) -> bool:
+def _origin(top: Path) -> str:
+    """Address of the repository that this one is a clone of; empty where there is none."""
     try:
-        return "github" in git(top, "remote", "get-url", "origin")
+        return git(top, "remote", "get-url", "origin")
     except BaseError:
-        return False
+        return ""
 
 
 def _tests(root: Path, testpaths: Iterable[str]) -> Path:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pytest_energy.init.ci import GITHUB, Ci, read_ci
+from pytest_energy.init.gate import Gate
+from pytest_energy.init.workflow import DATA
 from support.newcomers import CI
 
 
@@ -49,6 +51,17 @@ def test_another_service_is_known_by_its_file(tmp_path, name, service):
     path.parent.mkdir(exist_ok=True)
     path.write_text("")
     assert read_ci(tmp_path, on_github=False) == Ci((service,))
+
+
+@pytest.mark.parametrize("gate", Gate)
+def test_the_gate_of_a_workflow_that_is_there_is_known(workflow, gate):
+    text = (DATA / f"{gate}.yml").read_text("utf-8")
+    assert read_ci(workflow(text), on_github=False).gate == gate
+
+
+def test_an_option_in_a_comment_is_no_gate(workflow):
+    found = read_ci(workflow("runs-on: ubuntu-latest\nrun: make  # --energy-judge=counted"), False)
+    assert found.gate == ""
 
 
 def test_a_repository_on_github_may_have_no_workflow_yet(tmp_path):

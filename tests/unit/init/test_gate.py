@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from pytest_energy.cli.init import GATES
@@ -21,6 +23,8 @@ GITLAB = Ci(("GitLab CI",))
         (HOSTED, True, ("torch",), Gate.PAIRED),
         (GITLAB, False, (), Gate.PAIRED),
         (OWN, True, (), Gate.STORED),
+        (replace(OWN, gate="counted"), True, (), Gate.COUNTED),
+        (replace(HOSTED, gate="stored"), False, (), Gate.STORED),
         (OWN, False, ("torch",), Gate.STORED),
         (NONE, True, ("torch",), Gate.STORED),
         (NONE, False, ("torch",), Gate.COUNTED),

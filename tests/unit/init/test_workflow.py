@@ -35,6 +35,7 @@ def project(tmp_path):
         root=tmp_path,
         top=tmp_path,
         branch="main",
+        base="origin/main",
         config=tmp_path / "pyproject.toml",
         tests=tmp_path / "tests",
         test_file="test_energy.py",
