@@ -43,6 +43,10 @@ _OF_OTHERS = frozenset({"build", "dist", "env", "node_modules", "site-packages",
 """Folders with Python files that are not the project's tests."""
 
 
+_ASYNCIO = ("asyncio", "pytest_asyncio", "pytest_asyncio.plugin")
+"""What pytest-asyncio is registered as: installed, or named with `-p` or in `pytest_plugins`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Project:
     """What is known of a project.
@@ -110,7 +114,7 @@ def look_at(config: pytest.Config) -> Project:
         test_function=_function_name(config.getini("python_functions")),
         metered=_metered(tests),
         dependencies=read_dependencies(root),
-        asyncio=config.pluginmanager.has_plugin("asyncio"),
+        asyncio=any(map(config.pluginmanager.has_plugin, _ASYNCIO)),
         spreads=is_xdist_controller(config),
         covers=bool(config.getoption("cov_source", default=None)),
         ci=ci,
