@@ -135,7 +135,7 @@ def test_the_skills_test_is_new_then_stored_then_ok_and_then_fails(project):
     assert project.verdicts(judge)["test_energy.py::test_classifier"]["status"] == "new"
     assert project.run(judge, "--energy-update").ret == 0
     assert project.run(judge, "--energy-strict").ret == 0
-    project.write(test_energy=example.replace("range(200)", "range(400)"))
+    project.write(test_energy=example.replace("range(2000)", "range(4000)"))
     result = project.run(judge)
     assert result.ret == 1
     result.stdout.fnmatch_lines(["energy regressed: *"])
