@@ -95,6 +95,8 @@ properties of each test, and a page of pytest-html has columns of them, without 
 }
 
 MANUALS = {
+    "init": "../init.md",
+    "check": "../init.md#baselines-before-they-are-committed-pytest-energy-check",
     "doctor": "../meters.md#what-can-be-metered-here-pytest-energy-doctor",
     "explain": "../counts.md",
     "compare": "../compare.md",

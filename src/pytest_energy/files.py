@@ -10,6 +10,7 @@ import stat
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, NoReturn
@@ -181,6 +182,39 @@ def replace_file(path: Path, content: str | bytes) -> None:
     """
     if path.is_symlink():
         path = Path(os.path.realpath(path))
+    _put(path, content, lambda written: written.replace(path))
+
+
+def create_file(path: Path, content: str | bytes) -> None:
+    """Write a new file whole or not at all, even when the power fails.
+
+    Args:
+        path: of the file, which is never written over, by whomever it was made and when.
+        content: that it will have; text is written as UTF-8.
+
+    Raises:
+        FileExistsError: something of this name is there, be it a link that leads to nothing.
+        OSError: it cannot be written.
+    """
+
+    def publish(written: Path) -> None:
+        try:
+            path.hardlink_to(written)
+        except FileExistsError:
+            raise
+        except OSError:  # a disk without hard links
+            if os.path.lexists(path):
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from None
+            written.replace(path)
+        else:
+            written.unlink()
+
+    _sweep(path.parent, _temporary_prefix(path), ABANDONED_SECONDS)
+    _put(path, content, publish)
+
+
+def _put(path: Path, content: str | bytes, publish: Callable[[Path], object]) -> None:
+    """Write a file beside another one, and have it published when all of it is on the disk."""
     try:
         descriptor, name = tempfile.mkstemp(
             dir=path.parent, prefix=_temporary_prefix(path), suffix=TEMPORARY_SUFFIX
@@ -197,7 +231,7 @@ def replace_file(path: Path, content: str | bytes) -> None:
         os.umask(umask)
         mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~umask
         Path(name).chmod(mode)
-        Path(name).replace(path)
+        publish(Path(name))
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise

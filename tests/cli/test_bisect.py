@@ -559,4 +559,5 @@ def test_the_arguments_of_pytest_stand_behind_the_first_two_dashes():
 def test_the_command_stands_in_the_help():
     command = [sys.executable, "-m", "pytest_energy", "--help"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert "bisect    find the commit with which an inference began to take more" in done.stdout
+    said = " ".join(done.stdout.split())
+    assert "bisect find the commit with which an inference began to take more" in said

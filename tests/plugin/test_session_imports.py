@@ -27,7 +27,7 @@ def test_sum(energy):
 """
 
 OWN = ("pytest_energy.papers", "pytest_energy.meters.prometheus", "pytest_energy.meters.codecarbon")
-OTHERS = ("codecarbon", "numpy", "pandas", "requests", "torch", "urllib3")
+OTHERS = ("codecarbon", "numpy", "pandas", "requests", "shtab", "torch", "urllib3")
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from pytest_energy.files import (
     ABANDONED_SECONDS,
     TEMPORARY_SUFFIX,
     RefusedFileError,
+    create_file,
     read_text,
     replace_file,
     sweep,
@@ -222,6 +223,45 @@ def test_a_link_stays_a_link_whoever_writes(tmp_path):
     replace_file(tmp_path / "link.json", "new")
     assert (tmp_path / "link.json").is_symlink()
     assert (tmp_path / "real.json").read_text() == "new"
+
+
+def test_a_new_file_is_made_whole_and_readable_as_others_are(tmp_path):
+    create_file(tmp_path / "new.yml", "a: ü\n")
+    assert (tmp_path / "new.yml").read_bytes() == "a: ü\n".encode()
+    umask = os.umask(0)
+    os.umask(umask)
+    assert stat.S_IMODE((tmp_path / "new.yml").stat().st_mode) == 0o666 & ~umask
+    assert leftovers(tmp_path) == []
+
+
+@pytest.mark.parametrize("links", [True, False], ids=["", "on a disk without hard links"])
+@pytest.mark.parametrize("kind", ["file", "link", "dangling", "folder"])
+def test_a_new_file_is_never_written_over_what_is_there(tmp_path, monkeypatch, links, kind):
+    path = tmp_path / "new.yml"
+    target = tmp_path / "target"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "file":
+        path.write_text("mine")
+    else:
+        path.symlink_to(target)
+        if kind == "link":
+            target.write_text("mine")
+    if not links:
+
+        def refuse(*_):
+            raise PermissionError(1, "no links here")
+
+        monkeypatch.setattr(type(path), "hardlink_to", refuse)
+    with pytest.raises(FileExistsError):
+        create_file(path, "ours")
+    if kind in ("file", "link"):
+        assert path.read_text() == "mine"
+    assert target.exists() == (kind == "link")
+    assert leftovers(tmp_path) == []
+    path.rmdir() if kind == "folder" else path.unlink()
+    create_file(path, "ours")
+    assert path.read_text() == "ours"
 
 
 # What killed writers leave

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
-from pytest_energy.baselines.file_format import BaselineError, why_too_large
+from pytest_energy.baselines.file_format import BaselineError, why_no_json, why_too_large
 from pytest_energy.baselines.folder import writing
 from pytest_energy.files import line_of, read_text, replace_file
 from pytest_energy.types.codec import (
@@ -84,8 +84,10 @@ def read(folder: Path) -> dict[str, Accepted]:
             _check(entry, ("accepted", name))
     except DecodeError as error:
         raise BaselineError(path, f"{error.problem}; {_LEFT}", line_of(text, error.path)) from error
+    except json.JSONDecodeError as error:
+        raise BaselineError(path, f"{why_no_json(error)}; {_LEFT}", error.lineno) from error
     except (ValueError, RecursionError) as error:
-        raise BaselineError(path, f"{error}; {_LEFT}", getattr(error, "lineno", None)) from error
+        raise BaselineError(path, f"{error}; {_LEFT}") from error
     return dict(file.accepted)
 
 

@@ -172,8 +172,8 @@ def _id_of(costs: Mapping[str, Any]) -> str:
 
 def _same(one: CountsBaseline, other: CountsBaseline) -> bool:
     """Whether two are of the same counts, whenever they were taken."""
-    blank = {"date": "", "commit": None, "reason": ""}
-    return replace(one, **blank) == replace(other, **blank)
+    here, there = (replace(each, date="", commit=None, reason="") for each in (one, other))
+    return here == there
 
 
 def _variant_record(one: CountsBaseline) -> dict[str, Any]:
@@ -424,9 +424,9 @@ def _variant(
 
 
 def _check_texts(found: _Variant, place: Place) -> None:
-    texts = ("device", "unit", "dataset", "reason", "operators_unavailable", "python_unavailable")
-    for name in texts:
+    for name in ("device", "unit", "dataset", "operators_unavailable", "python_unavailable"):
         check_text(getattr(found, name), (*place, name))
+    check_text(found.reason, (*place, "reason"))
     check_text(found.commit or "", (*place, "commit"))
     for name, texts in (
         ("versions", [text for pair in found.versions.items() for text in pair]),

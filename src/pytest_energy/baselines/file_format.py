@@ -334,7 +334,7 @@ def read_as(path: Path, within: Path | None, parsed: Callable[[object], T]) -> T
     try:
         record = json.loads(text, object_pairs_hook=unique_members)
     except json.JSONDecodeError as error:
-        raise BaselineError(path, f"{error.msg}; {_LEFT}", error.lineno) from error
+        raise BaselineError(path, f"{why_no_json(error)}; {_LEFT}", error.lineno) from error
     except RecursionError as error:
         raise BaselineError(path, f"nested too deeply; {_LEFT}", 1) from error
     except ValueError as error:  # a number of thousands of digits, a member that stands twice
@@ -350,6 +350,25 @@ def read_as(path: Path, within: Path | None, parsed: Callable[[object], T]) -> T
         ) from error
     except DecodeError as error:
         raise BaselineError(path, f"{error.problem}; {_LEFT}", line_of(text, error.path)) from error
+
+
+_CONFLICT = re.compile(r"(?:<{7}|\|{7}|={7}|>{7})(?: |$)")
+"""A line with which git marks where two branches disagree; no line of JSON begins so."""
+
+
+def why_no_json(error: json.JSONDecodeError) -> str:
+    """Why a file is not JSON, as a clause: what a merge leaves in it is told by its name.
+
+    Args:
+        error: of the file's whole text.
+    """
+    line = error.doc.split("\n")[error.lineno - 1].rstrip("\r")
+    if not _CONFLICT.match(line):
+        return error.msg
+    return (
+        "markers of a merge conflict: take one side of the file (git checkout --ours or --theirs)"
+        " and measure what is merged"
+    )
 
 
 def why_too_large(text: str) -> str:

@@ -224,7 +224,7 @@ class BaselineStore:
             return ()
 
     def _read(self, path: Path) -> Mapping[str, Baseline]:
-        return _of_its_folder(path, read_file(path, self.folder))
+        return of_its_folder(path, read_file(path, self.folder))
 
     def store(self, additions: Sequence[Addition]) -> list[Stored]:
         """Add sessions to their entries, or start entries anew.
@@ -271,8 +271,13 @@ class BaselineStore:
         return done
 
 
-def _of_its_folder(path: Path, file: BaselineFile) -> Mapping[str, Baseline]:
-    """The entries of a file, and whether they were measured on the machine of its folder."""
+def of_its_folder(path: Path, file: BaselineFile) -> Mapping[str, Baseline]:
+    """The entries of a file, and whether they were measured on the machine of its folder.
+
+    Args:
+        path: of the file, below the folder of its machine class.
+        file: what was read of it.
+    """
     machine = file.record.get("machine")
     of = machine.get("class") if isinstance(machine, dict) else None
     if of == path.parents[1].name:

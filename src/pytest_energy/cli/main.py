@@ -8,15 +8,30 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from pytest_energy.cli import bisect, comment, compare, doctor, explain, migrate, papers, report
+from pytest_energy.cli import (
+    bisect,
+    check,
+    comment,
+    compare,
+    completion,
+    doctor,
+    explain,
+    init,
+    migrate,
+    papers,
+    report,
+)
 from pytest_energy.cli.output import ERROR, complain
+
+COMMANDS = (init, doctor, explain, compare, report, comment, papers, check, migrate, bisect)
+"""In the order of `--help`."""
 
 
 def command_line() -> argparse.ArgumentParser:
     """The parser of the console script, with one below it for each command.
 
     Returns:
-        The parser; `scripts/write_reference.py` makes the page of the commands from it.
+        The parser; `--print-completion` makes its scripts from it.
     """
     parser = argparse.ArgumentParser(
         prog="pytest-energy",
@@ -26,8 +41,9 @@ def command_line() -> argparse.ArgumentParser:
     parser.add_argument(
         "--version", action="version", version=f"pytest-energy {version('pytest-energy')}"
     )
+    completion.add(parser)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (doctor, explain, compare, report, comment, papers, migrate, bisect):
+    for command in COMMANDS:
         command.add(commands)
     return parser
 

@@ -6,7 +6,8 @@ import argparse
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
@@ -87,3 +88,17 @@ def in_pytest(command: object, arguments: list[str]) -> None:
         complain(f"ended by {type(error).__name__}: {error}")
     except Exception:
         traceback.print_exc()
+
+
+@contextmanager
+def stdout_kept() -> Iterator[None]:
+    """What conftests print meanwhile goes to standard error: standard output may be a report."""
+    own = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        os.dup2(own, 1)
+        os.close(own)

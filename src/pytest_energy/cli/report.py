@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
-import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_energy.cli.output import ERROR, complain, in_pytest, path_argument
+from pytest_energy.cli.output import ERROR, complain, in_pytest, path_argument, stdout_kept
 from pytest_energy.types.codec import cut
 
 if TYPE_CHECKING:
@@ -179,20 +176,6 @@ def _all_reporters() -> Mapping[str, Reporter]:
         found.update(stash.reporters_of(config))
         return 0
 
-    with _stdout_kept():
+    with stdout_kept():
         in_pytest(Command(ask), [])
     return found
-
-
-@contextmanager
-def _stdout_kept() -> Iterator[None]:
-    """What conftests print meanwhile goes to standard error: standard output may be a report."""
-    own = os.dup(1)
-    os.dup2(2, 1)
-    try:
-        yield
-    finally:
-        if sys.stdout is not None:
-            sys.stdout.flush()
-        os.dup2(own, 1)
-        os.close(own)

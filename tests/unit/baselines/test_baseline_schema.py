@@ -42,7 +42,10 @@ def full():
 
 def test_the_schema_has_an_address_of_its_version():
     schema = json.loads(SCHEMA_FILE.read_text("utf-8"))
-    assert schema["$id"] == f"https://pytest-energy.invalid/schema/baseline-{SCHEMA}.json"
+    assert (
+        schema["$id"]
+        == f"https://pytest-energy.github.io/pytest-energy/schema/baseline-{SCHEMA}.json"
+    )
     assert schema["properties"]["schema"]["const"] == SCHEMA
 
 

@@ -566,7 +566,10 @@ def test_migrating_leaves_counts_as_they_are(folder, store):
 
 def test_the_schema_has_an_address_of_its_version():
     schema = json.loads(SCHEMA_FILE.read_text("utf-8"))
-    assert schema["$id"] == f"https://pytest-energy.invalid/schema/counts-{SCHEMA}.json"
+    assert (
+        schema["$id"]
+        == f"https://pytest-energy.github.io/pytest-energy/schema/counts-{SCHEMA}.json"
+    )
     assert schema["properties"]["schema"]["const"] == SCHEMA
 
 

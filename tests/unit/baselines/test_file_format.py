@@ -128,7 +128,7 @@ def test_a_truncated_file_is_named_with_its_last_line(store):
         ),
         (b"[" * 100_000, "nested too deeply"),
         (b'{"schema": ' + b"1" * 5000 + b"}", "Exceeds the limit"),
-        (b"<<<<<<< HEAD\n{}", "line 1: Expecting value"),
+        (b"<<<<<<< HEAD\n{}", "line 1: markers of a merge conflict: take one side"),
     ],
 )
 def test_what_is_no_baseline_file_is_refused(store, content, problem):

@@ -26,7 +26,10 @@ def test_a_schema_has_an_address_of_its_version(module):
     schema = json.loads(module.SCHEMA_FILE.read_text("utf-8"))
     Draft202012Validator.check_schema(schema)
     name = module.__name__.rpartition(".")[2].replace("json", "report")
-    assert schema["$id"] == f"https://pytest-energy.invalid/schema/{name}-{module.SCHEMA}.json"
+    assert (
+        schema["$id"]
+        == f"https://pytest-energy.github.io/pytest-energy/schema/{name}-{module.SCHEMA}.json"
+    )
     assert schema["properties"]["schema"]["const"] == module.SCHEMA == 2
 
 
