@@ -1,3 +1,4 @@
+# make setup    the environment for development, and the hooks of git
 # make demo     meter two real models and compare them
 # make papers   run the papers' comparisons; tables and plots come into build/papers
 # make test     run all tests
@@ -9,6 +10,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+# Dependency groups need a newer pip than some Pythons bring.
+GROUPS_PIP := "pip>=25.1"
 # Several processes: half of the time tests wait for others; no outcome hangs on what else runs. The tests start hundreds of
 # processes more: what each imports is compiled before, also where Python is told to write nothing.
 PYTEST_ARGS ?= -n 4 --dist loadscope
@@ -20,7 +23,11 @@ FUZZ_MINUTES ?= 5
 FUZZ_TARGETS ?=
 REVIEWS := .cache/reviews/movieReviewSnippets_GroundTruth.txt
 
-.PHONY: demo papers test recipes fuzz lint bench clean
+.PHONY: setup demo papers test recipes fuzz lint bench clean
+
+setup: $(VENV)/.test $(REVIEWS)
+	@echo "== Installing the hooks of git"
+	$(BIN)/pre-commit install
 
 demo: $(VENV)/.examples $(REVIEWS)
 	@echo "== Metering a task-specific and a general-purpose model on the same reviews"
@@ -49,7 +56,8 @@ recipes: $(RECIPES_VENV)/.recipes
 $(RECIPES_VENV)/.recipes: pyproject.toml
 	@echo "== Creating $(RECIPES_VENV)"
 	$(PYTHON) -m venv $(RECIPES_VENV)
-	$(RECIPES_VENV)/bin/python -m pip --disable-pip-version-check install --quiet --editable ".[recipes]"
+	$(RECIPES_VENV)/bin/python -m pip --disable-pip-version-check install --quiet --upgrade $(GROUPS_PIP)
+	$(RECIPES_VENV)/bin/python -m pip --disable-pip-version-check install --quiet --editable ".[prometheus]" --group recipes
 	@touch $@
 
 # In an environment of its own: it needs no model.
@@ -60,7 +68,8 @@ fuzz: $(FUZZ_VENV)/.fuzz
 $(FUZZ_VENV)/.fuzz: pyproject.toml
 	@echo "== Creating $(FUZZ_VENV)"
 	$(PYTHON) -m venv $(FUZZ_VENV)
-	$(FUZZ_VENV)/bin/python -m pip --disable-pip-version-check install --quiet --editable ".[fuzz]"
+	$(FUZZ_VENV)/bin/python -m pip --disable-pip-version-check install --quiet --upgrade $(GROUPS_PIP)
+	$(FUZZ_VENV)/bin/python -m pip --disable-pip-version-check install --quiet --editable ".[github,prometheus,served]" --group fuzz
 	@touch $@
 
 lint: $(VENV)/.test
@@ -88,7 +97,8 @@ $(VENV)/.examples: $(VENV)/.python pyproject.toml
 
 $(VENV)/.test: $(VENV)/.examples
 	@echo "== Installing what the tests and linters need"
-	$(PIP) --editable ".[test,lint,served-llm]"
+	$(PIP) --upgrade $(GROUPS_PIP)
+	$(PIP) --editable ".[codecarbon,github,html,prometheus,served,served-llm]" --group test --group lint
 	@touch $@
 
 $(REVIEWS): scripts/fetch_reviews.py | $(VENV)/.python
