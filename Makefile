@@ -107,4 +107,4 @@ $(REVIEWS): scripts/fetch_reviews.py | $(VENV)/.python
 	@touch $@
 
 clean:
-	rm -rf $(VENV) build .cache .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .nox build dist .cache .pytest_cache .mypy_cache .ruff_cache

@@ -25,8 +25,8 @@ UNCLAIMED_PYTHONS = ["3.14"]
 
 PYTESTS = {"8.4": "pytest==8.4.*", "9.0": "pytest==9.0.*", "newest": "pytest"}
 
-EXTRAS = "codecarbon,github,html,prometheus,served"
-"""All that need no model, no GPU and no particular machine."""
+EXTRAS = "github,html,prometheus,served"
+"""All that need no model, no particular machine, and not codecarbon with its many dependencies."""
 
 GROUPS_PIP = "pip>=25.1"
 """The first one that installs dependency groups."""
@@ -71,25 +71,32 @@ def run_tests(session: nox.Session) -> None:
 @nox.parametrize("pytest", list(PYTESTS), ids=list(PYTESTS))
 def tests(session: nox.Session, pytest: str) -> None:
     """The tests of the core without torch, under one Python and one pytest."""
-    # Without codecarbon, whose dependencies come later to a new Python than Python's own tests do.
-    install(session, "github,html,prometheus,served", "test-core", extra=(PYTESTS[pytest],))
+    install(session, EXTRAS, "test-core", extra=(PYTESTS[pytest],))
     run_tests(session)
 
 
 @nox.session(python=PYTHONS[0])
 def minimum(session: nox.Session) -> None:
     """The same tests with the lowest version of each dependency that pyproject.toml allows."""
-    lowest = Path(session.create_tmp()) / "lowest.txt"
     session.install("uv")
-    extras = [argument for name in EXTRAS.split(",") for argument in ("--extra", name)]
+    install(session, EXTRAS, "test-core", extra=lowest(session, EXTRAS))
+    run_tests(session)
+    # Last and alone: it requires a newer psutil than the package does.
+    install(session, "codecarbon", "test-core", extra=lowest(session, "codecarbon"))
+    session.run("python", "-m", "pytest", "tests/hardware/test_codecarbon.py")
+
+
+def lowest(session: nox.Session, extras: str) -> tuple[str, ...]:
+    """Constrain pip to the lowest versions of what the package and its extras name."""
+    found = Path(session.create_tmp()) / f"lowest-{extras.replace(',', '-')}.txt"
+    named = [argument for name in extras.split(",") for argument in ("--extra", name)]
     session.run(
         *("uv", "pip", "compile", "--quiet", "--resolution=lowest-direct", "--no-header"),
-        *("--python-version", PYTHONS[0], "--no-annotate", *extras),
-        *("pyproject.toml", "--output-file", str(lowest)),
+        *("--python-version", PYTHONS[0], "--no-annotate", *named),
+        *("pyproject.toml", "--output-file", str(found)),
     )
-    session.log("lowest versions:\n%s", lowest.read_text("utf-8"))
-    install(session, EXTRAS, "test-core", extra=("--constraint", str(lowest)))
-    run_tests(session)
+    session.log("lowest versions:\n%s", found.read_text("utf-8"))
+    return "--constraint", str(found)
 
 
 @nox.session(python=PYTHONS[0])
@@ -142,7 +149,7 @@ def typing(session: nox.Session) -> None:
 @nox.session(python=PYTHONS[0])
 def lint(session: nox.Session) -> None:
     """Ruff, mypy and the contracts of imports, as `make lint` has them."""
-    install(session, "github,html,prometheus,served", "lint")
+    install(session, EXTRAS, "lint")
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
     session.run("mypy", "--strict", "src")

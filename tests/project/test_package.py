@@ -117,3 +117,29 @@ def test_the_description_of_the_installed_package_is_the_readme():
     described = metadata("pytest-energy")
     assert described["Description-Content-Type"] == "text/markdown"
     assert described["License-Expression"] == "Apache-2.0"
+
+
+def test_what_the_page_for_contributors_tells_to_run_is_there(noxfile):
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    targets = {*re.findall(r"make (\w+)", text)}
+    assert "setup" in targets
+    for target in targets:
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+    for names in re.findall(r"nox --session ([\w ]+)(?:#|$)", text, re.MULTILINE):
+        assert all(hasattr(noxfile, name) for name in names.split())
+    for script in re.findall(r"`(?:\.venv/bin/python )?((?:benchmarks|scripts)/\w+\.py)`", text):
+        assert (ROOT / script).exists(), script
+
+
+@pytest.mark.parametrize("group", sorted(GROUPS))
+def test_every_group_of_dependencies_is_installed_by_something(group):
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    nox = (ROOT / "noxfile.py").read_text("utf-8")
+    included = {"include-group": group} in [each for texts in GROUPS.values() for each in texts]
+    assert (
+        included
+        or f"--group {group}" in makefile
+        or re.search(rf'"--group", "{group}"', nox)
+        or (re.search(rf'install\(session, [^)]*"{group}"', nox))
+    )
