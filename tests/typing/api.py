@@ -118,7 +118,7 @@ def test_results(energy_results: Results) -> None:
 def test_status(energy_results: Results) -> None:
     assert_type(energy_results[0].verdict.status, Status)
     for status in Status:
-        assert_type(status.value, str)
+        assert_type(status, Status)
         assert_type(status.words, str)
 
 
