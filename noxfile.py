@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -123,7 +124,8 @@ def package(session: nox.Session) -> None:
     with TemporaryDirectory() as place:
         empty = Path(place)
         session.run("python", "-m", "venv", str(empty / "venv"))
-        python = str(next(empty.glob("venv/*/python*")))
+        programs = "Scripts" if sys.platform == "win32" else "bin"
+        python = str(empty / "venv" / programs / "python")
         session.run(python, "-m", "pip", "install", "--quiet", str(wheel), external=True)
         (empty / "test_example.py").write_text(EXAMPLE, encoding="utf-8")
         with session.chdir(empty):
