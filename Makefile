@@ -1,3 +1,4 @@
+# make setup    the environment for development, and the hooks of git
 # make demo     meter two real models and compare them
 # make papers   run the papers' comparisons; tables and plots come into build/papers
 # make test     run all tests
@@ -10,19 +11,26 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+# Dependency groups need a newer pip than some Pythons bring.
+GROUPS_PIP := "pip>=25.1"
 # Several processes: half of the time tests wait for others; no outcome hangs on what else runs. The tests start hundreds of
 # processes more: what each imports is compiled before, also where Python is told to write nothing.
 PYTEST_ARGS ?= -n 4 --dist loadscope
 PAPERS := build/papers
 FUZZ_VENV := build/fuzz-venv
 RECIPES_VENV := build/recipes-venv
+PROSE := .cache/prose
 DOCS_VENV := build/docs-venv
 FUZZ_MINUTES ?= 5
 # All of them when left out: make fuzz FUZZ_TARGETS="baseline accepted"
 FUZZ_TARGETS ?=
 REVIEWS := .cache/reviews/movieReviewSnippets_GroundTruth.txt
 
-.PHONY: demo papers test recipes docs fuzz lint bench clean
+.PHONY: setup demo papers test recipes docs prose fuzz lint clean
+
+setup: $(VENV)/.test $(REVIEWS)
+	@echo "== Installing the hooks of git"
+	$(BIN)/pre-commit install
 
 demo: $(VENV)/.examples $(REVIEWS)
 	@echo "== Metering a task-specific and a general-purpose model on the same reviews"
@@ -51,7 +59,8 @@ recipes: $(RECIPES_VENV)/.recipes
 $(RECIPES_VENV)/.recipes: pyproject.toml
 	@echo "== Creating $(RECIPES_VENV)"
 	$(PYTHON) -m venv $(RECIPES_VENV)
-	$(RECIPES_VENV)/bin/python -m pip --disable-pip-version-check install --quiet --editable ".[recipes]"
+	$(RECIPES_VENV)/bin/python -m pip --disable-pip-version-check install --quiet --upgrade $(GROUPS_PIP)
+	$(RECIPES_VENV)/bin/python -m pip --disable-pip-version-check install --quiet --editable ".[prometheus]" --group recipes
 	@touch $@
 
 # In an environment of its own, which needs no model. Nothing is fetched once that is there.
@@ -64,7 +73,8 @@ docs: $(DOCS_VENV)/.docs
 $(DOCS_VENV)/.docs: pyproject.toml
 	@echo "== Creating $(DOCS_VENV)"
 	$(PYTHON) -m venv $(DOCS_VENV)
-	$(DOCS_VENV)/bin/python -m pip --disable-pip-version-check install --quiet --editable ".[docs]"
+	$(DOCS_VENV)/bin/python -m pip --disable-pip-version-check install --quiet --upgrade $(GROUPS_PIP)
+	$(DOCS_VENV)/bin/python -m pip --disable-pip-version-check install --quiet --editable . --group docs
 	@touch $@
 
 # In an environment of its own: it needs no model.
@@ -75,7 +85,8 @@ fuzz: $(FUZZ_VENV)/.fuzz
 $(FUZZ_VENV)/.fuzz: pyproject.toml
 	@echo "== Creating $(FUZZ_VENV)"
 	$(PYTHON) -m venv $(FUZZ_VENV)
-	$(FUZZ_VENV)/bin/python -m pip --disable-pip-version-check install --quiet --editable ".[fuzz]"
+	$(FUZZ_VENV)/bin/python -m pip --disable-pip-version-check install --quiet --upgrade $(GROUPS_PIP)
+	$(FUZZ_VENV)/bin/python -m pip --disable-pip-version-check install --quiet --editable ".[github,prometheus,served]" --group fuzz
 	@touch $@
 
 lint: $(VENV)/.test
@@ -84,6 +95,16 @@ lint: $(VENV)/.test
 	$(BIN)/ruff format --check
 	$(BIN)/mypy --strict src
 	$(BIN)/lint-imports
+	$(BIN)/codespell
+
+# With npm: what the glossary calls a thing, and how names are written.
+prose: $(PROSE)/node_modules
+	@echo "== Checking the words of the manual"
+	cd $(PROSE) && node_modules/.bin/textlint --config ../../.textlintrc.json $$(git -C ../.. ls-files '*.md' | sed 's|^|../../|')
+
+$(PROSE)/node_modules:
+	@echo "== Installing textlint"
+	npm install --silent --no-fund --no-audit --prefix $(PROSE) textlint@15.8.0 textlint-rule-terminology@5.2.16
 
 $(VENV)/.python:
 	@echo "== Creating $(VENV)"
@@ -103,7 +124,8 @@ $(VENV)/.examples: $(VENV)/.python pyproject.toml
 
 $(VENV)/.test: $(VENV)/.examples
 	@echo "== Installing what the tests and linters need"
-	$(PIP) --editable ".[test,lint,served-llm]"
+	$(PIP) --upgrade $(GROUPS_PIP)
+	$(PIP) --editable ".[codecarbon,completion,github,html,prometheus,served,served-llm]" --group test --group lint
 	@touch $@
 
 $(REVIEWS): scripts/fetch_reviews.py | $(VENV)/.python
@@ -112,4 +134,4 @@ $(REVIEWS): scripts/fetch_reviews.py | $(VENV)/.python
 	@touch $@
 
 clean:
-	rm -rf $(VENV) build .cache .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .nox build dist .cache .pytest_cache .mypy_cache .ruff_cache

@@ -228,7 +228,7 @@ def axe_source() -> str:
     """
     spec = find_spec("axe_playwright_python")
     if spec is None or not spec.submodule_search_locations:
-        raise AssertionError('axe-core is missing: pip install -e ".[test]"')
+        raise AssertionError("axe-core is missing: pip install --group test")
     return Path(spec.submodule_search_locations[0], "axe.min.js").read_text(encoding="utf-8")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import NoReturn, overload
 
 from pytest_energy.analysis import ratio as ratios
 from pytest_energy.analysis.training import TrainingCost, cost_of
@@ -186,7 +186,13 @@ class Results(Sequence[Result]):
             if result.measurement is not None and result.verdict.status is not Status.UNRESOLVED
         )
 
-    def __getitem__(self, index: Any) -> Any:
+    @overload
+    def __getitem__(self, index: int) -> Result: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Result, ...]: ...
+
+    def __getitem__(self, index: int | slice) -> Result | tuple[Result, ...]:
         return tuple(self._source())[index]
 
     def __iter__(self) -> Iterator[Result]:

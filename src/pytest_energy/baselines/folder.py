@@ -11,9 +11,10 @@ import os
 import re
 import unicodedata
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pytest_energy.baselines.file_format import BaselineError
 from pytest_energy.files import (
@@ -25,6 +26,9 @@ from pytest_energy.files import (
     sweep,
 )
 from pytest_energy.types.result import Subject
+
+if TYPE_CHECKING:
+    import portalocker
 
 COUNTS = "counts"
 """The folder of exact counts. No machine class is called so: its name ends in a digest."""
@@ -161,6 +165,19 @@ def _check_lock(path: Path) -> None:
         raise RefusedFileError(f"{shown_path(path)} is no regular file: delete it")
 
 
+def _release(held: portalocker.Lock) -> None:
+    """Give the lock up. What was written is written, whatever goes wrong here."""
+    import portalocker
+
+    file = held.fh
+    # Before version 4 portalocker raised it, and left the file open where it could not be unlocked.
+    with suppress(OSError, portalocker.LockException):
+        held.release()
+    if file is not None and not file.closed:
+        with suppress(OSError):
+            file.close()
+
+
 @contextmanager
 def writing(folder: Path, path: Path, sweeps: bool = True) -> Iterator[None]:
     """Hold the folder's lock, and raise what goes wrong as a `BaselineError` about `path`.
@@ -177,11 +194,15 @@ def writing(folder: Path, path: Path, sweeps: bool = True) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         check_inside(path, folder)
         _check_lock(lock)
-        with portalocker.Lock(lock, timeout=LOCK_SECONDS):
+        held = portalocker.Lock(lock, timeout=LOCK_SECONDS)
+        held.acquire()
+        try:
             _ignore(folder / ".gitignore")
             if sweeps:
                 sweep(path.parent)
             yield
+        finally:
+            _release(held)
     except portalocker.AlreadyLocked as error:
         raise BaselineError(
             path, f"another run has held {lock} for {LOCK_SECONDS} s; try again when it has ended"

@@ -7,7 +7,7 @@ import pytest
 from pytest_energy.counting.counter import Counter
 from pytest_energy.types.counts import NEW_LAYOUT
 
-torch = pytest.importorskip("torch")
+torch = pytest.importorskip("torch", reason="needs torch")
 
 IMAGE = torch.ones(1, 4, 6, 6)
 LAST = IMAGE.contiguous(memory_format=torch.channels_last)

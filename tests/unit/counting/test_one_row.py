@@ -7,7 +7,7 @@ import pytest
 from pytest_energy.counting.counter import Counter
 from pytest_energy.types.counts import ONE_ROW
 
-torch = pytest.importorskip("torch")
+torch = pytest.importorskip("torch", reason="needs torch")
 
 
 def operators(work):

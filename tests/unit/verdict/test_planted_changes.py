@@ -11,7 +11,7 @@ from pytest_energy.counting.counter import Counter
 from pytest_energy.verdict.counts_comparison import compare
 from support.counted import stored
 
-torch = pytest.importorskip("torch")
+torch = pytest.importorskip("torch", reason="needs torch")
 nn = torch.nn
 functional = nn.functional
 

@@ -1,0 +1,1 @@
+"""The repository itself: the package's metadata, its workflows, its changelog."""
