@@ -4,6 +4,8 @@
 # make test     run all tests
 # make recipes  run the recipes of docs/recipes.md with their trackers, offline
 # make docs     build the documentation's site into build/site; fails for a link that leads nowhere
+# make docs     build the site of the documentation into build/site
+# make prose    check the words of the manual, with npm
 # make fuzz     look for input that a reader of files cannot bear; FUZZ_MINUTES=5 in all
 # All create .venv when it is missing; all can be run again and again.
 
@@ -94,6 +96,7 @@ lint: $(VENV)/.test
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy --strict src
+	$(BIN)/mypy --strict tests/typing/api.py
 	$(BIN)/lint-imports
 	$(BIN)/codespell
 
