@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import re
 import sys
+import zipfile
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -119,6 +121,11 @@ def package(session: nox.Session) -> None:
     (wheel,) = folder.glob("*.whl")
     session.run("twine", "check", "--strict", *built)
     session.run("check-wheel-contents", str(wheel))
+    with zipfile.ZipFile(wheel) as opened:
+        (metadata,) = [name for name in opened.namelist() if name.endswith("/METADATA")]
+        page = opened.read(metadata).decode("utf-8")
+    if relative := re.findall(r"\]\((?!https?:)[^)]+\)", page):
+        session.error(f"dead links on the package's page: {', '.join(relative)}")
 
     # Outside of the repository, whose settings pytest would find above it.
     with TemporaryDirectory() as place:

@@ -151,7 +151,7 @@ def test_workers_and_coverage_that_pytest_adds_by_itself_are_left_out_of_the_gat
 
 
 def test_it_says_that_the_plugin_is_no_dependency_yet_and_the_workflow_installs_it(shop):
-    assert "pytest-energy is no dependency" in flowing(shop.init("--yes", code=0).stdout)
+    assert "pytest-energy is not yet named among" in flowing(shop.init("--yes", code=0).stdout)
     assert "- run: pip install --editable . pytest-energy\n" in shop.read(WRITTEN[0])
 
 
@@ -493,6 +493,14 @@ def test_a_change_is_compared_with_the_default_branch_of_the_remote_or_else_of_t
     assert done.stdout.endswith(" tests/test_energy.py --energy-against origin/master\n")
 
 
+@needs_git
+def test_without_a_remote_no_revision_of_one_is_named_whatever_the_branch_is_called(shop):
+    shop.git("init", "--quiet", "--initial-branch=trunk")
+    for _ in range(2):  # there is a workflow the second time
+        done = shop.init("--yes", "--gate=paired", code=0)
+        assert done.stdout.endswith(" tests/test_energy.py --energy-against trunk\n")
+
+
 # What goes wrong
 
 
@@ -512,7 +520,7 @@ def test_broken_toml_that_pytest_reads_is_named_with_its_line(shop):
     before = shop.files()
     done = shop.init("--yes", code=2)
     assert re.search(r"pyproject\.toml: .*\(at line 2, column 8\)", done.stderr)
-    assert "nothing was looked at (see above); where pytest cannot be configured" in done.stderr
+    assert "nothing was looked at (see above); options that it does not know" in done.stderr
     assert shop.files() == before
 
 

@@ -69,8 +69,9 @@ def _init(known: argparse.Namespace, rest: list[str]) -> int:
         return ERROR
     if found is None:
         complain(
-            "nothing was looked at (see above); where pytest cannot be configured, mend that, or"
-            " leave conftest files out: pytest-energy init --noconftest"
+            "nothing was looked at (see above); options that it does not know itself are pytest's"
+            " (pytest-energy init --help), and where a conftest file fails, --noconftest leaves it"
+            " out"
         )
         return ERROR
     from pytest_energy.init.gate import Gate

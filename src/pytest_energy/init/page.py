@@ -78,7 +78,9 @@ def _findings(project: Project, diagnosis: Diagnosis, proposal: Proposal) -> lis
             ("note", "--energy-against needs a git repository, and here is none: git init")
         )
     if "pytest-energy" not in project.dependencies.names:
-        lines.append(("note", "pytest-energy is no dependency of the project's tests yet: name it"))
+        lines.append(
+            ("note", "pytest-energy is not yet named among the dependencies of the project's tests")
+        )
     return lines
 
 
@@ -143,7 +145,8 @@ def next_steps(project: Project, gate: Gate) -> Sequence[str]:
             f"put your model into {test}, and commit all",
             f"compare with the base: {pytest}{_options(project, gate)}",
         )
-    of = "any machine" if gate is Gate.COUNTED else "the machine that compares"
+    anywhere = f"any machine with Python {project.python}, as the workflow has it"
+    of = anywhere if gate is Gate.COUNTED else "the machine that compares"
     return (
         f"put your model into {test}",
         f"store what it takes, on {of}: {pytest}{_options(project, gate)} --energy-update",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -66,6 +67,7 @@ class Project:
         spreads: whether pytest hands the tests to pytest-xdist's workers by itself.
         covers: whether pytest measures their coverage by itself.
         ci: where its tests run.
+        python: version of the interpreter that looks at it, as `3.12`.
     """
 
     root: Path
@@ -82,6 +84,7 @@ class Project:
     spreads: bool
     covers: bool
     ci: Ci
+    python: str
 
 
 def look_at(config: pytest.Config) -> Project:
@@ -107,7 +110,7 @@ def look_at(config: pytest.Config) -> Project:
         root=root,
         top=top,
         branch=branch,
-        base=f"origin/{branch}" if origin or ci.services else branch,
+        base=f"origin/{branch}" if origin else branch,
         config=config.inipath or _pyproject(root),
         tests=tests,
         test_file=_file_name(config.getini("python_files")),
@@ -118,6 +121,7 @@ def look_at(config: pytest.Config) -> Project:
         spreads=is_xdist_controller(config),
         covers=bool(config.getoption("cov_source", default=None)),
         ci=ci,
+        python="{}.{}".format(*sys.version_info),
     )
 
 
@@ -145,7 +149,10 @@ def _branch(top: Path) -> str:
             except BaseError:
                 continue
             return name
-    return "main"
+    try:
+        return git(top, "symbolic-ref", "--short", "HEAD")
+    except BaseError:  # a commit that is on no branch
+        return "main"
 
 
 def _origin(top: Path) -> str:

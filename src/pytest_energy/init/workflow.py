@@ -33,8 +33,10 @@ def workflow(project: Project, gate: Gate) -> str:
     command = newer + r"\1 install " + install.strip()
     text = re.sub(r'(\S*pip"?) install --editable "\.\[test\]"', command, text)
     text = text.replace("branches: [main]", f"branches: [{_scalar(project.branch)}]")
-    if needs.python and _version(needs.python) > (3, 12):
-        text = text.replace('python-version: "3.12"', f'python-version: "{needs.python}"')
+    # Counts of one Python are not compared with those of another: CI has the one that stores them.
+    python = project.python if gate is Gate.COUNTED else needs.python
+    if python and (gate is Gate.COUNTED or _version(python) > (3, 12)):
+        text = text.replace('python-version: "3.12"', f'python-version: "{python}"')
     return _in_folder(_of_pytest(text, arguments(project, gate)), project)
 
 

@@ -38,15 +38,21 @@ class OverheadAccount:
     def __init__(self, meters: MeterSet) -> None:
         self._meters = meters
         self._total = Overhead()
+        self._counts = False
 
     @contextmanager
     def counting(self) -> Iterator[None]:
-        """Add what the block takes."""
+        """Add what the block takes; inside of another such block that one adds it."""
+        if self._counts:
+            yield
+            return
         start = clock()
         before = self._microjoules()
+        self._counts = True
         try:
             yield
         finally:
+            self._counts = False
             after = self._microjoules()
             joules = 0.0
             if before and after:

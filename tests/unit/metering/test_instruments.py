@@ -54,6 +54,15 @@ def test_everything_that_is_counted_comes_out_once(instruments, meter):
     assert instruments.overhead.take() == Overhead()
 
 
+def test_what_is_counted_inside_of_what_is_counted_comes_out_once(instruments, meter):
+    instruments.overhead.take()
+    with instruments.counting_overhead():
+        meter.joules += 1.0
+        with instruments.counting_overhead():
+            meter.joules += 2.0
+    assert instruments.overhead.take().joules == pytest.approx(3.0)
+
+
 def test_what_is_metered_with_is_told_with_its_methods(instruments):
     told = instruments.instrumentation
     assert told.meters == (MeterUse("scripted", (Method.CONSTANT, Method.COUNTER)),)
