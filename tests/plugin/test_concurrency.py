@@ -294,6 +294,37 @@ async def test_x(energy):
     )
 
 
+@pytest.mark.parametrize(
+    ("seen_before", "where"), [(0, "in the warm-up"), (1, "performed alone to be counted")]
+)
+@pytest.mark.parametrize("how", ["run", "arun"])
+def test_an_error_of_a_sample_that_is_performed_alone_names_it_too(
+    concurrent, how, seen_before, where
+):
+    call = "energy.run(work" if how == "run" else "await energy.arun(awork"
+    concurrent.write(
+        test_it=HEAD
+        + f"""
+SEEN = []
+
+def work(sample):
+    if SEEN.count(0) == {seen_before} and sample == 0:
+        raise ValueError("boom")
+    SEEN.append(sample)
+
+async def awork(sample):
+    work(sample)
+
+async def test_x(energy):
+    {call}, range(30), concurrency=4)
+"""
+    )
+    result = concurrent.run("--energy-judge=counted")
+    result.assert_outcomes(failed=1)
+    said = f"E   *energy.{how}: raised by sample 0 (the first one is 0), {where}"
+    result.stdout.fnmatch_lines(["E   *ValueError: boom", said])
+
+
 def test_skips_inside_an_inference_skip_the_test(project):
     project.write(
         test_it=HEAD

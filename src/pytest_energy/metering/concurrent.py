@@ -23,6 +23,7 @@ from pytest_energy.metering.slots import (
     Segment,
     Slot,
     Stream,
+    raised_by,
 )
 from pytest_energy.metering.window import BLOCKS, Window, block_sizes
 from pytest_energy.world import clock
@@ -95,6 +96,19 @@ class ConcurrentLoop(Loop):
         self._outputs = {}
         self._stream = Stream(iter(()))
         self._filling = iter(())
+
+    def name_sample(self, method: str, error: BaseException) -> None:
+        """Say which sample raised an error while it was performed by itself.
+
+        No context manager: what that calls would be counted as the test's.
+
+        Args:
+            method: of the fixture that runs it.
+            error: what was raised; gets a note.
+        """
+        number = self._counted[-1] if self.counting else self.count - 1
+        when = "performed alone to be counted" if self.counting else "in the warm-up"
+        error.add_note(f"{raised_by(method, number, self.round_size)}, {when}")
 
     def _bare(self) -> Generator[Any, None, None]:
         yield from self._perform(self._segment(0, keep=self.n, limit=self.n))

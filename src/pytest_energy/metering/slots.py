@@ -210,8 +210,7 @@ class Segment:
         if not self.errors:
             return
         (error, slot), *others = self.errors
-        number = slot.number % count if count else slot.number
-        text = f"energy.{method}: raised by sample {number} (the first one is 0)"
+        text = raised_by(method, slot.number, count)
         text += ", while the slots were filled" if slot.fills else ""
         error.add_note(text + _others(others))
         raise error
@@ -263,6 +262,18 @@ class Segment:
         self._cut(self._block)
         self._block += 1
         self._in_block = 0
+
+
+def raised_by(method: str, number: int, count: int | None) -> str:
+    """Which sample an error is of.
+
+    Args:
+        method: of the fixture that ran it.
+        number: of the sample, over all rounds.
+        count: samples in one round; None where that is not known.
+    """
+    number = number % count if count else number
+    return f"energy.{method}: raised by sample {number} (the first one is 0)"
 
 
 MOST_OTHERS, MOST_CHARACTERS = 3, 200

@@ -46,7 +46,11 @@ async def run_in_tasks(loop: ConcurrentLoop, fn: Callable[[Any], Awaitable[Any]]
     try:
         for step in loop.generator:
             if isinstance(step, Alone):
-                output = await awaited(fn, step.sample)
+                try:
+                    output = await awaited(fn, step.sample)
+                except BaseException as error:
+                    loop.name_sample("arun", error)
+                    raise
                 if step.kept:
                     outputs.append(output)
                 continue

@@ -40,7 +40,11 @@ def run_in_threads(loop: ConcurrentLoop, fn: Callable[[Any], Any]) -> list[Any]:
     try:
         for step in loop.generator:
             if isinstance(step, Alone):
-                output = _checked(fn(step.sample))
+                try:
+                    output = _checked(fn(step.sample))
+                except BaseException as error:
+                    loop.name_sample("run", error)
+                    raise
                 if step.kept:
                     outputs.append(output)
                 continue
