@@ -326,7 +326,8 @@ def _usage(command: argparse.ArgumentParser) -> str:
             words.append(_written(action) if action.required else f"[{_written(action)}]")
     for action in positionals:
         name = str(action.metavar or action.dest)
-        words.append({"?": f"[{name}]", "*": f"[{name}…]", "+": f"{name}…"}.get(str(action.nargs), name))
+        written = {"?": f"[{name}]", "*": f"[{name}…]", "+": f"{name}…"}
+        words.append(written.get(str(action.nargs), name))
     return " ".join(words)
 
 
