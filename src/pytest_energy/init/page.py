@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import textwrap
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
@@ -71,7 +72,9 @@ def _findings(project: Project, diagnosis: Diagnosis, proposal: Proposal) -> lis
     if more := arguments(project, proposal.gate):
         lines.append(("beside it", _beside(project, more)))
     if project.ci.services and not project.ci.on_github:
-        command = f"pytest{more}{_options(project, proposal.gate)} --energy-report"
+        # A runner has a clone, whose remote is there whatever this repository has.
+        cloned = replace(project, base=f"origin/{project.branch}")
+        command = f"pytest{more}{_options(cloned, proposal.gate)} --energy-report"
         lines.append(("note", f"no workflow is written for {ci}: have it run {command}"))
     if proposal.gate is Gate.PAIRED and project.top is None:
         lines.append(
