@@ -12,7 +12,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+INSTALL := python -m pip --disable-pip-version-check install --quiet
+PIP := $(BIN)/$(INSTALL)
 # Dependency groups need a newer pip than some Pythons bring.
 GROUPS_PIP := "pip>=25.1"
 # Several processes: half of the time tests wait for others; no outcome hangs on what else runs. The tests start hundreds of
@@ -61,8 +62,8 @@ recipes: $(RECIPES_VENV)/.recipes
 $(RECIPES_VENV)/.recipes: pyproject.toml
 	@echo "== Creating $(RECIPES_VENV)"
 	$(PYTHON) -m venv $(RECIPES_VENV)
-	$(RECIPES_VENV)/bin/python -m pip --disable-pip-version-check install --quiet --upgrade $(GROUPS_PIP)
-	$(RECIPES_VENV)/bin/python -m pip --disable-pip-version-check install --quiet --editable ".[prometheus]" --group recipes
+	$(RECIPES_VENV)/bin/$(INSTALL) --upgrade $(GROUPS_PIP)
+	$(RECIPES_VENV)/bin/$(INSTALL) --editable ".[prometheus]" --group recipes
 	@touch $@
 
 # In an environment of its own, which needs no model. Nothing is fetched once that is there.
@@ -75,8 +76,8 @@ docs: $(DOCS_VENV)/.docs
 $(DOCS_VENV)/.docs: pyproject.toml
 	@echo "== Creating $(DOCS_VENV)"
 	$(PYTHON) -m venv $(DOCS_VENV)
-	$(DOCS_VENV)/bin/python -m pip --disable-pip-version-check install --quiet --upgrade $(GROUPS_PIP)
-	$(DOCS_VENV)/bin/python -m pip --disable-pip-version-check install --quiet --editable . --group docs
+	$(DOCS_VENV)/bin/$(INSTALL) --upgrade $(GROUPS_PIP)
+	$(DOCS_VENV)/bin/$(INSTALL) --editable . --group docs
 	@touch $@
 
 # In an environment of its own: it needs no model.
@@ -87,8 +88,8 @@ fuzz: $(FUZZ_VENV)/.fuzz
 $(FUZZ_VENV)/.fuzz: pyproject.toml
 	@echo "== Creating $(FUZZ_VENV)"
 	$(PYTHON) -m venv $(FUZZ_VENV)
-	$(FUZZ_VENV)/bin/python -m pip --disable-pip-version-check install --quiet --upgrade $(GROUPS_PIP)
-	$(FUZZ_VENV)/bin/python -m pip --disable-pip-version-check install --quiet --editable ".[github,prometheus,served]" --group fuzz
+	$(FUZZ_VENV)/bin/$(INSTALL) --upgrade $(GROUPS_PIP)
+	$(FUZZ_VENV)/bin/$(INSTALL) --editable ".[github,prometheus,served]" --group fuzz
 	@touch $@
 
 lint: $(VENV)/.test

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from mkdocs.structure.files import File
+from write_reference import published_name, schema_files  # MkDocs has this folder on the path
 
 log = logging.getLogger("mkdocs.hooks")
 
@@ -28,7 +29,7 @@ _LINK = re.compile(r"(\]\()((?:\.\./)+[^)\s]*)(\))")
 def on_files(files: Any, config: Any) -> Any:
     """Publish the JSON schemas of the package under the last part of their `$id`."""
     for schema in schema_files(_root(config)):
-        name = json.loads(schema.read_text("utf-8"))["$id"].rpartition("/")[2]
+        name = published_name(json.loads(schema.read_text("utf-8")))
         files.append(File.generated(config, f"schema/{name}", abs_src_path=str(schema)))
     return files
 
@@ -52,11 +53,6 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
     return "\n".join(
         line if inside else _LINK.sub(mended, line) for line, inside in _lines(markdown)
     )
-
-
-def schema_files(root: Path) -> list[Path]:
-    """The JSON schemas that the package ships."""
-    return sorted((root / "src" / "pytest_energy").rglob("*.schema.json"))
 
 
 def _root(config: Any) -> Path:

@@ -14,7 +14,7 @@ import argparse
 import json
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -156,6 +156,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def schema_files(root: Path) -> list[Path]:
+    """The JSON schemas that the package ships."""
+    return sorted((root / "src" / "pytest_energy").rglob("*.schema.json"))
+
+
+def published_name(schema: dict[str, Any]) -> str:
+    """What a schema's file is called on the site: the last part of its `$id`."""
+    return str(schema["$id"]).rpartition("/")[2]
+
+
+def _check_same(what: str, given: Iterable[str], expected: Iterable[str]) -> None:
+    """Refuse a table of this module that does not have each name of the code's once."""
+    if sorted(given) != sorted(expected):
+        odd = sorted(set(given) ^ set(expected))
+        raise LookupError(f"scripts/write_reference.py, {what}: {odd}")
+
+
 def _page(lines: Iterator[str]) -> str:
     title = next(lines)
     made = f"<!-- Made from the code by {COMMAND}: change it there. -->"
@@ -169,9 +186,7 @@ def _page(lines: Iterator[str]) -> str:
 def _options() -> Iterator[str]:
     by_name = {option[0]: option for option in settings.OPTIONS}
     grouped = [name for names in GROUPS.values() for name in names]
-    if sorted(grouped) != sorted(by_name):
-        odd = sorted(set(grouped) ^ set(by_name))
-        raise LookupError(f"scripts/write_reference.py, GROUPS: not options once each: {odd}")
+    _check_same("GROUPS: not options once each", grouped, by_name)
     yield "# Options"
     yield (
         "\nEach option of the command line has an ini twin, which it overrides:"
@@ -354,10 +369,8 @@ def _title(link: str) -> str:
 
 
 def _schemas() -> Iterator[str]:
-    files = {path.name: path for path in (ROOT / "src" / "pytest_energy").rglob("*.schema.json")}
-    if set(files) != set(SCHEMAS):
-        odd = sorted(set(files) ^ set(SCHEMAS))
-        raise LookupError(f"scripts/write_reference.py, SCHEMAS: not what the package ships: {odd}")
+    files = {path.name: path for path in schema_files(ROOT)}
+    _check_same("SCHEMAS: not what the package ships", SCHEMAS, files)
     yield "# JSON schemas"
     yield (
         "\nEvery JSON that pytest-energy writes for programs has a JSON Schema (draft 2020-12). The"
@@ -369,7 +382,7 @@ def _schemas() -> Iterator[str]:
     yield "| schema | what writes it |\n| --- | --- |"
     loaded = {name: json.loads(files[name].read_text("utf-8")) for name in SCHEMAS}
     for name, writer in SCHEMAS.items():
-        published = loaded[name]["$id"].rpartition("/")[2]
+        published = published_name(loaded[name])
         yield _row(f"[`{published}`]({SITE}/schema/{published})", writer)
     for name, schema in loaded.items():
         path = files[name].relative_to(ROOT).as_posix()

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from support.faults import needs_full_device, to_full_device
 from support.installed import SCRIPT, Place
 
 pytestmark = pytest.mark.skipif(not SCRIPT.exists(), reason="the console script is not installed")
@@ -104,18 +105,9 @@ def test_a_folder_that_is_not_there_is_an_error(place):
     assert "file or directory not found: nowhere" in done.stderr
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+@needs_full_device
 def test_a_report_that_cannot_be_written_is_an_error_and_no_verdict_on_the_machine(place):
-    with open("/dev/full", "w") as full:
-        done = subprocess.run(
-            [str(SCRIPT), "doctor"],
-            cwd=place.path,
-            env=place.environment,
-            stdout=full,
-            stderr=subprocess.PIPE,
-            text=True,
-            check=False,
-        )
+    done = to_full_device([str(SCRIPT), "doctor"], place.path, place.environment)
     assert done.returncode == 2
     assert "the report could not be written" in done.stderr
 

@@ -18,6 +18,8 @@ from pathlib import Path
 import pytest
 
 from pytest_energy.files import TEMPORARY_SUFFIX
+from support import terminals
+from support.faults import needs_full_device, to_full_device
 from support.newcomers import CI, Newcomer
 
 PYPROJECT = """\
@@ -235,13 +237,7 @@ def test_on_a_terminal_each_file_is_asked_for(shop, answers, code, written):
     os.close(child)
     drawn = b""
     waiting = re.findall(rb"[^\n\x04]*\n|\x04", answers)
-    while True:
-        try:
-            data = os.read(parent, 65536)
-        except OSError:  # Linux says so when the other end is closed
-            break
-        if not data:
-            break
+    for data in terminals.written_to(parent):
         drawn += data
         if waiting and drawn.count(b"write it? [y/N] ") > 3 - len(waiting):
             os.write(parent, waiting.pop(0))
@@ -587,19 +583,10 @@ def test_what_may_not_be_written_is_said_and_the_rest_is_written(shop, tmp_path)
     assert "written: .github/workflows/energy.yml" in done.stdout
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+@needs_full_device
 def test_what_cannot_be_shown_is_not_written(shop):
     before = shop.files()
-    with open("/dev/full", "w") as full:
-        done = subprocess.run(
-            [*shop.command, "--yes"],
-            cwd=shop.path,
-            env=shop.environment,
-            stdout=full,
-            stderr=subprocess.PIPE,
-            text=True,
-            check=False,
-        )
+    done = to_full_device([*shop.command, "--yes"], shop.path, shop.environment)
     assert done.returncode == 2
     assert "could not be written" in done.stderr
     assert shop.files() == before

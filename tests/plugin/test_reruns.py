@@ -21,18 +21,7 @@ def test_a_regression_can_be_rerun_too(loop):
 
 
 def test_every_rerun_has_one_set_of_junit_properties_of_its_own(project):
-    project.write(
-        test_it="""
-        import pytest
-        from model import infer
-        runs = []
-        @pytest.mark.inference(n=1)
-        def test_x():
-            infer()
-            runs.append(1)
-            assert len(runs) > 2
-        """
-    )
+    project.write(test_it=FAILS_FIRST.replace("> 1", "> 2"))
     project.run("--reruns=3", "--junitxml=junit.xml")
     text = (project.path / "junit.xml").read_text()
     # pytest writes the properties of each of the three runs, the last one last.

@@ -12,6 +12,7 @@ import builtins
 import errno
 import io
 import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -24,6 +25,25 @@ import pytest
 
 if sys.platform != "win32":
     import fcntl
+
+needs_full_device = pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+
+
+def to_full_device(
+    command: Sequence[str], cwd: Path, environment: dict[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """Run a command whose standard output takes nothing, as that of a full disk."""
+    with open("/dev/full", "w") as full:
+        return subprocess.run(
+            command,
+            cwd=cwd,
+            env=environment,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+
 
 ERRORS = ("ENOSPC", "EIO", "EACCES", "EINTR")
 """Errors that a single call ends with."""

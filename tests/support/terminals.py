@@ -11,6 +11,18 @@ import pytest
 from support import plugins
 
 
+def written_to(parent):
+    """What is written to a pseudo-terminal, as it comes, until its other end is closed."""
+    while True:
+        try:
+            data = os.read(parent, 65536)
+        except OSError:  # Linux says so when the other end is closed
+            return
+        if not data:
+            return
+        yield data
+
+
 def screen_of(command, cwd, columns=80, environment=None):
     """Run a command on a pseudo-terminal: every screen that was drawn, and the last."""
     pyte = pytest.importorskip("pyte")
@@ -29,13 +41,7 @@ def screen_of(command, cwd, columns=80, environment=None):
     process = subprocess.Popen(command, cwd=cwd, stdin=child, stdout=child, stderr=child, env=env)
     os.close(child)
     drawn = []
-    while True:
-        try:
-            data = os.read(parent, 65536)
-        except OSError:  # Linux says so when the other end is closed
-            break
-        if not data:
-            break
+    for data in written_to(parent):
         stream.feed(data)
         drawn.append("\n".join(line.rstrip() for line in screen.display))
     process.wait()

@@ -16,12 +16,9 @@ from pathlib import Path
 from pytest_energy.baselines import accepted
 from pytest_energy.baselines.counts_format import read_counts
 from pytest_energy.baselines.file_format import BaselineError, read_file
-from pytest_energy.baselines.folder import COUNTS, is_counts_file
+from pytest_energy.baselines.folder import COUNTS, FOLDER, is_counts_file
 from pytest_energy.baselines.store import of_its_folder
 from pytest_energy.files import RefusedFileError, read_bytes
-
-FOLDER = "baselines"
-"""What the folder is called unless `--energy-baselines` names another one."""
 
 _MACHINE = re.compile(r".+-[0-9a-f]{8}")
 """The name of a machine class's folder: readable, and a digest behind it."""

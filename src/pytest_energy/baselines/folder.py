@@ -30,6 +30,9 @@ from pytest_energy.types.result import Subject
 if TYPE_CHECKING:
     import portalocker
 
+FOLDER = "baselines"
+"""What the folder is called unless `--energy-baselines` names another one."""
+
 COUNTS = "counts"
 """The folder of exact counts. No machine class is called so: its name ends in a digest."""
 

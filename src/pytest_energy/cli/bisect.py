@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_energy.cli.output import ERROR, complain
+from pytest_energy.cli.output import ERROR, complain, set_run
 from pytest_energy.report.printable import encoding_of, shown
 from pytest_energy.types.units import parse_percent
 
@@ -93,18 +93,14 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         f" (default: {MOST_RUNS})",
     )
 
-    def run(known: argparse.Namespace, rest: list[str]) -> int:
-        if rest:
-            parser.error(
-                f"unrecognized arguments: {' '.join(rest)} (pytest's arguments stand behind --)"
-            )
+    def run(known: argparse.Namespace) -> int:
         if known.resume and (_given(known) or known.behind):
             parser.error("--resume goes on with the arguments that were given before: name none")
         if not known.resume and known.good is None:
             parser.error("name a commit before the change: pytest-energy bisect GOOD")
         return _bisect(known)
 
-    parser.set_defaults(run=run)
+    set_run(parser, run, " (pytest's arguments stand behind --)")
 
 
 def _given(known: argparse.Namespace) -> bool:

@@ -6,8 +6,9 @@ import argparse
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from pytest_energy.baselines.check import FOLDER, Checked, check, files_below
-from pytest_energy.cli.output import ERROR, complain, path_argument, write_out
+from pytest_energy.baselines.check import Checked, check, files_below
+from pytest_energy.baselines.folder import FOLDER
+from pytest_energy.cli.output import ERROR, complain, path_argument, set_run, write_out
 from pytest_energy.files import shown_path
 from pytest_energy.report.printable import printable
 
@@ -37,7 +38,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         nargs="*",
         type=path_argument,
         metavar="PATH",
-        help="files, and folders with all that lies below them (default: baselines)",
+        help=f"files, and folders with all that lies below them (default: {FOLDER})",
     )
     parser.add_argument(
         "--strict",
@@ -45,12 +46,10 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         help="fail for edited entries as well, as pytest --energy-strict does",
     )
 
-    def run(known: argparse.Namespace, rest: list[str]) -> int:
-        if rest:
-            parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    def run(known: argparse.Namespace) -> int:
         return _check(known.paths or [Path(FOLDER)], strict=known.strict)
 
-    parser.set_defaults(run=run)
+    set_run(parser, run)
 
 
 def _check(paths: Sequence[Path], strict: bool) -> int:

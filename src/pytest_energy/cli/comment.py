@@ -7,7 +7,7 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from pytest_energy.cli.output import ERROR, complain, write_out
+from pytest_energy.cli.output import ERROR, complain, set_run, write_out
 from pytest_energy.cli.report import add_runs, read_reports
 
 if TYPE_CHECKING:
@@ -55,12 +55,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         help="where to post it (default: the pull request that the workflow runs for)",
     )
 
-    def run(known: argparse.Namespace, rest: list[str]) -> int:
-        if rest:
-            parser.error(f"unrecognized arguments: {' '.join(rest)}")
-        return _comment(known)
-
-    parser.set_defaults(run=run)
+    set_run(parser, _comment)
 
 
 def _name(text: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, TextIO
 
-from pytest_energy.cli.output import ERROR, complain, path_argument, write_out
+from pytest_energy.cli.output import ERROR, complain, path_argument, set_run, write_out
 from pytest_energy.types.counts import Judge
 from pytest_energy.types.units import parse_percent
 
@@ -68,9 +68,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument("--json", action="store_true", help="write JSON to standard output")
 
-    def run(known: argparse.Namespace, rest: list[str]) -> int:
-        if rest:
-            parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    def run(known: argparse.Namespace) -> int:
         judging = {
             "--tolerance": known.tolerance is not None,
             "--judge": known.judge is not None,
@@ -81,7 +79,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
             parser.error(f"--across gives no verdict: leave {' and '.join(given)} out")
         return _compare(known)
 
-    parser.set_defaults(run=run)
+    set_run(parser, run)
 
 
 def _percent(text: str) -> float:

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TextIO
 
-from pytest_energy.cli.output import ERROR, complain, path_argument, write_out
+from pytest_energy.cli.output import ERROR, complain, path_argument, set_run, write_out
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -37,12 +37,10 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         help="a report that pytest --energy-json=REPORT.json wrote",
     )
 
-    def run(known: argparse.Namespace, rest: list[str]) -> int:
-        if rest:
-            parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    def run(known: argparse.Namespace) -> int:
         return _explain(known.test, known.report)
 
-    parser.set_defaults(run=run)
+    set_run(parser, run)
 
 
 def _explain(test: str, path: Path) -> int:

@@ -7,15 +7,14 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from pytest_energy.baselines.folder import FOLDER
 from pytest_energy.baselines.migration import Migrated, Step, migrate
-from pytest_energy.cli.output import ERROR, complain, path_argument, write_out
+from pytest_energy.cli.output import ERROR, complain, path_argument, set_run, write_out
 from pytest_energy.files import shown_path
 from pytest_energy.report.printable import printable
 
 OUTDATED = 1
 """Exit code of `--check` where something would be rewritten."""
-
-DEFAULT_FOLDER = Path("baselines")
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -38,18 +37,16 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "folder",
         nargs="?",
         type=path_argument,
-        default=DEFAULT_FOLDER,
+        default=Path(FOLDER),
         metavar="FOLDER",
-        help="as --energy-baselines names it (default: baselines)",
+        help=f"as --energy-baselines names it (default: {FOLDER})",
     )
     parser.add_argument("--check", action="store_true", help="only say what would be rewritten")
 
-    def run(known: argparse.Namespace, rest: list[str]) -> int:
-        if rest:
-            parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    def run(known: argparse.Namespace) -> int:
         return _migrate(known.folder, check=known.check)
 
-    parser.set_defaults(run=run)
+    set_run(parser, run)
 
 
 def _migrate(folder: Path, check: bool) -> int:

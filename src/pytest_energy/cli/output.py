@@ -31,6 +31,25 @@ def path_argument(text: str) -> Path:
     return Path(text)
 
 
+def set_run(
+    parser: argparse.ArgumentParser, run: Callable[[argparse.Namespace], int], hint: str = ""
+) -> None:
+    """Have a command run which takes no arguments of pytest's: others than its own are an error.
+
+    Args:
+        parser: of the command.
+        run: what it does with the arguments; returns the exit code.
+        hint: behind the message on arguments that are not its own.
+    """
+
+    def checked(known: argparse.Namespace, rest: list[str]) -> int:
+        if rest:
+            parser.error(f"unrecognized arguments: {' '.join(rest)}{hint}")
+        return run(known)
+
+    parser.set_defaults(run=checked)
+
+
 ERROR = 2
 """Exit code of what could not be done; argparse's own, too."""
 

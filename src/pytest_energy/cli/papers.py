@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TextIO
 
-from pytest_energy.cli.output import ERROR, complain, path_argument, write_out
+from pytest_energy.cli.output import ERROR, complain, path_argument, set_run, write_out
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -50,9 +50,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument("--json", action="store_true", help="write JSON to standard output")
 
-    def run(known: argparse.Namespace, rest: list[str]) -> int:
-        if rest:
-            parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    def run(known: argparse.Namespace) -> int:
         if known.tasks_of and known.report is None:
             parser.error("--tasks-of needs the run whose tests it names: --run REPORT.json")
         if known.html is not None:
@@ -64,7 +62,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
             return _write_page(known.html)
         return _papers(known)
 
-    parser.set_defaults(run=run)
+    set_run(parser, run)
 
 
 def _write_page(path: Path) -> int:

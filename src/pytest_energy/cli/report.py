@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_energy.cli.output import ERROR, complain, in_pytest, path_argument, stdout_kept
+from pytest_energy.cli.output import ERROR, complain, in_pytest, path_argument, set_run, stdout_kept
 from pytest_energy.types.codec import cut
 
 if TYPE_CHECKING:
@@ -49,12 +49,10 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         help="only the results of this model: model-card has room for one",
     )
 
-    def run(known: argparse.Namespace, rest: list[str]) -> int:
-        if rest:
-            parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    def run(known: argparse.Namespace) -> int:
         return _report(known.runs, known.to, known.model)
 
-    parser.set_defaults(run=run)
+    set_run(parser, run)
 
 
 def _report(paths: Sequence[Path], wanted: Sequence[str], model: str | None) -> int:

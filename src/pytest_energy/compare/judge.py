@@ -20,7 +20,7 @@ from pytest_energy.verdict.count_rules import CountedCase, judge_counts, with_co
 from pytest_energy.verdict.counts_comparison import as_baseline, compare
 from pytest_energy.verdict.rules import is_momentary
 
-FAILED_OUTCOMES = ("failed", "xfailed")
+NOT_WHOLE = ("failed", "xfailed")
 """Outcomes of pytest's after which a figure may not be of the whole work."""
 
 
@@ -286,4 +286,4 @@ def _has_blocks(run: Run) -> bool:
 def _failed(run: Run, result: Result) -> bool:
     """Whether a test failed for another reason than its energy: it may not have done all."""
     of_energy = result.verdict.status in FAILED
-    return run.session.outcomes.get(result.subject.test) in FAILED_OUTCOMES and not of_energy
+    return run.session.outcomes.get(result.subject.test) in NOT_WHOLE and not of_energy

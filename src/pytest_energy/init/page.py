@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import textwrap
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
@@ -73,8 +72,8 @@ def _findings(project: Project, diagnosis: Diagnosis, proposal: Proposal) -> lis
         lines.append(("beside it", _beside(project, more)))
     if project.ci.services and not project.ci.on_github:
         # A runner has a clone, whose remote is there whatever this repository has.
-        cloned = replace(project, base=f"origin/{project.branch}")
-        command = f"pytest{more}{_options(cloned, proposal.gate)} --energy-report"
+        options = _options(proposal.gate, f"origin/{project.branch}")
+        command = f"pytest{more}{options} --energy-report"
         lines.append(("note", f"no workflow is written for {ci}: have it run {command}"))
     if proposal.gate is Gate.PAIRED and project.top is None:
         lines.append(
@@ -87,9 +86,9 @@ def _findings(project: Project, diagnosis: Diagnosis, proposal: Proposal) -> lis
     return lines
 
 
-def _options(project: Project, gate: Gate) -> str:
-    """What pytest is told of a gate, with a blank before it."""
-    against = f" --energy-against {project.base}"
+def _options(gate: Gate, base: str) -> str:
+    """What pytest is told of a gate, with a blank before it; `base` is compared with."""
+    against = f" --energy-against {base}"
     return {Gate.PAIRED: against, Gate.COUNTED: " --energy-judge=counted"}.get(gate, "")
 
 
@@ -143,16 +142,17 @@ def next_steps(project: Project, gate: Gate) -> Sequence[str]:
     """
     test = shown_path(project.metered or project.tests / project.test_file)
     pytest = f"pytest{arguments(project, gate)} {_quoted(test)}"
+    options = _options(gate, project.base)
     if gate is Gate.PAIRED:
         return (
             f"put your model into {test}, and commit all",
-            f"compare with the base: {pytest}{_options(project, gate)}",
+            f"compare with the base: {pytest}{options}",
         )
     anywhere = f"any machine with Python {project.python}, as the workflow has it"
     of = anywhere if gate is Gate.COUNTED else "the machine that compares"
     return (
         f"put your model into {test}",
-        f"store what it takes, on {of}: {pytest}{_options(project, gate)} --energy-update",
+        f"store what it takes, on {of}: {pytest}{options} --energy-update",
         "commit all, baselines/ with it; from then on a rise fails the test",
     )
 

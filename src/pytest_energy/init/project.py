@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from glob import glob
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -166,11 +167,8 @@ def _origin(top: Path) -> str:
 def _tests(root: Path, testpaths: Iterable[str]) -> Path:
     """The folder for a new test: the first that pytest collects from, or else a common one."""
     for pattern in testpaths:
-        try:
-            found = sorted(root.glob(pattern))
-        except (NotImplementedError, ValueError):  # an absolute pattern, or none
-            found = [root / pattern]
-        for path in found:
+        names = glob(pattern, root_dir=root, recursive=True)  # noqa: PTH207  # as pytest does
+        for path in (root / name for name in sorted(names)):
             if path.is_dir() and path.is_relative_to(root):
                 return path
     for name in ("tests", "test"):

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from pytest_energy.baselines.folder import FOLDER
 from pytest_energy.files import (
     RefusedFileError,
     check_inside,
@@ -149,7 +150,7 @@ _UNIGNORED = ("!/baselines/", "!/baselines/**")
 
 def _ignored(project: Project) -> bool:
     """Whether git would not see what the gate stores, and a reviewer has to."""
-    stored = project.root / "baselines" / "machine-class" / "task" / "model.json"
+    stored = project.root / FOLDER / "machine-class" / "task" / "model.json"
     return any(
         _ignores(project.root, path) for path in (stored, stored.parents[2] / "accepted.json")
     )

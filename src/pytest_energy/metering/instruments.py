@@ -85,7 +85,7 @@ class Instruments:
         names: of meters, `auto` among them; none where counts alone decide.
         sources: the meters that there are.
         reference: what an estimate is measured beside: `auto` for work of the best library that
-            is loaded, one of `reference_work.LIBRARIES` for that one's, `off` for nothing.
+            is loaded, one of `REFERENCE_LIBRARIES` for that one's, `off` for nothing.
         counts: whether it is counted what some of a loop's samples do.
         idle_seconds: for how long the idle power is measured before a window; 0 for not at all.
         workers: test processes that run side by side on this machine.

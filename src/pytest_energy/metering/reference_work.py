@@ -254,10 +254,6 @@ class PythonLoop(ReferenceWorkload):
                 value = (value * 31 + i) & 0xFFFFFFFF
 
 
-LIBRARIES = ("torch", "numpy", "python")
-"""Whose work a reference can be."""
-
-
 def references(
     parallel: bool | None = None, torch_works: bool = True, library: str = ""
 ) -> list[ReferenceWorkload]:
@@ -271,7 +267,7 @@ def references(
             same CPU, its threads wait for each other.
         torch_works: whether torch may do some of the work: a program can have it and use it
             elsewhere. Of no account where a library is asked for.
-        library: whose alone, one of `LIBRARIES`; any that is loaded if empty.
+        library: whose alone, one of `REFERENCE_LIBRARIES`; any that is loaded if empty.
     """
     if library == "python":
         return [PythonLoop()]
@@ -305,9 +301,9 @@ class ReferenceRunner:
 
     Args:
         meters: of the session.
-        library: whose work alone is run, one of `LIBRARIES`; if empty, that of the best one that
-            the process has loaded. Work in another process, as a server's, is nothing that this
-            one can look at: there it has to be said.
+        library: whose work alone is run, one of `REFERENCE_LIBRARIES`; if empty, that of the best
+            one that the process has loaded. Work in another process, as a server's, is nothing
+            that this one can look at: there it has to be said.
 
     Raises:
         ValueError: the library is not installed.

@@ -24,6 +24,7 @@ from pytest_energy.settings import (
 from pytest_energy.settings.inference import _parse_precision
 from pytest_energy.settings.xdist import is_xdist_controller
 from pytest_energy.types.counts import Judge
+from pytest_energy.types.measurement import REFERENCE_LIBRARIES
 from pytest_energy.types.obstacle import MEANINGS, Obstacle
 from pytest_energy.types.units import parse_percent
 
@@ -388,7 +389,7 @@ def _optional(name: str, text: str, parse: Any) -> Any:
 
 
 def _parse_yardstick(text: str) -> str:
-    known = ("auto", "off", "torch", "numpy", "python")
+    known = ("auto", "off", *REFERENCE_LIBRARIES)
     if text not in known:
         raise ValueError(f"expected {', '.join(known[:-1])} or {known[-1]}, found {text!r}")
     return text

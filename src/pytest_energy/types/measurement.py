@@ -148,6 +148,10 @@ def flop_count(counts: Counts) -> FlopCount | None:
     return FlopCount(round(counts.total.flops / counts.inferences), counts.without_formula, each)
 
 
+REFERENCE_LIBRARIES = ("torch", "numpy", "python")
+"""Whose work the reference workload can be."""
+
+
 @dataclass(frozen=True, slots=True)
 class ReferenceReadings:
     """What a fixed reference workload took, run between the blocks.

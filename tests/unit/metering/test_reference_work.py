@@ -12,6 +12,7 @@ from pytest_energy.metering.instruments import Instruments
 from pytest_energy.meters.base import Meter, MeterLostError, MeterSource
 from pytest_energy.meters.meter_set import MeterSet
 from pytest_energy.types.energy import Domain, Method
+from pytest_energy.types.measurement import REFERENCE_LIBRARIES
 
 
 class Counted(Meter):
@@ -93,7 +94,7 @@ def test_beside_work_that_torch_has_no_part_in_runs_none_of_torchs():
     assert reference_work.references(False, torch_works=False)[0].library != "torch"
 
 
-@pytest.mark.parametrize("library", reference_work.LIBRARIES)
+@pytest.mark.parametrize("library", REFERENCE_LIBRARIES)
 def test_a_library_that_is_asked_for_is_imported_and_no_other_is_taken(library):
     program = (
         "import sys\n"
