@@ -137,19 +137,25 @@ def test_the_ratios_stand_side_by_side(report):
 def test_tokens_of_a_run_stand_below_the_leaderboards(project):
     project.write(
         test_it="""
+        import asyncio
         import pytest
         from scripted import spend
 
+        # Tasks: of threads, one may have spent and not ended when the window ends.
         @pytest.mark.inference(n=40, unit="token", model="mine")
         def test_tokens(energy):
-            def ask(_):
+            async def ask(_):
+                await asyncio.sleep(0)
                 spend(2.0)
                 energy.add(tokens=4)
-            energy.run(ask, range(40), concurrency=2)
+            asyncio.run(energy.arun(ask, range(40), concurrency=2))
 
         @pytest.mark.inference(n=40, task="text-generation", role="task-specific")
         def test_requests(energy):
-            energy.run(lambda _: spend(2.0), range(40), concurrency=2)
+            async def ask(_):
+                await asyncio.sleep(0)
+                spend(2.0)
+            asyncio.run(energy.arun(ask, range(40), concurrency=2))
         """
     )
     project.report()
