@@ -145,7 +145,9 @@ def test_json_of_others_is_left_alone(project, check, name, content):
     path = project / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
-    assert check("baselines", name, code=0) == ["3 baseline files: all can be read"]
+    said = "3 baseline files: all can be read, 1 other file passed over"
+    assert check("baselines", name, code=0) == [said]
+    assert check(name, code=0) == ["no baseline file: 1 other file passed over"]
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -184,7 +186,7 @@ def test_hidden_files_are_left_out_and_a_folder_may_hold_none(project, check):
     (project / "baselines" / ".cache" / "x.json").write_text("<<<<<<< HEAD")
     assert check("baselines", code=0) == ["3 baseline files: all can be read"]
     (project / "empty").mkdir()
-    assert check("empty", code=0) == ["0 baseline files: none"]
+    assert check("empty", code=0) == ["no baseline file was found"]
 
 
 def test_reading_loads_neither_pytest_nor_a_meter(project):

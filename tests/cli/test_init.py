@@ -201,7 +201,7 @@ def test_a_dry_run_shows_all_and_writes_nothing(shop):
     before = shop.files()
     done = shop.init("--dry-run", code=1)
     assert "tests/test_energy.py (new)" in done.stdout
-    assert done.stdout.endswith("\nnothing was written; --yes writes all that can be\n")
+    assert done.stdout.endswith("\nnothing was written: run it with --yes for that\n")
     assert shop.files() == before
 
 
@@ -209,7 +209,7 @@ def test_without_a_terminal_nothing_is_asked_and_nothing_written(shop):
     before = shop.files()
     done = shop.init(code=1)
     assert "write it?" not in done.stdout
-    assert "nothing was written; --yes writes all that can be" in done.stdout
+    assert "nothing was written: run it with --yes for that" in done.stdout
     assert shop.files() == before
 
 

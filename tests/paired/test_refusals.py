@@ -30,9 +30,17 @@ def test_a_wrong_argument_is_a_usage_error_that_says_what_is_meant(repository, a
     assert words in result.stderr.str()
 
 
-def test_a_revision_that_was_not_fetched_is_named_with_the_remedy(repository):
-    result = repository.against(base="origin/main")
-    result.stderr.fnmatch_lines(["*'origin/main' is neither*git fetch origin main*fetch-depth: 0"])
+@pytest.mark.parametrize(
+    ("base", "remedy"),
+    [
+        ("origin/release", "yet: git fetch origin release (a branch is origin/release then); in a"),
+        ("v9", "yet: git fetch origin v9 (a branch is origin/v9 then); in a shallow clone"),
+        ("HEAD~90", "yet: in a shallow clone git fetch --unshallow, in GitHub's checkout action"),
+    ],
+)
+def test_a_revision_that_was_not_fetched_is_named_with_the_remedy(repository, base, remedy):
+    result = repository.against(base=base)
+    result.stderr.fnmatch_lines([f"*'{base}' is neither*{remedy}*fetch-depth: 0"])
 
 
 def test_outside_of_git_a_folder_will_do_and_a_revision_will_not(loop):

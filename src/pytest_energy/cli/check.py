@@ -63,7 +63,7 @@ def _check(paths: Sequence[Path], strict: bool) -> int:
     lines = [line for one in found for line in _lines(one)]
     broken = sum(bool(one.problem) for one in found)
     edited = sum(len(one.unverified) for one in found)
-    lines.append(_summary(len(found), broken, edited))
+    lines.append(_summary(len(found), len(files) - len(found), broken, edited))
     code = write_out(
         lambda stream: stream.write("\n".join(map(printable, lines)) + "\n"), "what was found"
     )
@@ -86,9 +86,12 @@ def _lines(one: Checked) -> list[str]:
     return [f"unverified: {place}: {name}: {why}" for name, why in one.unverified.items()]
 
 
-def _summary(files: int, broken: int, edited: int) -> str:
-    parts = [f"{broken} broken"] if broken else ["all can be read"] if files else ["none"]
+def _summary(files: int, others: int, broken: int, edited: int) -> str:
+    parts = [f"{broken} broken"] if broken else ["all can be read"] if files else []
     if edited:
         entries = "entry" if edited == 1 else "entries"
         parts.append(f"{edited} {entries} unverified: --energy-strict refuses them")
-    return f"{files} baseline file{'s' * (files != 1)}: {', '.join(parts)}"
+    if others:
+        parts.append(f"{others} other file{'s' * (others != 1)} passed over")
+    found = f"{files} baseline file{'s' * (files != 1)}" if files else "no baseline file"
+    return f"{found}: {', '.join(parts)}" if parts else f"{found} was found"

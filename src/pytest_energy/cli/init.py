@@ -155,7 +155,7 @@ def _propose(project: Project, diagnosis: Diagnosis, asked: Gate | None, answers
         lines = ["", *page.next_steps(project, proposal.gate)]
         return _say("\n".join(lines))
     if not answers.writes:
-        _say("\nnothing was written; --yes writes all that can be")
+        _say("\nnothing was written: run it with --yes for that")
     return LEFT
 
 

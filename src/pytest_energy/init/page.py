@@ -60,9 +60,10 @@ def _findings(project: Project, diagnosis: Diagnosis, proposal: Proposal) -> lis
     owners = {"hosted": project.ci.hosted, "self-hosted": project.ci.self_hosted}
     runners = " and ".join(name for name, is_there in owners.items() if is_there)
     config = "none yet" if project.config is None else shown_path(project.config)
+    tests = shown_path(project.tests) + ("" if project.tests.is_dir() else " (none yet)")
     lines = [
         ("project", str(project.root)),
-        ("pytest", f"settings: {config}; tests: {shown_path(project.tests)}"),
+        ("pytest", f"settings: {config}; tests: {tests}"),
         ("models", ", ".join(project.dependencies.libraries) or "no library of models is named"),
         ("CI", f"{ci} ({runners} runners)" if runners else ci),
         ("machine", _RESTS_ON[diagnosis.quality] + " (pytest-energy doctor)"),

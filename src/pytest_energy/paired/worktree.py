@@ -9,6 +9,7 @@ removes what it finds unlocked.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -184,10 +185,13 @@ def find_revision(rootdir: Path, rev: str, here: Path) -> Revision:
     problem = f"{rev!r} is neither a folder nor a revision that git knows in {rootdir}"
     if why:
         raise BaseError(f"{problem} ({why})")
+    name = rev.removeprefix("origin/")
+    # HEAD~2 and the like are of what a clone has, or lacks by its depth.
+    named = re.fullmatch(r"\w[\w./-]*", name) is not None
+    fetch = f"git fetch origin {name} (a branch is origin/{name} then); " if named else ""
     raise BaseError(
-        f"{problem}; if it has not been fetched yet: git fetch origin main, for example, or in"
-        " GitHub's"
-        " checkout action fetch-depth: 0"
+        f"{problem}; if it has not been fetched yet: {fetch}in a shallow clone git fetch"
+        " --unshallow, in GitHub's checkout action fetch-depth: 0"
     )
 
 

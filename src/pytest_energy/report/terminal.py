@@ -15,7 +15,7 @@ from pytest_energy.types.machine import Machine
 from pytest_energy.types.measurement import STEADY_VARIABLES
 from pytest_energy.types.result import Result, numbers_of, short_name, some_names
 from pytest_energy.types.session import BaseSummary, Instrumentation, SessionReport, Unrun
-from pytest_energy.types.units import format_joules, format_percent, format_seconds
+from pytest_energy.types.units import format_percent
 from pytest_energy.types.verdict import COMPARED, FAILED, Status
 
 if TYPE_CHECKING:
@@ -199,17 +199,14 @@ def _fold(line: str, width: int) -> list[str]:
 
 def closing_line(report: SessionReport) -> str:
     """How many were compared, with what outcome, what did not run, what the gate itself took."""
-    overhead = report.overhead
     found = [result.verdict.status for result in report.results]
     compared = sum(status in COMPARED for status in found)
     inside = ", ".join(numbers_of(found, (s for s in Status if s in COMPARED)))
     rest = numbers_of(found, (s for s in Status if s not in COMPARED))
     rest += numbers_of(report.unrun.values(), Unrun)
     head = f"{compared} compared ({inside})" if compared else "nothing was compared"
-    cost = format_seconds(overhead.seconds)
-    if overhead.joules:  # else nothing was metered
-        cost = f"{format_joules(overhead.joules)} and {cost}"
-    return f"energy: {', '.join([head, *rest])}; the gate itself, warm-up included, took {cost}"
+    counted = ", ".join([head, *rest])
+    return f"energy: {counted}; the gate itself, warm-up included, took {report.overhead}"
 
 
 def closing_markup(report: SessionReport) -> dict[str, bool]:

@@ -12,6 +12,7 @@ from pytest_energy.types.energy import Domain, Method
 from pytest_energy.types.machine import Machine
 from pytest_energy.types.ratio import RoleRatio
 from pytest_energy.types.result import Result
+from pytest_energy.types.units import format_joules, format_seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,11 @@ class Overhead:
     def __add__(self, other: Overhead) -> Overhead:
         """The sum of both."""
         return Overhead(self.seconds + other.seconds, self.joules + other.joules)
+
+    def __str__(self) -> str:
+        """`3.20 J and 1.40 s`; no joules where nothing was metered."""
+        seconds = format_seconds(self.seconds)
+        return f"{format_joules(self.joules)} and {seconds}" if self.joules else seconds
 
 
 @dataclass(frozen=True, slots=True)

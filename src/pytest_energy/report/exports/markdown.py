@@ -22,7 +22,6 @@ from pytest_energy.types.units import (
     format_grams,
     format_interval,
     format_joules,
-    format_seconds,
 )
 from pytest_energy.types.verdict import COMPARED, FAILED, Status
 from pytest_energy.verdict.counted_energy import joules_per_inference
@@ -374,8 +373,5 @@ def _notes_of(report: SessionReport) -> tuple[list[str], ...]:
         [code(line, 2 * MOST_CHARACTERS) for line in training.lines(results, carbon, names, tests)],
         [code(notice) for notice in report.notices],
         [f"**{code(problem)}**" for problem in report.problems],
-        [
-            f"the gate itself took {format_joules(report.overhead.joules)} and"
-            f" {format_seconds(report.overhead.seconds)}"
-        ],
+        [f"the gate itself took {report.overhead}"],
     )
