@@ -15,6 +15,85 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
+_ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.EBADF, errno.ELOOP)
+"""Errors that say that nothing is there; as `Path.exists` had them before Python 3.14."""
+
+
+def _mode(path: Path, follow_links: bool = True) -> int:
+    """What lies at a path, as st_mode of stat(2); 0 where nothing does."""
+    try:
+        return path.stat(follow_symlinks=follow_links).st_mode
+    except ValueError:  # a NUL within
+        return 0
+    except OSError as error:
+        if error.errno in _ABSENT:
+            return 0
+        raise
+
+
+# From Python 3.14 on the methods of Path take every error for a no: a file that this user may not
+# see would be one that is deleted, and what is stored of its tests would go.
+
+
+def exists(path: Path) -> bool:
+    """Whether something is there that a path leads to.
+
+    Args:
+        path: of a file or folder.
+
+    Raises:
+        OSError: that cannot be told: the disk fails, or a folder above may not be searched.
+    """
+    return _mode(path) != 0
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a path leads to a folder.
+
+    Args:
+        path: of something that need not exist.
+
+    Raises:
+        OSError: that cannot be told.
+    """
+    return stat.S_ISDIR(_mode(path))
+
+
+def is_file(path: Path) -> bool:
+    """Whether a path leads to a regular file.
+
+    Args:
+        path: of something that need not exist.
+
+    Raises:
+        OSError: that cannot be told.
+    """
+    return stat.S_ISREG(_mode(path))
+
+
+def is_link(path: Path) -> bool:
+    """Whether a symbolic link lies at a path.
+
+    Args:
+        path: of something that need not exist.
+
+    Raises:
+        OSError: that cannot be told.
+    """
+    return stat.S_ISLNK(_mode(path, follow_links=False))
+
+
+def is_taken(path: Path) -> bool:
+    """Whether something lies at a path, be it a link that leads to nothing.
+
+    Args:
+        path: of something that need not exist.
+
+    Raises:
+        OSError: that cannot be told.
+    """
+    return _mode(path, follow_links=False) != 0
+
 
 def line_of(text: str, where: tuple[str | int, ...]) -> int:
     """The line on which a member of a JSON text begins.
@@ -180,7 +259,7 @@ def replace_file(path: Path, content: str | bytes) -> None:
     Raises:
         OSError: it cannot be written; it is as it was.
     """
-    if path.is_symlink():
+    if is_link(path):
         path = Path(os.path.realpath(path))
     _put(path, content, lambda written: written.replace(path))
 
@@ -203,7 +282,7 @@ def create_file(path: Path, content: str | bytes) -> None:
         except FileExistsError:
             raise
         except OSError:  # a disk without hard links
-            if os.path.lexists(path):
+            if is_taken(path):
                 raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from None
             written.replace(path)
         else:
@@ -229,7 +308,7 @@ def _put(path: Path, content: str | bytes, publish: Callable[[Path], object]) ->
         # mkstemp makes files private; a repository's files follow the umask or the old file.
         umask = os.umask(0)
         os.umask(umask)
-        mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~umask
+        mode = path.stat().st_mode & 0o777 if exists(path) else 0o666 & ~umask
         Path(name).chmod(mode)
         publish(Path(name))
     except BaseException:
@@ -337,7 +416,7 @@ def _own_descriptor(path: Path) -> int | None:
         if re.fullmatch(r"/proc/(?:self|thread-self)/fd|/dev/fd", str(path.parent)):
             # No process has more files open than that.
             return os.dup(int(path.name)) if re.fullmatch("[0-9]{1,9}", path.name) else None
-        if not path.is_symlink():
+        if not is_link(path):
             return None
         path = path.parent / path.readlink()
     return None

@@ -12,7 +12,7 @@ from pytest_energy.baselines.counts import CountsStore
 from pytest_energy.baselines.counts_format import read_counts
 from support.baselines import subject
 from support.counts import counts, counts_addition
-from support.projects import TEST
+from support.projects import LOOP, TEST
 
 
 def test_prune_deletes_only_tests_that_were_collected_and_are_gone(project):
@@ -38,6 +38,24 @@ def test_prune_deletes_only_tests_that_were_collected_and_are_gone(project):
     )
     assert [p.stem for p in project.baselines()] == ["one", "three"]
     project.run("--energy-prune=delete").stdout.fnmatch_lines(["energy: nothing to prune"])
+
+
+def test_a_file_that_may_not_be_looked_for_is_not_taken_for_deleted(project, monkeypatch):
+    project.write(**{f"test_{name}": LOOP.replace("tiny", name) for name in ("here", "behind")})
+    project.run("--energy-update")
+    hidden = project.path / "test_behind.py"
+    hidden.unlink()
+    stat = Path.stat
+
+    def refuse(path, **options):
+        if path == hidden:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return stat(path, **options)
+
+    monkeypatch.setattr(Path, "stat", refuse)
+    project.run("--energy-prune=delete").stdout.fnmatch_lines(["energy: nothing to prune"])
+    monkeypatch.undo()
+    assert [path.stem for path in project.baselines()] == ["behind", "here"]
 
 
 def test_what_could_not_be_deleted_is_not_said_to_be_pruned(project, monkeypatch):

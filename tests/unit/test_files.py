@@ -28,6 +28,39 @@ pytestmark = pytest.mark.usefixtures("no_hang")
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="of Linux: /proc")
 posix = pytest.mark.skipif(sys.platform == "win32", reason="a FIFO, a device: of POSIX systems")
 
+QUESTIONS = [files.exists, files.is_folder, files.is_file, files.is_link, files.is_taken]
+
+
+@posix
+def test_what_lies_at_a_path(tmp_path):
+    (tmp_path / "file").touch()
+    (tmp_path / "to-file").symlink_to("file")
+    (tmp_path / "to-folder").symlink_to(".")
+    (tmp_path / "to-nothing").symlink_to("nothing")
+    (tmp_path / "to-itself").symlink_to("to-itself")
+    answers = {
+        name: [question.__name__ for question in QUESTIONS if question(tmp_path / name)]
+        for name in (".", "file", "to-file", "to-folder", "to-nothing", "to-itself", "nothing")
+    }
+    assert answers == {
+        ".": ["exists", "is_folder", "is_taken"],
+        "file": ["exists", "is_file", "is_taken"],
+        "to-file": ["exists", "is_file", "is_link", "is_taken"],
+        "to-folder": ["exists", "is_folder", "is_link", "is_taken"],
+        "to-nothing": ["is_link", "is_taken"],
+        "to-itself": ["is_link", "is_taken"],
+        "nothing": [],
+    }
+    assert not any(question(tmp_path / "file" / "below") for question in QUESTIONS)
+    assert not any(question(tmp_path / "a\0b") for question in QUESTIONS)
+
+
+@posix
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_what_cannot_be_told_is_not_taken_for_nothing(tmp_path, question):
+    with pytest.raises(OSError, match="too long"):
+        question(tmp_path / ("x" * 1000))
+
 
 def leftovers(folder):
     return [path.name for path in folder.iterdir() if path.name.endswith(TEMPORARY_SUFFIX)]

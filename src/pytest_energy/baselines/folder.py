@@ -21,6 +21,10 @@ from pytest_energy.files import (
     TEMPORARY_SUFFIX,
     RefusedFileError,
     check_inside,
+    is_file,
+    is_folder,
+    is_link,
+    is_taken,
     replace_file,
     shown_path,
     sweep,
@@ -131,9 +135,9 @@ def files_in(folder: Path) -> list[Path]:
         BaselineError: a folder that cannot be listed. `Path.glob` takes one for empty.
     """
     try:
-        places = [folder] if folder.is_dir() else []
+        places = [folder] if is_folder(folder) else []
         for _ in ("machine class", "task"):
-            places = [below for place in places for below in place.iterdir() if below.is_dir()]
+            places = [below for place in places for below in place.iterdir() if is_folder(below)]
             places = [place for place in places if _is_inside(place, folder)]
         below = (path for place in places for path in place.iterdir())
         return sorted(path for path in below if path.suffix == ".json")
@@ -158,13 +162,13 @@ _IGNORED = (
 
 def _ignore(path: Path) -> None:
     """Tell git what is none of its business, in a file of ours; one of others stays as it is."""
-    if not os.path.lexists(path):
+    if not is_taken(path):
         replace_file(path, _IGNORED)
 
 
 def _check_lock(path: Path) -> None:
     """Refuse a lock that others have made a link or a FIFO: opening it could wait for ever."""
-    if os.path.lexists(path) and (path.is_symlink() or not path.is_file()):
+    if is_taken(path) and (is_link(path) or not is_file(path)):
         raise RefusedFileError(f"{shown_path(path)} is no regular file: delete it")
 
 

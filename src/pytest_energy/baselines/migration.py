@@ -11,7 +11,7 @@ from pathlib import Path
 from pytest_energy.baselines import accepted
 from pytest_energy.baselines.file_format import SCHEMA, BaselineError, read_file
 from pytest_energy.baselines.folder import is_counts_file, writing
-from pytest_energy.files import TEMPORARY_SUFFIX, replace_file
+from pytest_energy.files import TEMPORARY_SUFFIX, exists, is_file, replace_file
 
 
 class Step(StrEnum):
@@ -80,7 +80,7 @@ def _why(error: OSError) -> str:
 
 
 def _may_be_baseline(folder: Path, path: Path) -> bool:
-    hidden = path.name.startswith(".") or path.suffix != ".json" or not path.is_file()
+    hidden = path.name.startswith(".") or path.suffix != ".json" or not is_file(path)
     return not (hidden or path == folder / accepted.NAME or is_counts_file(path))
 
 
@@ -107,7 +107,7 @@ def _remove(folder: Path, path: Path) -> Migrated | None:
         with writing(
             folder, path, sweeps=False
         ):  # every writer holds the lock, so none is writing this
-            if not path.exists():  # it was being written when the folder was listed
+            if not exists(path):  # it was being written when the folder was listed
                 return None
             path.unlink()
     except BaselineError as error:

@@ -32,7 +32,14 @@ from pytest_energy.baselines.folder import (
     writing,
 )
 from pytest_energy.baselines.read_files import ReadFiles
-from pytest_energy.files import RefusedFileError, read_bytes, replace_file, stable, sync_folder
+from pytest_energy.files import (
+    RefusedFileError,
+    is_folder,
+    read_bytes,
+    replace_file,
+    stable,
+    sync_folder,
+)
 from pytest_energy.types.baseline import Agreement, Baseline, Session
 from pytest_energy.types.carbon import Carbon
 from pytest_energy.types.history import Replaced
@@ -218,7 +225,7 @@ class BaselineStore:
     def _machines(self) -> tuple[str, ...]:
         """Machine classes that have a folder."""
         try:
-            places = [place.name for place in self.folder.iterdir() if place.is_dir()]
+            places = [place.name for place in self.folder.iterdir() if is_folder(place)]
             return tuple(sorted(name for name in places if name != COUNTS))
         except OSError:
             return ()

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_energy.cli.output import ERROR, complain, set_run
+from pytest_energy.files import exists
 from pytest_energy.report.printable import encoding_of, shown
 from pytest_energy.types.units import parse_percent
 
@@ -173,7 +174,7 @@ def _search(known: argparse.Namespace, repository: Repository, store: Store) -> 
         state = _begun(known, repository)
         if repository.has_changes:
             _say("uncommitted changes belong to no commit, and are not run")
-        if store.path.exists():
+        if exists(store.path):
             _say("what an interrupted bisect had found in this tree is given up")
             store.delete()
     return Search(repository, store, state, _say).run()
@@ -216,7 +217,7 @@ def _say(line: str) -> None:
 
 
 def _say_how_to_go_on(store: Store | None) -> None:
-    if store is not None and store.path.exists():
+    if store is not None and exists(store.path):
         complain("go on with: pytest-energy bisect --resume")
 
 

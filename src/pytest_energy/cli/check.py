@@ -9,7 +9,7 @@ from pathlib import Path
 from pytest_energy.baselines.check import Checked, check, files_below
 from pytest_energy.baselines.folder import FOLDER
 from pytest_energy.cli.output import ERROR, complain, path_argument, set_run, write_out
-from pytest_energy.files import shown_path
+from pytest_energy.files import is_folder, shown_path
 from pytest_energy.report.printable import printable
 
 BROKEN = 1
@@ -72,7 +72,7 @@ def _check(paths: Sequence[Path], strict: bool) -> int:
 
 def _files(paths: Iterable[Path]) -> Iterable[Path]:
     for path in paths:
-        if path.is_dir():
+        if is_folder(path):
             yield from files_below(path)
         else:
             path.lstat()  # one that is not there is an error, whatever it would have held

@@ -10,7 +10,7 @@ from pathlib import Path
 from pytest_energy.baselines.folder import FOLDER
 from pytest_energy.baselines.migration import Migrated, Step, migrate
 from pytest_energy.cli.output import ERROR, complain, path_argument, set_run, write_out
-from pytest_energy.files import shown_path
+from pytest_energy.files import exists, is_folder, shown_path
 from pytest_energy.report.printable import printable
 
 OUTDATED = 1
@@ -51,11 +51,11 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def _migrate(folder: Path, check: bool) -> int:
     try:
-        found, is_folder = folder.exists(), folder.is_dir()
+        found, listed = exists(folder), is_folder(folder)
     except OSError as error:  # a name that no file can have
         complain(f"{folder}: {error.strerror}")
         return ERROR
-    if not is_folder:
+    if not listed:
         why = "is not a folder" if found else "does not exist"
         complain(f"{folder} {why}; name the folder of the baselines: pytest-energy migrate FOLDER")
         return ERROR

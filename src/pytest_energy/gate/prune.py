@@ -11,7 +11,7 @@ from pytest_energy.baselines import store as baselines
 from pytest_energy.baselines.file_format import BaselineError
 from pytest_energy.baselines.folder import Entry
 from pytest_energy.baselines.store import BaselineStore
-from pytest_energy.files import shown_path
+from pytest_energy.files import exists, shown_path
 from pytest_energy.settings.identity import Claims, claims_of
 
 if TYPE_CHECKING:
@@ -86,8 +86,12 @@ class Collected:
         if module in self.modules:
             return f"there is no test {name!r}"
         path = self.root / module
-        deleted = not path.exists() and any(path.is_relative_to(place) for place in self.places)
-        return "its file is deleted" if deleted else ""
+        if not any(path.is_relative_to(place) for place in self.places):
+            return ""
+        try:
+            return "" if exists(path) else "its file is deleted"
+        except OSError:  # the folder above may not be searched, for example
+            return ""
 
 
 def orphans(stores: Iterable[BaselineStore], collected: Collected) -> list[str]:

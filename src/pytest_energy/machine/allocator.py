@@ -48,15 +48,51 @@ else:
 
 
 def _glibc() -> ctypes.CDLL | None:
-    """The C library where it is glibc and its malloc is the one that programs get."""
+    """The C library where it is glibc and gives the memory that programs ask for."""
     if sys.platform != "linux" or not _is_glibc():
         return None
     try:
         program, libc = ctypes.CDLL(None), ctypes.CDLL("libc.so.6")
         used, own = (ctypes.cast(each.malloc, ctypes.c_void_p).value for each in (program, libc))
+        # In a program of fixed addresses, as the Pythons of Debian and Ubuntu are, malloc's address
+        # is that of a jump in the program, which tells nothing.
+        return libc if used == own or _gives(libc, program) else None
     except (OSError, AttributeError):
         return None
-    return libc if used == own else None
+
+
+_PROBE = 1 << 20
+"""Bytes that are asked for to see who gives them."""
+
+
+def _gives(libc: ctypes.CDLL, program: ctypes.CDLL) -> bool:
+    """Whether what a program asks malloc for is in use at glibc then."""
+    program.malloc.argtypes, program.malloc.restype = (ctypes.c_size_t,), ctypes.c_void_p
+    program.free.argtypes, program.free.restype = (ctypes.c_void_p,), None
+    before = _bytes_in_use(libc)
+    block = program.malloc(_PROBE)
+    try:
+        return _bytes_in_use(libc) - before >= _PROBE
+    finally:
+        program.free(block)
+
+
+class _Mallinfo2(ctypes.Structure):
+    """Of mallinfo2(3)."""
+
+    _names = "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost"
+    _fields_ = tuple((name, ctypes.c_size_t) for name in _names.split())
+
+
+def _bytes_in_use(libc: ctypes.CDLL) -> int:
+    """What glibc has given and not got back.
+
+    Raises:
+        AttributeError: glibc before 2.33 does not tell it of more than 2 GB.
+    """
+    libc.mallinfo2.restype = _Mallinfo2
+    told = libc.mallinfo2()
+    return int(told.uordblks + told.hblkhd)
 
 
 def _is_glibc() -> bool:

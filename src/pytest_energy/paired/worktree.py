@@ -20,6 +20,8 @@ from typing import IO
 
 import portalocker
 
+from pytest_energy.files import exists
+
 PREFIX = "pytest-energy-base-"
 """Prefix of the temporary folders, a bisection's too; leftovers of killed runs are found by it."""
 
@@ -206,7 +208,7 @@ def sweep(head: Path) -> None:
     for folder in dict.fromkeys([*known, *others]):
         if not folder.name.startswith(PREFIX):
             continue
-        if not folder.exists():
+        if not exists(folder):
             _remove(head, folder)
             continue
         at_once = portalocker.Lock(folder / "lock", timeout=0, fail_when_locked=True)

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from pytest_energy.files import append_file, shown_path
+from pytest_energy.files import append_file, exists, shown_path
 from pytest_energy.report.exports import markdown
 from pytest_energy.report.printable import printable, printable_lines
 from pytest_energy.types.codec import cut
@@ -77,7 +77,7 @@ def append_summary(path: Path, report: SessionReport) -> str:
         Why it was not, for people; empty where it was. Nothing hangs on it: it was not asked for.
     """
     try:
-        size = path.stat().st_size if path.exists() else 0
+        size = path.stat().st_size if exists(path) else 0
         room = MOST_SUMMARY_BYTES - size - 2
         text = markdown.render([report], min(markdown.MOST_BYTES, room))
         if len(text.encode()) > room:

@@ -7,7 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_energy.files import is_stream, shown_path, write_output
+from pytest_energy.files import (
+    exists,
+    is_folder,
+    is_stream,
+    is_taken,
+    shown_path,
+    write_output,
+)
 from pytest_energy.types.codec import cut
 from pytest_energy.types.reporter import Reporter, ReportError
 from pytest_energy.types.session import SessionReport
@@ -106,14 +113,14 @@ def checked_path(path: Path) -> Path:
     try:
         if is_stream(path):
             return path
-        if path.is_dir():
+        if is_folder(path):
             raise ValueError(f"{shown_path(path)} is a folder; name a file in it")
-        above = next(parent for parent in path.parents if os.path.lexists(parent))
-        if not above.is_dir():
+        above = next(parent for parent in path.parents if is_taken(parent))
+        if not is_folder(above):
             raise ValueError(f"{shown_path(path)}: {shown_path(above)} is not a folder")
         if not os.access(above, os.W_OK | os.X_OK):
             raise ValueError(f"{shown_path(path)}: the folder {shown_path(above)} is read-only")
-        path.exists()
+        exists(path)
     except OSError as error:
         raise ValueError(f"{cut(str(path), 200)}: {error.strerror or error}") from error
     return path
@@ -121,7 +128,7 @@ def checked_path(path: Path) -> Path:
 
 def _is_folder(path: Path) -> bool:
     try:
-        return path.is_dir()
+        return is_folder(path)
     except (OSError, ValueError):
         return False
 
