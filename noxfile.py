@@ -24,9 +24,6 @@ PROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
 PYTHONS = nox.project.python_versions(PROJECT)
 """The Pythons that the package's classifiers claim."""
 
-UNCLAIMED_PYTHONS = ["3.14"]
-"""Tested as well, and claimed once they have been seen to pass."""
-
 PYTESTS = {"8.4": "pytest==8.4.*", "9.0": "pytest==9.0.*", "newest": "pytest"}
 
 EXTRAS = "completion,github,html,prometheus,served"
@@ -71,7 +68,7 @@ def run_tests(session: nox.Session) -> None:
     session.run("python", "-m", "pytest", *arguments)
 
 
-@nox.session(python=[*PYTHONS, *UNCLAIMED_PYTHONS])
+@nox.session(python=PYTHONS)
 @nox.parametrize("pytest", list(PYTESTS), ids=list(PYTESTS))
 def tests(session: nox.Session, pytest: str) -> None:
     """The tests of the core without torch, under one Python and one pytest."""
