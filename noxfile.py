@@ -89,7 +89,9 @@ def minimum(session: nox.Session) -> None:
 
 def lowest(session: nox.Session, extras: str) -> tuple[str, ...]:
     """Constrain pip to the lowest versions of what the package and its extras name."""
-    found = Path(session.create_tmp()) / f"lowest-{extras.replace(',', '-')}.txt"
+    # Not in create_tmp's folder, which becomes that of the tests as well: they would see this
+    # repository's settings and baselines above them.
+    found = session.cache_dir / f"lowest-{extras.replace(',', '-')}.txt"
     named = [argument for name in extras.split(",") for argument in ("--extra", name)]
     session.run(
         *("uv", "pip", "compile", "--quiet", "--resolution=lowest-direct", "--no-header"),
