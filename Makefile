@@ -4,7 +4,6 @@
 # make test     run all tests
 # make recipes  run the recipes of docs/recipes.md with their trackers, offline
 # make docs     build the documentation's site into build/site; fails for a link that leads nowhere
-# make docs     build the site of the documentation into build/site
 # make prose    check the words of the manual, with npm
 # make fuzz     look for input that a reader of files cannot bear; FUZZ_MINUTES=5 in all
 # All create .venv when it is missing; all can be run again and again.
@@ -17,8 +16,9 @@ PIP := $(BIN)/$(INSTALL)
 # Dependency groups need a newer pip than some Pythons bring.
 GROUPS_PIP := "pip>=25.1"
 # Several processes: half of the time tests wait for others; no outcome hangs on what else runs. The tests start hundreds of
-# processes more: what each imports is compiled before, also where Python is told to write nothing.
-PYTEST_ARGS ?= -n 4 --dist loadscope
+# processes more: what each imports is compiled before, also where Python is told to write nothing. Modules of few and long
+# tests come in the middle: at the end, where xdist would have them, they would wait for one process.
+PYTEST_ARGS ?= -n 4 --dist loadscope --no-loadscope-reorder
 PAPERS := build/papers
 FUZZ_VENV := build/fuzz-venv
 RECIPES_VENV := build/recipes-venv

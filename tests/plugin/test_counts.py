@@ -282,14 +282,14 @@ def test_a_counted_rise_fails_a_test_whose_joules_say_nothing(counted):
 
 
 def test_a_figure_that_was_measured_to_fall_stands(counted):
-    store_both(counted(), 5)
+    store_both(counted(), 2)
     verdict = counted(TWICE, joules=1.0).verdicts()[TEST]
     assert verdict["status"] == "improved"
     assert verdict["counts"]["flops"] == pytest.approx(0.5)
 
 
 def test_a_counted_fall_explains_an_improvement(counted):
-    store_both(counted(TWICE), 5)
+    store_both(counted(TWICE), 2)
     project = counted(joules=1.0)
     assert project.verdicts()[TEST]["status"] == "improved"
     assert "FLOPs -33.3 %" in flowing(project.run("--energy-report"))
