@@ -14,6 +14,7 @@ from pytest_energy.types.measurement import Block, FlopCount, Measurement
 from pytest_energy.types.result import Result, Subject
 from pytest_energy.types.session import Overhead, Unrun
 from pytest_energy.types.verdict import Change, Rule, Status, Verdict
+from support.examples import ROOT
 from support.reports import only_counted, session
 
 USA = Carbon(369.0, "USA", 2022, "a test")
@@ -90,6 +91,18 @@ def test_processes_machine_and_flops_stand_below_it_within_100_columns():
         " run is not",
     ]
     assert max(map(len, lines)) <= 100
+
+
+def test_the_readme_begins_with_a_message_as_it_is_printed():
+    seen = result(
+        change=replace(CHANGE, low=0.101, high=0.196, passes=(0.152, 0.143), flops=0.0),
+        can_be_stored=True,
+        interpretation="the operations are the same, the way they run is not",
+    )
+    measured = replace(seen.measurement, flops=FlopCount(8_450_000_000, (), 3 * (8_450_000_000,)))
+    message = failure.message(replace(seen, measurement=measured), USA)
+    for page, block in (("README.md", "```"), ("docs/index.md", "```text")):
+        assert f"{block}\n{message}\n```\n" in (ROOT / page).read_text("utf-8")
 
 
 def test_where_the_headline_divided_is_another_change_it_says_why():
