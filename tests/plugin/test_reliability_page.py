@@ -26,6 +26,8 @@ def rows():
 def test_every_promise_has_at_least_as_many_cases_as_the_page_says():
     named = sorted({file for _, files, _ in rows() for file in files})
     assert len(named) > 10
+    # pytest 8.4 collects less of a folder where a file in it is named as well.
+    named = [file for file in named if not any(file != up and file.startswith(up) for up in named)]
     command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"]
     done = subprocess.run(
         [*command, *named],

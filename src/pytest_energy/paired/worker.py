@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import inspect
+import io
 import os
 import signal
 import socket
@@ -23,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from _pytest.config import create_terminal_writer
 
 from pytest_energy.paired.channel import Channel, ChannelClosedError, Message
 from pytest_energy.paired.import_redirect import (
@@ -272,7 +274,11 @@ def main(descriptor: int) -> int:
 def _configured(given: dict[str, Any], places: list[str]) -> pytest.Config:
     # As pytest-xdist does for its workers: the head's options as values, not as text, so that
     # what only the head's conftest defines is no error here.
-    return pytest.Config.fromdictargs(given, places)
+    config = pytest.Config.fromdictargs(given, places)
+    # pytest 8.4 and 9.0 explain an assertion in the colours of a terminal, which is none here.
+    writer = create_terminal_writer(config, io.StringIO())
+    config.get_terminal_writer = lambda: writer  # type: ignore[method-assign]
+    return config
 
 
 def _explained(error: BaseException) -> str:
