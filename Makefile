@@ -52,7 +52,7 @@ papers: $(VENV)/.examples $(REVIEWS)
 test: $(VENV)/.test $(REVIEWS)
 	@echo "== Running all tests"
 	@$(BIN)/python -m compileall -q src examples tests/support
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest $(PYTEST_ARGS) $(TEST_ARGS)
 
 # In an environment of its own: the trackers hold back what the other tests want newer.
 recipes: $(RECIPES_VENV)/.recipes

@@ -19,10 +19,10 @@ _ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.EBADF, errno.ELOOP)
 """Errors that say that nothing is there; as `Path.exists` had them before Python 3.14."""
 
 
-def _mode(path: Path, follow_links: bool = True) -> int:
+def _mode(path: Path, follow_symlinks: bool = True) -> int:
     """What lies at a path, as st_mode of stat(2); 0 where nothing does."""
     try:
-        return path.stat(follow_symlinks=follow_links).st_mode
+        return path.stat(follow_symlinks=follow_symlinks).st_mode
     except ValueError:  # a NUL within
         return 0
     except OSError as error:
@@ -31,68 +31,29 @@ def _mode(path: Path, follow_links: bool = True) -> int:
         raise
 
 
-# From Python 3.14 on the methods of Path take every error for a no: a file that this user may not
-# see would be one that is deleted, and what is stored of its tests would go.
+# These are the methods of Path, but for errors that leave it open: OSError, where Path has said no
+# since Python 3.14. A file that this user may not see would be one that is deleted, and what is
+# stored of its tests would go.
 
 
-def exists(path: Path) -> bool:
-    """Whether something is there that a path leads to.
+def exists(path: Path, follow_symlinks: bool = True) -> bool:
+    """`Path.exists`; raises OSError where it cannot be told, in a folder that is closed to us."""
+    return _mode(path, follow_symlinks) != 0
 
-    Args:
-        path: of a file or folder.
 
-    Raises:
-        OSError: that cannot be told: the disk fails, or a folder above may not be searched.
-    """
-    return _mode(path) != 0
+def is_file(path: Path, follow_symlinks: bool = True) -> bool:
+    """`Path.is_file`; raises OSError where it cannot be told."""
+    return stat.S_ISREG(_mode(path, follow_symlinks))
 
 
 def is_folder(path: Path) -> bool:
-    """Whether a path leads to a folder.
-
-    Args:
-        path: of something that need not exist.
-
-    Raises:
-        OSError: that cannot be told.
-    """
+    """`Path.is_dir`; raises OSError where it cannot be told."""
     return stat.S_ISDIR(_mode(path))
 
 
-def is_file(path: Path) -> bool:
-    """Whether a path leads to a regular file.
-
-    Args:
-        path: of something that need not exist.
-
-    Raises:
-        OSError: that cannot be told.
-    """
-    return stat.S_ISREG(_mode(path))
-
-
 def is_link(path: Path) -> bool:
-    """Whether a symbolic link lies at a path.
-
-    Args:
-        path: of something that need not exist.
-
-    Raises:
-        OSError: that cannot be told.
-    """
-    return stat.S_ISLNK(_mode(path, follow_links=False))
-
-
-def is_taken(path: Path) -> bool:
-    """Whether something lies at a path, be it a link that leads to nothing.
-
-    Args:
-        path: of something that need not exist.
-
-    Raises:
-        OSError: that cannot be told.
-    """
-    return _mode(path, follow_links=False) != 0
+    """`Path.is_symlink`; raises OSError where it cannot be told."""
+    return stat.S_ISLNK(_mode(path, follow_symlinks=False))
 
 
 def line_of(text: str, where: tuple[str | int, ...]) -> int:
@@ -282,7 +243,7 @@ def create_file(path: Path, content: str | bytes) -> None:
         except FileExistsError:
             raise
         except OSError:  # a disk without hard links
-            if is_taken(path):
+            if exists(path, follow_symlinks=False):
                 raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from None
             written.replace(path)
         else:

@@ -155,6 +155,13 @@ def test_every_matrix_is_that_of_nox(noxfile):
     assert "continue-on-error" not in jobs["tests"]
 
 
+def test_what_nox_installs_of_a_fixed_version_is_what_make_installs():
+    pins = set(re.findall(r'"([a-z0-9-]+==[0-9.]+)"', (ROOT / "noxfile.py").read_text("utf-8")))
+    assert pins
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    assert [pin for pin in pins if pin not in makefile] == []
+
+
 def test_every_session_of_nox_runs_in_a_workflow(noxfile):
     jobs = load(GITHUB / "workflows" / "ci.yml")["jobs"]
     named = {*jobs["sessions"]["strategy"]["matrix"]["session"]}

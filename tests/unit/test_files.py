@@ -28,7 +28,12 @@ pytestmark = pytest.mark.usefixtures("no_hang")
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="of Linux: /proc")
 posix = pytest.mark.skipif(sys.platform == "win32", reason="a FIFO, a device: of POSIX systems")
 
-QUESTIONS = [files.exists, files.is_folder, files.is_file, files.is_link, files.is_taken]
+
+def is_taken(path):
+    return files.exists(path, follow_symlinks=False)
+
+
+QUESTIONS = [files.exists, files.is_folder, files.is_file, files.is_link, is_taken]
 
 
 @posix

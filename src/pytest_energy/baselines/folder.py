@@ -21,10 +21,9 @@ from pytest_energy.files import (
     TEMPORARY_SUFFIX,
     RefusedFileError,
     check_inside,
+    exists,
     is_file,
     is_folder,
-    is_link,
-    is_taken,
     replace_file,
     shown_path,
     sweep,
@@ -162,13 +161,14 @@ _IGNORED = (
 
 def _ignore(path: Path) -> None:
     """Tell git what is none of its business, in a file of ours; one of others stays as it is."""
-    if not is_taken(path):
+    if not exists(path, follow_symlinks=False):
         replace_file(path, _IGNORED)
 
 
 def _check_lock(path: Path) -> None:
     """Refuse a lock that others have made a link or a FIFO: opening it could wait for ever."""
-    if is_taken(path) and (is_link(path) or not is_file(path)):
+    taken = exists(path, follow_symlinks=False)
+    if taken and not is_file(path, follow_symlinks=False):
         raise RefusedFileError(f"{shown_path(path)} is no regular file: delete it")
 
 

@@ -215,7 +215,7 @@ def _compared_kinds(now: Counts, before: Counts, name: str) -> tuple[_Kinds, tup
     if python and PYTHON in versions:
         python = False
         of = _in_words({"Python": versions[PYTHON]})
-        notes.append(f"Python calls are of one version alone: the {name}'s are of {of}")
+        notes.append(f"Python calls do not compare across versions: the {name}'s are of {of}")
     return _Kinds(operators, python), tuple(notes)
 
 

@@ -133,7 +133,7 @@ def test_another_python_leaves_its_calls_out():
     assert change.energy == 0
     assert change.python_calls is None
     assert change.notes == (
-        "Python calls are of one version alone: the baseline's are of Python 3.11, now 3.12",
+        "Python calls do not compare across versions: the baseline's are of Python 3.11, now 3.12",
     )
 
 

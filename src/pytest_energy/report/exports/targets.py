@@ -11,7 +11,6 @@ from pytest_energy.files import (
     exists,
     is_folder,
     is_stream,
-    is_taken,
     shown_path,
     write_output,
 )
@@ -115,7 +114,7 @@ def checked_path(path: Path) -> Path:
             return path
         if is_folder(path):
             raise ValueError(f"{shown_path(path)} is a folder; name a file in it")
-        above = next(parent for parent in path.parents if is_taken(parent))
+        above = next(parent for parent in path.parents if exists(parent, follow_symlinks=False))
         if not is_folder(above):
             raise ValueError(f"{shown_path(path)}: {shown_path(above)} is not a folder")
         if not os.access(above, os.W_OK | os.X_OK):
